@@ -1,0 +1,1 @@
+//! Block builder and reader, zone maps, checksums.

@@ -1,0 +1,1 @@
+//! Block cache with a byte budget.

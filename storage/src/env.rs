@@ -1,0 +1,1 @@
+//! Clock, chance and fault sites, passed in.

@@ -1,0 +1,1 @@
+//! Files: trait BlockStore and its keepers.

@@ -1,0 +1,1 @@
+//! Byte layouts and their versions, one file per structure.

@@ -1,0 +1,1 @@
+//! Append-only checksummed log: the commit log and its checkpoints.

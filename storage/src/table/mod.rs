@@ -1,0 +1,7 @@
+//! A table on its slices: write, scan, predicate, delete, version list.
+
+pub mod delete;
+pub mod predicate;
+pub mod scan;
+pub mod version;
+pub mod write;

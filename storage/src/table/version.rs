@@ -1,0 +1,51 @@
+//! The row groups and delete masks of one table that one read view sees.
+
+use crate::row_group::RowGroupRecord;
+use crate::schema::{SliceId, TableId, TableLayout};
+use crate::statistics::ColumnStatistics;
+use std::sync::Arc;
+
+/// A row group as a read view sees it.
+#[derive(Clone, Debug)]
+pub struct RowGroupEntry {
+    /// What the commit record says.
+    pub record: RowGroupRecord,
+    /// Rows deleted, if any: offsets within the row group.
+    pub deleted: Option<Arc<roaring::RoaringBitmap>>,
+    /// The version of the mask file; 0 without one.
+    pub mask_version: u64,
+}
+
+/// A table as one read view sees it. Cheap to clone behind its `Arc`.
+#[derive(Clone, Debug)]
+pub struct TableVersion {
+    /// The table.
+    pub id: TableId,
+    /// Its columns and sort key.
+    pub layout: Arc<TableLayout>,
+    /// Its row groups: the sorted region first, then the unsorted in order of commit.
+    pub row_groups: Arc<Vec<Arc<RowGroupEntry>>>,
+}
+
+impl TableVersion {
+    /// Gives the row groups of one slice, in order.
+    pub fn on_slice(&self, slice: SliceId) -> impl Iterator<Item = &Arc<RowGroupEntry>> {
+        self.row_groups.iter().filter(move |group| group.record.slice == slice)
+    }
+
+    /// Counts visible rows.
+    pub fn row_count(&self) -> u64 {
+        let deleted = |group: &RowGroupEntry| group.deleted.as_ref().map_or(0, |mask| mask.len());
+        self.row_groups.iter().map(|group| group.record.rows - deleted(group)).sum()
+    }
+
+    /// Merges the statistics of one column over all row groups, from their footers.
+    pub fn column_statistics(
+        &self,
+        store: &crate::store::Store,
+        column_index: usize,
+    ) -> crate::Result<ColumnStatistics> {
+        let _ = (store, column_index);
+        todo!("H2")
+    }
+}
