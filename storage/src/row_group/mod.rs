@@ -19,3 +19,16 @@ pub struct RowGroupRecord {
     /// Whether the rows belong to the sorted region.
     pub sorted: bool,
 }
+
+pub mod files;
+
+/// Where a row group belongs; repeated in its header so that a misplaced file is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowGroupIdentity {
+    /// The table.
+    pub table: TableId,
+    /// The slice.
+    pub slice: SliceId,
+    /// The file's id.
+    pub id: RowGroupId,
+}

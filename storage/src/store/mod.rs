@@ -171,3 +171,10 @@ impl Store {
         todo!("H2")
     }
 }
+
+impl Store {
+    /// Gives the row group files with their caches of footers and blocks.
+    pub fn row_groups(&self) -> &crate::row_group::files::RowGroupFiles {
+        todo!("H2")
+    }
+}
