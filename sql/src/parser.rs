@@ -1,0 +1,1 @@
+//! The token cursor every statement parses with.

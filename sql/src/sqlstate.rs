@@ -1,0 +1,85 @@
+//! Every error code, one line each.
+
+/// A five-character SQLSTATE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SqlState(pub &'static str);
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $text:literal;)*) => {
+        impl SqlState {
+            $(#[doc = $text] pub const $name: SqlState = SqlState($code);)*
+            /// Every code with its meaning.
+            pub const ALL: &'static [(SqlState, &'static str)] = &[$((SqlState($code), $text)),*];
+        }
+    };
+}
+
+codes! {
+    SUCCESSFUL_COMPLETION = "00000", "Nothing went wrong.";
+    FEATURE_NOT_SUPPORTED = "0A000", "Not supported; the text says what to do instead.";
+    INVALID_PASSWORD = "28P01", "Wrong user or password.";
+    INVALID_AUTHORIZATION = "28000", "This login is not allowed.";
+    CONNECTION_FAILURE = "08006", "The connection broke.";
+    PROTOCOL_VIOLATION = "08P01", "The client sent something the protocol does not allow.";
+    NUMERIC_VALUE_OUT_OF_RANGE = "22003", "A number does not fit its type.";
+    DIVISION_BY_ZERO = "22012", "Division by zero.";
+    STRING_DATA_RIGHT_TRUNCATION = "22001", "A string is too long for its type.";
+    INVALID_DATETIME_FORMAT = "22007", "Text that is not a date or time.";
+    DATETIME_FIELD_OVERFLOW = "22008", "A date or time out of range.";
+    INVALID_TEXT_REPRESENTATION = "22P02", "Text that is not a value of the type.";
+    INVALID_PARAMETER_VALUE = "22023", "An argument or setting has a value that is not allowed.";
+    DATA_EXCEPTION = "22000", "A value is not allowed here.";
+    BAD_COPY_FILE_FORMAT = "22P04", "A loaded file is not in the format named.";
+    CARDINALITY_VIOLATION = "21000", "A subquery used as a value gave more than one row.";
+    NOT_NULL_VIOLATION = "23502", "A null in a NOT NULL column.";
+    ACTIVE_SQL_TRANSACTION = "25001", "Not inside a transaction block.";
+    NO_ACTIVE_SQL_TRANSACTION = "25P01", "There is no transaction.";
+    IN_FAILED_SQL_TRANSACTION = "25P02", "The transaction failed earlier; roll it back.";
+    READ_ONLY_SQL_TRANSACTION = "25006", "The transaction only reads.";
+    INVALID_SQL_STATEMENT_NAME = "26000", "No prepared statement of this name.";
+    INVALID_CURSOR_NAME = "34000", "No cursor of this name.";
+    INVALID_CATALOG_NAME = "3D000", "No database of this name.";
+    INVALID_SCHEMA_NAME = "3F000", "No schema of this name.";
+    SERIALIZATION_FAILURE = "40001", "A concurrent transaction changed the same rows; try again.";
+    DEADLOCK_DETECTED = "40P01", "Two transactions wait for each other.";
+    SYNTAX_ERROR = "42601", "The text is not a statement.";
+    INSUFFICIENT_PRIVILEGE = "42501", "Not allowed.";
+    CANNOT_COERCE = "42846", "No cast between these types.";
+    GROUPING_ERROR = "42803", "A column is neither grouped nor aggregated.";
+    WINDOWING_ERROR = "42P20", "A window function is not allowed here.";
+    DATATYPE_MISMATCH = "42804", "An expression has the wrong type.";
+    UNDEFINED_COLUMN = "42703", "No column of this name.";
+    UNDEFINED_FUNCTION = "42883", "No function or operator of this name and arguments.";
+    UNDEFINED_TABLE = "42P01", "No table of this name.";
+    UNDEFINED_PARAMETER = "42P02", "No parameter of this number.";
+    UNDEFINED_OBJECT = "42704", "No object of this name.";
+    DUPLICATE_COLUMN = "42701", "A column of this name exists.";
+    DUPLICATE_DATABASE = "42P04", "A database of this name exists.";
+    DUPLICATE_OBJECT = "42710", "An object of this name exists.";
+    DUPLICATE_SCHEMA = "42P06", "A schema of this name exists.";
+    DUPLICATE_TABLE = "42P07", "A table of this name exists.";
+    DUPLICATE_PREPARED_STATEMENT = "42P05", "A prepared statement of this name exists.";
+    AMBIGUOUS_COLUMN = "42702", "A column name fits more than one table.";
+    AMBIGUOUS_FUNCTION = "42725", "More than one function fits.";
+    INVALID_COLUMN_REFERENCE = "42P10", "A column may not be named here.";
+    INVALID_TABLE_DEFINITION = "42P16", "Column or table attributes contradict each other.";
+    INVALID_NAME = "42602", "Not a name.";
+    NAME_TOO_LONG = "42622", "A name of more than 127 bytes.";
+    WRONG_OBJECT_TYPE = "42809", "An object of another kind has this name.";
+    DEPENDENT_OBJECTS_STILL_EXIST = "2BP01", "Other objects need it; use CASCADE.";
+    OUT_OF_MEMORY = "53200", "The statement needs more memory than granted.";
+    DISK_FULL = "53100", "No space left on a device.";
+    TOO_MANY_CONNECTIONS = "53300", "No connection is free.";
+    STATEMENT_TOO_COMPLEX = "54001", "Nested too deeply.";
+    PROGRAM_LIMIT_EXCEEDED = "54000", "Over a documented limit.";
+    TOO_MANY_COLUMNS = "54011", "More columns than allowed.";
+    OBJECT_NOT_IN_PREREQUISITE_STATE = "55000", "Not possible in the present state.";
+    LOCK_NOT_AVAILABLE = "55P03", "A lock was not to be had in time.";
+    QUERY_CANCELED = "57014", "Canceled, by the user or a timeout.";
+    ADMIN_SHUTDOWN = "57P01", "The server is stopping.";
+    CANNOT_CONNECT_NOW = "57P03", "The server is starting or stopping.";
+    IO_ERROR = "58030", "A device failed.";
+    UNDEFINED_FILE = "58P01", "A file is missing.";
+    DATA_CORRUPTED = "XX001", "Stored bytes are not what was written.";
+    INTERNAL_ERROR = "XX000", "A bug of ours.";
+}
