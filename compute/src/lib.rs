@@ -1,1 +1,14 @@
-//! placeholder
+//! A node: turns physical plans into batches over its slices, loads files, writes rows.
+
+pub mod node;
+pub mod load;
+pub mod write;
+pub mod scan;
+pub mod format;
+pub mod object;
+pub mod distribution;
+pub mod resource;
+pub mod report;
+pub mod error;
+
+pub use error::{Error, Result};

@@ -1,0 +1,1 @@
+//! What each step did: rows, bytes, time, spill.
