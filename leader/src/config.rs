@@ -1,0 +1,1 @@
+//! Server file and environment.

@@ -1,0 +1,102 @@
+//! Typed events in bounded queues, and who runs what now.
+
+use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// Rows kept of each kind; older ones go first.
+pub const ROWS_MAX: usize = 100_000;
+
+/// A refused row with the statement that met it: STL_LOAD_ERRORS.
+#[derive(Clone, Debug)]
+pub struct LoadError {
+    /// The user's oid.
+    pub userid: u32,
+    /// The query id.
+    pub query: i64,
+    /// The table's oid.
+    pub table: u32,
+    /// Microseconds since 1970.
+    pub starttime_us: i64,
+    /// The process id of the session.
+    pub session: i32,
+    /// What was refused.
+    pub reject: Reject,
+}
+
+/// A running COPY: STV_LOAD_STATE.
+#[derive(Clone, Debug)]
+pub struct RunningLoad {
+    /// The user's oid.
+    pub userid: u32,
+    /// The query id.
+    pub query: i64,
+    /// The process id of the session.
+    pub pid: i32,
+    /// Counters.
+    pub progress: Arc<LoadProgress>,
+}
+
+/// A file that was loaded: STL_LOAD_COMMITS.
+#[derive(Clone, Debug)]
+pub struct LoadCommit {
+    /// The user's oid.
+    pub userid: u32,
+    /// The query id.
+    pub query: i64,
+    /// Microseconds since 1970.
+    pub curtime_us: i64,
+    /// The file.
+    pub file: LoadedFile,
+}
+
+/// A finished statement: STL_QUERY, SVL_QLOG.
+#[derive(Clone, Debug)]
+pub struct FinishedQuery {
+    /// The user's oid.
+    pub userid: u32,
+    /// The query id.
+    pub query: i64,
+    /// The transaction id.
+    pub xid: i64,
+    /// The process id of the session.
+    pub pid: i32,
+    /// The text, secrets masked.
+    pub text: String,
+    /// Microseconds since 1970.
+    pub starttime_us: i64,
+    /// Microseconds since 1970.
+    pub endtime_us: i64,
+    /// Whether it failed or was canceled.
+    pub aborted: bool,
+}
+
+/// A connection: STV_SESSIONS, STV_RECENTS.
+#[derive(Clone, Debug)]
+pub struct LiveSession {
+    /// The process id of the session.
+    pub pid: i32,
+    /// The user's oid.
+    pub userid: u32,
+    /// The user's name.
+    pub user_name: String,
+    /// Microseconds since 1970.
+    pub starttime_us: i64,
+    /// The running statement, secrets masked, with its start.
+    pub running: Option<(String, i64)>,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub struct History {
+    /// STL_LOAD_ERRORS.
+    pub load_errors: Mutex<VecDeque<LoadError>>,
+    /// STL_LOAD_COMMITS.
+    pub load_commits: Mutex<VecDeque<LoadCommit>>,
+    /// STV_LOAD_STATE.
+    pub running_loads: Mutex<Vec<RunningLoad>>,
+    /// STL_QUERY.
+    pub queries: Mutex<VecDeque<FinishedQuery>>,
+    /// STV_SESSIONS.
+    pub sessions: Mutex<Vec<LiveSession>>,
+}

@@ -1,0 +1,1 @@
+//! One file per optimizer rule of ours, each removable by a setting.

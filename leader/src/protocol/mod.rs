@@ -1,0 +1,1 @@
+//! The wire: startup, auth, simple, extended, cancel, encode, SQLSTATE.

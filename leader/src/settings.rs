@@ -1,0 +1,1 @@
+//! Every session parameter, one entry each.

@@ -1,0 +1,1 @@
+//! System tables: log/, live/, view/, pg_catalog/, information_schema/.
