@@ -1,1 +1,7 @@
+//! The one test binary that drives servers; each module is a kind of test.
 
+mod client;
+mod fault;
+mod protocol;
+mod slt;
+mod tpch;

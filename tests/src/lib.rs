@@ -1,1 +1,23 @@
-//! placeholder
+//! The harness: a server of its own per test, clients, sqllogictest, a place for faults. The server is a real process,
+//! so that it can be killed; nothing here links it.
+
+pub mod client;
+pub mod logic;
+pub mod server;
+
+pub use client::{Client, connect};
+pub use server::{Server, ServerOptions};
+
+/// Tells whether the long suites were asked for (`bash tests/run.sh --full`).
+pub fn full() -> bool {
+    std::env::var("BLUESHIFT_TEST_FULL").is_ok_and(|value| value == "1")
+}
+
+/// Gives the Python interpreter that has the clients; set by `tests/run.sh`.
+///
+/// # Panics
+/// Without it: run `bash tests/run.sh`.
+pub fn python() -> String {
+    std::env::var("BLUESHIFT_TEST_PYTHON")
+        .expect("BLUESHIFT_TEST_PYTHON is set by `bash tests/run.sh`")
+}

@@ -1,0 +1,192 @@
+//! Real clients: psql, psycopg 3, the JDBC driver; many at once; S3 through a stand-in.
+
+use blueshift_tests::server::PASSWORD;
+use blueshift_tests::{Server, ServerOptions, connect, full, python};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("client")
+}
+
+fn psql(port: u16, script: &str) -> Command {
+    let mut command = Command::new("psql");
+    command
+        .args([
+            "-X",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "admin",
+            "-d",
+            "dev",
+            "-p",
+            &port.to_string(),
+        ])
+        .args(["-c", script])
+        .env("PGPASSWORD", PASSWORD)
+        .env("PGSSLMODE", "require");
+    command
+}
+
+fn text(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).to_string()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn psql_describes_and_times() {
+    let server = Server::start(ServerOptions::default()).await;
+    let client = connect(server.port).await;
+    client.run("CREATE SCHEMA sales").await;
+    client
+        .run(
+            "CREATE TABLE orders (id INTEGER NOT NULL, label VARCHAR(30), price DECIMAL(12,2), made DATE) \
+             DISTKEY(id) SORTKEY(made)",
+        )
+        .await;
+    client
+        .run("CREATE VIEW cheap AS SELECT id, price FROM orders WHERE price < 10")
+        .await;
+    client
+        .run("INSERT INTO orders VALUES (1, 'first', 9.99, '2026-01-02'), (2, NULL, 12.5, NULL)")
+        .await;
+    let run = |script: &str| text(&psql(server.port, script).output().expect("psql runs"));
+    let shown = run("\\d");
+    assert!(
+        shown.contains("orders") && shown.contains("cheap"),
+        "{shown}"
+    );
+    let shown = run("\\dt");
+    assert!(
+        shown.contains("orders") && !shown.contains("cheap"),
+        "{shown}"
+    );
+    let shown = run("\\l");
+    assert!(shown.contains("dev"), "{shown}");
+    let shown = run("\\dn");
+    assert!(
+        shown.contains("sales") && shown.contains("public"),
+        "{shown}"
+    );
+    let shown = run("\\d orders");
+    assert!(
+        shown.contains("numeric(12,2)") && shown.contains("character varying(30)"),
+        "{shown}"
+    );
+    assert!(shown.contains("not null"), "{shown}");
+    let shown = run("SELECT id, label, price, made FROM orders ORDER BY id");
+    assert!(
+        shown.contains("9.99") && shown.contains("2026-01-02") && shown.contains("(2 rows)"),
+        "{shown}"
+    );
+    let mut timed = Command::new("sh");
+    let script = format!(
+        "printf '\\\\timing on\\nSELECT 1;\\n' | psql -X -h 127.0.0.1 -U admin -d dev -p {} 2>&1",
+        server.port
+    );
+    let shown = text(
+        &timed
+            .args(["-c", &script])
+            .env("PGPASSWORD", PASSWORD)
+            .output()
+            .expect("sh runs"),
+    );
+    assert!(shown.contains("Time:"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn psycopg_selects_with_parameters() {
+    let server = Server::start(ServerOptions::default()).await;
+    let output = Command::new(python())
+        .arg(folder().join("psycopg_select.py"))
+        .env("BLUESHIFT_PORT", server.port.to_string())
+        .env("PGPASSWORD", PASSWORD)
+        .output()
+        .expect("python runs");
+    assert!(text(&output).contains("ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jdbc_selects_with_parameters() {
+    let server = Server::start(ServerOptions::default()).await;
+    let output = Command::new("java")
+        .args(["-cp", "/usr/share/java/postgresql.jar"])
+        .arg(folder().join("JdbcSelect.java"))
+        .arg(server.port.to_string())
+        .arg(PASSWORD)
+        .output()
+        .expect("java runs");
+    assert!(text(&output).contains("ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copy_reads_an_s3_bucket_by_prefix_and_manifest() {
+    let output = Command::new(python())
+        .arg(folder().join("s3_copy.py"))
+        .env("BLUESHIFT_BINARY", blueshift_tests::server::binary())
+        .output()
+        .expect("python runs");
+    assert!(text(&output).contains("ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_psql_connections_run_queries() {
+    let mut server = Server::start(ServerOptions::default()).await;
+    let client = connect(server.port).await;
+    client
+        .run("CREATE TABLE t (a INTEGER, b VARCHAR(20)) SORTKEY(a)")
+        .await;
+    let values: Vec<String> = (0..10_000)
+        .map(|n| format!("({n}, 'text {}')", n % 100))
+        .collect();
+    client
+        .run(&format!("INSERT INTO t VALUES {}", values.join(",")))
+        .await;
+    let length = Duration::from_secs(if full() { 60 } else { 10 });
+    let port = server.port;
+    let clients: Vec<_> = (0..100)
+        .map(|number| {
+            std::thread::spawn(move || {
+                let begun = Instant::now();
+                let mut count = 0;
+                while begun.elapsed() < length {
+                    let mut command = psql(
+                        port,
+                        &format!("SELECT count(*), sum(a) FROM t WHERE a < {number}"),
+                    );
+                    command.args([
+                        "-c",
+                        "SELECT b, count(*) FROM t GROUP BY b ORDER BY b LIMIT 5",
+                        "-At",
+                    ]);
+                    let shown = text(&command.output().expect("psql runs"));
+                    let sum = if number == 0 {
+                        String::new()
+                    } else {
+                        (number * (number - 1) / 2).to_string()
+                    };
+                    assert!(shown.starts_with(&format!("{number}|{sum}\n")), "{shown}");
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    let runs: u64 = clients
+        .into_iter()
+        .map(|client| client.join().expect("a client"))
+        .sum();
+    println!(
+        "{runs} psql runs, peak memory {} MB",
+        server.peak_memory_bytes() >> 20
+    );
+    assert!(runs >= 100);
+    assert!(server.is_alive());
+    assert!(server.peak_memory_bytes() < 2 << 30);
+}

@@ -1,0 +1,116 @@
+"""COPY from an S3 stand-in on loopback: prefix, manifest, compression, missing keys; secrets stay secret."""
+
+import bz2
+import gzip
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+
+import boto3
+import psycopg
+from moto.server import ThreadedMotoServer
+
+SECRET = "secret-key-that-must-not-show"
+PASSWORD = "Test-password-1"
+
+moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+moto.start()
+_, s3_port = moto.get_host_and_port()
+endpoint = f"http://127.0.0.1:{s3_port}"
+s3 = boto3.client(
+    "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key=SECRET
+)
+s3.create_bucket(Bucket="b")
+text = lambda first: "".join(f"{n}|name {n}\n" for n in range(first, first + 1000)).encode()
+s3.put_object(Bucket="b", Key="plain/part-0", Body=text(0))
+s3.put_object(Bucket="b", Key="plain/part-1", Body=text(1000))
+s3.put_object(Bucket="b", Key="gz/part-0.gz", Body=gzip.compress(text(0)) + gzip.compress(text(1000)))
+s3.put_object(Bucket="b", Key="bz/part-0.bz2", Body=bz2.compress(text(0)))
+manifest = {
+    "entries": [
+        {"url": "s3://b/plain/part-1", "mandatory": True},
+        {"url": "s3://b/not-there", "mandatory": False},
+    ]
+}
+s3.put_object(Bucket="b", Key="m/optional", Body=json.dumps(manifest).encode())
+manifest["entries"][1]["mandatory"] = True
+s3.put_object(Bucket="b", Key="m/mandatory", Body=json.dumps(manifest).encode())
+manifest = {"entries": [{"url": "s3://b/plain/part-1", "mandatory": True, "meta": {"content_length": 3}}]}
+s3.put_object(Bucket="b", Key="m/length", Body=json.dumps(manifest).encode())
+
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    port = probe.getsockname()[1]
+folder = tempfile.TemporaryDirectory()
+environment = dict(
+    os.environ,
+    BLUESHIFT_ADMIN_PASSWORD=PASSWORD,
+    AWS_ENDPOINT_URL=endpoint,
+    AWS_REGION="us-east-1",
+    AWS_ACCESS_KEY_ID="key",
+    AWS_SECRET_ACCESS_KEY=SECRET,
+)
+log = open(os.path.join(folder.name, "log"), "w+")
+server = subprocess.Popen(
+    [os.environ["BLUESHIFT_BINARY"], "serve", "--data", os.path.join(folder.name, "data"), "--listen", f"127.0.0.1:{port}"],
+    env=environment, stdout=log, stderr=log,
+)
+try:
+    for _ in range(600):
+        try:
+            connection = psycopg.connect(
+                host="127.0.0.1", port=port, user="admin", password=PASSWORD, dbname="dev", sslmode="require",
+                autocommit=True,
+            )
+            break
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+    keys = f"ACCESS_KEY_ID 'key' SECRET_ACCESS_KEY '{SECRET}'"
+    credentials = f"CREDENTIALS 'aws_access_key_id=key;aws_secret_access_key={SECRET}'"
+    role = "IAM_ROLE 'arn:aws:iam::123456789012:role/load'"
+
+    def load(tail, expected):
+        connection.execute("CREATE TABLE t (id INTEGER, name VARCHAR(20))")
+        connection.execute(f"COPY t FROM {tail}")
+        got = connection.execute("SELECT count(*), sum(id) FROM t").fetchone()
+        assert tuple(int(value) for value in got) == expected, (tail, got)
+        connection.execute("DROP TABLE t")
+
+    two, one, second = (2000, 1999000), (1000, 499500), (1000, 1499500)
+    load(f"'s3://b/plain/part' {keys}", two)
+    load(f"'s3://b/plain/part-1' {credentials}", second)
+    load(f"'s3://b/plain/' {role} REGION 'us-east-1'", two)
+    load(f"'s3://b/gz/' {role} GZIP", two)
+    load(f"'s3://b/bz/' {role} BZIP2", one)
+    load(f"'s3://b/m/optional' {keys} MANIFEST", second)
+
+    connection.execute("CREATE TABLE t (id INTEGER, name VARCHAR(20))")
+
+    def refuse(tail, *words):
+        try:
+            connection.execute(f"COPY t FROM {tail}")
+            raise SystemExit(f"no error: {tail}")
+        except psycopg.Error as error:
+            shown = f"{error} {error.diag.message_detail} {error.diag.message_hint}"
+            assert SECRET not in shown, shown
+            for word in words:
+                assert word in shown, (word, shown)
+
+    refuse(f"'s3://b/m/mandatory' {keys} MANIFEST", "not-there")
+    refuse(f"'s3://b/m/length' {keys} MANIFEST", "part-1")
+    refuse(f"'s3://b/nothing/' {keys}", "nothing/")
+    refuse(f"'s3://no-such-bucket/x' {keys}", "no-such-bucket")
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    shown = str(connection.execute("SELECT * FROM stl_query").fetchall())
+    assert "COPY t" in shown and SECRET not in shown
+    log.flush()
+    log.seek(0)
+    assert SECRET not in log.read()
+finally:
+    server.kill()
+    server.wait()
+    moto.stop()
+print("ok")

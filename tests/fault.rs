@@ -1,0 +1,5 @@
+//! What breaks and must not hurt: kills, damaged files, full disks, garbage on the port.
+
+mod damage;
+mod disk_full;
+mod kill;

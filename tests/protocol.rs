@@ -1,0 +1,149 @@
+//! The wire as drivers use it: simple and extended protocol, text and binary, errors, cancel.
+
+use blueshift_tests::client::{tls, try_connect_as};
+use blueshift_tests::{Server, ServerOptions, connect};
+use std::time::Duration;
+use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::error::SqlState;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_parameters_errors_and_cancel() {
+    let mut server = Server::start(ServerOptions::default()).await;
+    let client = connect(server.port).await;
+
+    // Several statements per message.
+    let messages = client
+        .inner
+        .simple_query("SELECT 1; SELECT 2; SELECT 3")
+        .await
+        .expect("three");
+    let rows = messages
+        .iter()
+        .filter(|message| matches!(message, SimpleQueryMessage::Row(_)))
+        .count();
+    assert_eq!(rows, 3);
+
+    // Parameters and results in binary.
+    client
+        .run("CREATE TABLE p (i INTEGER, b BIGINT, d DOUBLE PRECISION, t VARCHAR(20), f BOOLEAN)")
+        .await;
+    let statement = client
+        .inner
+        .prepare("INSERT INTO p VALUES ($1, $2, $3, $4, $5)")
+        .await
+        .expect("prepare insert");
+    assert_eq!(statement.params().len(), 5);
+    for number in 0..10_i32 {
+        let text = format!("row {number}");
+        client
+            .inner
+            .execute(
+                &statement,
+                &[
+                    &number,
+                    &(i64::from(number) << 40),
+                    &(f64::from(number) / 4.0),
+                    &text,
+                    &(number % 2 == 0),
+                ],
+            )
+            .await
+            .expect("insert");
+    }
+    let rows = client
+        .inner
+        .query(
+            "SELECT i, b, d, t, f FROM p WHERE i >= $1 AND t <> $2 ORDER BY i",
+            &[&7_i32, &"row 8"],
+        )
+        .await
+        .expect("select");
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[1].get::<_, i32>(0), 9);
+    assert_eq!(rows[1].get::<_, i64>(1), 9 << 40);
+    assert_eq!(rows[1].get::<_, f64>(2), 2.25);
+    assert_eq!(rows[1].get::<_, &str>(3), "row 9");
+    assert!(!rows[1].get::<_, bool>(4));
+    assert!(rows[0].try_get::<_, i32>(0).is_ok_and(|value| value == 7));
+    assert!(rows.iter().all(|row| row.len() == 5));
+
+    // An error has its code and its place, and the connection goes on.
+    let error = client
+        .inner
+        .simple_query("SELECT nothing_here FROM p")
+        .await
+        .expect_err("no such column");
+    let db = error.as_db_error().expect("from the server");
+    assert_eq!(db.code(), &SqlState::UNDEFINED_COLUMN);
+    assert!(db.position().is_some(), "{db:?}");
+    let (code, _) = client.failure("SELEKT 1").await;
+    assert_eq!(code, "42601");
+    let (code, _) = client.failure("SELECT * FROM no_such_table").await;
+    assert_eq!(code, "42P01");
+    let (code, text) = client.failure("SELECT 1 / 0").await;
+    assert_eq!(code, "22012", "{text}");
+    assert_eq!(client.value("SELECT 1").await, "1");
+
+    // A failed transaction block refuses until its end.
+    client.run("BEGIN").await;
+    client.failure("SELECT * FROM no_such_table").await;
+    let (code, _) = client.failure("SELECT 1").await;
+    assert_eq!(code, "25P02");
+    client.run("ROLLBACK").await;
+    assert_eq!(client.value("SELECT 1").await, "1");
+
+    // Cancel reaches a running statement.
+    client.run("CREATE TABLE n (a INTEGER)").await;
+    let values: Vec<String> = (0..2_000).map(|number| format!("({number})")).collect();
+    client
+        .run(&format!("INSERT INTO n VALUES {}", values.join(",")))
+        .await;
+    let token = client.inner.cancel_token();
+    let running = tokio::spawn(async move {
+        let result = client
+            .inner
+            .simple_query("SELECT count(*) FROM n a, n b, n c WHERE a.a + b.a + c.a < 0")
+            .await;
+        (client, result)
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    token.cancel_query(tls()).await.expect("cancel");
+    let (client, result) = running.await.expect("task");
+    let error = result.expect_err("it was canceled");
+    assert_eq!(error.code(), Some(&SqlState::QUERY_CANCELED), "{error:?}");
+    assert_eq!(client.value("SELECT 1").await, "1");
+
+    // Logins.
+    let wrong = try_connect_as(server.port, "admin", "wrong", "dev")
+        .await
+        .err()
+        .expect("refused");
+    assert_eq!(wrong.code(), Some(&SqlState::INVALID_PASSWORD), "{wrong:?}");
+    let nobody = try_connect_as(server.port, "nobody", "wrong", "dev")
+        .await
+        .err()
+        .expect("refused");
+    assert_eq!(
+        nobody.code(),
+        Some(&SqlState::INVALID_PASSWORD),
+        "{nobody:?}"
+    );
+    let nowhere = try_connect_as(
+        server.port,
+        "admin",
+        blueshift_tests::server::PASSWORD,
+        "nowhere",
+    )
+    .await
+    .err()
+    .expect("refused");
+    assert_eq!(
+        nowhere.code(),
+        Some(&SqlState::INVALID_CATALOG_NAME),
+        "{nowhere:?}"
+    );
+
+    assert!(server.is_alive());
+    drop(client);
+    assert_eq!(server.stop(), Some(0));
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Every test of Blueshift, with everything it needs installed by itself.
+#
+#   bash tests/run.sh           the gate: formatting, lints, tidy, all tests, real clients
+#   bash tests/run.sh --full    the long suites too
+#
+# Needs Rust and a C compiler. Installs into a Python environment beside the build output, and Debian packages if it
+# may (as root, with apt-get); a client that cannot be installed fails the run rather than being skipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+full=0
+for argument in "$@"; do
+    case "$argument" in
+        --full) full=1 ;;
+        *) echo "usage: bash tests/run.sh [--full]" >&2; exit 2 ;;
+    esac
+done
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/blueshift-target}"
+export CARGO_INCREMENTAL="${CARGO_INCREMENTAL:-0}"
+export CARGO_TERM_COLOR=never
+export BLUESHIFT_TEST_FULL="$full"
+started=$SECONDS
+step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
+
+step "packages"
+packages=()
+command -v psql >/dev/null || packages+=(postgresql-client)
+command -v java >/dev/null || packages+=(default-jdk-headless)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+[ -e /usr/share/java/postgresql.jar ] || packages+=(libpostgresql-jdbc-java)
+if [ "${#packages[@]}" -gt 0 ]; then
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo"
+    $sudo apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+venv="$CARGO_TARGET_DIR/venv"
+[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+stamp="$venv/installed-$(cksum < tests/client/requirements.txt | cut -d' ' -f1)"
+if [ ! -e "$stamp" ]; then
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/client/requirements.txt
+    touch "$stamp"
+fi
+export BLUESHIFT_TEST_PYTHON="$venv/bin/python"
+
+step "formatting"
+cargo fmt --all --check
+
+step "build"
+cargo build --locked --workspace --all-targets
+
+step "lints"
+cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+
+step "tests"
+status=0
+cargo test --locked --workspace --no-fail-fast 2>&1 | tee "$CARGO_TARGET_DIR/test-output.txt" || status=$?
+
+step "closing"
+passed=$(sed -n 's/^test result: .* \([0-9][0-9]*\) passed.*/\1/p' "$CARGO_TARGET_DIR/test-output.txt" | awk '{n+=$1} END {print n+0}')
+failed=$(sed -n 's/^test result: .* \([0-9][0-9]*\) failed.*/\1/p' "$CARGO_TARGET_DIR/test-output.txt" | awk '{n+=$1} END {print n+0}')
+[ "$passed" -gt 0 ] || status=1
+printf 'seconds: %d\n%d passed, %d failed\n' $((SECONDS - started)) "$passed" "$failed"
+exit "$status"
