@@ -1,1 +1,67 @@
-fn main() {}
+//! Benchmarks of Blueshift over the wire, side by side with its peers in one run.
+
+mod answers;
+mod client;
+mod data;
+mod peers;
+mod report;
+mod server;
+mod tpch;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Measures Blueshift beside its peers on the same data, in turn, in the same run.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// The 22 TPC-H queries.
+    Tpch(Options),
+    /// COPY of lineitem from text, against the peers' loads.
+    Load(Options),
+}
+
+/// What every suite takes.
+#[derive(clap::Args, Clone)]
+pub struct Options {
+    /// TPC-H scale factor; 1 is about 1 GB of text.
+    #[arg(long, default_value_t = 1.0)]
+    pub scale: f64,
+    /// Peers to run beside: duckdb, datafusion.
+    #[arg(long, value_delimiter = ',')]
+    pub peers: Vec<String>,
+    /// Slices of the Blueshift server.
+    #[arg(long, default_value_t = 2)]
+    pub slices: u32,
+    /// Threads of each peer.
+    #[arg(long, default_value_t = 2)]
+    pub threads: u32,
+    /// Runs of each query; the best is reported.
+    #[arg(long, default_value_t = 3)]
+    pub repeats: u32,
+    /// Where generated tables and databases are kept between runs.
+    #[arg(long)]
+    pub work: Option<PathBuf>,
+    /// Where to write the figures as JSON.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// Only these queries, for example 1,6,18.
+    #[arg(long, value_delimiter = ',')]
+    pub queries: Vec<u32>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        match arguments.suite {
+            Suite::Tpch(options) => tpch::queries(&options).await,
+            Suite::Load(options) => tpch::load(&options).await,
+        }
+    })
+}
