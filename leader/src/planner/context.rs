@@ -1,12 +1,85 @@
 //! The one builder of engine sessions on the leader.
+//!
+//! Building a state registers some four hundred functions, so it is done once per node; a statement gets a copy of
+//! the template, which shares everything that matters.
 
+use crate::planner::options::PlannerOptions;
+use crate::planner::rule;
 use blueshift_compute::node::Node;
-use datafusion::execution::SessionState;
-use std::sync::Arc;
+use blueshift_sql::function;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{SessionState, SessionStateDefaults, TaskContext};
+use datafusion::prelude::SessionConfig;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+
+/// Templates of the nodes of this process; more than one only in tests.
+static TEMPLATES: LazyLock<Mutex<Vec<(Weak<Node>, SessionState)>>> = LazyLock::new(Mutex::default);
 
 /// Makes the session state of one statement: our rules, our functions, the node's memory and spill. Cheap: a copy of
 /// a template made once. `session_config` comes from `compute`.
 pub fn session_state(node: &Arc<Node>) -> SessionState {
-    let _ = node;
-    todo!("planner")
+    let mut templates = TEMPLATES.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = templates
+        .iter()
+        .find(|(of, _)| of.as_ptr() == Arc::as_ptr(node));
+    let mut state = match known {
+        Some((_, template)) => template.clone(),
+        None => {
+            templates.retain(|(of, _)| of.strong_count() > 0);
+            let template = template(node);
+            templates.push((Arc::downgrade(node), template.clone()));
+            template
+        }
+    };
+    drop(templates);
+    state.mark_start_execution();
+    state
+}
+
+/// Gives the context that runs the plans of a statement.
+pub fn task_context(state: &SessionState) -> Arc<TaskContext> {
+    state.task_ctx()
+}
+
+fn template(node: &Arc<Node>) -> SessionState {
+    let config = session_config(node.store.slice_count());
+    builder(config)
+        .with_runtime_env(Arc::clone(&node.resources.runtime_env))
+        .build()
+}
+
+/// Gives the builder with our rules and functions, without a node.
+pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
+    // Ours come later and replace the engine's of the same name.
+    let mut scalar = SessionStateDefaults::default_scalar_functions();
+    scalar.extend(function::scalar_functions());
+    let mut aggregate = SessionStateDefaults::default_aggregate_functions();
+    aggregate.extend(function::aggregate_functions());
+    let mut window = SessionStateDefaults::default_window_functions();
+    window.extend(function::window_functions());
+    let config = config
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false)
+        .with_option_extension(PlannerOptions::default());
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_scalar_functions(scalar)
+        .with_aggregate_functions(aggregate)
+        .with_window_functions(window)
+        .with_table_function_list(SessionStateDefaults::default_table_functions())
+        .with_optimizer_rules(rule::logical())
+        .with_physical_optimizer_rules(rule::physical())
+}
+
+/// Gives the engine's settings: one partition per slice, so that a scan of a distributed table is never repartitioned
+/// only to reach a target.
+pub(crate) fn session_config(slice_count: u32) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(slice_count.max(1) as usize)
+        .with_collect_statistics(false);
+    let options = config.options_mut();
+    // GROUP BY a, b over rows placed by a needs no shuffle at any number of slices.
+    options.optimizer.subset_repartition_threshold = 1;
+    config
 }

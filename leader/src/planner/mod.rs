@@ -1,7 +1,11 @@
 //! Logical -> physical: the engine's session state, our optimizer rules, EXPLAIN.
+//!
+//! The README of this crate tells how a plan is made, under "How a plan is made".
 
 pub mod context;
+pub mod estimate;
 pub mod explain;
+pub mod options;
 pub mod rule;
 
 use crate::error::Result;
@@ -13,6 +17,26 @@ use std::sync::Arc;
 /// Optimizes a bound plan and makes it physical, with join order by cost and uncorrelated scalar subqueries run
 /// first (`InitPlan`: they are executed here, checked for at most one row, and become constants).
 pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-    let _ = (state, bound);
-    todo!("planner")
+    let optimized = logical(state, bound).await?;
+    Ok(state
+        .query_planner()
+        .create_physical_plan(&optimized, state)
+        .await?)
+}
+
+/// Does the logical half of [`plan`].
+pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<LogicalPlan> {
+    let config = state.config_options();
+    let switches = options::options_of(config);
+    // Types first: a subquery is replaced by a literal of exactly its own type.
+    let analyzed = state
+        .analyzer()
+        .execute_and_check(bound, config, |_, _| {})?;
+    let ready = if switches.init_plan {
+        Box::pin(rule::init_plan::run_subqueries(state, analyzed)).await?
+    } else {
+        analyzed
+    };
+    let optimized = state.optimizer().optimize(ready, state, |_, _| {})?;
+    Ok(rule::join_order::reorder(optimized, state)?)
 }

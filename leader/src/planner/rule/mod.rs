@@ -1,1 +1,20 @@
 //! One file per optimizer rule of ours, each removable by a setting.
+
+pub mod init_plan;
+pub mod join_order;
+
+use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use std::sync::Arc;
+
+/// Gives the logical rules in their order: the engine's. Join order follows when they have settled, see
+/// [`crate::planner::plan`].
+pub fn logical() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    Optimizer::new().rules
+}
+
+/// Gives the physical rules in their order: the engine's, with ours among them.
+pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    PhysicalOptimizer::new().rules
+}

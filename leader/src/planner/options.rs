@@ -1,0 +1,35 @@
+//! The switches of our own optimizer rules, each under `blueshift.<rule>`, all on.
+
+use datafusion::common::extensions_options;
+use datafusion::config::{ConfigExtension, ConfigOptions};
+
+extensions_options! {
+    /// The switches of our own optimizer rules.
+    pub struct PlannerOptions {
+        /// Runs uncorrelated scalar subqueries before the rest is planned.
+        pub init_plan: bool, default = true
+        /// Chooses the order of joins by cost.
+        pub join_order: bool, default = true
+        /// Chooses the build side and the mode of every hash join by our estimates.
+        pub build_side: bool, default = true
+        /// Joins slice by slice where both sides are distributed on the join key.
+        pub colocated_join_mode: bool, default = true
+        /// The same where the join has more keys than the distribution key.
+        pub colocated_subset_join: bool, default = true
+        /// Takes what every branch of an OR says about one table out of the OR.
+        pub or_prefilter: bool, default = true
+    }
+}
+
+impl ConfigExtension for PlannerOptions {
+    const PREFIX: &'static str = "blueshift";
+}
+
+/// Reads the switches; absent ones are on.
+pub fn options_of(config: &ConfigOptions) -> PlannerOptions {
+    config
+        .extensions
+        .get::<PlannerOptions>()
+        .cloned()
+        .unwrap_or_default()
+}
