@@ -2,6 +2,7 @@
 
 use arrow_schema::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Names a table, for ever; never used again after a drop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,6 +77,19 @@ impl ColumnType {
             Self::Bytes => DataType::BinaryView,
         }
     }
+}
+
+/// A constant in a column's own physical domain.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// For `Bool`.
+    Bool(bool),
+    /// For integers, dates (days), times and timestamps (microseconds), and decimals (unscaled).
+    Int(i128),
+    /// For `Float32` and `Float64`.
+    Float(f64),
+    /// For `Text` and `Bytes`.
+    Bytes(Arc<[u8]>),
 }
 
 /// The name of a column encoding, as a user writes it in `ENCODE`.
@@ -154,6 +168,6 @@ impl TableLayout {
         let fields = self.columns.iter().map(|column| {
             arrow_schema::Field::new(&column.name, column.ty.arrow(), column.nullable)
         });
-        std::sync::Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()))
+        Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()))
     }
 }

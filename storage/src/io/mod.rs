@@ -8,7 +8,11 @@ use std::path::{Path, PathBuf};
 pub trait BlockStore: Send + Sync + std::fmt::Debug {
     /// Makes a new file, lets `fill` write it, syncs it, and gives its size. On an error the partial
     /// file is removed. The directory is made if missing but not synced.
-    fn create(&self, path: &Path, fill: &mut dyn FnMut(&mut dyn Write) -> Result<()>) -> Result<u64>;
+    fn create(
+        &self,
+        path: &Path,
+        fill: &mut dyn FnMut(&mut dyn Write) -> Result<()>,
+    ) -> Result<u64>;
     /// Syncs a directory, so that files made in it survive.
     fn sync_dir(&self, path: &Path) -> Result<()>;
     /// Reads exactly `buffer.len()` bytes at `offset`; a short file is `Corrupt`.

@@ -1,1 +1,4 @@
-//! Byte layouts and their versions, one file per structure.
+//! Byte layouts and their versions, one file per structure. All numbers are little-endian.
+
+pub mod block;
+pub mod row_group;

@@ -20,15 +20,7 @@ pub struct RowGroupRecord {
     pub sorted: bool,
 }
 
+mod builder;
 pub mod files;
 
-/// Where a row group belongs; repeated in its header so that a misplaced file is noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowGroupIdentity {
-    /// The table.
-    pub table: TableId,
-    /// The slice.
-    pub slice: SliceId,
-    /// The file's id.
-    pub id: RowGroupId,
-}
+pub use crate::layout::row_group::RowGroupIdentity;

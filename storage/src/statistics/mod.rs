@@ -1,6 +1,11 @@
 //! Sketches behind ANALYZE: distinct counts, widths, extremes.
 
-use crate::table::predicate::Value;
+pub mod distinct;
+pub mod key;
+
+use crate::layout::row_group::ColumnFooter;
+use crate::schema::{ColumnType, Value};
+use distinct::Distinct;
 
 /// What is known of one column, of one row group or merged over many.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,20 +30,101 @@ pub struct ColumnStatistics {
 }
 
 /// A mergeable sketch of one column of one row group: extremes, counts and a HyperLogLog.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ColumnSketch {
-    _todo: (),
+    /// Rows looked at.
+    pub(crate) rows: u64,
+    /// Nulls among them.
+    pub(crate) nulls: u64,
+    /// Bytes of the values in memory.
+    pub(crate) value_bytes: u64,
+    /// Bytes of the blocks.
+    pub(crate) encoded_bytes: u64,
+    /// Blocks.
+    pub(crate) blocks: u64,
+    /// The type, if known; a default sketch learns it from the first it merges.
+    pub(crate) ty: Option<ColumnType>,
+    /// Extremes as keys.
+    pub(crate) range: Option<(i128, i128)>,
+    /// Distinct values.
+    pub(crate) distinct: Distinct,
 }
 
 impl ColumnSketch {
+    /// Makes the sketch of no rows.
+    pub(crate) fn new(ty: ColumnType) -> Self {
+        ColumnSketch {
+            ty: Some(ty),
+            ..Self::default()
+        }
+    }
+
+    /// Reads the sketch out of a footer.
+    pub(crate) fn from_footer(footer: &ColumnFooter) -> Self {
+        let record = &footer.sketch;
+        let mut sketch = ColumnSketch {
+            rows: record.rows,
+            nulls: record.nulls,
+            value_bytes: record.value_bytes,
+            encoded_bytes: record.encoded_bytes,
+            blocks: record.blocks,
+            ..Self::new(footer.ty)
+        };
+        for (min, max) in footer.zones.iter().filter_map(|zone| zone.range) {
+            sketch.widen(min, max);
+        }
+        for (index, rank) in &record.registers {
+            sketch.distinct.set(*index, *rank);
+        }
+        sketch
+    }
+
+    /// Makes the sketch of a column that a row group lacks: nothing but nulls.
+    pub(crate) fn all_null(ty: ColumnType, rows: u64) -> Self {
+        ColumnSketch {
+            rows,
+            nulls: rows,
+            ..Self::new(ty)
+        }
+    }
+
+    /// Widens the extremes.
+    pub(crate) fn widen(&mut self, min: i128, max: i128) {
+        self.range = Some(
+            self.range
+                .map_or((min, max), |(a, b)| (a.min(min), b.max(max))),
+        );
+    }
+
     /// Takes in another sketch of the same column.
     pub fn merge(&mut self, other: &ColumnSketch) {
-        let _ = other;
-        todo!("H1")
+        self.rows += other.rows;
+        self.nulls += other.nulls;
+        self.value_bytes += other.value_bytes;
+        self.encoded_bytes += other.encoded_bytes;
+        self.blocks += other.blocks;
+        self.ty = self.ty.or(other.ty);
+        if let Some((min, max)) = other.range {
+            self.widen(min, max);
+        }
+        self.distinct.merge(&other.distinct);
     }
 
     /// Gives the figures.
     pub fn statistics(&self) -> ColumnStatistics {
-        todo!("H1")
+        let value = |key: i128, upper| self.ty.map(|ty| key::to_value(ty, key, upper));
+        ColumnStatistics {
+            rows: self.rows,
+            nulls: self.nulls,
+            min: self.range.and_then(|(min, _)| value(min, false)),
+            max: self.range.and_then(|(_, max)| value(max, true)),
+            distinct: self
+                .distinct
+                .estimate()
+                .min(self.rows - self.nulls.min(self.rows)),
+            value_bytes: self.value_bytes,
+            encoded_bytes: self.encoded_bytes,
+            blocks: self.blocks,
+        }
     }
 }

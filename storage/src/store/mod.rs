@@ -103,7 +103,9 @@ pub struct ReadView {
 impl ReadView {
     /// Finds a table.
     pub fn table(&self, id: TableId) -> Result<&Arc<TableVersion>> {
-        self.tables.get(&id).ok_or(crate::Error::NoTable { table: id.0 })
+        self.tables
+            .get(&id)
+            .ok_or(crate::Error::NoTable { table: id.0 })
     }
 
     /// Gives this view with a transaction's own, uncommitted changes on top; the version stays.

@@ -5,18 +5,7 @@ use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 use std::sync::Arc;
 
-/// A constant in a column's own physical domain.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// For `Bool`.
-    Bool(bool),
-    /// For integers, dates (days), times and timestamps (microseconds), and decimals (unscaled).
-    Int(i128),
-    /// For `Float32` and `Float64`.
-    Float(f64),
-    /// For `Text` and `Bytes`.
-    Bytes(Arc<[u8]>),
-}
+pub use crate::schema::Value;
 
 /// A comparison operator; null compares to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,13 +30,18 @@ pub struct TableVersion {
 impl TableVersion {
     /// Gives the row groups of one slice, in order.
     pub fn on_slice(&self, slice: SliceId) -> impl Iterator<Item = &Arc<RowGroupEntry>> {
-        self.row_groups.iter().filter(move |group| group.record.slice == slice)
+        self.row_groups
+            .iter()
+            .filter(move |group| group.record.slice == slice)
     }
 
     /// Counts visible rows.
     pub fn row_count(&self) -> u64 {
         let deleted = |group: &RowGroupEntry| group.deleted.as_ref().map_or(0, |mask| mask.len());
-        self.row_groups.iter().map(|group| group.record.rows - deleted(group)).sum()
+        self.row_groups
+            .iter()
+            .map(|group| group.record.rows - deleted(group))
+            .sum()
     }
 
     /// Merges the statistics of one column over all row groups, from their footers.

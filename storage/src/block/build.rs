@@ -1,0 +1,411 @@
+//! Builds blocks: takes arrow values, fills nulls, narrows decimals, lets the chooser encode, and
+//! gathers zone maps and the sketch on the way.
+
+use crate::encoding::text::Views;
+use crate::encoding::{Encoded, Kind, Tag, Values, choose};
+use crate::error::{Error, Result};
+use crate::layout::block::{BlockHeader, NullKind, write};
+use crate::layout::row_group::{ZONE_ROWS, ZoneMap};
+use crate::schema::{ColumnType, EncodingName};
+use crate::statistics::distinct::{hash_bytes, hash_int};
+use crate::statistics::{ColumnSketch, key};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    Time64MicrosecondType, TimestampMicrosecondType,
+};
+use arrow_array::{Array, ArrowPrimitiveType};
+use arrow_buffer::{ArrowNativeType, NullBuffer};
+use std::borrow::Cow;
+
+/// A block ready to be written.
+pub struct BuiltBlock {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its rows.
+    pub rows: usize,
+    /// Its physical encoding.
+    pub encoding: u8,
+    /// Its physical kind.
+    pub kind: u8,
+    /// One per zone.
+    pub zones: Vec<ZoneMap>,
+}
+
+/// Builds one block of all of `array`, whose type is `ty`'s arrow type. `array` is not empty.
+pub fn build(
+    ty: ColumnType,
+    name: EncodingName,
+    array: &dyn Array,
+    sketch: &mut ColumnSketch,
+) -> Result<BuiltBlock> {
+    if array.data_type() != &ty.arrow() {
+        return Err(Error::Internal(format!(
+            "a column of {ty:?} was given {}",
+            array.data_type()
+        )));
+    }
+    let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+    let builder = Builder {
+        ty,
+        name,
+        nulls,
+        rows: array.len(),
+    };
+    Ok(match ty {
+        ColumnType::Bool => {
+            let values: Vec<i8> = array.as_boolean().values().iter().map(i8::from).collect();
+            let values = builder.fill(&values);
+            builder.finish(Values::I8(&values), 0, sketch)
+        }
+        ColumnType::Int16 => builder.finish(
+            Values::I16(&builder.fill(slice::<Int16Type>(array))),
+            0,
+            sketch,
+        ),
+        ColumnType::Int32 => builder.finish(
+            Values::I32(&builder.fill(slice::<Int32Type>(array))),
+            0,
+            sketch,
+        ),
+        ColumnType::Date => builder.finish(
+            Values::I32(&builder.fill(slice::<Date32Type>(array))),
+            0,
+            sketch,
+        ),
+        ColumnType::Int64 => builder.finish(
+            Values::I64(&builder.fill(slice::<Int64Type>(array))),
+            0,
+            sketch,
+        ),
+        ColumnType::Time => builder.finish(
+            Values::I64(&builder.fill(slice::<Time64MicrosecondType>(array))),
+            0,
+            sketch,
+        ),
+        ColumnType::Timestamp | ColumnType::TimestampTz => builder.finish(
+            Values::I64(&builder.fill(slice::<TimestampMicrosecondType>(array))),
+            0,
+            sketch,
+        ),
+        ColumnType::Float32 => {
+            let bits: Vec<i32> = slice::<Float32Type>(array)
+                .iter()
+                .map(|value| value.to_bits() as i32)
+                .collect();
+            builder.finish(Values::I32(&builder.fill(&bits)), 0, sketch)
+        }
+        ColumnType::Float64 => {
+            let bits: Vec<i64> = slice::<Float64Type>(array)
+                .iter()
+                .map(|value| value.to_bits() as i64)
+                .collect();
+            builder.finish(Values::I64(&builder.fill(&bits)), 0, sketch)
+        }
+        ColumnType::Decimal { .. } => {
+            let values = builder.fill(slice::<Decimal128Type>(array));
+            match narrow(&values) {
+                Some((narrow, base)) => builder.finish(Values::I64(&narrow), base, sketch),
+                None => builder.finish(Values::I128(&values), 0, sketch),
+            }
+        }
+        ColumnType::Text => {
+            let array = array.as_string_view();
+            let views = builder.fill_texts(array.views());
+            builder.finish(
+                Values::Bytes(Views {
+                    views: &views,
+                    buffers: array.data_buffers(),
+                }),
+                0,
+                sketch,
+            )
+        }
+        ColumnType::Bytes => {
+            let array = array.as_binary_view();
+            let views = builder.fill_texts(array.views());
+            builder.finish(
+                Values::Bytes(Views {
+                    views: &views,
+                    buffers: array.data_buffers(),
+                }),
+                0,
+                sketch,
+            )
+        }
+    })
+}
+
+fn slice<T: ArrowPrimitiveType>(array: &dyn Array) -> &[T::Native] {
+    array.as_primitive::<T>().values()
+}
+
+/// Brings decimals into 64 bits: as they are, or as what they exceed the least by.
+fn narrow(values: &[i128]) -> Option<(Vec<i64>, i128)> {
+    let fits = values
+        .iter()
+        .fold(true, |fits, value| fits & (*value as i64 as i128 == *value));
+    if fits {
+        return Some((values.iter().map(|value| *value as i64).collect(), 0));
+    }
+    let (min, max) = (values.iter().min()?, values.iter().max()?);
+    let range = max.checked_sub(*min)?;
+    i64::try_from(range).ok()?;
+    Some((
+        values.iter().map(|value| (value - min) as i64).collect(),
+        *min,
+    ))
+}
+
+struct Builder<'a> {
+    ty: ColumnType,
+    name: EncodingName,
+    nulls: Option<&'a NullBuffer>,
+    rows: usize,
+}
+
+impl Builder<'_> {
+    /// Puts the value before it in place of each null, so that nulls cost no bits and no extremes.
+    fn fill<'v, T: ArrowNativeType>(&self, values: &'v [T]) -> Cow<'v, [T]> {
+        let Some(nulls) = self.nulls else {
+            return Cow::Borrowed(values);
+        };
+        let mut last = nulls
+            .valid_indices()
+            .next()
+            .map_or_else(T::default, |first| values[first]);
+        let filled = values.iter().enumerate().map(|(row, value)| {
+            if nulls.is_valid(row) {
+                last = *value;
+            }
+            last
+        });
+        Cow::Owned(filled.collect())
+    }
+
+    /// Puts the shortest text in place of each null.
+    fn fill_texts<'v>(&self, views: &'v [u128]) -> Cow<'v, [u128]> {
+        let Some(nulls) = self.nulls else {
+            return Cow::Borrowed(views);
+        };
+        let shortest = nulls
+            .valid_indices()
+            .map(|row| views[row])
+            .min_by_key(|view| *view as u32);
+        let shortest = shortest.unwrap_or_default();
+        let filled = views.iter().enumerate();
+        Cow::Owned(
+            filled
+                .map(|(row, view)| if nulls.is_valid(row) { *view } else { shortest })
+                .collect(),
+        )
+    }
+
+    fn finish(&self, values: Values<'_>, base: i128, sketch: &mut ColumnSketch) -> BuiltBlock {
+        let null_count = self.nulls.map_or(0, NullBuffer::null_count);
+        let all_null = null_count == self.rows;
+        let (tag, mut encoded) = choose::encode(self.name, values);
+        if tag == Tag::Constant {
+            encoded.base += base;
+        } else {
+            encoded.base = base;
+        }
+        let zones = self.zones(values, base, &encoded, sketch);
+        let kept_as = match values.kind() {
+            // A constant holds its value without a base, which then may need all 128 bits.
+            Kind::I64 if i64::try_from(encoded.base).is_err() && tag == Tag::Constant => Kind::I128,
+            kind => kind,
+        };
+        let (kind, validity) = match self.nulls {
+            None => (NullKind::None, vec![]),
+            Some(_) if all_null => (NullKind::All, vec![]),
+            // Sliced to begin at bit 0.
+            Some(nulls) => (NullKind::Bitmap, nulls.inner().sliced().as_slice().to_vec()),
+        };
+        let validity = match kind {
+            NullKind::Bitmap => &validity[..self.rows.div_ceil(8)],
+            _ => &[],
+        };
+        let [a, b, c] = &encoded.sections;
+        let header = BlockHeader {
+            encoding: tag as u8,
+            kind: kept_as as u8,
+            rows: self.rows as u32,
+            nulls: kind,
+            base: encoded.base,
+            sections: [a.len() as u64, b.len() as u64, c.len() as u64],
+            parameter: encoded.parameter,
+        };
+        let bytes = write(&header, validity, [a, b, c]);
+        sketch.rows += self.rows as u64;
+        sketch.nulls += null_count as u64;
+        sketch.encoded_bytes += bytes.len() as u64;
+        sketch.blocks += 1;
+        let (encoding, kind) = (tag as u8, kept_as as u8);
+        BuiltBlock {
+            bytes,
+            rows: self.rows,
+            encoding,
+            kind,
+            zones,
+        }
+    }
+
+    /// Makes the zone maps and feeds the sketch: over the dictionary if there is one, else over all.
+    fn zones(
+        &self,
+        values: Values<'_>,
+        base: i128,
+        encoded: &Encoded,
+        sketch: &mut ColumnSketch,
+    ) -> Vec<ZoneMap> {
+        let valid = self.rows - self.nulls.map_or(0, NullBuffer::null_count);
+        if let Values::Bytes(texts) = values {
+            let bytes = match self.nulls {
+                None => texts.total_bytes(),
+                Some(nulls) => nulls
+                    .valid_indices()
+                    .map(|row| texts.views[row] as u32 as usize)
+                    .sum(),
+            };
+            sketch.value_bytes += bytes as u64;
+        } else {
+            let width = match self.ty {
+                ColumnType::Decimal { .. } => 16,
+                _ => values.kind().width(),
+            };
+            sketch.value_bytes += (valid * width) as u64;
+        }
+        let ranges: Vec<(i128, i128)> = match &encoded.codes {
+            Some(codes) => {
+                let keys = self.entry_keys(values, base, &encoded.firsts, sketch);
+                codes
+                    .chunks(ZONE_ROWS)
+                    .map(|zone| range_of_codes(zone, &keys))
+                    .collect()
+            }
+            None => {
+                if valid > 0 {
+                    self.hash_all(values, base, &mut *sketch);
+                }
+                zone_starts(self.rows)
+                    .map(|(from, rows)| self.range(values.slice(from, rows), base))
+                    .collect()
+            }
+        };
+        let zones = zone_starts(self.rows)
+            .zip(ranges)
+            .map(|((from, rows), (min, max))| {
+                let nulls = self
+                    .nulls
+                    .map_or(0, |nulls| nulls.slice(from, rows).null_count());
+                let range = (nulls < rows).then_some((min, max));
+                if range.is_some() {
+                    sketch.widen(min, max);
+                }
+                ZoneMap {
+                    nulls: nulls as u32,
+                    range,
+                }
+            });
+        zones.collect()
+    }
+
+    fn entry_keys(
+        &self,
+        values: Values<'_>,
+        base: i128,
+        firsts: &[u32],
+        sketch: &mut ColumnSketch,
+    ) -> Vec<i128> {
+        let rows = firsts.iter().map(|row| values.slice(*row as usize, 1));
+        let keys = rows.map(|one| {
+            self.hash_all(one, base, sketch);
+            self.range(one, base).0
+        });
+        keys.collect()
+    }
+
+    /// Adds every value to the distinct count, skipping repeats of a neighbour.
+    fn hash_all(&self, values: Values<'_>, base: i128, sketch: &mut ColumnSketch) {
+        fn ints<T: Copy + PartialEq>(
+            values: &[T],
+            widen: impl Fn(T) -> i128,
+            sketch: &mut ColumnSketch,
+        ) {
+            let mut last = None;
+            for value in values {
+                if last != Some(*value) {
+                    sketch.distinct.add(hash_int(widen(*value)));
+                    last = Some(*value);
+                }
+            }
+        }
+        match values {
+            Values::I8(values) => ints(values, i128::from, sketch),
+            Values::I16(values) => ints(values, i128::from, sketch),
+            Values::I32(values) => ints(values, i128::from, sketch),
+            Values::I64(values) => ints(values, |value| base + i128::from(value), sketch),
+            Values::I128(values) => ints(values, |value| value, sketch),
+            Values::Bytes(texts) => texts
+                .iter()
+                .for_each(|text| sketch.distinct.add(hash_bytes(text))),
+        }
+    }
+
+    /// Gives the extremes of a zone as keys.
+    fn range(&self, values: Values<'_>, base: i128) -> (i128, i128) {
+        fn extremes<T: Ord + Copy + Default>(values: impl Iterator<Item = T>) -> (T, T) {
+            let mut values = values;
+            let first = values.next().unwrap_or_default();
+            values.fold((first, first), |(min, max), value| {
+                (min.min(value), max.max(value))
+            })
+        }
+        fn wide<T: Into<i128>>((min, max): (T, T), base: i128) -> (i128, i128) {
+            (base + min.into(), base + max.into())
+        }
+        match (values, self.ty) {
+            (Values::I32(values), ColumnType::Float32) => {
+                // Widened, so that both float types share one order.
+                let wide_bits = |bits: i32| f64::from(f32::from_bits(bits as u32)).to_bits() as i64;
+                wide(
+                    extremes(values.iter().map(|bits| key::of_f64_bits(wide_bits(*bits)))),
+                    0,
+                )
+            }
+            (Values::I64(values), ColumnType::Float64) => wide(
+                extremes(values.iter().map(|bits| key::of_f64_bits(*bits))),
+                0,
+            ),
+            (Values::I8(values), _) => wide(extremes(values.iter().copied()), 0),
+            (Values::I16(values), _) => wide(extremes(values.iter().copied()), 0),
+            (Values::I32(values), _) => wide(extremes(values.iter().copied()), 0),
+            (Values::I64(values), _) => wide(extremes(values.iter().copied()), base),
+            (Values::I128(values), _) => wide(extremes(values.iter().copied()), 0),
+            (Values::Bytes(texts), _) => extremes(texts.iter().map(key::of_bytes)),
+        }
+    }
+}
+
+fn zone_starts(rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows)
+        .step_by(ZONE_ROWS)
+        .map(move |from| (from, ZONE_ROWS.min(rows - from)))
+}
+
+/// Gives the extremes of a zone from the codes seen in it.
+fn range_of_codes(codes: &[u16], keys: &[i128]) -> (i128, i128) {
+    let mut seen = vec![false; keys.len()];
+    for code in codes {
+        seen[usize::from(*code)] = true;
+    }
+    let seen = seen
+        .iter()
+        .zip(keys)
+        .filter(|(seen, _)| **seen)
+        .map(|(_, key)| *key);
+    seen.fold((i128::MAX, i128::MIN), |(min, max), key| {
+        (min.min(key), max.max(key))
+    })
+}

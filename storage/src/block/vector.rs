@@ -1,0 +1,268 @@
+//! The vector interface: one zone of one column, decoded only as far as its reader asks.
+//!
+//! A reader may take the still-encoded form (codes with their dictionary, runs, a constant) or have
+//! the rows it picks decoded into a buffer it owns and reuses.
+
+use super::{Block, Nulls};
+use crate::encoding::bytedict::Dictionary;
+use crate::encoding::lzo::Chunk;
+use crate::encoding::native::Native;
+use crate::encoding::runlength::Runs;
+use crate::encoding::{Body, Kind};
+use crate::layout::row_group::ZONE_ROWS;
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer};
+use std::sync::Arc;
+
+/// Which rows of a zone are wanted.
+#[derive(Clone, Copy, Debug)]
+pub enum Picks<'a> {
+    /// Every row.
+    All,
+    /// These offsets within the zone, ascending.
+    Rows(&'a [u16]),
+}
+
+/// One zone of one column.
+#[derive(Clone, Debug)]
+pub struct ColumnVector {
+    block: Arc<Block>,
+    from: usize,
+    rows: usize,
+    chunk: Option<Chunk>,
+}
+
+/// What can be read without decoding rows.
+#[derive(Debug)]
+pub enum Form<'a> {
+    /// One value; a fixed-width one widened, or a text's bytes.
+    Constant(i128, &'a [u8]),
+    /// Codes into a dictionary, see [`ColumnVector::codes`].
+    Codes(&'a Dictionary),
+    /// Runs of equal values.
+    Runs(&'a Runs),
+    /// Rows one by one.
+    Plain,
+}
+
+impl ColumnVector {
+    /// Looks at zone `zone` of `block`, decompressing it if need be.
+    pub fn new(block: Arc<Block>, zone: usize) -> Result<Self, String> {
+        let from = zone * ZONE_ROWS;
+        let rows = block.rows.saturating_sub(from).min(ZONE_ROWS);
+        if rows == 0 {
+            return Err(format!("zone {zone} of a block of {} rows", block.rows));
+        }
+        let chunk = match &block.body {
+            Body::Compressed(chunks) => Some(chunks.open_zone(zone, rows, block.kind)?),
+            _ => None,
+        };
+        Ok(ColumnVector {
+            block,
+            from,
+            rows,
+            chunk,
+        })
+    }
+
+    /// Gives the block.
+    pub fn block(&self) -> &Arc<Block> {
+        &self.block
+    }
+
+    /// Counts the rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Gives the zone's first row within the block.
+    pub fn first_row(&self) -> usize {
+        self.from
+    }
+
+    /// Gives the still-encoded form. Nulls are apart, see [`ColumnVector::validity`].
+    pub fn form(&self) -> Form<'_> {
+        match &self.block.body {
+            Body::Constant(constant) => Form::Constant(constant.fixed, constant.buffer.as_slice()),
+            Body::Dictionary(dictionary) => Form::Codes(dictionary),
+            Body::Runs(runs) => Form::Runs(runs),
+            _ => Form::Plain,
+        }
+    }
+
+    /// Tells whether every row is null.
+    pub fn is_all_null(&self) -> bool {
+        matches!(self.block.nulls, Nulls::All)
+    }
+
+    /// Gives a bit per row, set where there is a value; `None` if no row is null, or all are.
+    pub fn validity(&self) -> Option<BooleanBuffer> {
+        match &self.block.nulls {
+            Nulls::Validity(bits) => Some(bits.slice(self.from, self.rows)),
+            _ => None,
+        }
+    }
+
+    /// Appends the codes of the picked rows.
+    pub fn codes(&self, dictionary: &Dictionary, picks: Picks<'_>, out: &mut Vec<u16>) {
+        match picks {
+            Picks::All => {
+                let start = out.len();
+                out.resize(start + self.rows, 0);
+                dictionary.codes(self.from, &mut out[start..]);
+            }
+            Picks::Rows(picks) if picks.len() * 16 >= self.rows => {
+                let mut whole = vec![0; self.rows];
+                dictionary.codes(self.from, &mut whole);
+                out.extend(picks.iter().map(|pick| whole[usize::from(*pick)]));
+            }
+            Picks::Rows(picks) => {
+                out.extend(
+                    picks
+                        .iter()
+                        .map(|pick| dictionary.code(self.from + usize::from(*pick))),
+                );
+            }
+        }
+    }
+
+    /// Appends the picked rows of a fixed-width column, `T` being the type of its kind. Decimals
+    /// kept in 64 bits lack their base, see [`Block::base`].
+    pub fn fixed<T: Native>(&self, picks: Picks<'_>, out: &mut Vec<T>) {
+        match (&self.block.body, picks) {
+            (Body::Packed(packed), Picks::All) => {
+                let start = out.len();
+                out.resize(start + self.rows, T::default());
+                packed.decode(self.from, &mut out[start..]);
+            }
+            // One eighth: unpacking a whole zone and keeping some is then the faster way.
+            (Body::Packed(packed), Picks::Rows(picks)) if picks.len() * 8 >= self.rows => {
+                let mut whole = vec![T::default(); self.rows];
+                packed.decode(self.from, &mut whole);
+                out.extend(picks.iter().map(|pick| whole[usize::from(*pick)]));
+            }
+            (Body::Packed(packed), Picks::Rows(picks)) => packed.gather(self.from, picks, out),
+            (Body::Constant(constant), _) => {
+                out.resize(
+                    out.len() + self.count(picks),
+                    T::narrow(constant.fixed as i64),
+                );
+            }
+            _ => self.unpacked(picks, out),
+        }
+    }
+
+    /// Appends the picked rows of a decimal column that does not fit 64 bits.
+    pub fn wide(&self, picks: Picks<'_>, out: &mut Vec<i128>) {
+        match &self.block.body {
+            Body::Constant(constant) => out.resize(out.len() + self.count(picks), constant.fixed),
+            _ => self.unpacked(picks, out),
+        }
+    }
+
+    fn unpacked<T: ArrowNativeType>(&self, picks: Picks<'_>, out: &mut Vec<T>) {
+        let plain = match &self.block.body {
+            Body::Dictionary(dictionary) => {
+                let mut codes = Vec::with_capacity(self.count(picks));
+                self.codes(dictionary, picks, &mut codes);
+                let entries: &[T] = dictionary.values.typed_data();
+                return out.extend(codes.iter().map(|code| entries[usize::from(*code)]));
+            }
+            Body::Runs(runs) => {
+                let values: &[T] = runs.values.typed_data();
+                return match picks {
+                    Picks::All => runs.each(self.from, self.rows, |run, rows| {
+                        out.resize(out.len() + rows, values[run]);
+                    }),
+                    Picks::Rows(picks) => runs.pick(self.from, picks, |run| out.push(values[run])),
+                };
+            }
+            Body::Raw(plain) => &plain.values.typed_data::<T>()[self.from..self.from + self.rows],
+            _ => match &self.chunk {
+                Some(chunk) => chunk.bytes.typed_data::<T>(),
+                None => &[],
+            },
+        };
+        match picks {
+            Picks::All => out.extend_from_slice(plain),
+            Picks::Rows(picks) => out.extend(picks.iter().map(|pick| plain[usize::from(*pick)])),
+        }
+    }
+
+    /// Gives the buffer that the views of this zone point into; `None` if none does.
+    pub fn text_buffer(&self) -> Option<&Buffer> {
+        match &self.block.body {
+            Body::Constant(constant) => Some(&constant.buffer)
+                .filter(|text| text.len() > crate::encoding::text::INLINE_BYTES),
+            Body::Raw(plain) => Some(&plain.text),
+            Body::Dictionary(dictionary) => {
+                Some(&dictionary.text).filter(|_| !dictionary.is_inline)
+            }
+            Body::Runs(runs) => Some(&runs.text),
+            Body::Compressed(_) => self.chunk.as_ref().map(|chunk| &chunk.bytes),
+            Body::Packed(_) => None,
+        }
+    }
+
+    /// Appends the views of the picked rows of a text column, pointing into
+    /// [`ColumnVector::text_buffer`] as buffer `index`. No text is copied.
+    pub fn views(&self, picks: Picks<'_>, index: u32, out: &mut Vec<u128>) {
+        let start = out.len();
+        match &self.block.body {
+            Body::Constant(constant) => out.resize(start + self.count(picks), constant.view),
+            Body::Dictionary(dictionary) => {
+                let mut codes = Vec::with_capacity(self.count(picks));
+                self.codes(dictionary, picks, &mut codes);
+                out.extend(
+                    codes
+                        .iter()
+                        .map(|code| dictionary.views[usize::from(*code)]),
+                );
+            }
+            Body::Runs(runs) => match picks {
+                Picks::All => runs.each(self.from, self.rows, |run, rows| {
+                    out.resize(out.len() + rows, runs.views[run]);
+                }),
+                Picks::Rows(picks) => runs.pick(self.from, picks, |run| out.push(runs.views[run])),
+            },
+            Body::Raw(plain) => match picks {
+                Picks::All => {
+                    out.extend((self.from..self.from + self.rows).map(|row| plain.view(row)))
+                }
+                Picks::Rows(picks) => {
+                    out.extend(
+                        picks
+                            .iter()
+                            .map(|pick| plain.view(self.from + usize::from(*pick))),
+                    );
+                }
+            },
+            _ => {
+                let views = self.chunk.as_ref().map_or(&[][..], |chunk| &chunk.views);
+                match picks {
+                    Picks::All => out.extend_from_slice(views),
+                    Picks::Rows(picks) => {
+                        out.extend(picks.iter().map(|pick| views[usize::from(*pick)]))
+                    }
+                }
+            }
+        }
+        if index > 0 && self.text_buffer().is_some() {
+            for view in &mut out[start..] {
+                *view = crate::encoding::text::rebase(*view, index);
+            }
+        }
+    }
+
+    /// Counts the rows picked.
+    pub fn count(&self, picks: Picks<'_>) -> usize {
+        match picks {
+            Picks::All => self.rows,
+            Picks::Rows(picks) => picks.len(),
+        }
+    }
+
+    /// Gives the physical kind.
+    pub fn kind(&self) -> Kind {
+        self.block.kind
+    }
+}

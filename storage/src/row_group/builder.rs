@@ -1,0 +1,150 @@
+//! Writes one row group: column by column, each cut into blocks of whole zones.
+
+use crate::block::build::{BuiltBlock, build};
+use crate::error::{Error, Result};
+use crate::layout::row_group::{
+    BlockEntry, ColumnFooter, Footer, RowGroupIdentity, SketchRecord, ZONE_ROWS, write_footer,
+    write_header,
+};
+use crate::schema::{ColumnLayout, TableLayout};
+use crate::statistics::ColumnSketch;
+use arrow_array::{Array, RecordBatch};
+use std::io::Write;
+use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Encoded size a block is kept under, unless one zone alone is larger.
+const BLOCK_BYTES_MAX: usize = 1 << 20;
+/// Zones a block may span: 128 x 8 192 rows, about a million.
+const BLOCK_ZONES_MAX: usize = 128;
+/// Zones of the first block of a column, whose size is not known yet: 65 536 rows of 8 bytes and a
+/// bit-packed half of it leave room.
+const FIRST_ZONES: usize = 16;
+
+/// Writes the whole file.
+pub(super) fn write(
+    out: &mut dyn Write,
+    path: &Path,
+    identity: &RowGroupIdentity,
+    layout: &TableLayout,
+    rows: &RecordBatch,
+) -> Result<()> {
+    if layout.columns.len() != rows.num_columns() {
+        let given = rows.num_columns();
+        return Err(Error::Internal(format!(
+            "{given} columns for a table of {}",
+            layout.columns.len()
+        )));
+    }
+    let mut file = File {
+        out,
+        path,
+        offset: 0,
+    };
+    let row_count = rows.num_rows() as u64;
+    file.write(&write_header(identity, row_count))?;
+    let mut footer = Footer {
+        rows: row_count,
+        columns: Vec::with_capacity(layout.columns.len()),
+    };
+    for (column, array) in layout.columns.iter().zip(rows.columns()) {
+        footer
+            .columns
+            .push(write_column(&mut file, column, array.as_ref())?);
+    }
+    file.write(&write_footer(&footer))
+}
+
+struct File<'a> {
+    out: &'a mut dyn Write,
+    path: &'a Path,
+    offset: u64,
+}
+
+impl File<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out
+            .write_all(bytes)
+            .map_err(|source| match source.kind() {
+                std::io::ErrorKind::StorageFull => Error::DiskFull {
+                    path: self.path.into(),
+                },
+                _ => Error::Io {
+                    action: "write",
+                    path: self.path.into(),
+                    source,
+                },
+            })?;
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+fn write_column(
+    file: &mut File<'_>,
+    column: &ColumnLayout,
+    array: &dyn Array,
+) -> Result<ColumnFooter> {
+    let mut sketch = ColumnSketch::new(column.ty);
+    let (mut blocks, mut zones) = (Vec::new(), Vec::new());
+    let (mut from, mut span) = (0, FIRST_ZONES);
+    while from < array.len() {
+        let built = build_block(column, array, from, &mut span, &mut sketch)?;
+        blocks.push(BlockEntry {
+            offset: file.offset,
+            bytes: built.bytes.len() as u64,
+            rows: built.rows as u32,
+            encoding: built.encoding,
+            kind: built.kind,
+            checksum: xxh3_64(&built.bytes),
+        });
+        file.write(&built.bytes)?;
+        from += built.rows;
+        zones.extend(built.zones);
+        // The next block aims at seven eighths of the limit, by the size of this one.
+        let zone_bytes = (built.bytes.len() / built.rows.div_ceil(ZONE_ROWS)).max(1);
+        span = (BLOCK_BYTES_MAX / 8 * 7 / zone_bytes).clamp(1, BLOCK_ZONES_MAX);
+    }
+    let sketch = SketchRecord {
+        rows: sketch.rows,
+        nulls: sketch.nulls,
+        value_bytes: sketch.value_bytes,
+        encoded_bytes: sketch.encoded_bytes,
+        blocks: sketch.blocks,
+        registers: sketch.distinct.registers(),
+    };
+    Ok(ColumnFooter {
+        id: column.id,
+        ty: column.ty,
+        requested: column.encoding,
+        sketch,
+        blocks,
+        zones,
+    })
+}
+
+/// Builds the block that begins at row `from`, of up to `span` zones, fewer if it grows too large.
+fn build_block(
+    column: &ColumnLayout,
+    array: &dyn Array,
+    from: usize,
+    span: &mut usize,
+    sketch: &mut ColumnSketch,
+) -> Result<BuiltBlock> {
+    loop {
+        let rows = (*span * ZONE_ROWS).min(array.len() - from);
+        let mut with_block = sketch.clone();
+        let built = build(
+            column.ty,
+            column.encoding,
+            array.slice(from, rows).as_ref(),
+            &mut with_block,
+        )?;
+        let zones = rows.div_ceil(ZONE_ROWS);
+        if built.bytes.len() <= BLOCK_BYTES_MAX || zones == 1 {
+            *sketch = with_block;
+            return Ok(built);
+        }
+        *span = (zones * BLOCK_BYTES_MAX / built.bytes.len()).clamp(1, zones - 1);
+    }
+}
