@@ -79,15 +79,6 @@ impl ColumnSketch {
         sketch
     }
 
-    /// Makes the sketch of a column that a row group lacks: nothing but nulls.
-    pub(crate) fn all_null(ty: ColumnType, rows: u64) -> Self {
-        ColumnSketch {
-            rows,
-            nulls: rows,
-            ..Self::new(ty)
-        }
-    }
-
     /// Widens the extremes.
     pub(crate) fn widen(&mut self, min: i128, max: i128) {
         self.range = Some(

@@ -3,6 +3,8 @@
 //! The core is the vector interface ([`VectorBatch`]); arrow batches are an adapter over it.
 
 use crate::error::Result;
+pub use crate::layout::row_group::ZONE_ROWS;
+use crate::row_group::files::RowGroupFiles;
 use crate::schema::TableLayout;
 use crate::store::Store;
 use crate::table::predicate::Conjunct;
@@ -11,8 +13,16 @@ use arrow_array::RecordBatch;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Rows of a zone: the step of a scan, and the finest grain of pruning.
-pub const ZONE_ROWS: usize = 8_192;
+mod filter;
+pub mod selection;
+mod sink;
+mod test;
+#[cfg(test)]
+mod tests;
+pub mod zones;
+
+use sink::BatchSink;
+use zones::{VectorBatch, ZoneScan};
 
 /// The name of the hidden row id column: `row group ordinal << 32 | row offset`, `Int64`.
 pub const ROW_ID: &str = "_rowid";
@@ -50,7 +60,12 @@ pub struct ScanCounters {
 
 /// Scans a range of zones of one row group. Pull from a thread that may block on disk.
 pub struct RowGroupScan {
-    _todo: (),
+    zones: ZoneScan,
+    request: Arc<ScanRequest>,
+    layout: Arc<TableLayout>,
+    schema: arrow_schema::SchemaRef,
+    /// A zone of which some rows did not fit the last batch, and how many did.
+    pending: Option<(VectorBatch, usize)>,
 }
 
 impl RowGroupScan {
@@ -64,26 +79,72 @@ impl RowGroupScan {
         zones: Range<usize>,
         request: Arc<ScanRequest>,
     ) -> Result<Self> {
-        let _ = (store, layout, group, ordinal, zones, request);
-        todo!("H1")
+        Self::over(store.row_groups(), layout, group, ordinal, zones, request)
+    }
+
+    /// Begins the same scan straight from the files.
+    pub fn over(
+        files: &RowGroupFiles,
+        layout: &Arc<TableLayout>,
+        group: &Arc<RowGroupEntry>,
+        ordinal: u32,
+        zones: Range<usize>,
+        request: Arc<ScanRequest>,
+    ) -> Result<Self> {
+        let layout = Arc::clone(layout);
+        let zones = ZoneScan::new(files, &layout, group, ordinal, zones, &request)?;
+        let schema = sink::batch_schema(&layout, &request);
+        Ok(RowGroupScan {
+            zones,
+            request,
+            layout,
+            schema,
+            pending: None,
+        })
     }
 
     /// Replaces the extra conjuncts that arrived while running (join filters); they prune zones not
-    /// yet read and test rows not yet emitted.
+    /// yet read and test rows not yet emitted, but for those of a zone already begun.
     pub fn set_late_conjuncts(&mut self, conjuncts: Vec<Conjunct>) {
-        let _ = conjuncts;
-        todo!("H1")
+        self.zones.set_late_conjuncts(conjuncts);
+    }
+
+    /// Gives the next zone with surviving rows, without arrow; `None` at the end. Do not mix with
+    /// [`RowGroupScan::next_batch`].
+    pub fn next_vectors(&mut self) -> Result<Option<VectorBatch>> {
+        self.zones.next_zone()
     }
 
     /// Gives the next batch of surviving rows; `None` at the end. Never an empty batch. Text is
     /// `Utf8View`, never a dictionary.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        todo!("H1")
+        let room_max = self.request.batch_rows.max(1);
+        let mut sink = BatchSink::new(&self.layout, &self.request, &self.schema);
+        while sink.rows() < room_max {
+            let (zone, taken) = match self.pending.take() {
+                Some(pending) => pending,
+                None => match self.zones.next_zone()? {
+                    Some(zone) => (zone, 0),
+                    None => break,
+                },
+            };
+            let rows = (room_max - sink.rows()).min(zone.selection.count() - taken);
+            sink.append(&zone, taken, rows);
+            if taken + rows < zone.selection.count() {
+                self.pending = Some((zone, taken + rows));
+            }
+        }
+        self.zones.counters.rows_emitted += sink.rows() as u64;
+        if sink.rows() == 0 {
+            Ok(None)
+        } else {
+            sink.finish().map(Some)
+        }
     }
 
     /// Tells what was done so far.
     pub fn counters(&self) -> &ScanCounters {
-        todo!("H1")
+        &self.zones.counters
     }
 }
 
