@@ -23,18 +23,30 @@ pub struct Error {
 impl Error {
     /// Makes an error with a code and a message.
     pub fn new(code: SqlState, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), detail: None, hint: None, position: None }
+        Self {
+            code,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+        }
     }
 
     /// Makes the refusal of something not supported, with the way out.
     pub fn unsupported(what: impl std::fmt::Display, hint: impl Into<String>) -> Self {
-        Self::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} is not supported"))
-            .with_hint(hint)
+        Self::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("{what} is not supported"),
+        )
+        .with_hint(hint)
     }
 
     /// Makes a syntax error at a character position.
     pub fn syntax(message: impl Into<String>, position: Option<usize>) -> Self {
-        Self { position, ..Self::new(SqlState::SYNTAX_ERROR, message) }
+        Self {
+            position,
+            ..Self::new(SqlState::SYNTAX_ERROR, message)
+        }
     }
 
     /// Adds what to do.

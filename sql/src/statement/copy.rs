@@ -1,6 +1,9 @@
 //! COPY: source, authorization, format and options, as the user wrote them.
 
-use super::ObjectName;
+use super::{ObjectName, Statement};
+use crate::error::{Error, Result};
+use crate::parser::Cursor;
+use crate::sqlstate::SqlState;
 
 /// `COPY table [(columns)] FROM 'source' authorization [options]`.
 #[derive(Clone)]
@@ -142,4 +145,452 @@ impl std::fmt::Debug for Copy {
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
+}
+
+/// Options of COPY that are known to Redshift and refused here, with the way out.
+const REFUSED: &[(&str, &str)] = &[
+    ("fixedwidth", "Convert the files to delimited text"),
+    ("json", "Convert the files to CSV"),
+    ("avro", "Convert the files to CSV"),
+    ("parquet", "Convert the files to CSV"),
+    ("orc", "Convert the files to CSV"),
+    ("shapefile", "Convert the files to CSV"),
+    ("lzop", "Compress the files with GZIP, ZSTD or BZIP2"),
+    ("ssh", "Put the files on S3"),
+    ("readratio", "Export the table to S3 first"),
+    (
+        "encrypted",
+        "Store the files unencrypted, or encrypted by the server that keeps them",
+    ),
+    (
+        "master_symmetric_key",
+        "Store the files unencrypted, or encrypted by the server that keeps them",
+    ),
+    (
+        "comprows",
+        "Leave the option out; the sample size is chosen by the server",
+    ),
+    ("ignoreallerrors", "Use MAXERROR"),
+    ("serializetojson", "Convert the files to CSV"),
+    ("using", "Write the options in the COPY itself"),
+    ("job", "Run COPY when the files have come"),
+    (
+        "kms_key_id",
+        "Store the files encrypted by the server that keeps them",
+    ),
+];
+
+/// Parses COPY.
+pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.expect_word("copy")?;
+    if cursor.is_word("job") && !cursor.is_word_at(1, "from") {
+        return Err(Error::unsupported(
+            "COPY JOB",
+            "Run COPY when the files have come",
+        ));
+    }
+    let table = cursor.object_name()?;
+    let columns = cursor.optional_name_list()?;
+    for (idx, column) in columns.iter().enumerate() {
+        if columns.iter().take(idx).any(|other| other == column) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{column}\" specified more than once"),
+            ));
+        }
+    }
+    if cursor.is_word("to") {
+        return Err(
+            Error::unsupported("COPY ... TO", "Read the rows with a SELECT").at(cursor.position()),
+        );
+    }
+    cursor.expect_word("from")?;
+    if cursor.is_word("stdin") {
+        return Err(Error::unsupported(
+            "COPY ... FROM STDIN",
+            "Put the files on S3 or use file://",
+        )
+        .at(cursor.position()));
+    }
+    let position = cursor.position();
+    let source = cursor.raw_string()?;
+    ensure_source(&source).map_err(|error| error.at(position))?;
+    let mut copy = Copy {
+        table,
+        columns,
+        source,
+        authorization: Authorization::None,
+        options: CopyOptions::default(),
+    };
+    let mut keys = Keys::default();
+    let mut seen: Vec<String> = Vec::new();
+    while !cursor.at_end() {
+        option(cursor, &mut copy, &mut keys, &mut seen)?;
+    }
+    keys.finish(&mut copy)?;
+    ensure_together(&copy, &seen)?;
+    Ok(Statement::Copy(Box::new(copy)))
+}
+
+fn ensure_source(source: &str) -> Result<()> {
+    let Some((scheme, rest)) = source.split_once("://") else {
+        return Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "COPY source must be an S3 path or a file",
+        )
+        .with_hint("Write 's3://bucket/prefix' or 'file:///path/prefix'"));
+    };
+    match scheme {
+        "s3" if rest.is_empty() || rest.starts_with('/') => Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "the S3 path names no bucket",
+        )),
+        "s3" | "file" => Ok(()),
+        "emr" | "dynamodb" | "ssh" => Err(Error::unsupported(
+            format!("COPY from {scheme}://"),
+            "Export the data to S3 first",
+        )),
+        other => Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("COPY source has the unknown scheme \"{other}\""),
+        )
+        .with_hint("Write 's3://bucket/prefix' or 'file:///path/prefix'")),
+    }
+}
+
+/// Authorization in parts, as the options give them.
+#[derive(Default)]
+struct Keys {
+    role: Option<String>,
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
+    session_token: Option<String>,
+    credentials: Option<Authorization>,
+}
+
+impl Keys {
+    fn finish(self, copy: &mut Copy) -> Result<()> {
+        let keys = self.access_key_id.is_some()
+            || self.secret_access_key.is_some()
+            || self.session_token.is_some();
+        let ways = usize::from(self.role.is_some())
+            + usize::from(keys)
+            + usize::from(self.credentials.is_some());
+        if ways > 1 {
+            return Err(conflict(
+                "only one of IAM_ROLE, ACCESS_KEY_ID and CREDENTIALS may be given",
+            ));
+        }
+        copy.authorization = match (self.role, self.access_key_id, self.secret_access_key) {
+            (Some(role), _, _) => Authorization::IamRole(role),
+            (None, Some(access_key_id), Some(secret_access_key)) => Authorization::Keys {
+                access_key_id,
+                secret_access_key,
+                session_token: self.session_token,
+            },
+            (None, None, None) if !keys => self.credentials.unwrap_or_default(),
+            _ => {
+                return Err(conflict(
+                    "ACCESS_KEY_ID and SECRET_ACCESS_KEY must be given together",
+                ));
+            }
+        };
+        Ok(())
+    }
+}
+
+fn option(
+    cursor: &mut Cursor<'_>,
+    copy: &mut Copy,
+    keys: &mut Keys,
+    seen: &mut Vec<String>,
+) -> Result<()> {
+    let position = cursor.position();
+    if cursor.take_word("with") && !cursor.is_word("credentials") {
+        return Err(cursor.unexpected());
+    }
+    let mut word = cursor.word()?;
+    if word == "format" {
+        cursor.take_word("as");
+        word = cursor.word()?;
+        if !["csv", "json", "avro", "parquet", "orc", "shapefile"].contains(&word.as_str()) {
+            return Err(Error::syntax(
+                format!("syntax error at or near \"{word}\""),
+                Some(position),
+            ));
+        }
+    }
+    if let Some((name, hint)) = REFUSED.iter().find(|(name, _)| *name == word) {
+        return Err(
+            Error::unsupported(format!("COPY option {}", name.to_uppercase()), *hint).at(position),
+        );
+    }
+    if seen.contains(&word) {
+        return Err(Error::syntax(
+            format!("COPY option {} may be given once", word.to_uppercase()),
+            Some(position),
+        ));
+    }
+    seen.push(word.clone());
+    let options = &mut copy.options;
+    match word.as_str() {
+        "csv" => options.format = CopyFormat::Csv,
+        "delimiter" => {
+            options.delimiter = Some(delimiter(&argument(cursor)?).map_err(|e| e.at(position))?)
+        }
+        "quote" => {
+            let text = argument(cursor)?;
+            let mut chars = text.chars();
+            match (chars.next(), chars.next()) {
+                (Some(quote), None) if quote.is_ascii() => options.quote = Some(quote),
+                _ => return Err(value_error("QUOTE must be one ASCII character").at(position)),
+            }
+        }
+        "gzip" => compression(options, CopyCompression::Gzip)?,
+        "zstd" => compression(options, CopyCompression::Zstd)?,
+        "bzip2" => compression(options, CopyCompression::Bzip2)?,
+        "manifest" => options.manifest = true,
+        "escape" => options.escape = true,
+        "removequotes" => options.remove_quotes = true,
+        "ignoreheader" => options.ignore_header = number(cursor, "IGNOREHEADER", 0, i64::MAX)?,
+        "null" => {
+            let text = argument(cursor)?;
+            options.null_as = Some(null_text(&text).map_err(|e| e.at(position))?);
+        }
+        "dateformat" => options.date_format = time_text(&argument(cursor)?, false)?,
+        "timeformat" => options.time_format = time_text(&argument(cursor)?, true)?,
+        "maxerror" => options.max_error = number(cursor, "MAXERROR", 0, 100_000)?,
+        "ignoreblanklines" => options.ignore_blank_lines = true,
+        "blanksasnull" => options.blanks_as_null = true,
+        "emptyasnull" => options.empty_as_null = true,
+        "trimblanks" => options.trim_blanks = true,
+        "truncatecolumns" => options.truncate_columns = true,
+        "fillrecord" => options.fill_record = true,
+        "acceptanydate" => options.accept_any_date = true,
+        "acceptinvchars" => {
+            let given = cursor.take_word("as") || cursor.is_string();
+            let text = if given {
+                cursor.raw_string()?
+            } else {
+                "?".to_owned()
+            };
+            match text.as_bytes() {
+                [byte] if byte.is_ascii() && *byte != 0 => {
+                    options.accept_invalid_chars = Some(*byte)
+                }
+                _ => {
+                    return Err(
+                        value_error("ACCEPTINVCHARS must be one ASCII character").at(position)
+                    );
+                }
+            }
+        }
+        "roundec" => options.round_decimals = true,
+        "explicit_ids" => options.explicit_ids = true,
+        "noload" => options.no_load = true,
+        "compupdate" => {
+            let choice = ["preset", "on", "off", "true", "false"]
+                .into_iter()
+                .find(|word| cursor.take_word(word))
+                .unwrap_or("on");
+            let choice = match choice {
+                "true" => "on",
+                "false" => "off",
+                other => other,
+            };
+            options.compupdate = Some(choice.to_uppercase());
+        }
+        "statupdate" => {
+            let off = cursor.take_word("off") || cursor.take_word("false");
+            if !off {
+                let _ = cursor.take_word("on") || cursor.take_word("true");
+            }
+            options.statupdate = Some(!off);
+        }
+        "region" => options.region = Some(argument(cursor)?),
+        "encoding" => {
+            cursor.take_word("as");
+            let name = if cursor.is_string() {
+                cursor.raw_string()?.to_lowercase()
+            } else {
+                cursor.word()?
+            };
+            if name != "utf8" {
+                return Err(Error::unsupported(
+                    format!("COPY option ENCODING {}", name.to_uppercase()),
+                    "Convert the files to UTF-8",
+                )
+                .at(position));
+            }
+        }
+        "iam_role" => {
+            keys.role = Some(if cursor.take_word("default") {
+                "default".to_owned()
+            } else {
+                cursor.raw_string()?
+            });
+        }
+        "access_key_id" => keys.access_key_id = Some(argument(cursor)?),
+        "secret_access_key" => keys.secret_access_key = Some(argument(cursor)?),
+        "session_token" => keys.session_token = Some(argument(cursor)?),
+        "credentials" => {
+            let text = argument(cursor)?;
+            keys.credentials = Some(credentials(&text).map_err(|e| e.at(position))?);
+        }
+        other => {
+            return Err(Error::syntax(
+                format!("syntax error at or near \"{other}\""),
+                Some(position),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// `[AS] 'text'`.
+fn argument(cursor: &mut Cursor<'_>) -> Result<String> {
+    cursor.take_word("as");
+    cursor.raw_string()
+}
+
+fn number(cursor: &mut Cursor<'_>, name: &str, low: i64, high: i64) -> Result<u64> {
+    cursor.take_word("as");
+    let position = cursor.position();
+    let value = cursor.integer()?;
+    if !(low..=high).contains(&value) {
+        return Err(value_error(format!("{name} must be between {low} and {high}")).at(position));
+    }
+    Ok(value.unsigned_abs())
+}
+
+/// One character, or `\t`, or `\ddd` in octal.
+fn delimiter(text: &str) -> Result<String> {
+    let bad = || value_error("DELIMITER must be one character, \\t or \\ddd");
+    let delimiter = match text.strip_prefix('\\') {
+        Some("t") => "\t".to_owned(),
+        Some("\\") | Some("") => "\\".to_owned(),
+        Some(octal) if octal.len() == 3 => {
+            let code = u8::from_str_radix(octal, 8).map_err(|_| bad())?;
+            char::from(code).to_string()
+        }
+        Some(_) => return Err(bad()),
+        None => text.to_owned(),
+    };
+    if delimiter.chars().count() != 1 || ["\n", "\r", "\0"].contains(&delimiter.as_str()) {
+        return Err(bad());
+    }
+    Ok(delimiter)
+}
+
+/// NULL AS as written: `\N` stays, `\0` and `\000` are the NUL byte, `\n` is refused.
+fn null_text(text: &str) -> Result<String> {
+    match text {
+        "\\n" | "\n" => Err(value_error("NULL AS must not be a newline")),
+        "\\0" | "\\000" => Ok("\0".to_owned()),
+        "\\\\N" => Ok("\\N".to_owned()),
+        other => Ok(other.to_owned()),
+    }
+}
+
+fn time_text(text: &str, time: bool) -> Result<TimeText> {
+    Ok(match text.to_lowercase().as_str() {
+        "auto" => TimeText::Auto,
+        "epochsecs" if time => TimeText::EpochSeconds,
+        "epochmillisecs" if time => TimeText::EpochMilliseconds,
+        "" => {
+            let name = if time { "TIMEFORMAT" } else { "DATEFORMAT" };
+            return Err(value_error(format!("{name} must not be empty")));
+        }
+        _ => TimeText::Format(text.to_owned()),
+    })
+}
+
+fn compression(options: &mut CopyOptions, compression: CopyCompression) -> Result<()> {
+    if options.compression != CopyCompression::None {
+        return Err(conflict("only one of GZIP, ZSTD and BZIP2 may be given"));
+    }
+    options.compression = compression;
+    Ok(())
+}
+
+/// `aws_iam_role=...` or `aws_access_key_id=...;aws_secret_access_key=...[;token=...]`. Errors never show the text.
+fn credentials(text: &str) -> Result<Authorization> {
+    let mut keys = Keys::default();
+    for part in text.split(';').filter(|part| !part.is_empty()) {
+        let Some((name, value)) = part.split_once('=') else {
+            return Err(value_error(
+                "CREDENTIALS must be name=value pairs divided by semicolons",
+            ));
+        };
+        let value = Some(value.to_owned());
+        match name.trim() {
+            "aws_iam_role" => keys.role = value,
+            "aws_access_key_id" => keys.access_key_id = value,
+            "aws_secret_access_key" => keys.secret_access_key = value,
+            "token" => keys.session_token = value,
+            "master_symmetric_key" => {
+                return Err(Error::unsupported(
+                    "COPY option MASTER_SYMMETRIC_KEY",
+                    "Store the files unencrypted, or encrypted by the server that keeps them",
+                ));
+            }
+            _ => {
+                return Err(value_error("CREDENTIALS has an unknown name").with_hint(
+                    "Known are aws_iam_role, aws_access_key_id, aws_secret_access_key and token",
+                ));
+            }
+        }
+    }
+    match keys {
+        Keys {
+            role: Some(role),
+            access_key_id: None,
+            secret_access_key: None,
+            ..
+        } => Ok(Authorization::IamRole(role)),
+        Keys {
+            role: None,
+            access_key_id: Some(access_key_id),
+            secret_access_key: Some(secret_access_key),
+            session_token,
+            ..
+        } => Ok(Authorization::Keys {
+            access_key_id,
+            secret_access_key,
+            session_token,
+        }),
+        _ => Err(value_error("CREDENTIALS must hold a role or both keys")),
+    }
+}
+
+/// Options Redshift refuses beside each other.
+fn ensure_together(copy: &Copy, seen: &[String]) -> Result<()> {
+    let has = |name: &str| seen.iter().any(|seen| seen == name);
+    if has("csv") {
+        for (name, shown) in [("escape", "ESCAPE"), ("removequotes", "REMOVEQUOTES")] {
+            if has(name) {
+                return Err(conflict(format!("{shown} does not go with CSV")));
+            }
+        }
+    } else if has("quote") {
+        return Err(conflict("QUOTE goes only with CSV"));
+    }
+    if has("emptyasnull") && copy.options.null_as.as_deref() == Some("") {
+        return Err(conflict("EMPTYASNULL does not go with NULL AS ''"));
+    }
+    if let (Some(delimiter), quote) = (&copy.options.delimiter, copy.options.quote.unwrap_or('"'))
+        && has("csv")
+        && delimiter.starts_with(quote)
+    {
+        return Err(conflict("DELIMITER and QUOTE must differ"));
+    }
+    Ok(())
+}
+
+fn conflict(message: impl Into<String>) -> Error {
+    Error::new(SqlState::SYNTAX_ERROR, message)
+}
+
+fn value_error(message: impl Into<String>) -> Error {
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
 }

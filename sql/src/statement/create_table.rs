@@ -1,8 +1,12 @@
 //! CREATE TABLE and CREATE TABLE AS, with every Redshift attribute.
 
-use super::ObjectName;
 use super::query::{Expression, Query};
+use super::{ObjectName, Statement};
+use crate::error::{Error, Result};
+use crate::parser::Cursor;
+use crate::sqlstate::SqlState;
 use crate::types::SqlType;
+use sqlparser::tokenizer::Token;
 
 /// `DISTSTYLE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,4 +127,524 @@ pub struct CreateTableAs {
     pub attributes: TableAttributes,
     /// The rows.
     pub query: Query,
+}
+
+/// More columns than this are refused.
+const COLUMNS_MAX: usize = 1600;
+/// An interleaved sort key has at most this many columns.
+const INTERLEAVED_COLUMNS_MAX: usize = 8;
+/// A compound sort key has at most this many columns.
+const COMPOUND_COLUMNS_MAX: usize = 400;
+
+/// What ENCODE may say.
+pub const ENCODINGS: &[&str] = &[
+    "auto",
+    "az64",
+    "bytedict",
+    "delta",
+    "delta32k",
+    "lzo",
+    "mostly16",
+    "mostly32",
+    "mostly8",
+    "raw",
+    "runlength",
+    "text255",
+    "text32k",
+    "zstd",
+];
+
+/// Parses CREATE TABLE and CREATE TABLE AS; the cursor is at TABLE.
+pub(crate) fn parse(cursor: &mut Cursor<'_>, temporary: bool) -> Result<Statement> {
+    cursor.expect_word("table")?;
+    let if_not_exists = cursor.take_words(&["if", "not", "exists"]);
+    let name = cursor.object_name()?;
+    let temporary = temporary || name.name.starts_with('#');
+    if let Some(statement) = parse_as(cursor, &name, temporary, if_not_exists)? {
+        return Ok(statement);
+    }
+    let mut table = CreateTable {
+        name,
+        if_not_exists,
+        temporary,
+        columns: Vec::new(),
+        constraints: Vec::new(),
+        like: None,
+        attributes: TableAttributes::default(),
+    };
+    let mut sort_columns = Vec::new();
+    cursor.expect(&Token::LParen)?;
+    loop {
+        element(cursor, &mut table, &mut sort_columns)?;
+        if !cursor.take(&Token::Comma) {
+            break;
+        }
+    }
+    cursor.expect(&Token::RParen)?;
+    let mut attributes = std::mem::take(&mut table.attributes);
+    attributes_of(cursor, &mut attributes)?;
+    if !sort_columns.is_empty() {
+        if attributes.sort.is_some() {
+            return Err(invalid(
+                "cannot specify SORTKEY both for a column and for the table",
+            ));
+        }
+        attributes.sort = Some(SortClause::Compound(sort_columns));
+    }
+    table.attributes = attributes;
+    ensure_sound(&table)?;
+    Ok(Statement::CreateTable(Box::new(table)))
+}
+
+/// Tries `[(columns)] attributes AS query`.
+fn parse_as(
+    cursor: &mut Cursor<'_>,
+    name: &ObjectName,
+    temporary: bool,
+    if_not_exists: bool,
+) -> Result<Option<Statement>> {
+    let start = cursor.clone();
+    let columns = match cursor.peek() {
+        Some(Token::LParen) => match cursor.name_list() {
+            Ok(columns) => columns,
+            Err(_) => {
+                *cursor = start;
+                return Ok(None);
+            }
+        },
+        _ => Vec::new(),
+    };
+    let mut attributes = TableAttributes::default();
+    attributes_of(cursor, &mut attributes)?;
+    cursor.expect_word("as")?;
+    if if_not_exists {
+        return Err(Error::syntax(
+            "CREATE TABLE IF NOT EXISTS does not go with AS",
+            Some(cursor.position()),
+        )
+        .with_hint("Use DROP TABLE IF EXISTS before CREATE TABLE AS"));
+    }
+    let query = cursor.query()?;
+    check_attributes(&attributes)?;
+    let table = CreateTableAs {
+        name: name.clone(),
+        temporary,
+        columns,
+        attributes,
+        query,
+    };
+    Ok(Some(Statement::CreateTableAs(Box::new(table))))
+}
+
+/// One column, constraint or LIKE.
+fn element(
+    cursor: &mut Cursor<'_>,
+    table: &mut CreateTable,
+    sort_columns: &mut Vec<String>,
+) -> Result<()> {
+    if cursor.take_word("like") {
+        if table.like.is_some() {
+            return Err(invalid("LIKE may be given once"));
+        }
+        let parent = cursor.object_name()?;
+        let mut defaults = false;
+        if cursor.take_words(&["including", "defaults"]) {
+            defaults = true;
+        } else {
+            cursor.take_words(&["excluding", "defaults"]);
+        }
+        table.like = Some((parent, defaults));
+        return Ok(());
+    }
+    if cursor.take_word("constraint") {
+        cursor.name()?;
+    }
+    if cursor.take_words(&["primary", "key"]) {
+        table
+            .constraints
+            .push(Constraint::PrimaryKey(cursor.name_list()?));
+    } else if cursor.is_word("unique") && cursor.peek_at(1) == Some(&Token::LParen) {
+        cursor.skip();
+        table
+            .constraints
+            .push(Constraint::Unique(cursor.name_list()?));
+    } else if cursor.take_words(&["foreign", "key"]) {
+        let columns = cursor.name_list()?;
+        cursor.expect_word("references")?;
+        table.constraints.push(references(cursor, columns)?);
+    } else if cursor.is_word("check") {
+        return Err(
+            Error::unsupported("CHECK", "Check the values before loading them")
+                .at(cursor.position()),
+        );
+    } else {
+        column(cursor, table, sort_columns)?;
+    }
+    Ok(())
+}
+
+fn references(cursor: &mut Cursor<'_>, columns: Vec<String>) -> Result<Constraint> {
+    let table = cursor.object_name()?;
+    let referred = cursor.optional_name_list()?;
+    if !referred.is_empty() && referred.len() != columns.len() {
+        return Err(Error::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            "number of referencing and referenced columns for foreign key disagree",
+        ));
+    }
+    Ok(Constraint::ForeignKey {
+        columns,
+        table,
+        referred,
+    })
+}
+
+fn column(
+    cursor: &mut Cursor<'_>,
+    table: &mut CreateTable,
+    sort_columns: &mut Vec<String>,
+) -> Result<()> {
+    let position = cursor.position();
+    let name = cursor.name()?;
+    let ty = crate::types::parse(cursor)?;
+    let mut column = ColumnDefinition {
+        name: name.clone(),
+        ty,
+        default: None,
+        identity: None,
+        encoding: None,
+        not_null: false,
+        case_insensitive: false,
+    };
+    let mut null = false;
+    while !matches!(cursor.peek(), None | Some(Token::Comma | Token::RParen)) {
+        let word_position = cursor.position();
+        if cursor.take_word("constraint") {
+            cursor.name()?;
+        }
+        match cursor.word()?.as_str() {
+            "default" if column.default.is_none() => column.default = Some(cursor.expression()?),
+            "default" => return Err(twice("default values", &name, table)),
+            "identity" => {
+                set_identity(&mut column, identity(cursor, false)?, table)?;
+            }
+            "generated" => {
+                let always = cursor.take_word("always");
+                if !always {
+                    cursor.expect_word("by")?;
+                    cursor.expect_word("default")?;
+                }
+                cursor.expect_word("as")?;
+                cursor.expect_word("identity")?;
+                set_identity(&mut column, identity(cursor, !always)?, table)?;
+            }
+            "distkey" => {
+                if table.attributes.dist_key.is_some() {
+                    return Err(invalid("cannot specify more than one DISTKEY column"));
+                }
+                table.attributes.dist_key = Some(name.clone());
+            }
+            "sortkey" => sort_columns.push(name.clone()),
+            "encode" => {
+                let encoding = cursor.word()?;
+                if !ENCODINGS.contains(&encoding.as_str()) {
+                    return Err(invalid(format!("invalid encoding type \"{encoding}\""))
+                        .with_hint(format!("Use one of {}", ENCODINGS.join(", ")))
+                        .at(word_position));
+                }
+                column.encoding = Some(encoding);
+            }
+            "not" => {
+                cursor.expect_word("null")?;
+                column.not_null = true;
+            }
+            "null" => null = true,
+            "primary" => {
+                cursor.expect_word("key")?;
+                table
+                    .constraints
+                    .push(Constraint::PrimaryKey(vec![name.clone()]));
+                column.not_null = true;
+            }
+            "unique" => table
+                .constraints
+                .push(Constraint::Unique(vec![name.clone()])),
+            "references" => {
+                let constraint = references(cursor, vec![name.clone()])?;
+                table.constraints.push(constraint);
+            }
+            "collate" => {
+                column.case_insensitive = match cursor.word()?.as_str() {
+                    "case_insensitive" | "ci" => true,
+                    "case_sensitive" | "cs" => false,
+                    other => {
+                        return Err(Error::unsupported(
+                            format!("COLLATE {other}"),
+                            "Use CASE_SENSITIVE or CASE_INSENSITIVE",
+                        )
+                        .at(word_position));
+                    }
+                };
+                if column.case_insensitive {
+                    return Err(Error::unsupported(
+                        "COLLATE CASE_INSENSITIVE",
+                        "Compare with LOWER(column)",
+                    )
+                    .at(word_position));
+                }
+            }
+            "check" => {
+                return Err(
+                    Error::unsupported("CHECK", "Check the values before loading them")
+                        .at(word_position),
+                );
+            }
+            other => {
+                return Err(Error::syntax(
+                    format!("syntax error at or near \"{other}\""),
+                    Some(word_position),
+                ));
+            }
+        }
+    }
+    if null && column.not_null {
+        return Err(invalid(format!(
+            "conflicting NULL/NOT NULL declarations for column \"{name}\" of table \"{}\"",
+            table.name.name
+        )));
+    }
+    if column.identity.is_some() {
+        if column.default.is_some() {
+            return Err(twice("default and identity values", &name, table));
+        }
+        if !matches!(ty, SqlType::Integer | SqlType::BigInt) {
+            return Err(invalid(format!(
+                "identity column \"{name}\" must be INT or BIGINT"
+            )));
+        }
+        column.not_null = true;
+    }
+    if table.columns.iter().any(|other| other.name == name) {
+        return Err(Error::new(
+            SqlState::DUPLICATE_COLUMN,
+            format!("column \"{name}\" specified more than once"),
+        )
+        .at(position));
+    }
+    table.columns.push(column);
+    Ok(())
+}
+
+fn set_identity(
+    column: &mut ColumnDefinition,
+    identity: Identity,
+    table: &CreateTable,
+) -> Result<()> {
+    if column.identity.is_some() || table.columns.iter().any(|other| other.identity.is_some()) {
+        return Err(invalid("a table may have one identity column"));
+    }
+    column.identity = Some(identity);
+    Ok(())
+}
+
+/// `(seed, step)`.
+fn identity(cursor: &mut Cursor<'_>, by_default: bool) -> Result<Identity> {
+    if cursor.peek() != Some(&Token::LParen) {
+        return Ok(Identity {
+            seed: 1,
+            step: 1,
+            by_default,
+        });
+    }
+    cursor.expect(&Token::LParen)?;
+    let seed = cursor.integer()?;
+    cursor.expect(&Token::Comma)?;
+    let step = cursor.integer()?;
+    cursor.expect(&Token::RParen)?;
+    if step == 0 {
+        return Err(invalid("the step of an identity column must not be 0"));
+    }
+    Ok(Identity {
+        seed,
+        step,
+        by_default,
+    })
+}
+
+/// Distribution, sorting, backup, in any order.
+fn attributes_of(cursor: &mut Cursor<'_>, attributes: &mut TableAttributes) -> Result<()> {
+    loop {
+        if cursor.take_word("diststyle") {
+            let position = cursor.position();
+            let style = match cursor.word()?.as_str() {
+                "auto" => DistStyle::Auto,
+                "even" => DistStyle::Even,
+                "key" => DistStyle::Key,
+                "all" => DistStyle::All,
+                other => {
+                    return Err(Error::syntax(
+                        format!("syntax error at or near \"{other}\""),
+                        Some(position),
+                    ));
+                }
+            };
+            if attributes.dist_style.replace(style).is_some() {
+                return Err(invalid("DISTSTYLE may be given once"));
+            }
+        } else if cursor.take_word("distkey") {
+            cursor.expect(&Token::LParen)?;
+            let key = cursor.name()?;
+            if cursor.peek() == Some(&Token::Comma) {
+                return Err(invalid("cannot specify more than one DISTKEY column"));
+            }
+            cursor.expect(&Token::RParen)?;
+            if attributes.dist_key.replace(key).is_some() {
+                return Err(invalid("cannot specify more than one DISTKEY column"));
+            }
+        } else if cursor.is_word("sortkey")
+            || cursor.are_words(&["compound", "sortkey"])
+            || cursor.are_words(&["interleaved", "sortkey"])
+        {
+            let interleaved = cursor.take_word("interleaved");
+            cursor.take_word("compound");
+            cursor.expect_word("sortkey")?;
+            let sort = if interleaved {
+                SortClause::Interleaved(cursor.name_list()?)
+            } else if cursor.take_word("auto") {
+                SortClause::Auto
+            } else {
+                SortClause::Compound(cursor.name_list()?)
+            };
+            if attributes.sort.replace(sort).is_some() {
+                return Err(invalid("SORTKEY may be given once"));
+            }
+        } else if cursor.take_word("backup") {
+            let yes = cursor.take_word("yes");
+            if !yes {
+                cursor.expect_word("no")?;
+            }
+            attributes.backup = Some(yes);
+        } else if cursor.take_words(&["encode", "auto"]) {
+            attributes.encode_auto = true;
+        } else {
+            return Ok(());
+        }
+    }
+}
+
+/// Attributes that contradict each other, whatever the columns.
+fn check_attributes(attributes: &TableAttributes) -> Result<()> {
+    match (attributes.dist_style, &attributes.dist_key) {
+        (Some(DistStyle::Key), None) => {
+            return Err(
+                invalid("DISTSTYLE KEY needs a DISTKEY column").with_hint("Add DISTKEY (column)")
+            );
+        }
+        (Some(DistStyle::Even | DistStyle::All | DistStyle::Auto), Some(_)) => {
+            return Err(invalid("DISTKEY goes only with DISTSTYLE KEY")
+                .with_hint("Leave DISTSTYLE out, or write DISTSTYLE KEY"));
+        }
+        _ => {}
+    }
+    let (columns, limit, kind) = match &attributes.sort {
+        Some(SortClause::Compound(columns)) => (columns, COMPOUND_COLUMNS_MAX, "a compound"),
+        Some(SortClause::Interleaved(columns)) => {
+            (columns, INTERLEAVED_COLUMNS_MAX, "an interleaved")
+        }
+        _ => return Ok(()),
+    };
+    if columns.len() > limit {
+        return Err(invalid(format!(
+            "{kind} sort key may have at most {limit} columns"
+        )));
+    }
+    for (idx, column) in columns.iter().enumerate() {
+        if columns.iter().take(idx).any(|other| other == column) {
+            return Err(invalid(format!(
+                "column \"{column}\" is in the sort key twice"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The whole definition: keys name columns, limits are kept.
+fn ensure_sound(table: &CreateTable) -> Result<()> {
+    check_attributes(&table.attributes)?;
+    if table.columns.len() > COLUMNS_MAX {
+        return Err(Error::new(
+            SqlState::TOO_MANY_COLUMNS,
+            format!("tables can have at most {COLUMNS_MAX} columns"),
+        ));
+    }
+    let attributes = &table.attributes;
+    if attributes.encode_auto && table.columns.iter().any(|column| column.encoding.is_some()) {
+        return Err(invalid(
+            "ENCODE AUTO for the table does not go with ENCODE of a column",
+        ));
+    }
+    // With LIKE the columns of the parent are known only to the catalog.
+    if table.like.is_some() {
+        return Ok(());
+    }
+    let sort_columns = match &attributes.sort {
+        Some(SortClause::Compound(columns) | SortClause::Interleaved(columns)) => {
+            columns.as_slice()
+        }
+        _ => &[],
+    };
+    let mut primary_keys = 0;
+    let mut constrained = Vec::new();
+    for constraint in &table.constraints {
+        match constraint {
+            Constraint::PrimaryKey(columns) => {
+                primary_keys += 1;
+                constrained.extend(columns);
+            }
+            Constraint::Unique(columns) | Constraint::ForeignKey { columns, .. } => {
+                constrained.extend(columns);
+            }
+        }
+    }
+    if primary_keys > 1 {
+        return Err(invalid(format!(
+            "multiple primary keys for table \"{}\" are not allowed",
+            table.name.name
+        )));
+    }
+    let keys = attributes.dist_key.iter().chain(sort_columns);
+    for name in keys.clone().chain(constrained) {
+        if !table.columns.iter().any(|column| column.name == *name) {
+            return Err(Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{name}\" named in key does not exist"),
+            ));
+        }
+    }
+    for name in keys {
+        let is_super = table
+            .columns
+            .iter()
+            .any(|column| column.name == *name && column.ty == SqlType::Super);
+        if is_super {
+            return Err(invalid(format!(
+                "SUPER column \"{name}\" cannot be a DISTKEY or SORTKEY"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(SqlState::INVALID_TABLE_DEFINITION, message)
+}
+
+fn twice(what: &str, column: &str, table: &CreateTable) -> Error {
+    Error::new(
+        SqlState::SYNTAX_ERROR,
+        format!(
+            "multiple {what} specified for column \"{column}\" of table \"{}\"",
+            table.name.name
+        ),
+    )
 }

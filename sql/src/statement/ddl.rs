@@ -1,7 +1,10 @@
 //! Small statements about objects: DROP, schemas, views, users, ANALYZE, COMMENT.
 
-use super::ObjectName;
 use super::query::Query;
+use super::{ObjectName, Statement};
+use crate::error::{Error, Result};
+use crate::parser::Cursor;
+use sqlparser::tokenizer::Token;
 
 /// `DROP kind [IF EXISTS] name, ... [CASCADE | RESTRICT]`.
 #[derive(Clone, Debug)]
@@ -66,7 +69,10 @@ pub struct CreateUser {
 
 impl std::fmt::Debug for CreateUser {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("CreateUser").field("name", &self.name).finish_non_exhaustive()
+        formatter
+            .debug_struct("CreateUser")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,4 +87,215 @@ pub struct Comment {
     pub column: Option<String>,
     /// NULL removes.
     pub text: Option<String>,
+}
+
+/// Parses DROP TABLE, VIEW, SCHEMA and USER.
+pub(crate) fn parse_drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let start = cursor.clone();
+    cursor.skip();
+    let make: fn(DropObjects) -> Statement = match cursor.peek_word().as_deref() {
+        Some("table") => Statement::DropTable,
+        Some("view") => Statement::DropView,
+        Some("schema") => Statement::DropSchema,
+        Some("user") => Statement::DropUser,
+        _ => return Err(super::refused::refuse(&start)),
+    };
+    cursor.skip();
+    let if_exists = cursor.take_words(&["if", "exists"]);
+    let mut names = vec![cursor.object_name()?];
+    while cursor.take(&Token::Comma) {
+        names.push(cursor.object_name()?);
+    }
+    let cascade = cursor.take_word("cascade");
+    if !cascade {
+        cursor.take_word("restrict");
+    }
+    Ok(make(DropObjects {
+        names,
+        if_exists,
+        cascade,
+    }))
+}
+
+/// Parses CREATE SCHEMA; the cursor is at SCHEMA.
+pub(crate) fn parse_create_schema(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.expect_word("schema")?;
+    let if_not_exists = cursor.take_words(&["if", "not", "exists"]);
+    let named = !cursor.is_word("authorization");
+    let mut name = if named { cursor.name()? } else { String::new() };
+    let mut owner = None;
+    if cursor.take_word("authorization") {
+        let user = cursor.name()?;
+        if !named {
+            name.clone_from(&user);
+        }
+        owner = Some(user);
+    }
+    if cursor.is_word("quota") {
+        return Err(Error::unsupported("QUOTA", "Leave the quota out").at(cursor.position()));
+    }
+    if cursor.is_word("create") || cursor.is_word("grant") {
+        return Err(Error::unsupported(
+            "CREATE SCHEMA with statements inside",
+            "Send them as statements of their own",
+        )
+        .at(cursor.position()));
+    }
+    Ok(Statement::CreateSchema(CreateSchema {
+        name,
+        if_not_exists,
+        owner,
+    }))
+}
+
+/// Parses CREATE VIEW; the cursor is at VIEW.
+pub(crate) fn parse_create_view(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statement> {
+    cursor.expect_word("view")?;
+    let name = cursor.object_name()?;
+    let columns = cursor.optional_name_list()?;
+    cursor.expect_word("as")?;
+    let mark = cursor.mark();
+    let query = cursor.query()?;
+    let query_text = cursor.text_from(mark).to_owned();
+    if cursor.are_words(&["with", "no", "schema", "binding"]) {
+        return Err(Error::unsupported(
+            "WITH NO SCHEMA BINDING",
+            "Create the view after its tables, without the clause",
+        )
+        .at(cursor.position()));
+    }
+    Ok(Statement::CreateView(Box::new(CreateView {
+        name,
+        or_replace,
+        columns,
+        query,
+        query_text,
+    })))
+}
+
+/// Parses ANALYZE.
+pub(crate) fn parse_analyze(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.skip();
+    cursor.take_word("verbose");
+    let at_words = cursor.is_word("predicate") || cursor.are_words(&["all", "columns"]);
+    if cursor.at_end() || at_words {
+        let _ =
+            cursor.take_words(&["predicate", "columns"]) || cursor.take_words(&["all", "columns"]);
+        return Ok(Statement::Analyze(Analyze {
+            table: None,
+            columns: Vec::new(),
+        }));
+    }
+    let table = Some(cursor.object_name()?);
+    let columns = cursor.optional_name_list()?;
+    if columns.is_empty() {
+        let _ =
+            cursor.take_words(&["predicate", "columns"]) || cursor.take_words(&["all", "columns"]);
+    }
+    Ok(Statement::Analyze(Analyze { table, columns }))
+}
+
+/// Parses CREATE USER and ALTER USER.
+pub(crate) fn parse_user(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let create = cursor.take_word("create");
+    if !create {
+        cursor.expect_word("alter")?;
+    }
+    cursor.expect_word("user")?;
+    let name = cursor.name()?;
+    let mut user = CreateUser {
+        name,
+        password: None,
+        password_disabled: false,
+        superuser: None,
+        create_database: None,
+    };
+    cursor.take_word("with");
+    while !cursor.at_end() {
+        let position = cursor.position();
+        let word = cursor.word()?;
+        match word.as_str() {
+            "password" if cursor.take_word("disable") => user.password_disabled = true,
+            "password" => user.password = Some(cursor.string()?),
+            "createuser" => user.superuser = Some(true),
+            "nocreateuser" => user.superuser = Some(false),
+            "createdb" => user.create_database = Some(true),
+            "nocreatedb" => user.create_database = Some(false),
+            "valid" | "syslog" | "in" | "connection" | "session" | "externalid" | "rename"
+            | "set" | "reset" | "encrypted" | "unencrypted" => {
+                return Err(Error::unsupported(
+                    format!("{} for a user", word.to_uppercase()),
+                    "Leave the clause out; PASSWORD, CREATEDB and CREATEUSER are known",
+                )
+                .at(position));
+            }
+            other => {
+                return Err(Error::syntax(
+                    format!("syntax error at or near \"{other}\""),
+                    Some(position),
+                ));
+            }
+        }
+    }
+    if create {
+        if user.password.is_none() && !user.password_disabled {
+            return Err(
+                Error::syntax("CREATE USER needs a PASSWORD", Some(cursor.position()))
+                    .with_hint("Add PASSWORD '...' or PASSWORD DISABLE"),
+            );
+        }
+        return Ok(Statement::CreateUser(user));
+    }
+    Ok(Statement::AlterUser(user))
+}
+
+/// Parses COMMENT ON.
+pub(crate) fn parse_comment(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.expect_word("comment")?;
+    cursor.expect_word("on")?;
+    let position = cursor.position();
+    let kind = cursor.word()?;
+    let (name, column) = match kind.as_str() {
+        "table" | "view" | "schema" | "database" => (cursor.object_name()?, None),
+        "column" => {
+            let mut parts = vec![cursor.name()?];
+            while cursor.take(&Token::Period) {
+                parts.push(cursor.name()?);
+            }
+            let column = parts.pop();
+            let Some(name) = parts.pop() else {
+                return Err(cursor.unexpected());
+            };
+            let schema = parts.pop();
+            let database = parts.pop();
+            (
+                ObjectName {
+                    database,
+                    schema,
+                    name,
+                    position,
+                },
+                column,
+            )
+        }
+        other => {
+            return Err(Error::unsupported(
+                format!("COMMENT ON {}", other.to_uppercase()),
+                "Comment on a table, column, view, schema or database",
+            )
+            .at(position));
+        }
+    };
+    cursor.expect_word("is")?;
+    let text = if cursor.take_word("null") {
+        None
+    } else {
+        Some(cursor.string()?)
+    };
+    Ok(Statement::Comment(Comment {
+        kind,
+        name,
+        column,
+        text,
+    }))
 }

@@ -1,7 +1,14 @@
 //! INSERT, UPDATE, DELETE.
 
-use super::ObjectName;
 use super::query::{Expression, Query};
+use super::{ObjectName, Statement};
+use crate::error::{Error, Result};
+use crate::parser::Cursor;
+use crate::sqlstate::SqlState;
+use sqlparser::ast::{Expr, TableWithJoins, With};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
 
 /// `INSERT INTO table [(columns)] source`.
 #[derive(Clone, Debug)]
@@ -32,10 +39,10 @@ pub struct Update {
     pub table: ObjectName,
     /// Column and new value; `None` is the word DEFAULT.
     pub assignments: Vec<(String, Option<Expression>)>,
-    pub(crate) with: Option<Box<sqlparser::ast::With>>,
+    pub(crate) with: Option<Box<With>>,
     pub(crate) target_alias: Option<String>,
-    pub(crate) from: Vec<sqlparser::ast::TableWithJoins>,
-    pub(crate) selection: Option<Box<sqlparser::ast::Expr>>,
+    pub(crate) from: Vec<TableWithJoins>,
+    pub(crate) selection: Option<Box<Expr>>,
 }
 
 /// `DELETE [FROM] table [alias] [USING ...] [WHERE ...]`.
@@ -43,8 +50,216 @@ pub struct Update {
 pub struct Delete {
     /// The target.
     pub table: ObjectName,
-    pub(crate) with: Option<Box<sqlparser::ast::With>>,
+    pub(crate) with: Option<Box<With>>,
     pub(crate) target_alias: Option<String>,
-    pub(crate) using: Vec<sqlparser::ast::TableWithJoins>,
-    pub(crate) selection: Option<Box<sqlparser::ast::Expr>>,
+    pub(crate) using: Vec<TableWithJoins>,
+    pub(crate) selection: Option<Box<Expr>>,
+}
+
+/// Parses `INSERT INTO table [(columns)] source`.
+pub(crate) fn parse_insert(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.expect_word("insert")?;
+    cursor.expect_word("into")?;
+    let table = cursor.object_name()?;
+    // `(` begins the columns unless a query in parentheses follows.
+    let query_follows = cursor.is_word_at(1, "select") || cursor.is_word_at(1, "with");
+    let has_columns = cursor.peek() == Some(&Token::LParen)
+        && !query_follows
+        && !matches!(cursor.peek_at(1), Some(Token::LParen));
+    let columns = if has_columns {
+        cursor.name_list()?
+    } else {
+        Vec::new()
+    };
+    for (idx, column) in columns.iter().enumerate() {
+        if columns.iter().take(idx).any(|other| other == column) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{column}\" specified more than once"),
+            ));
+        }
+    }
+    let source = if cursor.take_words(&["default", "values"]) {
+        if !columns.is_empty() {
+            return Err(Error::syntax(
+                "DEFAULT VALUES takes no column list",
+                Some(cursor.position()),
+            ));
+        }
+        InsertSource::DefaultValues
+    } else if cursor.is_word("values") {
+        values(cursor)?
+    } else {
+        InsertSource::Query(cursor.query()?)
+    };
+    if cursor.is_word("returning") {
+        return Err(
+            Error::unsupported("RETURNING", "Select the rows after the INSERT")
+                .at(cursor.position()),
+        );
+    }
+    if cursor.are_words(&["on", "conflict"]) {
+        return Err(Error::unsupported(
+            "ON CONFLICT",
+            "Delete the old rows first, in a transaction",
+        )
+        .at(cursor.position()));
+    }
+    Ok(Statement::Insert(Box::new(Insert {
+        table,
+        columns,
+        source,
+    })))
+}
+
+/// All rows in one run of the expression parser: an INSERT may have a million values.
+fn values(cursor: &mut Cursor<'_>) -> Result<InsertSource> {
+    let start = cursor.position();
+    cursor.skip();
+    let rows = cursor.with_parser(|parser| {
+        parser.parse_comma_separated(|parser| {
+            parser.expect_token(&Token::LParen)?;
+            let row = parser.parse_comma_separated(|parser| {
+                if parser.parse_keyword(Keyword::DEFAULT) {
+                    return Ok(None);
+                }
+                parser.parse_expr().map(Some)
+            })?;
+            parser.expect_token(&Token::RParen)?;
+            Ok(row)
+        })
+    })?;
+    let width = rows.first().map_or(0, Vec::len);
+    if rows.iter().any(|row| row.len() != width) {
+        return Err(Error::syntax(
+            "VALUES lists must all be the same length",
+            Some(start),
+        ));
+    }
+    let rows = rows
+        .into_iter()
+        .map(|row| {
+            row.into_iter()
+                .map(|cell| {
+                    cell.map(|tree| Expression {
+                        tree: Box::new(tree),
+                        text: String::new(),
+                    })
+                })
+                .collect()
+        })
+        .collect();
+    Ok(InsertSource::Values(rows))
+}
+
+/// Parses `UPDATE table [[AS] alias] SET ... [FROM ...] [WHERE ...]`.
+pub(crate) fn parse_update(cursor: &mut Cursor<'_>, with: Option<Box<With>>) -> Result<Statement> {
+    cursor.expect_word("update")?;
+    let table = cursor.object_name()?;
+    let explicit = cursor.take_word("as");
+    let target_alias = if explicit || !cursor.is_word("set") {
+        Some(cursor.name()?)
+    } else {
+        None
+    };
+    cursor.expect_word("set")?;
+    let mut assignments: Vec<(String, Option<Expression>)> = Vec::new();
+    loop {
+        let position = cursor.position();
+        if cursor.peek() == Some(&Token::LParen) {
+            return Err(Error::unsupported(
+                "SET with a list of columns",
+                "Write one assignment for each column",
+            )
+            .at(position));
+        }
+        let mut column = cursor.name()?;
+        if cursor.take(&Token::Period) {
+            column = cursor.name()?;
+        }
+        if assignments.iter().any(|(other, _)| *other == column) {
+            return Err(Error::new(
+                SqlState::SYNTAX_ERROR,
+                format!("multiple assignments to same column \"{column}\""),
+            )
+            .at(position));
+        }
+        cursor.expect(&Token::Eq)?;
+        let value = if cursor.take_word("default") {
+            None
+        } else {
+            Some(cursor.expression()?)
+        };
+        assignments.push((column, value));
+        if !cursor.take(&Token::Comma) {
+            break;
+        }
+    }
+    let from = if cursor.take_word("from") {
+        relations(cursor)?
+    } else {
+        Vec::new()
+    };
+    let selection = selection(cursor)?;
+    Ok(Statement::Update(Box::new(Update {
+        table,
+        assignments,
+        with,
+        target_alias,
+        from,
+        selection,
+    })))
+}
+
+/// Parses `DELETE [FROM] table [[AS] alias] [USING ...] [WHERE ...]`.
+pub(crate) fn parse_delete(cursor: &mut Cursor<'_>, with: Option<Box<With>>) -> Result<Statement> {
+    cursor.expect_word("delete")?;
+    cursor.take_word("from");
+    let table = cursor.object_name()?;
+    let explicit = cursor.take_word("as");
+    let alias_follows =
+        cursor.peek().is_some() && !cursor.is_word("using") && !cursor.is_word("where");
+    let target_alias = if explicit || alias_follows {
+        Some(cursor.name()?)
+    } else {
+        None
+    };
+    let using = if cursor.take_word("using") {
+        relations(cursor)?
+    } else {
+        Vec::new()
+    };
+    let selection = selection(cursor)?;
+    Ok(Statement::Delete(Box::new(Delete {
+        table,
+        with,
+        target_alias,
+        using,
+        selection,
+    })))
+}
+
+fn relations(cursor: &mut Cursor<'_>) -> Result<Vec<TableWithJoins>> {
+    cursor.with_parser(|parser| parser.parse_comma_separated(Parser::parse_table_and_joins))
+}
+
+fn selection(cursor: &mut Cursor<'_>) -> Result<Option<Box<Expr>>> {
+    if !cursor.take_word("where") {
+        return Ok(None);
+    }
+    Ok(Some(cursor.expression()?.tree))
+}
+
+/// Parses `TRUNCATE [TABLE] table`.
+pub(crate) fn parse_truncate(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.expect_word("truncate")?;
+    cursor.take_word("table");
+    let name = cursor.object_name()?;
+    if cursor.peek() == Some(&Token::Comma) {
+        return Err(
+            Error::unsupported("TRUNCATE of several tables", "Truncate them one by one")
+                .at(cursor.position()),
+        );
+    }
+    Ok(Statement::Truncate(name))
 }

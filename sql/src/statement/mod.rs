@@ -5,11 +5,18 @@ pub mod create_table;
 pub mod ddl;
 pub mod dml;
 pub mod query;
+mod redact;
+mod refused;
 pub mod session;
 
 pub use copy::Copy;
 pub use create_table::{ColumnDefinition, CreateTable};
 pub use query::Query;
+pub use redact::redacted;
+
+use crate::error::{Error, Result};
+use crate::parser::{Cursor, Source};
+use sqlparser::tokenizer::Token;
 
 /// A name of one to three parts, folded to lower case unless quoted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -102,7 +109,83 @@ pub enum Statement {
 
 /// Splits and parses a text of any number of statements. Errors carry the position in the whole text. A
 /// statement that is known to Redshift but not built yet is refused with 0A000 by name.
-pub fn parse(text: &str) -> crate::Result<Vec<Parsed>> {
-    let _ = text;
-    todo!("sql")
+pub fn parse(text: &str) -> Result<Vec<Parsed>> {
+    let source = Source::new(text)?;
+    source.statements().iter_mut().map(parse_one).collect()
+}
+
+/// Parses all of one statement.
+pub(crate) fn parse_one(cursor: &mut Cursor<'_>) -> Result<Parsed> {
+    let (text, offset) = (cursor.text().to_owned(), cursor.offset());
+    let statement = parse_statement(cursor)?;
+    cursor.expect_end()?;
+    Ok(Parsed {
+        statement,
+        text,
+        offset,
+    })
+}
+
+fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let Some(token) = cursor.peek() else {
+        return Ok(Statement::Empty);
+    };
+    if *token == Token::LParen {
+        return query::parse(cursor);
+    }
+    let Some(word) = cursor.peek_word() else {
+        return Err(cursor.unexpected());
+    };
+    match word.as_str() {
+        "select" | "values" => query::parse(cursor),
+        "with" => query::parse_with(cursor),
+        "insert" => dml::parse_insert(cursor),
+        "update" => dml::parse_update(cursor, None),
+        "delete" => dml::parse_delete(cursor, None),
+        "truncate" => dml::parse_truncate(cursor),
+        "copy" => copy::parse(cursor),
+        "create" => parse_create(cursor),
+        "drop" => ddl::parse_drop(cursor),
+        "alter" if cursor.is_word_at(1, "user") => ddl::parse_user(cursor),
+        "analyze" | "analyse" if !cursor.is_word_at(1, "compression") => ddl::parse_analyze(cursor),
+        "comment" => ddl::parse_comment(cursor),
+        _ => match session::parse(cursor, &word)? {
+            Some(statement) => Ok(statement),
+            None => Err(refused::refuse(cursor)),
+        },
+    }
+}
+
+fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let start = cursor.clone();
+    cursor.skip();
+    if cursor.is_word("user") {
+        *cursor = start;
+        return ddl::parse_user(cursor);
+    }
+    if cursor.is_word("schema") {
+        return ddl::parse_create_schema(cursor);
+    }
+    let or_replace = cursor.take_words(&["or", "replace"]);
+    if cursor.is_word("view") {
+        return ddl::parse_create_view(cursor, or_replace);
+    }
+    if !or_replace {
+        let local = cursor.take_word("local");
+        let temporary = cursor.take_word("temporary") || cursor.take_word("temp");
+        if cursor.is_word("table") {
+            return create_table::parse(cursor, temporary);
+        }
+        if local || temporary {
+            return Err(if temporary && cursor.is_word("view") {
+                Error::unsupported(
+                    "CREATE TEMPORARY VIEW",
+                    "Create a view or a temporary table",
+                )
+            } else {
+                cursor.unexpected()
+            });
+        }
+    }
+    Err(refused::refuse(&start))
 }

@@ -1,5 +1,11 @@
 //! SELECT: a query, kept as the syntax tree of `sqlparser`, which only the binder looks into.
 
+use super::create_table::{CreateTableAs, TableAttributes};
+use super::{ObjectName, Statement, dml};
+use crate::error::{Error, Result};
+use crate::parser::Cursor;
+use sqlparser::ast::{ObjectNamePart, SetExpr};
+
 /// A query expression.
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -12,4 +18,96 @@ pub struct Expression {
     pub(crate) tree: Box<sqlparser::ast::Expr>,
     /// Its text as the user wrote it, for catalogs.
     pub text: String,
+}
+
+impl Query {
+    /// Parses a text that is one query, as a view's text in the catalog.
+    pub fn parse(text: &str) -> Result<Self> {
+        let parsed = super::parse(text)?;
+        match parsed.into_iter().next() {
+            Some(super::Parsed {
+                statement: Statement::Select(query),
+                ..
+            }) => Ok(query),
+            _ => Err(Error::syntax("the text is not a query", None)),
+        }
+    }
+}
+
+impl Expression {
+    /// Parses a text that is one expression, as a DEFAULT in the catalog.
+    pub fn parse(text: &str) -> Result<Self> {
+        let source = crate::parser::Source::new(text)?;
+        let mut statements = source.statements();
+        let [cursor] = statements.as_mut_slice() else {
+            return Err(Error::syntax("the text is not an expression", None));
+        };
+        let expression = cursor.expression()?;
+        cursor.expect_end()?;
+        Ok(expression)
+    }
+}
+
+/// SELECT, VALUES or a query in parentheses; with INTO it makes a table.
+pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let mut query = cursor.query()?;
+    let into = match query.tree.body.as_mut() {
+        SetExpr::Select(select) => select.into.take(),
+        _ => None,
+    };
+    let Some(into) = into else {
+        return Ok(Statement::Select(query));
+    };
+    let mut parts: Vec<String> = into.name.0.iter().map(part_name).collect();
+    let name = parts.pop().unwrap_or_default();
+    let schema = parts.pop();
+    let name = ObjectName {
+        database: parts.pop(),
+        schema,
+        name,
+        position: 0,
+    };
+    let temporary = into.temporary || name.name.starts_with('#');
+    Ok(Statement::CreateTableAs(Box::new(CreateTableAs {
+        name,
+        temporary,
+        columns: Vec::new(),
+        attributes: TableAttributes::default(),
+        query,
+    })))
+}
+
+/// WITH before SELECT, or before UPDATE and DELETE.
+pub(crate) fn parse_with(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let start = cursor.clone();
+    let with = cursor.with_parser(|parser| {
+        let token = parser.next_token();
+        let recursive = parser.parse_keyword(sqlparser::keywords::Keyword::RECURSIVE);
+        let cte_tables = parser.parse_comma_separated(|parser| parser.parse_cte())?;
+        Ok(sqlparser::ast::With {
+            with_token: token.into(),
+            recursive,
+            cte_tables,
+        })
+    })?;
+    match cursor.peek_word().as_deref() {
+        Some("update") => dml::parse_update(cursor, Some(Box::new(with))),
+        Some("delete") => dml::parse_delete(cursor, Some(Box::new(with))),
+        Some("insert") => Err(Error::unsupported(
+            "WITH before INSERT",
+            "Write the WITH clause after the table name: INSERT INTO t WITH ... SELECT",
+        )),
+        _ => {
+            *cursor = start;
+            parse(cursor)
+        }
+    }
+}
+
+fn part_name(part: &ObjectNamePart) -> String {
+    match part.as_ident() {
+        Some(ident) if ident.quote_style.is_some() => ident.value.clone(),
+        Some(ident) => ident.value.to_lowercase(),
+        None => part.to_string(),
+    }
 }

@@ -1,6 +1,12 @@
 //! One file per SQL type: arrow form, OID, text in, text out, casts.
 
+mod name;
+
+pub(crate) use name::parse;
+
+use arrow_schema::{DataType, Field, TimeUnit};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// A SQL type with its modifiers, as a column declares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,6 +52,104 @@ pub enum SqlType {
     Name,
     /// Types of other expressions, known by their arrow type alone.
     Unknown,
+}
+
+/// VARCHAR without a length.
+pub const VARCHAR_DEFAULT: u32 = 256;
+/// VARCHAR(MAX).
+pub const VARCHAR_MAX: u32 = 65_535;
+/// CHAR(MAX).
+pub const CHAR_MAX: u32 = 4_096;
+/// VARBYTE without a length.
+pub const VARBYTE_DEFAULT: u32 = 64_000;
+/// The longest VARBYTE.
+pub const VARBYTE_MAX: u32 = 1_024_000;
+/// The time zone of TIMESTAMPTZ in arrow: values are instants, counted in UTC.
+pub const TIMESTAMP_ZONE: &str = "UTC";
+
+impl SqlType {
+    /// Gives the arrow type values have in memory. [`SqlType::Unknown`] is text.
+    pub fn arrow(self) -> DataType {
+        match self {
+            Self::Boolean => DataType::Boolean,
+            Self::SmallInt => DataType::Int16,
+            Self::Integer => DataType::Int32,
+            Self::BigInt | Self::Oid => DataType::Int64,
+            Self::Decimal { precision, scale } => DataType::Decimal128(precision, scale),
+            Self::Real => DataType::Float32,
+            Self::Double => DataType::Float64,
+            Self::Char(_) | Self::Varchar(_) | Self::Super | Self::Name | Self::Unknown => {
+                DataType::Utf8View
+            }
+            Self::Date => DataType::Date32,
+            Self::Time => DataType::Time64(TimeUnit::Microsecond),
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::TimestampTz => {
+                DataType::Timestamp(TimeUnit::Microsecond, Some(TIMESTAMP_ZONE.into()))
+            }
+            Self::Varbyte(_) => DataType::BinaryView,
+        }
+    }
+
+    /// Gives the SQL type of values of an arrow type.
+    pub fn from_arrow(ty: &DataType) -> Self {
+        match ty {
+            DataType::Boolean => Self::Boolean,
+            DataType::Int8 | DataType::Int16 | DataType::UInt8 => Self::SmallInt,
+            DataType::Int32 | DataType::UInt16 => Self::Integer,
+            DataType::Int64 | DataType::UInt32 => Self::BigInt,
+            DataType::UInt64 => Self::Decimal {
+                precision: 20,
+                scale: 0,
+            },
+            DataType::Float16 | DataType::Float32 => Self::Real,
+            DataType::Float64 => Self::Double,
+            DataType::Decimal32(precision, scale)
+            | DataType::Decimal64(precision, scale)
+            | DataType::Decimal128(precision, scale)
+            | DataType::Decimal256(precision, scale) => Self::Decimal {
+                precision: (*precision).min(38),
+                scale: *scale,
+            },
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Varchar(VARCHAR_MAX),
+            DataType::Date32 | DataType::Date64 => Self::Date,
+            DataType::Time32(_) | DataType::Time64(_) => Self::Time,
+            DataType::Timestamp(_, None) => Self::Timestamp,
+            DataType::Timestamp(_, Some(_)) => Self::TimestampTz,
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+                Self::Varbyte(VARBYTE_MAX)
+            }
+            DataType::Dictionary(_, value) => Self::from_arrow(value),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Reads the SQL type a field says it has, or else the one its arrow type gives. A note that does not fit the
+    /// arrow type (an expression changed the values and kept the note) counts for nothing.
+    pub fn from_field(field: &Field) -> Self {
+        field
+            .metadata()
+            .get(SQL_TYPE_KEY)
+            .and_then(|text| Self::parse(text).ok())
+            .filter(|ty| ty.holds(field.data_type()))
+            .unwrap_or_else(|| Self::from_arrow(field.data_type()))
+    }
+
+    fn holds(self, ty: &DataType) -> bool {
+        let text = matches!(
+            ty,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+        );
+        self.arrow() == *ty
+            || (text && self.arrow() == DataType::Utf8View)
+            || (self == Self::Oid && ty.is_integer())
+    }
+
+    /// Makes the field of a column of this type.
+    pub fn field(self, name: impl Into<String>, nullable: bool) -> Field {
+        let note = HashMap::from([(SQL_TYPE_KEY.to_owned(), self.display())]);
+        Field::new(name, self.arrow(), nullable).with_metadata(note)
+    }
 }
 
 /// The key of arrow field metadata that carries the SQL type (as `SqlType::display`), so that CHAR(n), VARCHAR(n),

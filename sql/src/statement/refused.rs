@@ -1,0 +1,246 @@
+//! Statements Redshift has and this server does not yet: refused by name, with what to do instead.
+
+use crate::error::Error;
+use crate::parser::Cursor;
+
+/// First words of the statement, its name, and the way out. The longest match of the table wins.
+const REFUSED: &[(&[&str], &str, &str)] = &[
+    (
+        &["vacuum"],
+        "VACUUM",
+        "Rewrite the table with CREATE TABLE AS",
+    ),
+    (
+        &["merge"],
+        "MERGE",
+        "Use DELETE and INSERT in one transaction",
+    ),
+    (&["unload"], "UNLOAD", "Read the rows with a SELECT"),
+    (&["grant"], "GRANT", "Work as a superuser"),
+    (&["revoke"], "REVOKE", "Work as a superuser"),
+    (
+        &["call"],
+        "CALL",
+        "Send the statements of the procedure one by one",
+    ),
+    (&["declare"], "DECLARE", "Read the rows with a plain SELECT"),
+    (&["fetch"], "FETCH", "Read the rows with a plain SELECT"),
+    (&["close"], "CLOSE", "Read the rows with a plain SELECT"),
+    (
+        &["cancel"],
+        "CANCEL",
+        "Send a cancel request from the client",
+    ),
+    (
+        &["lock"],
+        "LOCK",
+        "Rely on snapshot isolation, which needs no table locks",
+    ),
+    (&["use"], "USE", "Connect to the other database"),
+    (
+        &["savepoint"],
+        "SAVEPOINT",
+        "Use one transaction for each part",
+    ),
+    (
+        &["release"],
+        "RELEASE SAVEPOINT",
+        "Use one transaction for each part",
+    ),
+    (
+        &["refresh"],
+        "REFRESH MATERIALIZED VIEW",
+        "Use a table and fill it again",
+    ),
+    (&["attach"], "ATTACH POLICY", "Select through a view"),
+    (&["detach"], "DETACH POLICY", "Select through a view"),
+    (&["desc"], "DESC", "Read the system tables"),
+    (&["listen"], "LISTEN", "Poll a table"),
+    (&["notify"], "NOTIFY", "Poll a table"),
+    (&["unlisten"], "UNLISTEN", "Poll a table"),
+    (&["do"], "DO", "Send the statements one by one"),
+    (
+        &["checkpoint"],
+        "CHECKPOINT",
+        "Nothing need be done: every commit is durable",
+    ),
+    (
+        &["reindex"],
+        "REINDEX",
+        "There are no indexes; choose a sort key",
+    ),
+    (&["cluster"], "CLUSTER", "Choose a sort key"),
+    (&["load"], "LOAD", "Use COPY"),
+    (
+        &["replace"],
+        "REPLACE",
+        "Use DELETE and INSERT in one transaction",
+    ),
+    (
+        &["analyze", "compression"],
+        "ANALYZE COMPRESSION",
+        "Use ENCODE AUTO",
+    ),
+    (
+        &["alter", "table"],
+        "ALTER TABLE",
+        "Create a new table with CREATE TABLE AS and drop the old",
+    ),
+    (&["alter"], "ALTER", "Drop the object and create it again"),
+    (
+        &["create", "materialized"],
+        "CREATE MATERIALIZED VIEW",
+        "Use a table made by CREATE TABLE AS",
+    ),
+    (
+        &["create", "external"],
+        "CREATE EXTERNAL",
+        "Load the files with COPY",
+    ),
+    (
+        &["create", "database"],
+        "CREATE DATABASE",
+        "Use CREATE SCHEMA",
+    ),
+    (
+        &["create", "function"],
+        "CREATE FUNCTION",
+        "Write the expression out, or use a view",
+    ),
+    (
+        &["create", "procedure"],
+        "CREATE PROCEDURE",
+        "Send the statements one by one",
+    ),
+    (
+        &["create", "or"],
+        "CREATE OR REPLACE of this kind",
+        "Use CREATE OR REPLACE VIEW",
+    ),
+    (
+        &["create", "index"],
+        "CREATE INDEX",
+        "Choose a sort key; there are no indexes",
+    ),
+    (
+        &["create", "unique"],
+        "CREATE INDEX",
+        "Choose a sort key; there are no indexes",
+    ),
+    (
+        &["create", "sequence"],
+        "CREATE SEQUENCE",
+        "Use an IDENTITY column",
+    ),
+    (
+        &["create", "trigger"],
+        "CREATE TRIGGER",
+        "Do the work in the statements that write",
+    ),
+    (&["create", "group"], "CREATE GROUP", "Use users"),
+    (&["create", "role"], "CREATE ROLE", "Use users"),
+    (
+        &["create", "library"],
+        "CREATE LIBRARY",
+        "Do that work outside the database",
+    ),
+    (
+        &["create", "model"],
+        "CREATE MODEL",
+        "Do that work outside the database",
+    ),
+    (
+        &["create", "datashare"],
+        "CREATE DATASHARE",
+        "Copy the rows",
+    ),
+    (&["create", "type"], "CREATE TYPE", "Use the built-in types"),
+    (
+        &["create", "domain"],
+        "CREATE DOMAIN",
+        "Use the built-in types",
+    ),
+    (
+        &["create", "extension"],
+        "CREATE EXTENSION",
+        "Use the built-in functions",
+    ),
+    (
+        &["create", "tablespace"],
+        "CREATE TABLESPACE",
+        "The server places the rows itself",
+    ),
+    (&["create", "rule"], "CREATE RULE", "Use a view"),
+    (
+        &["create", "rls"],
+        "CREATE RLS POLICY",
+        "Select through a view",
+    ),
+    (
+        &["create", "masking"],
+        "CREATE MASKING POLICY",
+        "Select through a view",
+    ),
+    (
+        &["create", "identity"],
+        "CREATE IDENTITY PROVIDER",
+        "Use CREATE USER",
+    ),
+    (
+        &["create", "template"],
+        "CREATE TEMPLATE",
+        "Write the options in each COPY",
+    ),
+    (
+        &["create", "aggregate"],
+        "CREATE AGGREGATE",
+        "Use the built-in functions",
+    ),
+    (
+        &["create", "operator"],
+        "CREATE OPERATOR",
+        "Use the built-in operators",
+    ),
+    (&["create", "cast"], "CREATE CAST", "Use the built-in types"),
+    (
+        &["create", "foreign"],
+        "CREATE FOREIGN",
+        "Load the rows with COPY",
+    ),
+    (
+        &["drop"],
+        "DROP of this kind",
+        "Use DROP TABLE, VIEW, SCHEMA or USER",
+    ),
+    (
+        &["show"],
+        "SHOW of objects",
+        "Read information_schema and the system tables",
+    ),
+];
+
+/// Refuses a statement: by name if Redshift has it, else as a syntax error.
+pub(super) fn refuse(cursor: &Cursor<'_>) -> Error {
+    let known = REFUSED
+        .iter()
+        .filter(|(words, _, _)| cursor.are_words(words))
+        .max_by_key(|(words, _, _)| words.len());
+    match known {
+        Some((words, name, hint)) => {
+            let more = matches!(*name, "ALTER" | "DESC" | "CREATE EXTERNAL")
+                .then(|| cursor.word_after(words.len()))
+                .flatten();
+            let name = more.map_or((*name).to_owned(), |more| {
+                format!("{name} {}", more.to_uppercase())
+            });
+            Error::unsupported(name, *hint).at(cursor.position())
+        }
+        None => {
+            let mut at = cursor.clone();
+            if at.is_word("create") {
+                at.skip();
+            }
+            at.unexpected()
+        }
+    }
+}

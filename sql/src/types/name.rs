@@ -1,0 +1,328 @@
+//! Names of types: every alias Redshift takes, and the one name it shows.
+
+use super::{CHAR_MAX, SqlType, VARBYTE_DEFAULT, VARBYTE_MAX, VARCHAR_DEFAULT, VARCHAR_MAX};
+use crate::error::{Error, Result};
+use crate::parser::{Cursor, Source};
+use crate::sqlstate::SqlState;
+use sqlparser::tokenizer::Token;
+
+/// Types Redshift has or PostgreSQL has, refused by name with what to use instead.
+const REFUSED: &[(&str, &str)] = &[
+    ("timetz", "Use TIME or TIMESTAMPTZ"),
+    ("interval", "Use a number of seconds or months"),
+    ("intervaly2m", "Use a number of months"),
+    ("intervald2s", "Use a number of seconds"),
+    (
+        "hllsketch",
+        "Use APPROXIMATE COUNT(DISTINCT ...) when querying",
+    ),
+    ("geometry", "Store coordinates as DOUBLE PRECISION"),
+    ("geography", "Store coordinates as DOUBLE PRECISION"),
+    ("bytea", "Use VARBYTE"),
+    ("uuid", "Use CHAR(36)"),
+    ("json", "Use SUPER or VARCHAR"),
+    ("jsonb", "Use SUPER or VARCHAR"),
+    ("xml", "Use VARCHAR"),
+    ("money", "Use DECIMAL(19,2)"),
+    ("serial", "Use INTEGER IDENTITY(1,1)"),
+    ("bigserial", "Use BIGINT IDENTITY(1,1)"),
+    ("smallserial", "Use INTEGER IDENTITY(1,1)"),
+    ("bit", "Use BOOLEAN or BIGINT"),
+    ("inet", "Use VARCHAR(43)"),
+    ("cidr", "Use VARCHAR(43)"),
+    ("macaddr", "Use VARCHAR(17)"),
+    ("array", "Use SUPER"),
+    ("hstore", "Use SUPER"),
+    ("enum", "Use VARCHAR"),
+    ("tinyint", "Use SMALLINT"),
+    ("datetime", "Use TIMESTAMP"),
+    ("blob", "Use VARBYTE"),
+    ("clob", "Use VARCHAR(65535)"),
+    ("string", "Use VARCHAR"),
+    ("tsvector", "Use VARCHAR"),
+    ("tsquery", "Use VARCHAR"),
+    ("point", "Store coordinates as DOUBLE PRECISION"),
+];
+
+impl SqlType {
+    /// Reads a type's name, with any alias and length.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "oid" => return Ok(Self::Oid),
+            "name" => return Ok(Self::Name),
+            "unknown" => return Ok(Self::Unknown),
+            _ => {}
+        }
+        let source = Source::new(text)?;
+        let mut cursors = source.statements();
+        let Some(cursor) = cursors.first_mut() else {
+            return Err(Error::syntax("a type has no name", None));
+        };
+        let ty = parse(cursor)?;
+        cursor.expect_end()?;
+        Ok(ty)
+    }
+
+    /// Gives the name Redshift shows, as `character varying(25)`.
+    pub fn display(self) -> String {
+        match self {
+            Self::Boolean => "boolean".to_owned(),
+            Self::SmallInt => "smallint".to_owned(),
+            Self::Integer => "integer".to_owned(),
+            Self::BigInt => "bigint".to_owned(),
+            Self::Decimal { precision, scale } => format!("numeric({precision},{scale})"),
+            Self::Real => "real".to_owned(),
+            Self::Double => "double precision".to_owned(),
+            Self::Char(length) => format!("character({length})"),
+            Self::Varchar(length) => format!("character varying({length})"),
+            Self::Date => "date".to_owned(),
+            Self::Time => "time without time zone".to_owned(),
+            Self::Timestamp => "timestamp without time zone".to_owned(),
+            Self::TimestampTz => "timestamp with time zone".to_owned(),
+            Self::Varbyte(length) => format!("binary varying({length})"),
+            Self::Super => "super".to_owned(),
+            Self::Oid => "oid".to_owned(),
+            Self::Name => "name".to_owned(),
+            Self::Unknown => "unknown".to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for SqlType {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.display())
+    }
+}
+
+/// Parses a type's name and its modifiers.
+pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<SqlType> {
+    let position = cursor.position();
+    let mut word = match cursor.peek() {
+        Some(Token::Word(word)) => word.value.to_lowercase(),
+        _ => return Err(cursor.unexpected()),
+    };
+    cursor.skip();
+    if word == "pg_catalog" && cursor.take(&Token::Period) {
+        word = cursor.word()?;
+    }
+    let ty = match word.as_str() {
+        "boolean" | "bool" => SqlType::Boolean,
+        "smallint" | "int2" => SqlType::SmallInt,
+        "integer" | "int" | "int4" => SqlType::Integer,
+        "bigint" | "int8" => SqlType::BigInt,
+        "decimal" | "numeric" | "dec" => decimal(cursor)?,
+        "real" | "float4" => SqlType::Real,
+        "float8" => SqlType::Double,
+        "float" => float(cursor)?,
+        "double" => {
+            cursor.expect_word("precision")?;
+            SqlType::Double
+        }
+        "national" => {
+            if !cursor.take_word("character") {
+                cursor.expect_word("char")?;
+            }
+            text_of(cursor)?
+        }
+        "char" | "character" | "nchar" => text_of(cursor)?,
+        "bpchar" => SqlType::Char(length(cursor, "character", 256, CHAR_MAX)?),
+        "varchar" | "nvarchar" => SqlType::Varchar(length(
+            cursor,
+            "character varying",
+            VARCHAR_DEFAULT,
+            VARCHAR_MAX,
+        )?),
+        "text" => SqlType::Varchar(VARCHAR_DEFAULT),
+        "date" => SqlType::Date,
+        "time" | "timestamp" => {
+            if cursor.take(&Token::LParen) {
+                cursor.integer()?;
+                cursor.expect(&Token::RParen)?;
+            }
+            let with = cursor.take_words(&["with", "time", "zone"]);
+            if !with {
+                cursor.take_words(&["without", "time", "zone"]);
+            }
+            match (word.as_str(), with) {
+                ("time", false) => SqlType::Time,
+                ("time", true) => return Err(refused("timetz", position)),
+                (_, false) => SqlType::Timestamp,
+                (_, true) => SqlType::TimestampTz,
+            }
+        }
+        "timestamptz" => SqlType::TimestampTz,
+        "varbyte" | "varbinary" => SqlType::Varbyte(length(
+            cursor,
+            "binary varying",
+            VARBYTE_DEFAULT,
+            VARBYTE_MAX,
+        )?),
+        "binary" => {
+            cursor.expect_word("varying")?;
+            SqlType::Varbyte(length(
+                cursor,
+                "binary varying",
+                VARBYTE_DEFAULT,
+                VARBYTE_MAX,
+            )?)
+        }
+        "super" => SqlType::Super,
+        other => return Err(refused(other, position)),
+    };
+    if cursor.peek() == Some(&Token::LBracket) || cursor.is_word("array") {
+        return Err(refused("array", position));
+    }
+    Ok(ty)
+}
+
+fn refused(name: &str, position: usize) -> Error {
+    match REFUSED.iter().find(|(refused, _)| *refused == name) {
+        Some((_, hint)) => Error::unsupported(format!("type {name}"), *hint).at(position),
+        None => Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("type \"{name}\" does not exist"),
+        )
+        .at(position),
+    }
+}
+
+fn text_of(cursor: &mut Cursor<'_>) -> Result<SqlType> {
+    if cursor.take_word("varying") {
+        let length = length(cursor, "character varying", VARCHAR_DEFAULT, VARCHAR_MAX)?;
+        return Ok(SqlType::Varchar(length));
+    }
+    Ok(SqlType::Char(length(cursor, "character", 1, CHAR_MAX)?))
+}
+
+/// `(n)` or `(MAX)`.
+fn length(cursor: &mut Cursor<'_>, name: &str, default: u32, max: u32) -> Result<u32> {
+    if !cursor.take(&Token::LParen) {
+        return Ok(default);
+    }
+    let position = cursor.position();
+    if cursor.take_word("max") {
+        cursor.expect(&Token::RParen)?;
+        return Ok(max);
+    }
+    let length = cursor.integer()?;
+    cursor.expect(&Token::RParen)?;
+    match u32::try_from(length) {
+        Ok(length) if (1..=max).contains(&length) => Ok(length),
+        Ok(_) | Err(_) if length < 1 => Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("length for type {name} must be at least 1"),
+        )
+        .at(position)),
+        _ => Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("length for type {name} cannot exceed {max}"),
+        )
+        .at(position)),
+    }
+}
+
+fn decimal(cursor: &mut Cursor<'_>) -> Result<SqlType> {
+    let (mut precision, mut scale) = (18, 0);
+    if cursor.take(&Token::LParen) {
+        let position = cursor.position();
+        precision = cursor.integer()?;
+        if cursor.take(&Token::Comma) {
+            scale = cursor.integer()?;
+        }
+        cursor.expect(&Token::RParen)?;
+        if !(1..=38).contains(&precision) {
+            return Err(Error::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("NUMERIC precision {precision} must be between 1 and 38"),
+            )
+            .at(position));
+        }
+        if !(0..=37).contains(&scale) || scale > precision {
+            return Err(Error::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("NUMERIC scale {scale} must be between 0 and precision {precision}"),
+            )
+            .at(position));
+        }
+    }
+    Ok(SqlType::Decimal {
+        precision: u8::try_from(precision).unwrap_or(38),
+        scale: i8::try_from(scale).unwrap_or(0),
+    })
+}
+
+fn float(cursor: &mut Cursor<'_>) -> Result<SqlType> {
+    if !cursor.take(&Token::LParen) {
+        return Ok(SqlType::Double);
+    }
+    let position = cursor.position();
+    let bits = cursor.integer()?;
+    cursor.expect(&Token::RParen)?;
+    match bits {
+        1..=24 => Ok(SqlType::Real),
+        25..=53 => Ok(SqlType::Double),
+        _ => Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "precision for type float must be between 1 and 53 bits",
+        )
+        .at(position)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SqlType;
+
+    #[test]
+    fn names_and_aliases_give_types_and_display_reads_back() {
+        for (text, expected) in [
+            ("int", SqlType::Integer),
+            ("INT8", SqlType::BigInt),
+            ("text", SqlType::Varchar(256)),
+            ("varchar", SqlType::Varchar(256)),
+            ("varchar(max)", SqlType::Varchar(65535)),
+            ("character varying(25)", SqlType::Varchar(25)),
+            ("char", SqlType::Char(1)),
+            ("bpchar", SqlType::Char(256)),
+            (
+                "decimal",
+                SqlType::Decimal {
+                    precision: 18,
+                    scale: 0,
+                },
+            ),
+            (
+                "numeric(12, 2)",
+                SqlType::Decimal {
+                    precision: 12,
+                    scale: 2,
+                },
+            ),
+            ("float(24)", SqlType::Real),
+            ("float", SqlType::Double),
+            ("timestamp with time zone", SqlType::TimestampTz),
+            ("timestamp(6) without time zone", SqlType::Timestamp),
+            ("varbyte", SqlType::Varbyte(64_000)),
+            ("super", SqlType::Super),
+        ] {
+            let ty = SqlType::parse(text).expect(text);
+            assert_eq!(ty, expected, "{text}");
+            assert_eq!(SqlType::parse(&ty.display()), Ok(ty));
+        }
+        for (text, code) in [
+            ("uuid", "0A000"),
+            ("timetz", "0A000"),
+            ("int[]", "0A000"),
+            ("nonsense", "42704"),
+            ("varchar(65536)", "22023"),
+            ("char(0)", "22023"),
+            ("decimal(39)", "22023"),
+        ] {
+            assert_eq!(
+                SqlType::parse(text).map_err(|error| error.code.0),
+                Err(code),
+                "{text}"
+            );
+        }
+    }
+}
