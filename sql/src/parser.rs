@@ -20,7 +20,7 @@ pub const NAME_BYTES_MAX: usize = 127;
 /// How deep parentheses may nest.
 const NESTING_MAX: usize = 200;
 /// How many tokens one expression may have, which bounds the depth of a chain such as `a + b + c ...`.
-const CHAIN_TOKENS_MAX: usize = 20_000;
+const CHAIN_TOKENS_MAX: usize = 6_000;
 /// How deep the expression parser may recurse; each nesting costs it a few levels.
 const RECURSION_MAX: usize = 1_000;
 /// Stack for the recursive parser: about 30 KB for each level of [`NESTING_MAX`] in an unoptimized build.

@@ -1,11 +1,29 @@
 //! Statement + names -> `LogicalPlan`; `rewrite/` has one file per rewrite.
 
+mod assign;
+mod change;
+mod context;
+mod error;
+mod insert;
+mod operator;
+mod rewrite;
+
+pub use error::{from_engine, nearest};
+
 use crate::error::Result;
 use crate::statement::ObjectName;
 use crate::statement::dml::{Delete, Update};
 use crate::statement::query::{Expression, Query};
+use context::Context;
+use datafusion_common::DFSchema;
+use datafusion_common::datatype::DataTypeExt;
 use datafusion_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use datafusion_sql::planner::{PlannerContext, SqlToRel};
+use sqlparser::ast;
 use std::sync::Arc;
+
+/// Stack for one binding: planning recurses over trees as deep as the parser allows.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Resolves names as of a read view. Kept by the session; by fixed names in tests.
 pub trait Names {
@@ -20,6 +38,15 @@ pub trait Names {
     fn window_function(&self, name: &str) -> Option<Arc<WindowUDF>>;
     /// Gives every function name, for "did you mean".
     fn function_names(&self) -> Vec<String>;
+    /// Makes the working table of a recursive query, if the engine can run one.
+    fn work_table(
+        &self,
+        name: &str,
+        schema: arrow_schema::SchemaRef,
+    ) -> Option<Arc<dyn TableSource>> {
+        let _ = (name, schema);
+        None
+    }
     /// Gives the DataFusion options that planning depends on.
     fn options(&self) -> &datafusion_common::config::ConfigOptions;
 }
@@ -41,14 +68,19 @@ pub fn bind_query(
     query: &Query,
     parameters: &[Option<arrow_schema::DataType>],
 ) -> Result<LogicalPlan> {
-    let _ = (names, query, parameters);
-    todo!("sql")
+    bind_tree(names, query.tree.as_ref().clone(), parameters, &[])
 }
 
 /// Binds an expression without columns (a DEFAULT, a VALUES cell, an EXECUTE argument).
 pub fn bind_constant(names: &dyn Names, expression: &Expression) -> Result<Expr> {
-    let _ = (names, expression);
-    todo!("sql")
+    let mut tree = expression.tree.as_ref().clone();
+    rewrite::apply(&mut tree)?;
+    let context = Context::new(names);
+    let planner = SqlToRel::new_with_options(&context, Context::parser_options());
+    stacker::grow(STACK_BYTES, || {
+        planner.sql_to_expr(tree, &DFSchema::empty(), &mut PlannerContext::new())
+    })
+    .map_err(|engine| from_engine(&engine))
 }
 
 /// Binds a DELETE to a plan that gives the [`ROW_ID`] of each row to delete, once each.
@@ -57,8 +89,7 @@ pub fn bind_delete(
     target: Arc<dyn TableSource>,
     delete: &Delete,
 ) -> Result<LogicalPlan> {
-    let _ = (names, target, delete);
-    todo!("sql")
+    change::delete(names, target, delete)
 }
 
 /// Binds an UPDATE. `defaults` gives the bound DEFAULT of each table column.
@@ -68,8 +99,7 @@ pub fn bind_update(
     update: &Update,
     defaults: &[Expr],
 ) -> Result<BoundUpdate> {
-    let _ = (names, target, update, defaults);
-    todo!("sql")
+    change::update(names, target, update, defaults)
 }
 
 /// A column of a table that rows are written to.
@@ -100,6 +130,38 @@ pub fn bind_insert(
     insert: &crate::statement::dml::Insert,
     parameters: &[Option<arrow_schema::DataType>],
 ) -> Result<BoundInsert> {
-    let _ = (names, target, insert, parameters);
-    todo!("sql")
+    insert::bind(names, target, insert, parameters)
+}
+
+/// Rewrites and plans a syntax tree; `targets` are tables that only this statement can name.
+fn bind_tree(
+    names: &dyn Names,
+    mut tree: ast::Query,
+    parameters: &[Option<arrow_schema::DataType>],
+    targets: &[(&str, Arc<dyn TableSource>)],
+) -> Result<LogicalPlan> {
+    stacker::grow(STACK_BYTES, || {
+        let mut context = Context::new(names);
+        context.positions = rewrite::apply(&mut tree)?;
+        for (name, source) in targets {
+            context
+                .targets
+                .insert((*name).to_owned(), Arc::clone(source));
+        }
+        let planner = SqlToRel::new_with_options(&context, Context::parser_options());
+        planner
+            .sql_statement_to_plan_with_context(
+                ast::Statement::Query(Box::new(tree)),
+                &mut planner_context(parameters),
+            )
+            .map_err(|engine| from_engine(&engine))
+    })
+}
+
+fn planner_context(parameters: &[Option<arrow_schema::DataType>]) -> PlannerContext {
+    let fields = parameters
+        .iter()
+        .map(|ty| ty.clone().map(DataTypeExt::into_nullable_field_ref))
+        .collect();
+    PlannerContext::new().with_prepare_param_data_types(fields)
 }

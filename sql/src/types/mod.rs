@@ -1,8 +1,11 @@
 //! One file per SQL type: arrow form, OID, text in, text out, casts.
 
 mod name;
+mod text;
+mod wire;
 
 pub(crate) use name::parse;
+pub use text::write_text;
 
 use arrow_schema::{DataType, Field, TimeUnit};
 use serde::{Deserialize, Serialize};

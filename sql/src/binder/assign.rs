@@ -1,0 +1,51 @@
+//! Assignment: a value on its way into a column, cast with lengths and ranges checked.
+
+use crate::function::text_length;
+use crate::types::SqlType;
+use arrow_schema::{DataType, Field};
+use datafusion_expr::{Expr, cast, lit};
+
+/// Casts `expr`, whose values come as `source`, to a column's type. Text too long is an error unless the excess
+/// is blanks; numbers are rounded, and refused when out of range.
+pub(super) fn assign(expr: Expr, source: &Field, target: SqlType) -> Expr {
+    let arrow = target.arrow();
+    let value = if *source.data_type() == arrow {
+        expr
+    } else {
+        convert(expr, source.data_type(), arrow)
+    };
+    match target {
+        SqlType::Varchar(length) => match SqlType::from_field(source) {
+            // A column that is no wider needs no check.
+            SqlType::Varchar(other) | SqlType::Char(other)
+                if other <= length
+                    && source.metadata().contains_key(crate::types::SQL_TYPE_KEY) =>
+            {
+                value
+            }
+            _ => text_length::assign().call(vec![value, lit(i64::from(length)), lit(false)]),
+        },
+        SqlType::Char(length) => match SqlType::from_field(source) {
+            SqlType::Char(other) if other <= length => value,
+            _ => text_length::assign().call(vec![value, lit(i64::from(length)), lit(true)]),
+        },
+        _ => value,
+    }
+}
+
+/// A cast that rounds where the engine's would truncate.
+pub(super) fn convert(expr: Expr, source: &DataType, target: DataType) -> Expr {
+    let rounds = target.is_integer()
+        && matches!(source, DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) if *scale > 0);
+    if rounds {
+        return cast(cast(expr, DataType::Decimal128(38, 0)), target);
+    }
+    if target.is_integer() && source.is_floating() {
+        // 15 digits after the point are all that a double holds near zero.
+        return cast(
+            crate::function::round_half::round().call(vec![expr]),
+            target,
+        );
+    }
+    cast(expr, target)
+}

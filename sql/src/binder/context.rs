@@ -1,0 +1,162 @@
+//! What the engine's planner asks for, answered from [`Names`]. The one place that knows both.
+
+use super::{Names, operator};
+use crate::error::Error;
+use crate::statement::ObjectName;
+use crate::types::SqlType;
+use arrow_schema::{DataType, FieldRef, SchemaRef};
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::datatype::DataTypeExt;
+use datafusion_common::{DataFusionError, Result, TableReference};
+use datafusion_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+use datafusion_sql::planner::{NullOrdering, ParserOptions};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) struct Context<'a> {
+    names: &'a dyn Names,
+    planners: Vec<Arc<dyn ExprPlanner>>,
+    /// Where each relation is named in the text, by its name.
+    pub(super) positions: HashMap<String, usize>,
+    /// Tables that shadow those of `names`: the target of UPDATE and DELETE with its row ids.
+    pub(super) targets: HashMap<String, Arc<dyn TableSource>>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(names: &'a dyn Names) -> Self {
+        Self {
+            names,
+            planners: vec![Arc::new(operator::Operators::new(names))],
+            positions: HashMap::new(),
+            targets: HashMap::new(),
+        }
+    }
+
+    /// Redshift's reading of numbers, names and order.
+    pub(super) fn parser_options() -> ParserOptions {
+        ParserOptions::new()
+            .with_parse_float_as_decimal(true)
+            .with_enable_ident_normalization(true)
+            .with_map_string_types_to_utf8view(true)
+            .with_collect_spans(true)
+            .with_default_null_ordering(NullOrdering::NullsMax)
+    }
+}
+
+/// Wraps an error of ours so that it passes through the engine unchanged.
+pub(super) fn external(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+fn function_name(name: &str) -> String {
+    let lower = name.to_lowercase();
+    lower
+        .strip_prefix("pg_catalog.")
+        .unwrap_or(&lower)
+        .to_owned()
+}
+
+impl ContextProvider for Context<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        if let Some(target) = self.targets.get(name.table())
+            && name.schema().is_none()
+        {
+            return Ok(Arc::clone(target));
+        }
+        let object = ObjectName {
+            database: name.catalog().map(str::to_owned),
+            schema: name.schema().map(str::to_owned),
+            name: name.table().to_owned(),
+            position: self.positions.get(name.table()).copied().unwrap_or(0),
+        };
+        self.names.table(&object).map_err(|mut error| {
+            if error.position.is_none() && object.position > 0 {
+                error.position = Some(object.position);
+            }
+            external(error)
+        })
+    }
+
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
+        self.names.work_table(name, schema).ok_or_else(|| {
+            external(Error::unsupported(
+                "WITH RECURSIVE here",
+                "Write the levels out with UNION ALL",
+            ))
+        })
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.planners
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(Types))
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        let name = function_name(name);
+        crate::function::internal(&name).or_else(|| self.names.scalar_function(&name))
+    }
+
+    fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.names.aggregate_function(&function_name(name))
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.names.window_function(&function_name(name))
+    }
+
+    fn get_variable_type(&self, _variable_names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.names.options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.names.function_names()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Reads type names in casts with our own table of types.
+#[derive(Debug)]
+struct Types;
+
+impl TypePlanner for Types {
+    fn plan_type_field(&self, sql_type: &sqlparser::ast::DataType) -> Result<Option<FieldRef>> {
+        let ty = match sql_type {
+            // A cast to an interval is needed for INTERVAL literals; columns of it are refused elsewhere.
+            sqlparser::ast::DataType::Interval { .. } => return Ok(None),
+            other => {
+                let text = other.to_string().to_lowercase();
+                match text.as_str() {
+                    "\"char\"" => SqlType::Char(1),
+                    text => SqlType::parse(text).map_err(|mut error| {
+                        error.position = None;
+                        external(error)
+                    })?,
+                }
+            }
+        };
+        Ok(Some(ty.arrow().into_nullable_field_ref()))
+    }
+}

@@ -1,0 +1,96 @@
+//! Operators and special syntax the engine leaves to us: dates minus dates, EXTRACT, POSITION, SUBSTRING.
+
+use super::Names;
+use super::context::external;
+use crate::error::Error;
+use arrow_schema::DataType;
+use datafusion_common::{DFSchema, Result};
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion_expr::{Expr, ExprSchemable, Operator, ScalarUDF, binary_expr, cast};
+use sqlparser::ast::BinaryOperator;
+use std::sync::Arc;
+
+/// The functions behind the syntax, looked up once per binding.
+#[derive(Debug)]
+pub(super) struct Operators {
+    date_part: Option<Arc<ScalarUDF>>,
+    position: Option<Arc<ScalarUDF>>,
+    substring: Option<Arc<ScalarUDF>>,
+    overlay: Option<Arc<ScalarUDF>>,
+}
+
+impl Operators {
+    pub(super) fn new(names: &dyn Names) -> Self {
+        Self {
+            date_part: names.scalar_function("date_part"),
+            position: names.scalar_function("strpos"),
+            substring: names.scalar_function("substr"),
+            overlay: names.scalar_function("overlay"),
+        }
+    }
+}
+
+fn call(
+    function: Option<&Arc<ScalarUDF>>,
+    name: &str,
+    args: Vec<Expr>,
+) -> Result<PlannerResult<Vec<Expr>>> {
+    match function {
+        Some(function) => Ok(PlannerResult::Planned(function.call(args))),
+        None => Err(external(Error::unsupported(
+            name,
+            "Write the expression another way",
+        ))),
+    }
+}
+
+impl ExprPlanner for Operators {
+    fn plan_binary_op(
+        &self,
+        expr: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>> {
+        let operator = match expr.op {
+            BinaryOperator::Plus => Operator::Plus,
+            BinaryOperator::Minus => Operator::Minus,
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        let types = (expr.left.get_type(schema), expr.right.get_type(schema));
+        let (Ok(left), Ok(right)) = types else {
+            return Ok(PlannerResult::Original(expr));
+        };
+        let days = |expr: Expr| cast(expr, DataType::Int32);
+        let planned = match (left, operator, right) {
+            // Whole days, as Redshift counts them.
+            (DataType::Date32, Operator::Minus, DataType::Date32) => {
+                binary_expr(days(expr.left), operator, days(expr.right))
+            }
+            (DataType::Date32, _, right) if right.is_integer() => cast(
+                binary_expr(days(expr.left), operator, days(expr.right)),
+                DataType::Date32,
+            ),
+            (left, Operator::Plus, DataType::Date32) if left.is_integer() => cast(
+                binary_expr(days(expr.left), operator, days(expr.right)),
+                DataType::Date32,
+            ),
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        Ok(PlannerResult::Planned(planned))
+    }
+
+    fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        call(self.date_part.as_ref(), "EXTRACT", args)
+    }
+
+    fn plan_position(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        call(self.position.as_ref(), "POSITION", args)
+    }
+
+    fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        call(self.substring.as_ref(), "SUBSTRING", args)
+    }
+
+    fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        call(self.overlay.as_ref(), "OVERLAY", args)
+    }
+}

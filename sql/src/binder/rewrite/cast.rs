@@ -1,0 +1,59 @@
+//! Casts where Redshift differs from the engine: VARCHAR(n) and CHAR(n) cut, `::regclass` looks a name up.
+
+use super::call;
+use crate::error::{Error, Result};
+use crate::types::SqlType;
+use sqlparser::ast::{CastKind, DataType, Expr, Value};
+
+pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
+    let Expr::Cast {
+        kind,
+        expr: inner,
+        data_type,
+        format,
+        ..
+    } = expr
+    else {
+        return Ok(());
+    };
+    if matches!(kind, CastKind::TryCast | CastKind::SafeCast) {
+        return Err(Error::unsupported(
+            "TRY_CAST",
+            "Use CAST, with CASE for values that do not fit",
+        ));
+    }
+    if format.is_some() {
+        return Err(Error::unsupported(
+            "CAST with FORMAT",
+            "Use TO_CHAR or TO_DATE",
+        ));
+    }
+    let text = data_type.to_string().to_lowercase();
+    let name = text.strip_prefix("pg_catalog.").unwrap_or(&text);
+    if matches!(
+        name,
+        "regclass" | "regtype" | "regproc" | "regprocedure" | "regnamespace"
+    ) {
+        *expr = call(name, vec![(**inner).clone()]);
+        return Ok(());
+    }
+    let (length, ty) = match data_type {
+        DataType::Varchar(Some(_))
+        | DataType::CharacterVarying(Some(_))
+        | DataType::CharVarying(Some(_))
+        | DataType::Nvarchar(Some(_)) => match SqlType::parse(name)? {
+            SqlType::Varchar(length) => (length, DataType::Varchar(None)),
+            _ => return Ok(()),
+        },
+        DataType::Char(_) | DataType::Character(_) => match SqlType::parse(name)? {
+            SqlType::Char(length) => (length, DataType::Varchar(None)),
+            _ => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    *data_type = ty;
+    let length = Expr::Value(Value::Number(length.to_string(), false).into());
+    let cast = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+    *expr = call("blueshift_cut", vec![cast, length]);
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Rewrites of the syntax tree before binding, one file each.
+
+mod cast;
+mod date_part;
+mod niladic;
+mod set_operator;
+mod top;
+
+use crate::error::{Error, Result};
+use sqlparser::ast::{Expr, ObjectName, Query, VisitMut, VisitorMut};
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+/// Applies every rewrite to a part of a tree and gives where each relation is named.
+pub(super) fn apply(part: &mut impl VisitMut) -> Result<HashMap<String, usize>> {
+    let mut rewriter = Rewriter::default();
+    match part.visit(&mut rewriter) {
+        ControlFlow::Continue(()) => Ok(rewriter.positions),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+#[derive(Default)]
+struct Rewriter {
+    positions: HashMap<String, usize>,
+}
+
+fn flow(result: Result<()>) -> ControlFlow<Error> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    }
+}
+
+impl VisitorMut for Rewriter {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        flow(top::rewrite(query).and_then(|()| set_operator::rewrite(&mut query.body)))
+    }
+
+    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<Error> {
+        if let Some(ident) = relation.0.last().and_then(|part| part.as_ident()) {
+            let name = match ident.quote_style {
+                Some(_) => ident.value.clone(),
+                None => ident.value.to_lowercase(),
+            };
+            let column = usize::try_from(ident.span.start.column).unwrap_or(0);
+            self.positions.entry(name).or_insert(column);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        niladic::rewrite(expr);
+        date_part::rewrite(expr);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        flow(cast::rewrite(expr))
+    }
+}
+
+/// Makes a call of a function.
+fn call(name: &str, args: Vec<Expr>) -> Expr {
+    use sqlparser::ast::{
+        Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    };
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args
+                .into_iter()
+                .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))
+                .collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
