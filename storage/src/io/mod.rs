@@ -1,6 +1,17 @@
 //! Files: trait [`BlockStore`] and its keepers.
+//!
+//! Two rules a newcomer would get wrong: a file's *name* survives only after [`BlockStore::sync_dir`]
+//! of its directory, and a failed sync is never tried again by anyone.
 
-use crate::error::Result;
+mod disk;
+mod faulty;
+mod memory;
+
+pub use disk::Disk;
+pub use faulty::{Fault, Faulty};
+pub use memory::Memory;
+
+use crate::error::{Error, Result};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +34,62 @@ pub trait BlockStore: Send + Sync + std::fmt::Debug {
     fn remove(&self, path: &Path) -> Result<()>;
     /// Replaces `to` by `from` and syncs the directory.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
-    /// Lists the files of a directory, not its subdirectories; empty if missing.
+    /// Lists the files of a directory, not its subdirectories; empty if missing. Paths are relative
+    /// to the data directory, in no order.
     fn list(&self, path: &Path) -> Result<Vec<PathBuf>>;
+    /// Lists the subdirectories of a directory; empty if missing.
+    fn list_dirs(&self, path: &Path) -> Result<Vec<PathBuf>>;
+    /// Opens an existing file to append to it.
+    fn open_append(&self, path: &Path) -> Result<Box<dyn AppendFile>>;
+
+    /// Reads a whole file; `None` if there is none.
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        let Some(size) = self.size(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; size as usize];
+        self.read_at(path, 0, &mut bytes)?;
+        Ok(Some(bytes))
+    }
 }
+
+/// A file that only grows, but for a torn or refused tail cut off its end.
+pub trait AppendFile: Send + std::fmt::Debug {
+    /// Writes at the end; not durable before [`AppendFile::sync`]. After an error the end of the file
+    /// may hold a part of `bytes`.
+    fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Makes all appended bytes and the size durable.
+    fn sync(&mut self) -> Result<()>;
+    /// Cuts the file to `size` bytes; not durable before [`AppendFile::sync`].
+    fn truncate(&mut self, size: u64) -> Result<()>;
+}
+
+/// Turns what the system said into an error that names the file.
+pub(crate) fn failed(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    match source.kind() {
+        StorageFull | QuotaExceeded => Error::DiskFull {
+            path: path.to_owned(),
+        },
+        _ => Error::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        },
+    }
+}
+
+/// A read beyond the end of a file: it was cut, or a length in it is damaged.
+pub(crate) fn too_short(path: &Path, offset: u64, wanted: usize) -> Error {
+    Error::Corrupt {
+        path: path.to_owned(),
+        what: "file".to_owned(),
+        reason: format!(
+            "it ends before byte {} that should be in it",
+            offset + wanted as u64
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,11 @@
-//! Byte layouts and their versions, one file per structure. All numbers are little-endian.
+//! Byte layouts and their versions, one file per structure.
+//!
+//! All numbers are little-endian. A layout changes only together with its version, its golden-bytes
+//! test and the crate's `README.md`.
 
 pub mod block;
 pub mod row_group;
+
+pub(crate) mod frame;
+pub(crate) mod mask;
+pub(crate) mod name;

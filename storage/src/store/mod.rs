@@ -1,13 +1,42 @@
 //! The root: opens a data directory, gives read views, commits, sweeps.
+//!
+//! One thread commits (see `group_commit`), one removes files nobody can read (see `sweep`). Readers
+//! take an `Arc<ReadView>` and no lock.
 
-use crate::error::Result;
+mod apply;
+mod conflict;
+mod group_commit;
+mod ids;
+mod merged;
+mod open;
+mod record;
+mod retire;
+mod sweep;
+
+use crate::error::{Error, Result};
+use crate::io::{BlockStore, Disk};
+use crate::layout::name;
+use crate::log::write_replacing;
 use crate::row_group::RowGroupRecord;
+use crate::row_group::files::RowGroupFiles;
 use crate::schema::{CommitVersion, RowGroupId, SliceId, TableId, TableLayout};
 use crate::table::version::TableVersion;
+use apply::{apply, read_mask};
+use arc_swap::ArcSwap;
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use group_commit::{GroupCommit, Request};
+use ids::Ids;
+use merged::MergedStatistics;
+use retire::Retirement;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+
+/// Commits that may wait for the commit thread; a caller beyond that waits to hand its own in.
+const COMMITS_WAITING_MAX: usize = 1_024;
 
 /// How to open a data directory.
 #[derive(Clone, Debug)]
@@ -103,80 +132,284 @@ pub struct ReadView {
 impl ReadView {
     /// Finds a table.
     pub fn table(&self, id: TableId) -> Result<&Arc<TableVersion>> {
-        self.tables
-            .get(&id)
-            .ok_or(crate::Error::NoTable { table: id.0 })
+        self.tables.get(&id).ok_or(Error::NoTable { table: id.0 })
     }
 
     /// Gives this view with a transaction's own, uncommitted changes on top; the version stays.
     pub fn with(&self, store: &Store, own: &Commit) -> Result<ReadView> {
-        let _ = (store, own);
-        todo!("H2")
+        let masks = |record: &_, version| read_mask(&*store.inner.io, record, version).map(Some);
+        let view = apply(&masks, self, own, self.version)?;
+        store.inner.retirement().watch_overlay(self, &view);
+        Ok(view)
     }
 }
 
 /// An open data directory.
 pub struct Store {
-    _todo: (),
+    inner: Arc<Inner>,
+    dir: PathBuf,
+    spill_dir: PathBuf,
+    slice_count: u32,
+    merged: MergedStatistics,
+    requests: Sender<Request>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the store shares with its threads.
+#[derive(Debug)]
+struct Inner {
+    io: Arc<dyn BlockStore>,
+    cache_bytes: usize,
+    files: OnceLock<RowGroupFiles>,
+    view: ArcSwap<ReadView>,
+    ids: Ids,
+    retirement: Mutex<Retirement>,
+    log_stopped: AtomicBool,
+    closing: AtomicBool,
+    wake_sweeper: Sender<()>,
+}
+
+impl Inner {
+    fn retirement(&self) -> MutexGuard<'_, Retirement> {
+        // Every change of it is whole before anything in it can panic.
+        self.retirement
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes `new`, whose commit is durable, what readers see from now on.
+    fn publish(&self, old: &ReadView, new: Arc<ReadView>) {
+        self.view.store(Arc::clone(&new));
+        let mut retirement = self.retirement();
+        retirement.replace(old, &new);
+        if !retirement.is_empty() {
+            // A full channel means that the sweeper is about to look anyway.
+            let _ = self.wake_sweeper.try_send(());
+        }
+    }
+
+    fn note_log_state(&self, stopped: bool) {
+        self.log_stopped.store(stopped, Ordering::SeqCst);
+    }
+
+    fn files(&self) -> &RowGroupFiles {
+        self.files
+            .get_or_init(|| RowGroupFiles::new(Arc::clone(&self.io), self.cache_bytes))
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let version = self.inner.view.load().version;
+        formatter
+            .debug_struct("Store")
+            .field("dir", &self.dir)
+            .field("version", &version)
+            .finish()
+    }
 }
 
 impl Store {
     /// Opens or makes a data directory: locks it, loads the last checkpoint, replays the log, cuts a
     /// torn tail, and starts the group-commit thread. Orphans are swept in the background.
     pub fn open(options: StoreOptions) -> Result<Arc<Store>> {
-        let _ = options;
-        todo!("H2")
+        let disk = Disk::open(&options.dir, options.sync)?;
+        let spill_dir = disk.empty_dir(Path::new(name::SPILL_DIR))?;
+        let dir = disk.root().to_owned();
+        Self::open_on(Arc::new(disk), StoreOptions { dir, ..options }, spill_dir)
+    }
+
+    /// Opens a store over any keeper of files: for tests with memory and with faults.
+    pub fn open_on(
+        io: Arc<dyn BlockStore>,
+        options: StoreOptions,
+        spill_dir: PathBuf,
+    ) -> Result<Arc<Store>> {
+        let opened = open::open(&io, options.slice_count)?;
+        let (wake_sweeper, wakes) = bounded(1);
+        let inner = Arc::new(Inner {
+            io,
+            cache_bytes: options.cache_bytes,
+            files: OnceLock::new(),
+            view: ArcSwap::from_pointee(opened.view),
+            ids: Ids::new(opened.epoch, opened.next_catalog_id),
+            retirement: Mutex::default(),
+            log_stopped: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            wake_sweeper,
+        });
+        let (requests, waiting): (_, Receiver<Request>) = bounded(COMMITS_WAITING_MAX);
+        let group_commit = GroupCommit::new(Arc::clone(&inner), opened.log);
+        let committer = start("commit", move || group_commit.run(&waiting))?;
+        let (swept, orphans) = (Arc::clone(&inner), opened.orphans);
+        let sweeper = start("sweep", move || sweep::run(&swept, orphans, &wakes))?;
+        Ok(Arc::new(Store {
+            inner,
+            dir: options.dir,
+            spill_dir,
+            slice_count: opened.slice_count,
+            merged: MergedStatistics::default(),
+            requests,
+            threads: Mutex::new(vec![committer, sweeper]),
+        }))
     }
 
     /// Gives the current read view. No lock is held by it.
     pub fn read_view(&self) -> Arc<ReadView> {
-        todo!("H2")
+        self.inner.view.load_full()
     }
 
-    /// Makes a commit durable (group commit: one fsync for all that wait), publishes it, and gives
-    /// its version. Blocks; call it where blocking is allowed.
+    /// Finds a table in the current read view.
+    pub fn table(&self, id: TableId) -> Result<Arc<TableVersion>> {
+        self.read_view().table(id).cloned()
+    }
+
+    /// Makes a commit durable (group commit: one sync for all that wait), publishes it, and gives its
+    /// version. Blocks; call it where blocking is allowed. Nothing to commit gives the current one.
+    ///
+    /// `Conflict`: nothing happened, and the caller may [`Store::discard`] its files. `DiskFull`: the
+    /// same. `LogStopped`: it is unknown whether the commit survives; no later one is accepted.
     pub fn commit(&self, commit: Commit) -> Result<CommitVersion> {
-        let _ = commit;
-        todo!("H2")
+        if commit.is_empty() {
+            return Ok(self.inner.view.load().version);
+        }
+        let (answer, result) = bounded(1);
+        let request = Request::Commit(Box::new(commit), answer);
+        self.requests.send(request).map_err(|_| Error::LogStopped)?;
+        result.recv().unwrap_or(Err(Error::LogStopped))
     }
 
-    /// Gives a fresh id for a table or any other catalog object; never repeats, even after a crash.
+    /// Writes a checkpoint now, so that the next open need not replay.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.ask(Request::Checkpoint)
+    }
+
+    fn ask(&self, request: impl FnOnce(Sender<Result<()>>) -> Request) -> Result<()> {
+        let (answer, result) = bounded(1);
+        self.requests
+            .send(request(answer))
+            .map_err(|_| Error::LogStopped)?;
+        result.recv().unwrap_or(Err(Error::LogStopped))
+    }
+
+    /// Removes the files of row groups and masks that were written but will not be committed. Does
+    /// nothing once the log has stopped: the last commit may have survived.
+    pub fn discard(&self, row_groups: &[RowGroupRecord], masks: &[DeleteMaskRecord]) {
+        if self.inner.log_stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        let of_groups = row_groups.iter().map(|record| {
+            if let Some(files) = self.inner.files.get() {
+                files.forget(record.id);
+            }
+            name::row_group(record.slice, record.table, record.id)
+        });
+        let of_masks = masks
+            .iter()
+            .map(|mask| name::mask(mask.slice, mask.table, mask.row_group, mask.version));
+        for path in of_groups.chain(of_masks) {
+            sweep::remove(&*self.inner.io, &path);
+        }
+    }
+
+    /// Gives a fresh id for a table or any other catalog object; one that a commit may name never
+    /// repeats, even after a crash. Starts at 100 000 and fits 32 bits.
     pub fn next_id(&self) -> u64 {
-        todo!("H2")
+        self.inner.ids.take_catalog_id()
+    }
+
+    /// Gives a fresh id for a row group or a mask; never repeats, even after a crash.
+    pub(crate) fn next_file_id(&self) -> u64 {
+        self.inner.ids.take_file_id()
+    }
+
+    /// Gives the files below the data directory.
+    pub(crate) fn io(&self) -> &Arc<dyn BlockStore> {
+        &self.inner.io
     }
 
     /// Counts the slices of this directory.
     pub fn slice_count(&self) -> u32 {
-        todo!("H2")
+        self.slice_count
+    }
+
+    /// Gives the data directory, for messages.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Gives the directory for spill files, emptied at open.
     pub fn spill_dir(&self) -> &Path {
-        todo!("H2")
+        &self.spill_dir
+    }
+
+    /// Gives the row group files with their caches of footers and blocks.
+    pub fn row_groups(&self) -> &RowGroupFiles {
+        self.inner.files()
+    }
+
+    /// Tells whether a failed write has stopped the log; reads go on, commits fail.
+    pub fn log_stopped(&self) -> bool {
+        self.inner.log_stopped.load(Ordering::SeqCst)
     }
 
     /// Writes a small private file (mode 0600) of the server, such as a generated certificate, under
     /// `name`, durably and by rename.
     pub fn write_private(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let _ = (name, bytes);
-        todo!("H2")
+        write_replacing(&*self.inner.io, &private_path(name)?, bytes)
     }
 
     /// Reads a file written by [`Store::write_private`]; `None` if there is none.
     pub fn read_private(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let _ = name;
-        todo!("H2")
+        self.inner.io.read(&private_path(name)?)
     }
 
     /// Writes a checkpoint and closes; later commits fail. Called on a clean stop.
     pub fn close(&self) -> Result<()> {
-        todo!("H2")
+        self.ask(Request::Close)
     }
 }
 
-impl Store {
-    /// Gives the row group files with their caches of footers and blocks.
-    pub fn row_groups(&self) -> &crate::row_group::files::RowGroupFiles {
-        todo!("H2")
+impl Drop for Store {
+    /// Ends the threads. Without [`Store::close`] before, the next open replays the log.
+    fn drop(&mut self) {
+        // The commit thread ends when nobody can send to it.
+        self.requests = unbounded().0;
+        self.inner.closing.store(true, Ordering::SeqCst);
+        // A full channel means that the sweeper is about to look anyway.
+        let _ = self.inner.wake_sweeper.try_send(());
+        let threads = self
+            .threads
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // A panic in it was reported when it happened.
+            let _ = thread.join();
+        }
     }
 }
+
+fn start(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(format!("storage-{name}"))
+        .spawn(body)
+        .map_err(|source| Error::Io {
+            action: "start a thread for",
+            path: PathBuf::from(name),
+            source,
+        })
+}
+
+/// Gives the path of a private file; its name is one of ours, never a path.
+fn private_path(file: &str) -> Result<PathBuf> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if file.is_empty() || file.starts_with('.') || !file.bytes().all(plain) {
+        return Err(Error::Internal(format!(
+            "\"{file}\" is no name for a private file"
+        )));
+    }
+    Ok(Path::new(name::PRIVATE_DIR).join(file))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,103 @@
 //! Marks rows deleted: makes the next mask of each row group durable.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::io::failed;
+use crate::layout::mask::{self, MaskIdentity};
+use crate::layout::name;
 use crate::schema::RowGroupId;
 use crate::store::{DeleteMaskRecord, Store};
-use crate::table::version::TableVersion;
-use std::collections::HashMap;
+use crate::table::version::{RowGroupEntry, TableVersion};
+use roaring::RoaringBitmap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Rows to delete: offsets within each row group.
-pub type RowsToDelete = HashMap<RowGroupId, roaring::RoaringBitmap>;
+pub type RowsToDelete = HashMap<RowGroupId, RoaringBitmap>;
 
 /// Unites `rows` with the masks `version` sees and writes the results, durable but not visible.
-/// Also counts the rows that were not deleted before.
+/// Also counts the rows that were not deleted before. Row groups of which no row is new get no mask.
+/// `Conflict` if `version` has no such row group; on any error nothing is left behind.
 pub fn write_masks(
     store: &Arc<Store>,
     version: &TableVersion,
     rows: RowsToDelete,
 ) -> Result<(Vec<DeleteMaskRecord>, u64)> {
-    let _ = (store, version, rows);
-    todo!("H2")
+    let mut masks = Vec::new();
+    let written = write_all(store, version, rows, &mut masks);
+    if written.is_err() {
+        store.discard(&[], &masks);
+    }
+    Ok((masks, written?))
+}
+
+fn write_all(
+    store: &Store,
+    version: &TableVersion,
+    mut rows: RowsToDelete,
+    masks: &mut Vec<DeleteMaskRecord>,
+) -> Result<u64> {
+    let mut rows_deleted = 0;
+    let mut dirs = BTreeSet::new();
+    for group in version.row_groups.iter() {
+        let Some(mut united) = rows.remove(&group.record.id) else {
+            continue;
+        };
+        if united
+            .max()
+            .is_some_and(|row| u64::from(row) >= group.record.rows)
+        {
+            let id = group.record.id.0;
+            return Err(Error::Internal(format!(
+                "row group {id} has no row to delete there"
+            )));
+        }
+        let before = group.deleted.as_ref().map_or(0, |deleted| deleted.len());
+        if let Some(deleted) = &group.deleted {
+            united |= &**deleted;
+        }
+        if united.len() == before {
+            continue;
+        }
+        rows_deleted += united.len() - before;
+        masks.push(write_one(store, group, &united)?);
+        dirs.insert(name::table_dir(group.record.slice, group.record.table));
+    }
+    if rows.values().any(|left| !left.is_empty()) {
+        return Err(Error::Conflict {
+            table: version.id.0,
+        });
+    }
+    dirs.iter().try_for_each(|dir| store.io().sync_dir(dir))?;
+    Ok(rows_deleted)
+}
+
+fn write_one(
+    store: &Store,
+    group: &RowGroupEntry,
+    rows: &RoaringBitmap,
+) -> Result<DeleteMaskRecord> {
+    let (slice, table, row_group) = (group.record.slice, group.record.table, group.record.id);
+    let version = store.next_file_id();
+    let path = name::mask(slice, table, row_group, version);
+    let bytes = mask::encode(
+        MaskIdentity {
+            table,
+            slice,
+            row_group,
+        },
+        rows,
+    )?;
+    store.io().create(&path, &mut |out| {
+        out.write_all(&bytes)
+            .map_err(|error| failed("write", &path, error))
+    })?;
+    let (base_version, deleted) = (group.mask_version, rows.len());
+    Ok(DeleteMaskRecord {
+        table,
+        slice,
+        row_group,
+        base_version,
+        version,
+        deleted,
+    })
 }

@@ -1,6 +1,7 @@
 //! A table on its slices: write, scan, predicate, delete, version list.
 
 pub mod delete;
+mod order;
 pub mod predicate;
 pub mod scan;
 pub mod version;

@@ -1,0 +1,231 @@
+//! A frame: the one envelope of everything in the log directory and of the `FORMAT` file.
+//!
+//! ```text
+//! offset  bytes
+//!      0      4  payload bytes
+//!      4      1  kind
+//!      5      2  version of the payload
+//!      7      8  xxh3-64 of the payload, seeded with kind | version << 8
+//!     15      n  payload: JSON, so never a zero byte
+//! ```
+//!
+//! The checksum leaves the length out on purpose: the last frame of a log can then be told apart as
+//! *torn* (its end is missing) or *damaged* (all is there, but its length was changed).
+
+use crate::error::{Error, Result};
+use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// Bytes before the payload.
+pub(crate) const HEADER_BYTES: usize = 15;
+
+/// The version written today, for every kind.
+pub(crate) const VERSION: u16 = 1;
+
+/// A greater payload is refused when written, so a greater length is damage when read.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 1 << 30;
+
+/// What a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The first frame of a segment: its number.
+    Segment = 1,
+    /// The commits of one group commit.
+    Batch = 2,
+    /// The whole content of a checkpoint file.
+    Checkpoint = 3,
+    /// The whole content of the `FORMAT` file.
+    Format = 4,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Segment, Self::Batch, Self::Checkpoint, Self::Format]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// What stands at the start of some bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found<'a> {
+    /// A whole frame, and its size.
+    Frame(Kind, &'a [u8], usize),
+    /// A whole frame of a version this server does not know.
+    Newer(u16),
+    /// The bytes end before the frame does, by its own length.
+    Short,
+    /// The frame would be there by its length, but does not hold.
+    Damaged(&'static str),
+}
+
+/// Makes a frame.
+pub(crate) fn encode(kind: Kind, payload: &[u8]) -> Result<Vec<u8>> {
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        let bytes = payload.len();
+        return Err(Error::Internal(format!(
+            "a log record of {bytes} bytes is too large"
+        )));
+    }
+    let mut frame = Vec::with_capacity(HEADER_BYTES + payload.len());
+    frame.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    frame.push(kind as u8);
+    frame.extend_from_slice(&VERSION.to_le_bytes());
+    frame.extend_from_slice(&checksum(kind as u8, VERSION, payload).to_le_bytes());
+    frame.extend_from_slice(payload);
+    Ok(frame)
+}
+
+fn checksum(kind: u8, version: u16, payload: &[u8]) -> u64 {
+    xxh3_64_with_seed(payload, u64::from(kind) | u64::from(version) << 8)
+}
+
+struct Header {
+    payload_bytes: usize,
+    kind: u8,
+    version: u16,
+    checksum: u64,
+}
+
+fn header(bytes: &[u8]) -> Option<(Header, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (kind, rest) = rest.split_first()?;
+    let (version, rest) = rest.split_first_chunk::<2>()?;
+    let (checksum, payload) = rest.split_first_chunk::<8>()?;
+    let header = Header {
+        payload_bytes: u32::from_le_bytes(*length) as usize,
+        kind: *kind,
+        version: u16::from_le_bytes(*version),
+        checksum: u64::from_le_bytes(*checksum),
+    };
+    Some((header, payload))
+}
+
+/// Looks at the frame at the start of `bytes`.
+pub(crate) fn decode(bytes: &[u8]) -> Found<'_> {
+    let Some((header, rest)) = header(bytes) else {
+        return Found::Short;
+    };
+    let Some(payload) = rest.get(..header.payload_bytes) else {
+        return Found::Short;
+    };
+    if checksum(header.kind, header.version, payload) != header.checksum {
+        return Found::Damaged("its checksum does not match");
+    }
+    if header.version != VERSION {
+        return Found::Newer(header.version);
+    }
+    match Kind::from_byte(header.kind) {
+        Some(kind) => Found::Frame(kind, payload, HEADER_BYTES + payload.len()),
+        None => Found::Damaged("its kind is unknown"),
+    }
+}
+
+/// Reads a file that is exactly one frame of `kind`, and gives the payload.
+pub(crate) fn decode_only<'a>(path: &Path, kind: Kind, bytes: &'a [u8]) -> Result<&'a [u8]> {
+    let reason = match decode(bytes) {
+        Found::Frame(found, payload, size) if found == kind && size == bytes.len() => {
+            return Ok(payload);
+        }
+        Found::Newer(version) => return Err(newer(path, version)),
+        Found::Damaged(reason) => reason,
+        Found::Short => "its end is missing",
+        Found::Frame(..) => "it holds something else",
+    };
+    let what = "file".to_owned();
+    Err(Error::Corrupt {
+        path: path.to_owned(),
+        what,
+        reason: reason.to_owned(),
+    })
+}
+
+/// Tells that a newer server wrote this.
+pub(crate) fn newer(path: &Path, version: u16) -> Error {
+    Error::Version {
+        what: format!("\"{}\"", path.display()),
+        found: version.into(),
+        supported: VERSION.into(),
+    }
+}
+
+/// Tells whether a last frame that does not hold was written only in part. `at` is its offset in the
+/// file and `bytes` reach to the end of the file.
+///
+/// A part is missing if the file ends too early, or if the device made the file longer but did not
+/// write some sector of the payload: that reads as zeros, which no payload has. Everything else is
+/// damage to a frame that was whole, so perhaps to an acknowledged commit.
+pub(crate) fn is_torn(at: usize, bytes: &[u8]) -> bool {
+    const SECTOR_BYTES: usize = 512;
+    let Some((header, rest)) = header(bytes) else {
+        return true;
+    };
+    let length_was_changed = checksum(header.kind, header.version, rest) == header.checksum;
+    if length_was_changed {
+        return false;
+    }
+    if header.payload_bytes > rest.len() {
+        return true;
+    }
+    let to_boundary = SECTOR_BYTES - (at + HEADER_BYTES) % SECTOR_BYTES;
+    let (first, others) = rest.split_at(to_boundary.min(rest.len()));
+    std::iter::once(first)
+        .chain(others.chunks(SECTOR_BYTES))
+        .any(|sector| !sector.is_empty() && sector.iter().all(|byte| *byte == 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_bytes() {
+        let frame = encode(Kind::Segment, br#"{"segment":1}"#).unwrap();
+        let (header, payload) = frame.split_at(HEADER_BYTES);
+        assert_eq!(payload, br#"{"segment":1}"#);
+        assert_eq!(header, GOLDEN_HEADER);
+        let found = Found::Frame(Kind::Segment, payload, 28);
+        assert_eq!(decode(&frame), found);
+    }
+
+    /// Length 13, kind 1, version 1, checksum.
+    const GOLDEN_HEADER: [u8; 15] = [13, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    #[test]
+    fn every_cut_is_short_and_every_flip_is_seen() {
+        let frame = encode(Kind::Batch, br#"{"version":7,"commits":[]}"#).unwrap();
+        for cut in 0..frame.len() {
+            assert_eq!(decode(&frame[..cut]), Found::Short);
+            assert!(is_torn(0, &frame[..cut]), "cut at {cut}");
+        }
+        for bit in 0..frame.len() * 8 {
+            let mut damaged = frame.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                !matches!(decode(&damaged), Found::Frame(..) | Found::Newer(_)),
+                "bit {bit}"
+            );
+            assert!(!is_torn(0, &damaged), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_sector_that_was_not_written_is_torn() {
+        let payload = vec![b'x'; 2_000];
+        let frame = encode(Kind::Batch, &payload).unwrap();
+        let mut missing = frame.clone();
+        missing[512 - 100..1_024 - 100].fill(0);
+        assert!(is_torn(100, &missing));
+        assert!(!is_torn(0, &missing), "zeros that are no sector");
+    }
+
+    #[test]
+    fn a_newer_version_is_named() {
+        let mut frame = encode(Kind::Format, b"{}").unwrap();
+        frame[5] = 9;
+        frame[7..15].copy_from_slice(&checksum(4, 9, b"{}").to_le_bytes());
+        let error = decode_only(Path::new("FORMAT"), Kind::Format, &frame).unwrap_err();
+        let text = "\"FORMAT\" has format version 9, this server reads up to 1";
+        assert_eq!(error.to_string(), text);
+    }
+}

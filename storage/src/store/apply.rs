@@ -1,0 +1,221 @@
+//! The one function that turns a view and a commit into the next view. Publishing, replay and a
+//! transaction's own overlay all use it, so they cannot disagree.
+
+use super::{Commit, ReadView};
+use crate::error::{Error, Result};
+use crate::io::BlockStore;
+use crate::layout::{mask, name};
+use crate::row_group::RowGroupRecord;
+use crate::schema::{CommitVersion, RowGroupId, SliceId, SortKey, TableId, TableLayout};
+use crate::table::version::{RowGroupEntry, TableVersion};
+use roaring::RoaringBitmap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Gives the rows a mask of a row group deletes. Replay gives none: of the masks of a row group only
+/// the last matters, and the files of earlier ones may be gone.
+pub(super) type MaskSource<'a> =
+    &'a dyn Fn(&RowGroupRecord, u64) -> Result<Option<Arc<RoaringBitmap>>>;
+
+/// Gives `view` with `commit` on top, under `version`. `Conflict` if a table, row group or mask the
+/// commit builds on is no longer there. The rows of its masks come from `masks`.
+///
+/// A row group stays in the sorted region only if its slice has no other row group of the table left
+/// from before: then it cannot overlap any. A later vacuum, which removes all and adds all in one
+/// commit, so makes everything sorted again.
+pub(super) fn apply(
+    masks: MaskSource<'_>,
+    view: &ReadView,
+    commit: &Commit,
+    version: CommitVersion,
+) -> Result<ReadView> {
+    let mut tables = (*view.tables).clone();
+    for (id, layout) in &commit.layouts {
+        put_layout(&mut tables, *id, layout);
+    }
+    let mut groups = changed_groups(&tables, commit)?;
+    remove(&mut groups, commit)?;
+    add(&tables, &mut groups, commit)?;
+    mask_rows(masks, &mut groups, commit)?;
+    for (id, row_groups) in groups {
+        if let Some(table) = tables.get_mut(&id) {
+            let layout = Arc::clone(&table.layout);
+            *table = Arc::new(TableVersion {
+                id,
+                layout,
+                row_groups: Arc::new(row_groups),
+            });
+        }
+    }
+    for id in &commit.dropped_tables {
+        tables.remove(id).ok_or(Error::Conflict { table: id.0 })?;
+    }
+    let catalog = match commit.catalog.is_empty() {
+        true => Arc::clone(&view.catalog),
+        false => {
+            let mut catalog = (*view.catalog).clone();
+            for change in &commit.catalog {
+                match &change.value {
+                    Some(value) => catalog.insert(change.key.clone(), Arc::new(value.clone())),
+                    None => catalog.remove(&change.key),
+                };
+            }
+            Arc::new(catalog)
+        }
+    };
+    Ok(ReadView {
+        version,
+        tables: Arc::new(tables),
+        catalog,
+    })
+}
+
+type Tables = HashMap<TableId, Arc<TableVersion>>;
+type Groups = HashMap<TableId, Vec<Arc<RowGroupEntry>>>;
+
+fn put_layout(tables: &mut Tables, id: TableId, layout: &TableLayout) {
+    let layout = Arc::new(layout.clone());
+    let row_groups = tables
+        .get(&id)
+        .map(|table| Arc::clone(&table.row_groups))
+        .unwrap_or_default();
+    tables.insert(
+        id,
+        Arc::new(TableVersion {
+            id,
+            layout,
+            row_groups,
+        }),
+    );
+}
+
+/// Copies the row group lists this commit changes, those of truncated tables empty.
+fn changed_groups(tables: &Tables, commit: &Commit) -> Result<Groups> {
+    let truncated: HashSet<TableId> = commit.truncated_tables.iter().copied().collect();
+    let added = commit.added.iter().map(|record| record.table);
+    let removed = commit.removed.iter().map(|(table, _)| *table);
+    let masked = commit.masks.iter().map(|mask| mask.table);
+    let mut groups = Groups::new();
+    for id in added
+        .chain(removed)
+        .chain(masked)
+        .chain(truncated.iter().copied())
+    {
+        let table = tables.get(&id).ok_or(Error::Conflict { table: id.0 })?;
+        groups
+            .entry(id)
+            .or_insert_with(|| match truncated.contains(&id) {
+                true => Vec::new(),
+                false => (*table.row_groups).clone(),
+            });
+    }
+    Ok(groups)
+}
+
+fn remove(groups: &mut Groups, commit: &Commit) -> Result<()> {
+    let mut removed: HashMap<TableId, HashSet<RowGroupId>> = HashMap::new();
+    for (table, id) in &commit.removed {
+        removed.entry(*table).or_default().insert(*id);
+    }
+    for (table, ids) in removed {
+        let list = groups.entry(table).or_default();
+        let before = list.len();
+        list.retain(|group| !ids.contains(&group.record.id));
+        if before - list.len() != ids.len() {
+            return Err(Error::Conflict { table: table.0 });
+        }
+    }
+    Ok(())
+}
+
+fn mask_rows(masks: MaskSource<'_>, groups: &mut Groups, commit: &Commit) -> Result<()> {
+    let mut positions: HashMap<(TableId, RowGroupId), usize> = HashMap::new();
+    if !commit.masks.is_empty() {
+        for (table, list) in groups.iter() {
+            let numbered = list.iter().enumerate();
+            positions.extend(numbered.map(|(at, group)| ((*table, group.record.id), at)));
+        }
+    }
+    for mask in &commit.masks {
+        let conflict = || Error::Conflict {
+            table: mask.table.0,
+        };
+        let list = groups.get_mut(&mask.table).ok_or_else(conflict)?;
+        let at = positions
+            .get(&(mask.table, mask.row_group))
+            .ok_or_else(conflict)?;
+        let entry = list.get_mut(*at).ok_or_else(conflict)?;
+        if entry.mask_version != mask.base_version {
+            return Err(conflict());
+        }
+        let deleted = masks(&entry.record, mask.version)?;
+        *entry = Arc::new(RowGroupEntry {
+            record: entry.record.clone(),
+            deleted,
+            mask_version: mask.version,
+        });
+    }
+    Ok(())
+}
+
+fn add(tables: &Tables, groups: &mut Groups, commit: &Commit) -> Result<()> {
+    let mut added: HashMap<TableId, Vec<&RowGroupRecord>> = HashMap::new();
+    for record in &commit.added {
+        added.entry(record.table).or_default().push(record);
+    }
+    for (id, records) in added {
+        let has_key = tables
+            .get(&id)
+            .is_some_and(|table| table.layout.sort_key != SortKey::None);
+        let list = groups.entry(id).or_default();
+        let taken: BTreeSet<SliceId> = list.iter().map(|group| group.record.slice).collect();
+        let mut known: HashSet<RowGroupId> = list.iter().map(|group| group.record.id).collect();
+        for record in records {
+            if !known.insert(record.id) {
+                let id = record.id.0;
+                return Err(Error::Internal(format!("row group {id} was added twice")));
+            }
+            let sorted = record.sorted && has_key && !taken.contains(&record.slice);
+            let record = RowGroupRecord {
+                sorted,
+                ..record.clone()
+            };
+            list.push(Arc::new(RowGroupEntry {
+                record,
+                deleted: None,
+                mask_version: 0,
+            }));
+        }
+        // Stable: within a region the order of commit stays.
+        list.sort_by_key(|group| !group.record.sorted);
+    }
+    Ok(())
+}
+
+/// Reads and verifies the mask file of a row group.
+pub(super) fn read_mask(
+    io: &dyn BlockStore,
+    record: &RowGroupRecord,
+    version: u64,
+) -> Result<Arc<RoaringBitmap>> {
+    let path = name::mask(record.slice, record.table, record.id, version);
+    let identity = mask::MaskIdentity {
+        table: record.table,
+        slice: record.slice,
+        row_group: record.id,
+    };
+    let bytes = io
+        .read(&path)?
+        .ok_or_else(|| missing(&path, "delete mask"))?;
+    Ok(Arc::new(mask::decode(&path, identity, &bytes)?))
+}
+
+/// Tells that a file the log names is gone.
+pub(super) fn missing(path: &Path, what: &str) -> Error {
+    Error::Corrupt {
+        path: path.to_owned(),
+        what: what.to_owned(),
+        reason: "the commit log names it but the file is missing".to_owned(),
+    }
+}

@@ -1,0 +1,161 @@
+//! The group-commit thread: takes all waiting commits, tests each against the newest state in order,
+//! writes them as one frame with one sync, publishes, and answers.
+
+use super::apply::{apply, read_mask};
+use super::conflict::Changes;
+use super::record::{BatchRecord, CheckpointRecord, to_json};
+use super::{Commit, Inner, ReadView};
+use crate::error::{Error, Result};
+use crate::log::CommitLog;
+use crate::schema::CommitVersion;
+use crossbeam::channel::{Receiver, Sender};
+use std::sync::Arc;
+use tracing::warn;
+
+/// Commits taken into one group.
+const GROUP_MAX: usize = 256;
+
+/// Bytes of log after which a checkpoint is written: it bounds the time a restart takes.
+const CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A request to the thread.
+pub(super) enum Request {
+    /// Make a commit durable and visible.
+    Commit(Box<Commit>, Sender<Result<CommitVersion>>),
+    /// Write a checkpoint now.
+    Checkpoint(Sender<Result<()>>),
+    /// Write a checkpoint and end.
+    Close(Sender<Result<()>>),
+}
+
+/// The state only this thread touches.
+pub(super) struct GroupCommit {
+    pub(super) inner: Arc<Inner>,
+    pub(super) log: CommitLog,
+    pub(super) changes: Changes,
+    /// Log bytes at which the next checkpoint is due.
+    pub(super) checkpoint_due: u64,
+}
+
+impl GroupCommit {
+    pub(super) fn new(inner: Arc<Inner>, log: CommitLog) -> Self {
+        let changes = Changes::since(inner.view.load().version);
+        Self {
+            inner,
+            log,
+            changes,
+            checkpoint_due: CHECKPOINT_BYTES,
+        }
+    }
+
+    /// Runs until closed or until nobody can send any more.
+    pub(super) fn run(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut commits = Vec::new();
+            let mut next = Some(first);
+            while let Some(request) = next.take() {
+                match request {
+                    Request::Commit(commit, answer) => commits.push((commit, answer)),
+                    Request::Checkpoint(answer) => {
+                        self.commit_group(std::mem::take(&mut commits));
+                        // Nobody may be waiting any more; then nobody wants to know.
+                        let _ = answer.send(self.checkpoint());
+                    }
+                    Request::Close(answer) => {
+                        self.commit_group(std::mem::take(&mut commits));
+                        let closed = self.checkpoint();
+                        drop(self);
+                        let _ = answer.send(closed);
+                        return;
+                    }
+                }
+                if commits.len() < GROUP_MAX {
+                    next = requests.try_recv().ok();
+                }
+            }
+            self.commit_group(commits);
+            self.checkpoint_if_due();
+        }
+    }
+
+    fn commit_group(&mut self, group: Vec<(Box<Commit>, Sender<Result<CommitVersion>>)>) {
+        if group.is_empty() {
+            return;
+        }
+        let old = self.inner.view.load_full();
+        let mut view = Arc::clone(&old);
+        let mut commits = Vec::with_capacity(group.len());
+        let mut waiting = Vec::with_capacity(group.len());
+        for (commit, answer) in group {
+            match self.validate(&view, &commit) {
+                Ok(next) => {
+                    self.changes.remember(&commit, next.version);
+                    waiting.push((next.version, answer));
+                    view = Arc::new(next);
+                    commits.push(*commit);
+                }
+                Err(error) => drop(answer.send(Err(error))),
+            }
+        }
+        let Some((first, _)) = waiting.first() else {
+            return;
+        };
+        let written = self.write(*first, commits);
+        if written.is_ok() {
+            self.inner.publish(&old, view);
+        }
+        for (version, answer) in waiting {
+            let result = match &written {
+                Ok(()) => Ok(version),
+                Err(Error::DiskFull { path }) => Err(Error::DiskFull { path: path.clone() }),
+                Err(_) => Err(Error::LogStopped),
+            };
+            // A caller that went away has its commit all the same.
+            let _ = answer.send(result);
+        }
+    }
+
+    fn validate(&self, view: &ReadView, commit: &Commit) -> Result<ReadView> {
+        if self.log.stopped() {
+            return Err(Error::LogStopped);
+        }
+        self.changes.ensure_unchanged(commit)?;
+        let masks = |record: &_, version| read_mask(&*self.inner.io, record, version).map(Some);
+        apply(&masks, view, commit, CommitVersion(view.version.0 + 1))
+    }
+
+    fn write(&mut self, version: CommitVersion, commits: Vec<Commit>) -> Result<()> {
+        let next_id = self.inner.ids.next_catalog_id();
+        let record = BatchRecord {
+            version,
+            epoch: self.inner.ids.epoch(),
+            next_id,
+            commits,
+        };
+        let written = self.log.append(&to_json(&record)?);
+        self.inner.note_log_state(self.log.stopped());
+        written
+    }
+
+    fn checkpoint_if_due(&mut self) {
+        if self.log.since_checkpoint() < self.checkpoint_due || self.log.stopped() {
+            return;
+        }
+        match self.checkpoint() {
+            Ok(()) => self.checkpoint_due = CHECKPOINT_BYTES,
+            Err(error) => {
+                self.checkpoint_due = self.log.since_checkpoint() + CHECKPOINT_BYTES;
+                warn!(%error, "could not write a checkpoint");
+            }
+        }
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        let ids = &self.inner.ids;
+        let record =
+            CheckpointRecord::of(&self.inner.view.load(), ids.epoch(), ids.next_catalog_id());
+        let written = self.log.checkpoint(&to_json(&record)?);
+        self.inner.note_log_state(self.log.stopped());
+        written
+    }
+}
