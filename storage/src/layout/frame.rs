@@ -189,7 +189,7 @@ mod tests {
     }
 
     /// Length 13, kind 1, version 1, checksum.
-    const GOLDEN_HEADER: [u8; 15] = [13, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    const GOLDEN_HEADER: [u8; 15] = [13, 0, 0, 0, 1, 1, 0, 53, 23, 235, 160, 210, 108, 1, 58];
 
     #[test]
     fn every_cut_is_short_and_every_flip_is_seen() {
