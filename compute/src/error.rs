@@ -1,5 +1,9 @@
 //! What can go wrong while working on slices.
 
+use arrow_schema::ArrowError;
+use blueshift_storage::Error as StorageError;
+use datafusion::error::DataFusionError;
+
 /// The result of anything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -8,16 +12,16 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// Storage refused.
     #[error(transparent)]
-    Storage(#[from] blueshift_storage::Error),
+    Storage(#[from] StorageError),
     /// An error of the language, from an expression or a conversion.
     #[error(transparent)]
     Sql(#[from] blueshift_sql::Error),
     /// The engine refused; may hold one of the others inside.
     #[error(transparent)]
-    Engine(#[from] datafusion::error::DataFusionError),
+    Engine(#[from] DataFusionError),
     /// Arrow refused.
     #[error(transparent)]
-    Arrow(#[from] arrow_schema::ArrowError),
+    Arrow(#[from] ArrowError),
     /// A load failed; what was wrong with the rows is in the rejects.
     #[error("{message}")]
     Load {
@@ -58,11 +62,30 @@ pub enum Error {
     Internal(String),
 }
 
-impl From<Error> for datafusion::error::DataFusionError {
+impl From<Error> for DataFusionError {
     fn from(error: Error) -> Self {
         match error {
             Error::Engine(inner) => inner,
             other => Self::External(Box::new(other)),
         }
     }
+}
+
+/// Carries an error of storage into the engine. One that came from an expression inside a scan, see
+/// [`filter_error`], comes out as it went in.
+pub(crate) fn scan_error(error: StorageError) -> DataFusionError {
+    match error {
+        StorageError::Arrow(ArrowError::ExternalError(inner)) => {
+            match inner.downcast::<DataFusionError>() {
+                Ok(inner) => *inner,
+                Err(inner) => Error::Arrow(ArrowError::ExternalError(inner)).into(),
+            }
+        }
+        other => Error::Storage(other).into(),
+    }
+}
+
+/// Carries an error of an expression through storage, which cannot name it.
+pub(crate) fn filter_error(error: DataFusionError) -> StorageError {
+    StorageError::Arrow(ArrowError::ExternalError(Box::new(error)))
 }

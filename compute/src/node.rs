@@ -1,8 +1,21 @@
 //! One node: its store, its runtimes, its limits.
 
-use crate::resource::Resources;
+use crate::error::Result;
+use crate::object::ObjectPolicy;
+use crate::resource::{Resources, default_memory_bytes};
 use blueshift_storage::store::Store;
 use std::sync::Arc;
+
+/// How to start a node.
+#[derive(Clone, Debug, Default)]
+pub struct NodeOptions {
+    /// Compute threads; one per core if `None`.
+    pub threads: Option<usize>,
+    /// Memory that queries may use in bytes; 70 % of the machine's if `None`.
+    pub memory_bytes: Option<usize>,
+    /// Where COPY may read from.
+    pub object_policy: ObjectPolicy,
+}
 
 /// What every part of a node shares.
 pub struct Node {
@@ -11,5 +24,20 @@ pub struct Node {
     /// Runtimes and memory.
     pub resources: Resources,
     /// Where COPY may read from.
-    pub object_policy: crate::object::ObjectPolicy,
+    pub object_policy: ObjectPolicy,
+}
+
+impl Node {
+    /// Starts the runtimes of a node over an open store. Dropping the node stops them without waiting.
+    pub fn start(store: Arc<Store>, options: NodeOptions) -> Result<Arc<Self>> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = options.threads.unwrap_or_else(cores);
+        let memory_bytes = options.memory_bytes.unwrap_or_else(default_memory_bytes);
+        let resources = Resources::start(threads, memory_bytes, store.spill_dir())?;
+        Ok(Arc::new(Self {
+            store,
+            resources,
+            object_policy: options.object_policy,
+        }))
+    }
 }

@@ -1,10 +1,34 @@
 //! Table scan: provider, execution, predicate -> zone-map filter.
+//!
+//! Partition `p` of a scan is slice `p`, so a table distributed by a key reports itself as hashed on it and a
+//! join on two such keys needs no shuffle. Filters arrive through the engine's physical filter pushdown: the
+//! ones known at planning go to storage when the scan starts, the ones joins and top-N make while running are
+//! looked at between batches.
 
 use crate::distribution::Distribution;
 use arrow_schema::SchemaRef;
+use async_trait::async_trait;
 use blueshift_storage::store::Store;
 use blueshift_storage::table::version::TableVersion;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Statistics;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
+
+mod constant;
+mod domain;
+mod exec;
+mod filter;
+mod mode;
+mod statistics;
+mod stream;
+mod total;
+mod translate;
+
+pub use exec::SliceScanExec;
+pub use mode::choose_scan_modes;
 
 /// A stored table as of a read view, for the planner. Implements `TableProvider`: exact row counts, extremes
 /// and distinct counts as statistics; Hash partitioning on the distribution key if `placement_holds`; filters
@@ -27,12 +51,52 @@ pub struct StoredTable {
     pub slice_count: u32,
     /// Whether the hidden row id column is the last of the schema (for DELETE and UPDATE).
     pub row_ids: bool,
-    /// Columns that declared constraints promise to be unique together, for the planner.
+    /// Columns that declared constraints promise to be unique together, for the planner. Nothing enforces
+    /// them, so the engine is not told: it would drop GROUP BY columns on the strength of them.
     pub keys: Vec<Vec<usize>>,
 }
 
 impl std::fmt::Debug for StoredTable {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("StoredTable").field("name", &self.name).finish_non_exhaustive()
+        formatter
+            .debug_struct("StoredTable")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
+
+#[async_trait]
+impl TableProvider for StoredTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Filters stay above the scan here: they come down later as physical expressions, where what the scan
+    /// tests exactly is decided once.
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all = || (0..self.schema.fields().len()).collect();
+        let projection = projection.cloned().unwrap_or_else(all);
+        Ok(Arc::new(SliceScanExec::new(
+            Arc::new(self.clone()),
+            projection,
+        )?))
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        let columns: Vec<usize> = (0..self.schema.fields().len()).collect();
+        statistics::table_statistics(self, &columns).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,30 @@
 //! Sinks for INSERT, UPDATE, DELETE, CREATE TABLE AS: rows to their slices, durable but not visible.
+//!
+//! Every partition of the plan runs as a task of its own on the compute runtime. The statement's future owns
+//! the tasks and the writers behind them: when it is dropped they end, and what they wrote is never named.
 
 use crate::distribution::Distribution;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::node::Node;
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::Int64Type;
 use blueshift_storage::row_group::RowGroupRecord;
 use blueshift_storage::store::DeleteMaskRecord;
+use blueshift_storage::table::delete::{RowsToDelete, write_masks};
 use blueshift_storage::table::version::TableVersion;
 use blueshift_storage::{TableId, TableLayout};
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::ExecutionPlan;
-use std::sync::Arc;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use futures::StreamExt;
+use std::future::Future;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::JoinSet;
+
+mod route;
+
+use route::{Router, column, joined};
 
 /// Where rows go.
 #[derive(Clone)]
@@ -55,8 +69,14 @@ pub async fn insert(
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
 ) -> Result<Written> {
-    let _ = (node, target, plan, task);
-    todo!("exec")
+    let router = Arc::new(Router::new(&node.store, &node.resources.compute, target));
+    let sink = Arc::clone(&router);
+    for_each_batch(node, &plan, &task, move |batch| {
+        let router = Arc::clone(&sink);
+        async move { router.write(batch).await }
+    })
+    .await?;
+    router.finish().await
 }
 
 /// Runs `plan` (one `Int64` column of row ids, see `storage::table::scan::ROW_ID`) and marks those rows of
@@ -67,12 +87,18 @@ pub async fn delete(
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
 ) -> Result<(Vec<DeleteMaskRecord>, u64)> {
-    let _ = (node, version, plan, task);
-    todo!("exec")
+    let marks = Arc::new(Marks::new(version));
+    let sink = Arc::clone(&marks);
+    for_each_batch(node, &plan, &task, move |batch| {
+        let marked = sink.mark(&batch).map(drop);
+        async move { marked }
+    })
+    .await?;
+    marks.write(node).await
 }
 
-/// Runs `plan` (row id first, then the whole new row) and does both. A row id that comes twice changes once (the
-/// last one wins).
+/// Runs `plan` (row id first, then the whole new row) and does both. A row id that comes several times changes
+/// once; which of its new rows wins is not defined, as the engine's order is not.
 pub async fn update(
     node: &Arc<Node>,
     target: &WriteTarget,
@@ -80,6 +106,116 @@ pub async fn update(
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
 ) -> Result<(Written, Vec<DeleteMaskRecord>)> {
-    let _ = (node, target, version, plan, task);
-    todo!("exec")
+    let marks = Arc::new(Marks::new(version));
+    // An updated row keeps its identity: only new rows are numbered.
+    let target = WriteTarget {
+        identities: Vec::new(),
+        ..target.clone()
+    };
+    let router = Arc::new(Router::new(&node.store, &node.resources.compute, &target));
+    let (rows, sink) = (Arc::clone(&router), Arc::clone(&marks));
+    for_each_batch(node, &plan, &task, move |batch| {
+        let changed = changed_rows(&sink, &batch);
+        let router = Arc::clone(&rows);
+        async move { router.write(changed?).await }
+    })
+    .await?;
+    let written = router.finish().await?;
+    let (masks, _) = marks.write(node).await?;
+    Ok((written, masks))
+}
+
+/// Marks the old rows of an update and gives the new ones, each once.
+fn changed_rows(marks: &Marks, batch: &RecordBatch) -> Result<RecordBatch> {
+    let fresh = marks.mark(batch)?;
+    let columns: Vec<usize> = (1..batch.num_columns()).collect();
+    let rows = batch.project(&columns)?;
+    match fresh.len() == rows.num_rows() {
+        true => Ok(rows),
+        false => Ok(take_record_batch(&rows, &UInt32Array::from(fresh))?),
+    }
+}
+
+/// Runs all partitions of a plan, each in a task of its own, and hands every batch to `sink`. The first error
+/// ends them all, and so does dropping the future.
+async fn for_each_batch<S, F>(
+    node: &Arc<Node>,
+    plan: &Arc<dyn ExecutionPlan>,
+    task: &Arc<TaskContext>,
+    sink: S,
+) -> Result<()>
+where
+    S: Fn(RecordBatch) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<()>> + Send,
+{
+    let mut tasks = JoinSet::new();
+    for partition in 0..plan.output_partitioning().partition_count() {
+        let (plan, task, sink) = (Arc::clone(plan), Arc::clone(task), sink.clone());
+        let run = async move {
+            let mut batches = plan.execute(partition, task)?;
+            while let Some(batch) = batches.next().await {
+                sink(batch?).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        tasks.spawn_on(run, &node.resources.compute);
+    }
+    while let Some(ended) = tasks.join_next().await {
+        joined(ended)?;
+    }
+    Ok(())
+}
+
+/// Rows of a table version to delete, gathered by many tasks.
+struct Marks {
+    version: Arc<TableVersion>,
+    rows: Mutex<RowsToDelete>,
+}
+
+impl Marks {
+    fn new(version: &Arc<TableVersion>) -> Self {
+        Self {
+            version: Arc::clone(version),
+            rows: Mutex::default(),
+        }
+    }
+
+    /// Marks the rows whose ids are the first column; gives the places in the batch of those not marked before.
+    fn mark(&self, batch: &RecordBatch) -> Result<Vec<u32>> {
+        let ids = column(batch, 0)?;
+        let Some(ids) = ids
+            .as_primitive_opt::<Int64Type>()
+            .filter(|ids| ids.null_count() == 0)
+        else {
+            return Err(Error::Internal("row ids must be numbers".to_owned()));
+        };
+        let mut fresh = Vec::with_capacity(ids.len());
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, &id) in (0_u32..).zip(ids.values()) {
+            // `ordinal << 32 | row offset`.
+            let (ordinal, offset) = ((id >> 32) as usize, id as u32);
+            let Some(group) = self.version.row_groups.get(ordinal) else {
+                return Err(Error::Internal(format!("row id {id} names no row group")));
+            };
+            if rows.entry(group.record.id).or_default().insert(offset) {
+                fresh.push(place);
+            }
+        }
+        Ok(fresh)
+    }
+
+    /// Makes the masks durable.
+    async fn write(&self, node: &Arc<Node>) -> Result<(Vec<DeleteMaskRecord>, u64)> {
+        let rows = std::mem::take(&mut *self.rows.lock().unwrap_or_else(PoisonError::into_inner));
+        let (store, version) = (Arc::clone(&node.store), Arc::clone(&self.version));
+        let mut tasks = JoinSet::new();
+        tasks.spawn_blocking_on(
+            move || Ok(write_masks(&store, &version, rows)?),
+            &node.resources.compute,
+        );
+        match tasks.join_next().await {
+            Some(ended) => joined(ended),
+            None => Err(Error::Canceled),
+        }
+    }
 }

@@ -1,0 +1,87 @@
+//! Decides per scan whether partition `p` must be slice `p` (*pinned*), or whether partitions may take pieces
+//! from one queue (*free*), which evens out skew. Run as the last step of planning.
+
+use super::SliceScanExec;
+use datafusion::error::Result;
+use datafusion::physical_expr::Distribution;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::union::InterleaveExec;
+use datafusion::physical_plan::{
+    ChildrenPropertiesMode, ExecutionPlan, ExecutionPlanProperties, InputOrderMode,
+    ReplaceChildrenOptions,
+};
+use std::sync::Arc;
+
+/// What the operators above a node take for granted of its output.
+#[derive(Clone, Copy, Default)]
+struct Reliance {
+    /// Rows with equal keys are in one partition.
+    placement: bool,
+    /// Rows come in the declared order.
+    order: bool,
+}
+
+/// Frees the scans of a plan that nothing above needs pinned.
+pub fn choose_scan_modes(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    choose(plan, Reliance::default())
+}
+
+fn choose(plan: Arc<dyn ExecutionPlan>, reliance: Reliance) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some(scan) = plan.downcast_ref::<SliceScanExec>() {
+        let ordered = reliance.order && plan.output_ordering().is_some();
+        let free = !reliance.placement && !ordered;
+        return Ok(if free { Arc::new(scan.freed()) } else { plan });
+    }
+    let children = plan.children();
+    if children.is_empty() {
+        return Ok(plan);
+    }
+    let mut changed = false;
+    let mut chosen = Vec::with_capacity(children.len());
+    for (index, child) in children.iter().enumerate() {
+        let new = choose(Arc::clone(child), reliance_on(&plan, index, reliance))?;
+        changed |= !Arc::ptr_eq(&new, child);
+        chosen.push(new);
+    }
+    if !changed {
+        return Ok(plan);
+    }
+    plan.replace_children(
+        chosen,
+        ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep),
+    )
+}
+
+/// Tells what is taken for granted of child `index` of `plan`.
+fn reliance_on(plan: &Arc<dyn ExecutionPlan>, index: usize, above: Reliance) -> Reliance {
+    let mixes = plan.is::<CoalescePartitionsExec>() || plan.is::<SortPreservingMergeExec>();
+    let shuffles = plan.is::<RepartitionExec>();
+    let requirements = plan.input_distribution_requirements();
+    let placement = match requirements.child_distribution(index) {
+        Some(Distribution::SinglePartition) => false,
+        Some(Distribution::UnspecifiedDistribution) | None => {
+            plan.is::<InterleaveExec>() || (above.placement && !mixes && !shuffles)
+        }
+        // Every form of "equal keys in one partition".
+        Some(_) => true,
+    };
+    let required = plan
+        .required_input_ordering()
+        .get(index)
+        .is_some_and(Option::is_some);
+    let kept = plan
+        .maintains_input_order()
+        .get(index)
+        .copied()
+        .unwrap_or(true);
+    let streamed = plan
+        .downcast_ref::<AggregateExec>()
+        .is_some_and(|aggregate| *aggregate.input_order_mode() != InputOrderMode::Linear);
+    Reliance {
+        placement,
+        order: required || streamed || (above.order && kept),
+    }
+}
