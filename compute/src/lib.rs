@@ -1,14 +1,16 @@
 //! A node: turns physical plans into batches over its slices, loads files, writes rows.
 
-pub mod distribution;
-pub mod error;
-pub mod format;
-pub mod load;
+#[cfg(test)]
+mod fixture;
 pub mod node;
-pub mod object;
-pub mod report;
-pub mod resource;
-pub mod scan;
+pub mod load;
 pub mod write;
+pub mod scan;
+pub mod format;
+pub mod object;
+pub mod distribution;
+pub mod resource;
+pub mod report;
+pub mod error;
 
 pub use error::{Error, Result};

@@ -17,15 +17,15 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
-mod constant;
-mod domain;
-mod exec;
-mod filter;
 mod mode;
-mod statistics;
+mod exec;
 mod stream;
 mod total;
 mod translate;
+mod domain;
+mod filter;
+mod statistics;
+mod constant;
 
 pub use exec::SliceScanExec;
 pub use mode::choose_scan_modes;
