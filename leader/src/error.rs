@@ -1,5 +1,7 @@
 //! What can go wrong at the leader; `protocol/sqlstate.rs` maps every variant to a SQLSTATE.
 
+use blueshift_sql::SqlState;
+
 /// The result of anything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -18,4 +20,16 @@ pub enum Error {
     /// The engine refused; may hold one of the others inside.
     #[error(transparent)]
     Engine(#[from] datafusion::error::DataFusionError),
+}
+
+impl Error {
+    /// Makes an error with a code and a message.
+    pub fn new(code: SqlState, message: impl Into<String>) -> Self {
+        blueshift_sql::Error::new(code, message).into()
+    }
+
+    /// Makes the error of a broken expectation of ours.
+    pub fn internal(message: impl std::fmt::Display) -> Self {
+        Self::new(SqlState::INTERNAL_ERROR, format!("internal error: {message}"))
+    }
 }

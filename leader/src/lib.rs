@@ -1,18 +1,18 @@
 //! The brain and the door: sessions, plans, transactions, catalog, the wire.
 
-pub mod access;
-pub mod catalog;
 pub mod cli;
-pub mod config;
-pub mod error;
-pub mod history;
-pub mod planner;
 pub mod protocol;
-pub mod server;
 pub mod session;
-pub mod settings;
 pub mod statement;
 pub mod system;
+pub mod planner;
+pub mod server;
 pub mod transaction;
+pub mod access;
+pub mod catalog;
+pub mod history;
+pub mod settings;
+pub mod config;
+pub mod error;
 
 pub use error::{Error, Result};

@@ -1,7 +1,35 @@
-//! What all sessions share: the node, the catalog cache, settings' defaults, activity, users.
+//! What all sessions share: the node, the transactions, the history; and what a new data directory begins with.
 
-use blueshift_compute::node::Node;
+use crate::catalog::cache::{put_schema, put_user, remove};
+use crate::catalog::{
+    ADMIN_OID, Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, PUBLIC_OID, Schema, User,
+};
+use crate::error::Result;
+use crate::history::History;
+use crate::transaction::Transactions;
+use blueshift_compute::node::{Node, NodeOptions};
+use blueshift_storage::TableId;
+use blueshift_storage::store::{Commit, Store, StoreOptions};
 use std::sync::Arc;
+
+/// The name of the one database.
+pub const DATABASE: &str = "dev";
+
+/// The name of the first superuser.
+pub const ADMIN: &str = "admin";
+
+/// Schemas of temporary tables are named so, followed by the session's process id.
+pub const TEMP_SCHEMA_PREFIX: &str = "pg_temp_";
+
+/// How to start a server.
+pub struct ServerOptions {
+    /// The data directory and its cache.
+    pub store: StoreOptions,
+    /// Threads, memory, and where COPY may read from.
+    pub node: NodeOptions,
+    /// Gives the SCRAM verifier of `admin`; called only for a new data directory.
+    pub admin_verifier: Box<dyn FnOnce() -> Result<String> + Send>,
+}
 
 /// A running leader with its embedded node. One per process.
 pub struct Server {
@@ -10,7 +38,105 @@ pub struct Server {
     /// Name of the one database.
     pub database: String,
     /// Typed events and live state behind the STL_, STV_ and SVL_ tables.
-    pub history: Arc<crate::history::History>,
+    pub history: Arc<History>,
     /// Lock table and commit path.
-    pub transactions: Arc<crate::transaction::Transactions>,
+    pub transactions: Arc<Transactions>,
+    /// Today's placement hash; tables placed under another are not taken to be co-located.
+    pub placement_fingerprint: u64,
+}
+
+impl Server {
+    /// Opens the data directory and starts the node. A new directory gets database `dev`, its schemas and `admin`;
+    /// temporary tables that a crash left behind are dropped. Blocks.
+    pub fn start(options: ServerOptions) -> Result<Arc<Server>> {
+        let store = Store::open(options.store)?;
+        let transactions = Arc::new(Transactions::new(store.clone()));
+        let catalog = transactions.committed_catalog()?;
+        if catalog.users.is_empty() {
+            store.commit(first_commit((options.admin_verifier)()?)?)?;
+        }
+        if let Some(commit) = leftover_temporary_tables(&catalog) {
+            store.commit(commit)?;
+        }
+        let node = Node::start(store, options.node)?;
+        Ok(Arc::new(Server {
+            node,
+            database: DATABASE.to_string(),
+            history: Arc::default(),
+            transactions,
+            placement_fingerprint: blueshift_compute::distribution::fingerprint(),
+        }))
+    }
+
+    /// Writes a checkpoint and closes the data directory; later commits fail. Blocks.
+    pub fn stop(&self) -> Result<()> {
+        Ok(self.node.store.close()?)
+    }
+
+    /// Finds a user as last committed, for the login.
+    pub fn user(&self, name: &str) -> Result<Option<Arc<User>>> {
+        Ok(self.transactions.committed_catalog()?.user_named(name).cloned())
+    }
+
+    /// Gives a fresh oid for an object.
+    pub fn next_oid(&self) -> Result<Oid> {
+        let id = self.node.store.next_id();
+        Oid::try_from(id).map_err(|_| {
+            crate::Error::new(
+                blueshift_sql::SqlState::PROGRAM_LIMIT_EXCEEDED,
+                "no object ids are left in this database",
+            )
+        })
+    }
+}
+
+/// What a new data directory begins with.
+fn first_commit(verifier: String) -> Result<Commit> {
+    let schemas = [
+        (PG_CATALOG_OID, "pg_catalog"),
+        (PUBLIC_OID, "public"),
+        (INFORMATION_SCHEMA_OID, "information_schema"),
+    ];
+    let mut catalog = Vec::new();
+    for (oid, name) in schemas {
+        catalog.push(put_schema(&Schema { oid, name: name.to_string(), owner: ADMIN_OID })?);
+    }
+    catalog.push(put_user(&User {
+        oid: ADMIN_OID,
+        name: ADMIN.to_string(),
+        superuser: true,
+        create_database: true,
+        verifier: Some(verifier),
+    })?);
+    Ok(Commit { catalog, ..Commit::default() })
+}
+
+/// Drops the temporary tables of sessions that a crash ended.
+fn leftover_temporary_tables(catalog: &Catalog) -> Option<Commit> {
+    let schemas: Vec<_> = catalog
+        .schemas
+        .values()
+        .filter(|schema| schema.name.starts_with(TEMP_SCHEMA_PREFIX))
+        .map(|schema| schema.oid)
+        .collect();
+    let commits = schemas.into_iter().map(|schema| drop_schema_contents(catalog, schema));
+    commits.reduce(|mut all, one| {
+        all.dropped_tables.extend(one.dropped_tables);
+        all.catalog.extend(one.catalog);
+        all
+    })
+}
+
+/// Drops a schema with its tables and views: the end of a session's temporary tables.
+pub fn drop_schema_contents(catalog: &Catalog, schema: Oid) -> Commit {
+    let mut commit = Commit::default();
+    for table in catalog.tables.values().filter(|table| table.schema == schema) {
+        commit.dropped_tables.push(TableId(u64::from(table.oid)));
+        commit.catalog.push(remove("table", table.oid));
+    }
+    for view in catalog.views.values().filter(|view| view.schema == schema) {
+        commit.catalog.push(remove("view", view.oid));
+    }
+    commit.catalog.push(remove("schema", schema));
+    commit
 }

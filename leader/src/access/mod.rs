@@ -1,1 +1,4 @@
 //! Users and login methods.
+
+pub mod check;
+pub mod scram;

@@ -4,6 +4,10 @@
 //! `user/<oid>`, `comment/<oid>/<column>`), its value the JSON of one struct of this module. A table's oid is its
 //! storage `TableId`.
 
+pub mod cache;
+pub mod layout;
+pub mod name;
+
 use blueshift_sql::SqlType;
 use blueshift_storage::TableId;
 use serde::{Deserialize, Serialize};
@@ -183,6 +187,8 @@ pub struct Catalog {
     pub users: HashMap<Oid, Arc<User>>,
     /// Comments by object oid and column index (0 is the object itself).
     pub comments: HashMap<(Oid, u32), String>,
+    /// Oids by name, kept in step with the maps above by `cache`.
+    names: name::NameIndex,
 }
 
 /// The oid of the first superuser, `admin`.

@@ -1,8 +1,14 @@
 //! Typed events in bounded queues, and who runs what now.
+//!
+//! Nothing here is durable: the STL_ tables show what happened since the server started, at most [`ROWS_MAX`] rows of
+//! each kind. Load errors are kept apart from transactions, so they outlive the rollback of the COPY that met them.
+
+pub mod activity;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Rows kept of each kind; older ones go first.
 pub const ROWS_MAX: usize = 100_000;
@@ -99,4 +105,25 @@ pub struct History {
     pub queries: Mutex<VecDeque<FinishedQuery>>,
     /// STV_SESSIONS.
     pub sessions: Mutex<Vec<LiveSession>>,
+    /// The last query id given.
+    pub last_query: AtomicI64,
+}
+
+/// Locks a mutex; what a panicking holder left is still whole, as every change here is one push or one removal.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Adds a row to a queue; the oldest goes when [`ROWS_MAX`] are there.
+pub fn push<T>(queue: &Mutex<VecDeque<T>>, row: T) {
+    let mut rows = lock(queue);
+    if rows.len() >= ROWS_MAX {
+        rows.pop_front();
+    }
+    rows.push_back(row);
+}
+
+/// Gives the time, in microseconds since 1970.
+pub fn now_us() -> i64 {
+    chrono::Utc::now().timestamp_micros()
 }

@@ -1,12 +1,33 @@
-//! One connection: its state, prepared statements, names, and `Session::run`.
+//! One connection: its state, prepared statements, and `Session::run`, the way of every statement.
+//!
+//! Outside a block each statement has a transaction of its own. A failed block has none left: its work is rolled back
+//! and its locks are given back at the error, and until ROLLBACK every statement is refused.
 
-use crate::error::Result;
-use crate::server::Server;
-use blueshift_sql::SqlType;
-use blueshift_sql::statement::Parsed;
-use datafusion::execution::SendableRecordBatchStream;
+pub mod cancel;
+pub mod prepared;
+#[cfg(test)]
+mod tests;
+
+pub use crate::statement::answer::{Answer, Body, Notice, OutputColumn};
+pub use cancel::CancelHandle;
+
+use crate::catalog::{Oid, User};
+use crate::error::{Error, Result};
+use crate::server::{Server, drop_schema_contents};
+use crate::settings::Settings;
+use crate::statement::context::{Context, LastStatements};
+use crate::statement;
+use crate::transaction::Transaction;
+use blueshift_sql::statement::session::Begin;
+use blueshift_sql::statement::{Parsed, Statement};
+use blueshift_sql::{SqlState, SqlType};
+use cancel::{StatementEnd, StatementStream, must_stop, panicked};
+use futures::FutureExt;
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Who connects, after the password was checked.
 #[derive(Clone, Debug)]
@@ -21,58 +42,6 @@ pub struct LoginFacts {
     pub peer: Option<SocketAddr>,
     /// The process id given to the client for cancel requests.
     pub pid: i32,
-}
-
-/// A message beside the answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// `INFO`, `NOTICE` or `WARNING`.
-    pub severity: &'static str,
-    /// The SQLSTATE.
-    pub code: blueshift_sql::SqlState,
-    /// The text.
-    pub message: String,
-}
-
-/// A column of an answer as RowDescription tells it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OutputColumn {
-    /// Its name.
-    pub name: String,
-    /// Its type, which gives OID, size and modifier.
-    pub ty: SqlType,
-    /// Its arrow type in the batches.
-    pub arrow: arrow_schema::DataType,
-}
-
-/// What a statement answers.
-pub struct Answer {
-    /// Sent before the rest.
-    pub notices: Vec<Notice>,
-    /// Changed settings the client is told of (ParameterStatus).
-    pub changed_parameters: Vec<(String, String)>,
-    /// Rows or a tag.
-    pub body: Body,
-}
-
-/// Rows or a tag.
-pub enum Body {
-    /// Rows; the tag is `tag` followed by the row count.
-    Rows {
-        /// The columns.
-        columns: Vec<OutputColumn>,
-        /// The batches. An error in it fails the transaction: the protocol calls `Session::fail`.
-        stream: SendableRecordBatchStream,
-        /// `SELECT`, `FETCH`, `SHOW`, `EXPLAIN`.
-        tag: &'static str,
-    },
-    /// A tag alone, complete: `INSERT 0 5`, `CREATE TABLE`.
-    Done {
-        /// The tag.
-        tag: String,
-    },
-    /// The statement was empty.
-    Empty,
 }
 
 /// A parsed and described statement of the extended protocol.
@@ -99,59 +68,345 @@ pub enum TransactionStatus {
     Failed,
 }
 
-/// Stops what a session runs; cheap to clone, used from other connections and on a broken socket.
-#[derive(Clone, Debug, Default)]
-pub struct CancelHandle {
-    /// Wakes the running statement.
-    pub notify: Arc<tokio::sync::Notify>,
-}
-
 /// One connection.
 pub struct Session {
     /// What all share.
     pub server: Arc<Server>,
+    login: LoginFacts,
+    user: Arc<User>,
+    settings: Settings,
+    /// The open transaction block.
+    transaction: Option<Transaction>,
+    /// Inside a block that failed.
+    is_failed: bool,
+    /// The settings before the block, for ROLLBACK.
+    settings_before: Settings,
+    prepared: HashMap<String, Parsed>,
+    last: LastStatements,
+    temp_schema: Option<Oid>,
+    cancel: CancelHandle,
 }
 
 impl Session {
     /// Opens a session for a user who proved who they are. Fails if the database does not exist.
     pub fn open(server: Arc<Server>, login: LoginFacts) -> Result<Session> {
-        let _ = (server, login);
-        todo!("core")
+        if login.database != server.database {
+            return Err(Error::new(
+                SqlState::INVALID_CATALOG_NAME,
+                format!("database \"{}\" does not exist", login.database),
+            ));
+        }
+        let user = server.user(&login.user)?.ok_or_else(|| no_user(&login.user))?;
+        let mut settings = Settings::default();
+        for (name, value) in &login.parameters {
+            // Drivers send parameters of other servers too; those are harmless and ignored, as Redshift does.
+            if settings.set(name, std::slice::from_ref(value)).is_err() {
+                tracing::debug!(name, "start-up parameter ignored");
+            }
+        }
+        settings.fix("session_authorization", &user.name);
+        settings.fix("is_superuser", if user.superuser { "on" } else { "off" });
+        settings.keep_as_login();
+        server.history.open_session(login.pid, user.oid, &user.name);
+        Ok(Session {
+            server,
+            login,
+            user,
+            settings_before: settings.clone(),
+            settings,
+            transaction: None,
+            is_failed: false,
+            prepared: HashMap::new(),
+            last: LastStatements::default(),
+            temp_schema: None,
+            cancel: CancelHandle::default(),
+        })
     }
 
     /// Parses and describes one statement for the extended protocol (more than one is an error 42601
     /// `cannot insert multiple commands into a prepared statement`). `types` are OIDs given by the client, 0 if
     /// unknown.
     pub async fn prepare(&mut self, text: &str, types: &[u32]) -> Result<PreparedStatement> {
-        let _ = (text, types);
-        todo!("core")
+        let parsed = prepared::parse_one(text)?;
+        if self.is_failed && !ends_block(&parsed.statement) {
+            return Err(in_failed_transaction());
+        }
+        self.refresh_user()?;
+        // Describing is no real statement: in a block it must not fix the read view.
+        let mut transaction = match self.transaction.take() {
+            Some(open) if open.has_view() => open,
+            open => {
+                self.transaction = open;
+                self.server.transactions.begin(self.login.pid, false)
+            }
+        };
+        let described = {
+            let mut ctx = self.context(&mut transaction, 0, &[]);
+            let describe = AssertUnwindSafe(|| prepared::describe(&mut ctx, parsed, types));
+            std::panic::catch_unwind(describe).unwrap_or_else(|_| Err(panicked(0)))
+        };
+        if transaction.is_explicit {
+            match described {
+                Ok(_) => self.transaction = Some(transaction),
+                Err(_) => self.is_failed = true,
+            }
+        } else if described.is_err() && self.transaction.is_some() {
+            self.fail();
+        }
+        described
     }
 
     /// Runs one statement: opens or joins a transaction, runs, and commits if it began it. An error fails an open
     /// transaction block. In a simple query of several statements the protocol calls this for each.
     pub async fn run(&mut self, parsed: &Parsed, parameters: &[Parameter]) -> Result<Answer> {
-        let _ = (parsed, parameters);
-        todo!("core")
+        let stop_token = self.cancel.renew();
+        let deadline = self.settings.statement_timeout().map(|timeout| Instant::now() + timeout);
+        let stop = || must_stop(stop_token.clone(), deadline);
+        let history = self.server.history.clone();
+        let running = history.begin_statement(self.login.pid, self.user.oid, redacted(parsed));
+        let mut end = StatementEnd::new(history, running);
+        let settings = self.settings.clone();
+        let mut notices = Vec::new();
+        let outcome = match &parsed.statement {
+            Statement::Empty => Ok(Body::Empty),
+            Statement::Begin(begin) => self.begin(begin, &mut notices),
+            Statement::Commit => self.commit(&mut notices).await,
+            Statement::Rollback => Ok(self.rollback(&mut notices)),
+            _ => {
+                let work = self.run_in_transaction(parsed, parameters, &mut end, stop());
+                work.await.map(|(body, given)| {
+                    notices = given;
+                    body
+                })
+            }
+        };
+        let body = match outcome? {
+            Body::Rows { columns, stream, tag } => {
+                let stream = StatementStream::new(stream, stop().boxed(), end);
+                Body::Rows { columns, stream: Box::pin(stream), tag }
+            }
+            other => {
+                end.succeed();
+                other
+            }
+        };
+        Ok(Answer { notices, changed_parameters: self.settings.changes_since(&settings), body })
     }
 
     /// Told by the protocol when a row stream failed or was dropped early.
     pub fn fail(&mut self) {
-        todo!("core")
+        if self.transaction.take().is_some() {
+            self.is_failed = true;
+            self.after_rollback();
+        }
     }
 
     /// Tells where the transaction stands.
     pub fn transaction_status(&self) -> TransactionStatus {
-        todo!("core")
+        match (self.is_failed, &self.transaction) {
+            (true, _) => TransactionStatus::Failed,
+            (false, Some(_)) => TransactionStatus::Open,
+            (false, None) => TransactionStatus::Idle,
+        }
     }
 
     /// Gives the handle that cancels what this session runs.
     pub fn cancel_handle(&self) -> CancelHandle {
-        todo!("core")
+        self.cancel.clone()
     }
 
     /// Gives the settings the client is told of after login (ParameterStatus): server_version, client_encoding,
     /// DateStyle, integer_datetimes, TimeZone, ...
     pub fn initial_parameters(&self) -> Vec<(String, String)> {
-        todo!("core")
+        self.settings.reported()
     }
+
+    fn context<'a>(
+        &'a mut self,
+        transaction: &'a mut Transaction,
+        query: i64,
+        parameters: &'a [Parameter],
+    ) -> Context<'a> {
+        Context {
+            server: &self.server,
+            user: &self.user,
+            pid: self.login.pid,
+            query,
+            transaction,
+            settings: &mut self.settings,
+            prepared: &mut self.prepared,
+            last: &mut self.last,
+            temp_schema: &mut self.temp_schema,
+            parameters,
+            notices: Vec::new(),
+        }
+    }
+
+    /// Runs a statement that is not about the transaction itself, and commits if it is not in a block.
+    async fn run_in_transaction(
+        &mut self,
+        parsed: &Parsed,
+        parameters: &[Parameter],
+        end: &mut StatementEnd,
+        stop: impl Future<Output = Error>,
+    ) -> Result<(Body, Vec<Notice>)> {
+        if self.is_failed {
+            return Err(in_failed_transaction());
+        }
+        self.refresh_user()?;
+        let pid = self.login.pid;
+        let mut transaction = match self.transaction.take() {
+            Some(open) => open,
+            None => {
+                self.settings_before = self.settings.clone();
+                self.server.transactions.begin(pid, false)
+            }
+        };
+        let was_explicit = transaction.is_explicit;
+        end.set_xid(transaction.xid);
+        let mut ctx = self.context(&mut transaction, end.query(), parameters);
+        let work = AssertUnwindSafe(statement::run(&mut ctx, &parsed.statement)).catch_unwind();
+        let outcome = tokio::select! {
+            biased;
+            error = stop => Err(error),
+            outcome = work => outcome.unwrap_or_else(|_| Err(panicked(end.query()))),
+        };
+        let notices = std::mem::take(&mut ctx.notices);
+        drop(ctx);
+        // From here on nothing is canceled: a commit that was begun is waited for.
+        let outcome = match outcome {
+            Ok(body) if transaction.is_explicit => {
+                self.transaction = Some(transaction);
+                Ok(body)
+            }
+            Ok(body) => transaction.commit().await.map(|()| body),
+            Err(error) => {
+                drop(transaction);
+                self.is_failed = was_explicit;
+                Err(error)
+            }
+        };
+        if outcome.is_err() {
+            self.after_rollback();
+        } else if self.transaction.is_none() {
+            self.settings.end_local();
+        }
+        outcome.map(|body| (body, notices))
+    }
+
+    fn begin(&mut self, begin: &Begin, notices: &mut Vec<Notice>) -> Result<Body> {
+        if self.is_failed {
+            return Err(in_failed_transaction());
+        }
+        if self.transaction.is_some() {
+            let text = "there is already a transaction in progress";
+            notices.push(Notice::warning(SqlState::ACTIVE_SQL_TRANSACTION, text));
+            return Ok(Body::done("BEGIN"));
+        }
+        self.settings_before = self.settings.clone();
+        let mut transaction = self.server.transactions.begin(self.login.pid, true);
+        transaction.is_read_only = begin.read_only;
+        self.transaction = Some(transaction);
+        Ok(Body::done("BEGIN"))
+    }
+
+    async fn commit(&mut self, notices: &mut Vec<Notice>) -> Result<Body> {
+        if self.is_failed {
+            self.is_failed = false;
+            return Ok(Body::done("ROLLBACK"));
+        }
+        let Some(transaction) = self.transaction.take() else {
+            notices.push(no_transaction());
+            return Ok(Body::done("COMMIT"));
+        };
+        match transaction.commit().await {
+            Ok(()) => {
+                self.settings.end_local();
+                Ok(Body::done("COMMIT"))
+            }
+            Err(error) => {
+                self.after_rollback();
+                Err(error)
+            }
+        }
+    }
+
+    fn rollback(&mut self, notices: &mut Vec<Notice>) -> Body {
+        if !self.is_failed && self.transaction.take().is_none() {
+            notices.push(no_transaction());
+        } else {
+            self.after_rollback();
+        }
+        self.is_failed = false;
+        Body::done("ROLLBACK")
+    }
+
+    /// Takes back what the session itself kept of a transaction.
+    fn after_rollback(&mut self) {
+        self.settings = self.settings_before.clone();
+        if let Some(schema) = self.temp_schema {
+            let committed = self.server.transactions.committed_catalog();
+            if !committed.is_ok_and(|catalog| catalog.schemas.contains_key(&schema)) {
+                self.temp_schema = None;
+            }
+        }
+    }
+
+    /// Looks the user up again: rights may have changed, or the user gone.
+    fn refresh_user(&mut self) -> Result<()> {
+        let catalog = self.server.transactions.committed_catalog()?;
+        let user = catalog.users.get(&self.user.oid).ok_or_else(|| no_user(&self.user.name))?;
+        self.user = user.clone();
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    /// Rolls back, and drops the session's temporary tables in the background.
+    fn drop(&mut self) {
+        self.transaction = None;
+        self.server.history.close_session(self.login.pid);
+        let Some(schema) = self.temp_schema else {
+            return;
+        };
+        let server = self.server.clone();
+        self.server.node.resources.compute.spawn_blocking(move || {
+            let dropped = server.transactions.committed_catalog().and_then(|catalog| {
+                if !catalog.schemas.contains_key(&schema) {
+                    return Ok(());
+                }
+                let mut commit = drop_schema_contents(&catalog, schema);
+                commit.base = server.node.store.read_view().version;
+                server.node.store.commit(commit)?;
+                Ok(())
+            });
+            if let Err(error) = dropped {
+                tracing::warn!(%error, "temporary tables stay until the next start");
+            }
+        });
+    }
+}
+
+/// The text of a statement, its secrets masked.
+fn redacted(parsed: &Parsed) -> String {
+    blueshift_sql::statement::redacted(&parsed.text)
+}
+
+fn ends_block(statement: &Statement) -> bool {
+    matches!(statement, Statement::Commit | Statement::Rollback | Statement::Empty)
+}
+
+fn in_failed_transaction() -> Error {
+    Error::new(
+        SqlState::IN_FAILED_SQL_TRANSACTION,
+        "current transaction is aborted, commands ignored until end of transaction block",
+    )
+}
+
+fn no_transaction() -> Notice {
+    Notice::warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress")
+}
+
+fn no_user(name: &str) -> Error {
+    Error::new(SqlState::INVALID_AUTHORIZATION, format!("user \"{name}\" does not exist"))
 }

@@ -1,1 +1,132 @@
-//! One file per statement: check, plan, run; gets a Context, returns an Answer.
+//! One file per statement: check, plan, run. [`run`] is the one match that picks the file.
+//!
+//! A statement gets a [`context::Context`] and answers a [`answer::Body`]. BEGIN, COMMIT and ROLLBACK are the
+//! session's own, as they change the transaction itself.
+
+pub mod answer;
+pub mod context;
+pub mod execute;
+pub mod function;
+pub mod names;
+pub mod target;
+
+pub mod analyze;
+pub mod comment;
+pub mod copy;
+pub mod create_schema;
+pub mod create_table;
+pub mod create_table_as;
+pub mod create_view;
+pub mod delete;
+pub mod drop;
+pub mod explain;
+pub mod insert;
+pub mod prepare;
+pub mod select;
+pub mod set;
+pub mod truncate;
+pub mod update;
+pub mod user;
+
+use crate::error::{Error, Result};
+use answer::Body;
+use blueshift_sql::SqlState;
+use blueshift_sql::statement::Statement;
+use context::Context;
+
+/// Runs a statement inside the transaction of `ctx`.
+pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
+    ensure_allowed(ctx, statement)?;
+    match statement {
+        Statement::Select(query) => select::run(ctx, query).await,
+        Statement::Insert(insert) => Box::pin(insert::run(ctx, insert)).await,
+        Statement::Update(update) => Box::pin(update::run(ctx, update)).await,
+        Statement::Delete(delete) => Box::pin(delete::run(ctx, delete)).await,
+        Statement::Truncate(name) => truncate::run(ctx, name).await,
+        Statement::Copy(copy) => Box::pin(copy::run(ctx, copy)).await,
+        Statement::CreateTable(create) => create_table::run(ctx, create).await,
+        Statement::CreateTableAs(create) => Box::pin(create_table_as::run(ctx, create)).await,
+        Statement::DropTable(drop) => drop::table(ctx, drop).await,
+        Statement::CreateSchema(create) => create_schema::run(ctx, create).await,
+        Statement::DropSchema(drop) => drop::schema(ctx, drop).await,
+        Statement::CreateView(create) => create_view::run(ctx, create).await,
+        Statement::DropView(drop) => drop::view(ctx, drop).await,
+        Statement::Explain(explain) => Box::pin(explain::run(ctx, explain)).await,
+        Statement::Set(set) => set::set(ctx, set),
+        Statement::Reset(reset) => set::reset(ctx, reset),
+        Statement::Show(show) => set::show(ctx, show),
+        Statement::Analyze(analyze) => analyze::run(ctx, analyze),
+        Statement::Prepare(prepare) => prepare::prepare(ctx, prepare),
+        Statement::Execute(execute) => Box::pin(prepare::execute(ctx, execute)).await,
+        Statement::Deallocate(deallocate) => prepare::deallocate(ctx, deallocate),
+        Statement::Discard(discard) => prepare::discard(ctx, discard).await,
+        Statement::Comment(comment) => comment::run(ctx, comment).await,
+        Statement::CreateUser(create) => user::create(ctx, create).await,
+        Statement::AlterUser(alter) => user::alter(ctx, alter).await,
+        Statement::DropUser(drop) => user::drop(ctx, drop).await,
+        Statement::Begin(_) | Statement::Commit | Statement::Rollback => {
+            Err(Error::internal("transaction statements are the session's"))
+        }
+        Statement::Empty => Ok(Body::Empty),
+    }
+}
+
+/// Refuses changes in a read-only transaction, and all but cleaning up in a schema of the server.
+fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
+    let changes = !matches!(
+        statement,
+        Statement::Select(_)
+            | Statement::Explain(_)
+            | Statement::Set(_)
+            | Statement::Reset(_)
+            | Statement::Show(_)
+            | Statement::Prepare(_)
+            | Statement::Execute(_)
+            | Statement::Deallocate(_)
+            | Statement::Discard(_)
+            | Statement::Empty
+    );
+    if changes && ctx.transaction.is_read_only {
+        return Err(Error::new(
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            format!("cannot execute {} in a read-only transaction", tag(statement)),
+        ));
+    }
+    Ok(())
+}
+
+/// Gives a statement's command word, as tags and errors print it.
+pub fn tag(statement: &Statement) -> &'static str {
+    match statement {
+        Statement::Select(_) => "SELECT",
+        Statement::CreateTableAs(_) => "CREATE TABLE AS",
+        Statement::CreateTable(_) => "CREATE TABLE",
+        Statement::DropTable(_) => "DROP TABLE",
+        Statement::CreateSchema(_) => "CREATE SCHEMA",
+        Statement::DropSchema(_) => "DROP SCHEMA",
+        Statement::CreateView(_) => "CREATE VIEW",
+        Statement::DropView(_) => "DROP VIEW",
+        Statement::Insert(_) => "INSERT",
+        Statement::Update(_) => "UPDATE",
+        Statement::Delete(_) => "DELETE",
+        Statement::Truncate(_) => "TRUNCATE TABLE",
+        Statement::Copy(_) => "COPY",
+        Statement::Explain(_) => "EXPLAIN",
+        Statement::Begin(_) => "BEGIN",
+        Statement::Commit => "COMMIT",
+        Statement::Rollback => "ROLLBACK",
+        Statement::Set(_) => "SET",
+        Statement::Reset(_) => "RESET",
+        Statement::Show(_) => "SHOW",
+        Statement::Analyze(_) => "ANALYZE",
+        Statement::Prepare(_) => "PREPARE",
+        Statement::Execute(_) => "EXECUTE",
+        Statement::Deallocate(_) => "DEALLOCATE",
+        Statement::Discard(_) => "DISCARD",
+        Statement::CreateUser(_) => "CREATE USER",
+        Statement::AlterUser(_) => "ALTER USER",
+        Statement::DropUser(_) => "DROP USER",
+        Statement::Comment(_) => "COMMENT",
+        Statement::Empty => "",
+    }
+}

@@ -1,1 +1,111 @@
-//! System tables: log/, live/, view/, pg_catalog/, information_schema/.
+//! System tables: one file per table, one entry in [`TABLES`].
+//!
+//! A table says its schema, name and columns, and pushes its rows when it is read. To add one: a file in `pg_catalog/`,
+//! `information_schema/`, `live/` (STV_, SVV_) or `log/` (STL_, SVL_) with a unit struct that keeps [`SystemTable`],
+//! and its line in the list below. Names resolve to them without a schema too, before the search path.
+
+pub mod live;
+pub mod log;
+pub mod pg_catalog;
+pub mod provider;
+pub mod rows;
+
+use crate::catalog::{Catalog, User};
+use crate::error::Result;
+use crate::server::Server;
+use crate::settings::Settings;
+use blueshift_sql::SqlType;
+use blueshift_storage::store::ReadView;
+use rows::Rows;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+/// What a system table may look at: as of the statement's read view, with the eyes of its user.
+pub struct SystemContext {
+    /// What all sessions share.
+    pub server: Arc<Server>,
+    /// The read view.
+    pub view: Arc<ReadView>,
+    /// The catalog of that view.
+    pub catalog: Arc<Catalog>,
+    /// Who asks. Rows of log tables of other users are for superusers only.
+    pub user: Arc<User>,
+    /// The process id of the session that asks.
+    pub pid: i32,
+    /// The session's settings.
+    pub settings: Settings,
+    /// The oids of the schemas on the session's search path.
+    pub search_path: Vec<u32>,
+}
+
+impl SystemContext {
+    /// Tells whether the user sees rows that belong to `userid`.
+    pub fn sees(&self, userid: u32) -> bool {
+        self.user.superuser || self.user.oid == userid
+    }
+}
+
+/// A system table.
+pub trait SystemTable: Send + Sync {
+    /// Its schema: `pg_catalog` or `information_schema`.
+    fn schema(&self) -> &'static str;
+    /// Its name.
+    fn name(&self) -> &'static str;
+    /// Its columns in order.
+    fn columns(&self) -> &'static [(&'static str, SqlType)];
+    /// Pushes its rows, a value per column.
+    fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()>;
+}
+
+/// Every system table.
+pub static TABLES: &[&dyn SystemTable] = &[
+    &live::stv_load_state::StvLoadState,
+    &live::stv_recents::StvRecents,
+    &live::stv_sessions::StvSessions,
+    &log::stl_load_commits::StlLoadCommits,
+    &log::stl_load_errors::StlLoadErrors,
+    &log::stl_query::StlQuery,
+    &pg_catalog::pg_attrdef::PgAttrdef,
+    &pg_catalog::pg_attribute::PgAttribute,
+    &pg_catalog::pg_class::PgClass,
+    &pg_catalog::pg_database::PgDatabase,
+    &pg_catalog::pg_description::PgDescription,
+    &pg_catalog::pg_namespace::PgNamespace,
+    &pg_catalog::pg_type::PgType,
+    &pg_catalog::pg_user::PgUser,
+];
+
+/// The tables by schema and name.
+static BY_NAME: LazyLock<HashMap<(&'static str, &'static str), &'static dyn SystemTable>> =
+    LazyLock::new(|| TABLES.iter().map(|table| ((table.schema(), table.name()), *table)).collect());
+
+/// Finds a system table.
+pub fn find(schema: &str, name: &str) -> Option<&'static dyn SystemTable> {
+    BY_NAME.get(&(schema, name)).copied()
+}
+
+/// Gives a system table's oid: its place in the list, below the oids of users' objects. It may change when the
+/// server is upgraded.
+pub fn oid(table: &dyn SystemTable) -> u32 {
+    let place = TABLES
+        .iter()
+        .position(|other| other.schema() == table.schema() && other.name() == table.name());
+    FIRST_OID + place.and_then(|place| u32::try_from(place).ok()).unwrap_or_default()
+}
+
+/// The oid of the first system table.
+const FIRST_OID: u32 = 12_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_lower_case() {
+        assert_eq!(BY_NAME.len(), TABLES.len());
+        for table in TABLES {
+            assert_eq!(table.name(), table.name().to_lowercase());
+            assert!(["pg_catalog", "information_schema"].contains(&table.schema()));
+        }
+    }
+}

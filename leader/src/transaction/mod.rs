@@ -1,5 +1,278 @@
 //! Begin, read view, locks, conflict check, commit.
+//!
+//! A transaction works on one read view, taken at its first statement that reads or changes anything, with its own
+//! uncommitted changes on top. What it will change is collected in one `Commit`; row group files named there are
+//! durable already, and discarded if it ends any other way. An autocommit statement takes its view after it got its
+//! locks, so a waiting UPDATE works on what it waited for; in a block a view taken before stays, and rows changed
+//! since are a conflict.
 
-/// Write locks per table and the way to the commit log.
-#[derive(Debug, Default)]
-pub struct Transactions {}
+pub mod lock;
+
+use crate::catalog::Catalog;
+use crate::catalog::cache::CatalogCache;
+use crate::error::{Error, Result};
+use crate::history::lock as guard;
+use blueshift_compute::write::IdentityCounter;
+use blueshift_storage::row_group::RowGroupRecord;
+use blueshift_storage::store::{CatalogChange, Commit, DeleteMaskRecord, ReadView, Store};
+use blueshift_storage::{TableId, TableLayout};
+use lock::{Lockable, Locks, Mode};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// The counters of identity columns, by table and column index.
+type IdentityCounters = HashMap<(TableId, usize), Arc<IdentityCounter>>;
+
+/// Write locks, decoded catalogs, and the way to the commit log; shared by all sessions.
+pub struct Transactions {
+    /// Who changes what.
+    pub locks: Locks,
+    store: Arc<Store>,
+    catalogs: CatalogCache,
+    last_xid: AtomicI64,
+    identities: Mutex<IdentityCounters>,
+}
+
+impl Transactions {
+    /// Makes the front of a store.
+    pub fn new(store: Arc<Store>) -> Self {
+        Self {
+            locks: Locks::default(),
+            store,
+            catalogs: CatalogCache::default(),
+            last_xid: AtomicI64::new(0),
+            identities: Mutex::default(),
+        }
+    }
+
+    /// Begins a transaction; `explicit` is one begun by BEGIN.
+    pub fn begin(self: &Arc<Self>, pid: i32, explicit: bool) -> Transaction {
+        Transaction {
+            shared: self.clone(),
+            xid: self.last_xid.fetch_add(1, Ordering::Relaxed) + 1,
+            pid,
+            is_explicit: explicit,
+            is_read_only: false,
+            base: None,
+            effective: None,
+            own: Commit::default(),
+        }
+    }
+
+    /// Gives the catalog as last committed.
+    pub fn committed_catalog(&self) -> Result<Arc<Catalog>> {
+        self.catalogs.of(&self.store.read_view())
+    }
+
+    /// Gives the counter of an identity column, made by `first` if no statement used it since the start.
+    pub fn identity(
+        &self,
+        table: TableId,
+        column_index: usize,
+        first: impl FnOnce() -> Result<IdentityCounter>,
+    ) -> Result<Arc<IdentityCounter>> {
+        let mut identities = guard(&self.identities);
+        if let Some(counter) = identities.get(&(table, column_index)) {
+            return Ok(counter.clone());
+        }
+        let counter = Arc::new(first()?);
+        identities.insert((table, column_index), counter.clone());
+        Ok(counter)
+    }
+}
+
+/// A transaction. Dropping it rolls it back.
+pub struct Transaction {
+    shared: Arc<Transactions>,
+    /// Its id, for the log tables and conflicts.
+    pub xid: i64,
+    pid: i32,
+    /// Whether BEGIN began it; otherwise it ends with its one statement.
+    pub is_explicit: bool,
+    /// READ ONLY.
+    pub is_read_only: bool,
+    base: Option<Arc<ReadView>>,
+    effective: Option<Arc<ReadView>>,
+    own: Commit,
+}
+
+impl Transaction {
+    /// Gives what the transaction sees: its read view with its own changes.
+    pub fn view(&mut self) -> Result<Arc<ReadView>> {
+        if let Some(view) = &self.effective {
+            return Ok(view.clone());
+        }
+        let base = self.base.get_or_insert_with(|| self.shared.store.read_view()).clone();
+        let view = match self.own.is_empty() {
+            true => base,
+            false => Arc::new(base.with(&self.shared.store, &self.own)?),
+        };
+        self.effective = Some(view.clone());
+        Ok(view)
+    }
+
+    /// Tells whether the read view was taken.
+    pub fn has_view(&self) -> bool {
+        self.base.is_some()
+    }
+
+    /// Gives the catalog the transaction sees.
+    pub fn catalog(&mut self) -> Result<Arc<Catalog>> {
+        let view = self.view()?;
+        self.shared.catalogs.of(&view)
+    }
+
+    /// Gives the catalog as last committed, which decides whether a name is free.
+    pub fn committed_catalog(&self) -> Result<Arc<Catalog>> {
+        self.shared.committed_catalog()
+    }
+
+    /// Waits for a lock, held to the end of the transaction. In autocommit the next [`Transaction::view`] is taken
+    /// afresh, so that it shows what was waited for.
+    pub async fn lock(&mut self, on: Lockable, mode: Mode) -> Result<()> {
+        self.shared.locks.take(self.xid, on, mode).await?;
+        if !self.is_explicit && self.own.is_empty() {
+            self.base = None;
+            self.effective = None;
+        }
+        Ok(())
+    }
+
+    /// Waits for a table's lock and checks that the table has not gone since the read view was taken.
+    pub async fn lock_table(&mut self, table: u32, mode: Mode) -> Result<()> {
+        self.lock(Lockable::Relation(table), mode).await?;
+        let id = TableId(u64::from(table));
+        let is_own = self.own.layouts.iter().any(|(own, _)| *own == id);
+        if is_own || self.shared.store.read_view().tables.contains_key(&id) {
+            return Ok(());
+        }
+        Err(lock::conflict(id.0, self.xid, self.pid))
+    }
+
+    /// Counts the rows of a table as last committed: what another transaction may have added since.
+    pub fn committed_rows(&self, table: TableId) -> u64 {
+        let view = self.shared.store.read_view();
+        view.tables.get(&table).map_or(0, |version| version.row_count())
+    }
+
+    /// Adds a change of the catalog; a later change of the same key replaces an earlier.
+    pub fn change_catalog(&mut self, change: CatalogChange) {
+        self.own.catalog.retain(|earlier| earlier.key != change.key);
+        self.own.catalog.push(change);
+        self.effective = None;
+    }
+
+    /// Adds a table.
+    pub fn create_table(&mut self, id: TableId, layout: TableLayout) {
+        self.own.layouts.push((id, layout));
+        self.effective = None;
+    }
+
+    /// Ends a table.
+    pub fn drop_table(&mut self, id: TableId) {
+        self.forget_own_rows(id);
+        let is_own = self.own.layouts.iter().any(|(own, _)| *own == id);
+        self.own.layouts.retain(|(own, _)| *own != id);
+        self.own.truncated_tables.retain(|own| *own != id);
+        if !is_own {
+            self.own.dropped_tables.push(id);
+        }
+        self.effective = None;
+    }
+
+    /// Removes all rows of a table.
+    pub fn truncate_table(&mut self, id: TableId) {
+        self.forget_own_rows(id);
+        let is_own = self.own.layouts.iter().any(|(own, _)| *own == id);
+        if !is_own && !self.own.truncated_tables.contains(&id) {
+            self.own.truncated_tables.push(id);
+        }
+        self.effective = None;
+    }
+
+    /// Tells whether the transaction itself dropped an object.
+    pub fn drops(&self, oid: u32) -> bool {
+        let is_key = |key: &str| key.split('/').nth(1).and_then(|text| text.parse().ok()) == Some(oid);
+        let mut changes = self.own.catalog.iter();
+        changes.any(|change| {
+            change.value.is_none() && !change.key.starts_with("comment/") && is_key(&change.key)
+        })
+    }
+
+    /// Adds rows that a write made durable.
+    pub fn add_row_groups(&mut self, row_groups: Vec<RowGroupRecord>) {
+        self.own.added.extend(row_groups);
+        self.effective = None;
+    }
+
+    /// Adds delete masks. A second mask of a row group replaces the first of this transaction, and builds on what
+    /// the first was built on.
+    pub fn add_masks(&mut self, masks: Vec<DeleteMaskRecord>) {
+        for mut mask in masks {
+            let earlier =
+                self.own.masks.iter().position(|earlier| earlier.row_group == mask.row_group);
+            if let Some(at) = earlier {
+                let replaced = self.own.masks.swap_remove(at);
+                mask.base_version = replaced.base_version;
+                self.discard(Vec::new(), vec![replaced]);
+            }
+            self.own.masks.push(mask);
+        }
+        self.effective = None;
+    }
+
+    /// Commits: durable and visible when this returns. Not stopped by dropping the future.
+    pub async fn commit(mut self) -> Result<()> {
+        if self.own.is_empty() {
+            return Ok(());
+        }
+        let (xid, pid) = (self.xid, self.pid);
+        let work = tokio::task::spawn_blocking(move || {
+            let mut own = std::mem::take(&mut self.own);
+            own.base = self.base.as_ref().map(|view| view.version).unwrap_or_default();
+            let (written, masks) = (own.added.clone(), own.masks.clone());
+            let outcome = self.shared.store.commit(own);
+            if outcome.is_err() {
+                self.shared.store.discard(&written, &masks);
+            }
+            // Dropped here, after the outcome is known: its locks are given back.
+            drop(self);
+            outcome
+        });
+        match work.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(blueshift_storage::Error::Conflict { table })) => {
+                Err(lock::conflict(table, xid, pid))
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(error) => Err(Error::internal(error)),
+        }
+    }
+
+    fn forget_own_rows(&mut self, id: TableId) {
+        let is_own = |group: &RowGroupRecord| group.table == id;
+        let (gone, kept) = std::mem::take(&mut self.own.added).into_iter().partition(is_own);
+        self.own.added = kept;
+        let is_own = |mask: &DeleteMaskRecord| mask.table == id;
+        let (gone_masks, kept) = std::mem::take(&mut self.own.masks).into_iter().partition(is_own);
+        self.own.masks = kept;
+        self.discard(gone, gone_masks);
+    }
+
+    /// Removes files that no commit will name.
+    fn discard(&self, row_groups: Vec<RowGroupRecord>, masks: Vec<DeleteMaskRecord>) {
+        if !row_groups.is_empty() || !masks.is_empty() {
+            self.shared.store.discard(&row_groups, &masks);
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let written = std::mem::take(&mut self.own.added);
+        let masks = std::mem::take(&mut self.own.masks);
+        self.discard(written, masks);
+        self.shared.locks.release_all(self.xid);
+    }
+}

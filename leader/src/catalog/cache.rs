@@ -1,0 +1,251 @@
+//! Decodes the catalog of a read view, once per version, and only the keys that changed.
+//!
+//! Storage keeps the values behind `Arc`s and reuses those that did not change, so a pointer comparison per key finds
+//! the difference to a catalog decoded earlier. Read views over the same map share the same decoded catalog.
+
+use super::{Catalog, Oid, Schema, Table, User, View};
+use crate::error::Result;
+use crate::history::lock;
+use blueshift_sql::{Error, SqlState};
+use blueshift_storage::store::{CatalogChange, CatalogMap, ReadView};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// Decoded catalogs kept: the latest versions, and those of open transactions with changes of their own.
+const KEPT_MAX: usize = 16;
+
+/// Decoded catalogs by the map they were decoded from, most recently used last.
+#[derive(Default)]
+pub struct CatalogCache {
+    kept: Mutex<VecDeque<(Arc<CatalogMap>, Arc<Catalog>)>>,
+}
+
+impl CatalogCache {
+    /// Gives the catalog of a read view.
+    pub fn of(&self, view: &ReadView) -> Result<Arc<Catalog>> {
+        let base = {
+            let mut kept = lock(&self.kept);
+            if let Some(at) = kept.iter().position(|(map, _)| Arc::ptr_eq(map, &view.catalog)) {
+                let found = kept.remove(at);
+                let catalog = found.as_ref().map(|(_, catalog)| catalog.clone());
+                kept.extend(found);
+                if let Some(catalog) = catalog {
+                    return Ok(catalog);
+                }
+            }
+            kept.back().cloned()
+        };
+        let decoded = Arc::new(match base {
+            Some((map, catalog)) => decode_changes(&map, &catalog, &view.catalog)?,
+            None => decode_changes(&CatalogMap::new(), &Catalog::default(), &view.catalog)?,
+        });
+        let mut kept = lock(&self.kept);
+        if kept.len() >= KEPT_MAX {
+            kept.pop_front();
+        }
+        kept.push_back((view.catalog.clone(), decoded.clone()));
+        Ok(decoded)
+    }
+}
+
+/// Makes the catalog of `new` from that of `old` by the keys that differ.
+fn decode_changes(old: &CatalogMap, catalog: &Catalog, new: &CatalogMap) -> Result<Catalog> {
+    let mut changed = catalog.clone();
+    for key in old.keys().filter(|key| !new.contains_key(*key)) {
+        apply(&mut changed, key, None)?;
+    }
+    for (key, value) in new {
+        if !old.get(key).is_some_and(|known| Arc::ptr_eq(known, value)) {
+            apply(&mut changed, key, Some(value))?;
+        }
+    }
+    Ok(changed)
+}
+
+fn damaged(key: &str, reason: impl std::fmt::Display) -> crate::Error {
+    Error::new(SqlState::DATA_CORRUPTED, format!("catalog entry \"{key}\" is damaged: {reason}"))
+        .into()
+}
+
+fn decode<T: DeserializeOwned>(key: &str, value: &serde_json::Value) -> Result<Arc<T>> {
+    T::deserialize(value).map(Arc::new).map_err(|error| damaged(key, error))
+}
+
+/// Takes one key into the decoded catalog; no value removes it. Removal comes before insertion, so that a name that
+/// went from one object to another ends with its new owner.
+fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>>) -> Result<()> {
+    let mut parts = key.split('/');
+    let kind = parts.next().unwrap_or_default();
+    let oid: Oid = parts
+        .next()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| damaged(key, "its name has no oid"))?;
+    match kind {
+        "schema" => {
+            if let Some(gone) = catalog.schemas.remove(&oid) {
+                forget(&mut catalog.names.schemas, &gone.name, oid);
+            }
+            if let Some(value) = value {
+                let schema: Arc<Schema> = decode(key, value)?;
+                catalog.names.schemas.insert(schema.name.clone(), oid);
+                catalog.schemas.insert(oid, schema);
+            }
+        }
+        "table" => {
+            if let Some(gone) = catalog.tables.remove(&oid) {
+                forget(&mut catalog.names.relations, &(gone.schema, gone.name.clone()), oid);
+            }
+            if let Some(value) = value {
+                let table: Arc<Table> = decode(key, value)?;
+                catalog.names.relations.insert((table.schema, table.name.clone()), oid);
+                catalog.tables.insert(oid, table);
+            }
+        }
+        "view" => {
+            if let Some(gone) = catalog.views.remove(&oid) {
+                forget(&mut catalog.names.relations, &(gone.schema, gone.name.clone()), oid);
+            }
+            if let Some(value) = value {
+                let view: Arc<View> = decode(key, value)?;
+                catalog.names.relations.insert((view.schema, view.name.clone()), oid);
+                catalog.views.insert(oid, view);
+            }
+        }
+        "user" => {
+            if let Some(gone) = catalog.users.remove(&oid) {
+                forget(&mut catalog.names.users, &gone.name, oid);
+            }
+            if let Some(value) = value {
+                let user: Arc<User> = decode(key, value)?;
+                catalog.names.users.insert(user.name.clone(), oid);
+                catalog.users.insert(oid, user);
+            }
+        }
+        "comment" => {
+            let column = parts
+                .next()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| damaged(key, "its name has no column"))?;
+            catalog.comments.remove(&(oid, column));
+            if let Some(value) = value {
+                let text = value.as_str().ok_or_else(|| damaged(key, "it is not text"))?;
+                catalog.comments.insert((oid, column), text.to_string());
+            }
+        }
+        // Written by a later version of this server; nothing here depends on it.
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Removes a name if it still means `oid`.
+fn forget<K: std::hash::Hash + Eq>(
+    names: &mut std::collections::HashMap<K, Oid>,
+    name: &K,
+    oid: Oid,
+) {
+    if names.get(name) == Some(&oid) {
+        names.remove(name);
+    }
+}
+
+fn key(kind: &str, oid: Oid) -> String {
+    format!("{kind}/{oid:010}")
+}
+
+fn change<T: Serialize>(key: String, object: &T) -> Result<CatalogChange> {
+    let value = serde_json::to_value(object).map_err(|error| damaged(&key, error))?;
+    Ok(CatalogChange { key, value: Some(value) })
+}
+
+/// Writes a schema.
+pub fn put_schema(schema: &Schema) -> Result<CatalogChange> {
+    change(key("schema", schema.oid), schema)
+}
+
+/// Writes a table.
+pub fn put_table(table: &Table) -> Result<CatalogChange> {
+    change(key("table", table.oid), table)
+}
+
+/// Writes a view.
+pub fn put_view(view: &View) -> Result<CatalogChange> {
+    change(key("view", view.oid), view)
+}
+
+/// Writes a user.
+pub fn put_user(user: &User) -> Result<CatalogChange> {
+    change(key("user", user.oid), user)
+}
+
+/// Writes or removes a comment; column 0 is the object itself.
+pub fn put_comment(oid: Oid, column: u32, text: Option<&str>) -> CatalogChange {
+    CatalogChange {
+        key: format!("comment/{oid:010}/{column}"),
+        value: text.map(|text| serde_json::Value::String(text.to_string())),
+    }
+}
+
+/// Removes an object of a kind: `schema`, `table`, `view`, `user`.
+pub fn remove(kind: &str, oid: Oid) -> CatalogChange {
+    CatalogChange { key: key(kind, oid), value: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::PUBLIC_OID;
+
+    fn with(map: &CatalogMap, changes: Vec<CatalogChange>) -> CatalogMap {
+        let mut map = map.clone();
+        for change in changes {
+            match change.value {
+                Some(value) => map.insert(change.key, Arc::new(value)),
+                None => map.remove(&change.key),
+            };
+        }
+        map
+    }
+
+    fn view(oid: Oid, name: &str) -> View {
+        View {
+            oid,
+            schema: PUBLIC_OID,
+            name: name.to_string(),
+            owner: 100,
+            text: "select 1".to_string(),
+            columns: Vec::new(),
+            depends_on: Vec::new(),
+            search_path: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_name_follows_its_object() {
+        let none = CatalogMap::new();
+        let first = with(&none, vec![put_view(&view(200, "v")).unwrap()]);
+        let catalog = decode_changes(&none, &Catalog::default(), &first).unwrap();
+        assert_eq!(catalog.relation_named(PUBLIC_OID, "v").unwrap().oid(), 200);
+
+        let second = with(&first, vec![remove("view", 200), put_view(&view(150, "v")).unwrap()]);
+        let catalog = decode_changes(&first, &catalog, &second).unwrap();
+        assert_eq!(catalog.relation_named(PUBLIC_OID, "v").unwrap().oid(), 150);
+
+        let third = with(&second, vec![put_view(&view(150, "w")).unwrap()]);
+        let catalog = decode_changes(&second, &catalog, &third).unwrap();
+        assert!(catalog.relation_named(PUBLIC_OID, "v").is_none());
+        assert_eq!(catalog.relation_named(PUBLIC_OID, "w").unwrap().oid(), 150);
+    }
+
+    #[test]
+    fn a_damaged_entry_is_named() {
+        let map = with(
+            &CatalogMap::new(),
+            vec![CatalogChange { key: "view/1".into(), value: Some(serde_json::json!(7)) }],
+        );
+        let error = decode_changes(&CatalogMap::new(), &Catalog::default(), &map).err().unwrap();
+        assert!(error.to_string().contains("view/1"));
+    }
+}

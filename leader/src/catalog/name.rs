@@ -1,0 +1,174 @@
+//! Finds objects by name, and says what a wrong name might have meant.
+
+use super::{Catalog, Oid, Schema, Table, User, View};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Oids by name. Tables and views share one space of names within a schema.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NameIndex {
+    pub(super) schemas: HashMap<String, Oid>,
+    pub(super) relations: HashMap<(Oid, String), Oid>,
+    pub(super) users: HashMap<String, Oid>,
+}
+
+/// A table or a view.
+#[derive(Clone, Debug)]
+pub enum Relation {
+    /// A table.
+    Table(Arc<Table>),
+    /// A view.
+    View(Arc<View>),
+}
+
+impl Relation {
+    /// Gives its oid.
+    pub fn oid(&self) -> Oid {
+        match self {
+            Self::Table(table) => table.oid,
+            Self::View(view) => view.oid,
+        }
+    }
+
+    /// Gives its schema's oid.
+    pub fn schema(&self) -> Oid {
+        match self {
+            Self::Table(table) => table.schema,
+            Self::View(view) => view.schema,
+        }
+    }
+
+    /// Gives its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Table(table) => &table.name,
+            Self::View(view) => &view.name,
+        }
+    }
+
+    /// Gives its owner's oid.
+    pub fn owner(&self) -> Oid {
+        match self {
+            Self::Table(table) => table.owner,
+            Self::View(view) => view.owner,
+        }
+    }
+
+    /// Gives its columns.
+    pub fn columns(&self) -> &[super::Column] {
+        match self {
+            Self::Table(table) => &table.columns,
+            Self::View(view) => &view.columns,
+        }
+    }
+
+    /// Gives the word for its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "table",
+            Self::View(_) => "view",
+        }
+    }
+}
+
+impl Catalog {
+    /// Finds a schema.
+    pub fn schema_named(&self, name: &str) -> Option<&Arc<Schema>> {
+        self.schemas.get(self.names.schemas.get(name)?)
+    }
+
+    /// Finds a user.
+    pub fn user_named(&self, name: &str) -> Option<&Arc<User>> {
+        self.users.get(self.names.users.get(name)?)
+    }
+
+    /// Finds a table or view by oid.
+    pub fn relation(&self, oid: Oid) -> Option<Relation> {
+        let table = self.tables.get(&oid).cloned().map(Relation::Table);
+        table.or_else(|| self.views.get(&oid).cloned().map(Relation::View))
+    }
+
+    /// Finds a table or view by schema and name.
+    pub fn relation_named(&self, schema: Oid, name: &str) -> Option<Relation> {
+        self.relation(*self.names.relations.get(&(schema, name.to_string()))?)
+    }
+
+    /// Gives `schema.table`, or the name alone for an unknown schema.
+    pub fn qualified_name(&self, schema: Oid, name: &str) -> String {
+        match self.schemas.get(&schema) {
+            Some(schema) => format!("{}.{name}", schema.name),
+            None => name.to_string(),
+        }
+    }
+
+    /// Gives the views that need `oid`, directly or through other views, outermost last.
+    pub fn dependents(&self, oid: Oid) -> Vec<Arc<View>> {
+        let mut found: Vec<Arc<View>> = Vec::new();
+        let mut wanted = vec![oid];
+        while let Some(needed) = wanted.pop() {
+            for view in self.views.values().filter(|view| view.depends_on.contains(&needed)) {
+                if !found.iter().any(|known| known.oid == view.oid) {
+                    found.push(view.clone());
+                    wanted.push(view.oid);
+                }
+            }
+        }
+        found.sort_by_key(|view| view.oid);
+        found
+    }
+
+    /// Gives every name of a table or view, for "did you mean".
+    pub fn relation_names(&self) -> impl Iterator<Item = &str> {
+        self.names.relations.keys().map(|(_, name)| name.as_str())
+    }
+
+    /// Gives the schemas' names, for "did you mean".
+    pub fn schema_names(&self) -> impl Iterator<Item = &str> {
+        self.names.schemas.keys().map(String::as_str)
+    }
+}
+
+/// Gives the name nearest to `wrong` if it is near enough to be a slip of the pen: at most a third of its letters off.
+pub fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = (wrong.chars().count() / 3).clamp(1, 3);
+    names
+        .map(|name| (distance(wrong, name), name))
+        .filter(|(away, _)| *away <= allowed)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Counts the letters to insert, delete, replace or swap to get from one word to another.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (index, left) in from.chars().enumerate() {
+        let mut diagonal = index;
+        let mut previous = index + 1;
+        for (right, cell) in to.iter().zip(row.iter_mut().skip(1)) {
+            let replaced = diagonal + usize::from(left != *right);
+            diagonal = *cell;
+            previous = replaced.min(diagonal + 1).min(previous + 1);
+            *cell = previous;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_a_slip_away() {
+        let names = || ["lineitem", "orders", "part"].into_iter();
+        assert_eq!(nearest("lineitems", names()), Some("lineitem"));
+        assert_eq!(nearest("order", names()), Some("orders"));
+        assert_eq!(nearest("customer", names()), None);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

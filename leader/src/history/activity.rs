@@ -1,0 +1,137 @@
+//! Who runs what now: sessions come and go, statements begin and end.
+
+use super::{FinishedQuery, History, LiveSession, RunningLoad, lock, now_us, push};
+use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A statement that runs; [`History::end_statement`] turns it into a row of STL_QUERY.
+#[derive(Clone, Debug)]
+pub struct RunningStatement {
+    /// The query id.
+    pub query: i64,
+    /// The user's oid.
+    pub userid: u32,
+    /// The process id of the session.
+    pub pid: i32,
+    /// The text, secrets masked.
+    pub text: String,
+    /// Microseconds since 1970.
+    pub starttime_us: i64,
+}
+
+impl History {
+    /// Shows a new connection in STV_SESSIONS.
+    pub fn open_session(&self, pid: i32, userid: u32, user_name: &str) {
+        lock(&self.sessions).push(LiveSession {
+            pid,
+            userid,
+            user_name: user_name.to_string(),
+            starttime_us: now_us(),
+            running: None,
+        });
+    }
+
+    /// Takes a connection out of STV_SESSIONS.
+    pub fn close_session(&self, pid: i32) {
+        lock(&self.sessions).retain(|session| session.pid != pid);
+    }
+
+    /// Gives a statement its query id and shows it in STV_RECENTS. `text` must have its secrets masked.
+    pub fn begin_statement(&self, pid: i32, userid: u32, text: String) -> RunningStatement {
+        let query = self.last_query.fetch_add(1, Ordering::Relaxed) + 1;
+        let starttime_us = now_us();
+        if let Some(session) = lock(&self.sessions).iter_mut().find(|session| session.pid == pid) {
+            session.running = Some((text.clone(), starttime_us));
+        }
+        RunningStatement { query, userid, pid, text, starttime_us }
+    }
+
+    /// Records the end of a statement in STL_QUERY.
+    pub fn end_statement(&self, statement: RunningStatement, xid: i64, aborted: bool) {
+        if let Some(session) =
+            lock(&self.sessions).iter_mut().find(|session| session.pid == statement.pid)
+        {
+            session.running = None;
+        }
+        push(
+            &self.queries,
+            FinishedQuery {
+                userid: statement.userid,
+                query: statement.query,
+                xid,
+                pid: statement.pid,
+                text: statement.text,
+                starttime_us: statement.starttime_us,
+                endtime_us: now_us(),
+                aborted,
+            },
+        );
+    }
+
+    /// Shows a COPY in STV_LOAD_STATE until the guard is dropped.
+    pub fn begin_load(self: &Arc<Self>, load: RunningLoad) -> LoadGuard {
+        let progress = load.progress.clone();
+        lock(&self.running_loads).push(load);
+        LoadGuard { history: self.clone(), progress }
+    }
+
+    /// Records refused rows in STL_LOAD_ERRORS.
+    pub fn load_errors(&self, statement: &LoadStatement, rejects: Vec<Reject>) {
+        for reject in rejects {
+            push(
+                &self.load_errors,
+                super::LoadError {
+                    userid: statement.userid,
+                    query: statement.query,
+                    table: statement.table,
+                    starttime_us: now_us(),
+                    session: statement.pid,
+                    reject,
+                },
+            );
+        }
+    }
+
+    /// Records loaded files in STL_LOAD_COMMITS.
+    pub fn load_commits(&self, statement: &LoadStatement, files: Vec<LoadedFile>) {
+        for file in files {
+            push(
+                &self.load_commits,
+                super::LoadCommit {
+                    userid: statement.userid,
+                    query: statement.query,
+                    curtime_us: now_us(),
+                    file,
+                },
+            );
+        }
+    }
+}
+
+/// The COPY that rows of the load tables belong to.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadStatement {
+    /// The user's oid.
+    pub userid: u32,
+    /// The query id.
+    pub query: i64,
+    /// The process id of the session.
+    pub pid: i32,
+    /// The table's oid.
+    pub table: u32,
+}
+
+/// Takes a COPY out of STV_LOAD_STATE when dropped, and tells its workers to stop.
+pub struct LoadGuard {
+    history: Arc<History>,
+    progress: Arc<LoadProgress>,
+}
+
+impl Drop for LoadGuard {
+    fn drop(&mut self) {
+        self.progress.canceled.store(true, Ordering::Relaxed);
+        lock(&self.history.running_loads)
+            .retain(|load| !Arc::ptr_eq(&load.progress, &self.progress));
+    }
+}

@@ -1,0 +1,176 @@
+//! Stops what a session runs: on request, when time is up, or when the socket breaks.
+
+use crate::error::Error;
+use crate::history::History;
+use crate::history::activity::RunningStatement;
+use crate::history::lock;
+use arrow::array::RecordBatch;
+use arrow_schema::SchemaRef;
+use blueshift_sql::SqlState;
+use datafusion::error::{DataFusionError, Result as EngineResult};
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
+use futures::Stream;
+use futures::future::BoxFuture;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Stops what a session runs; cheap to clone, used from other connections and on a broken socket.
+#[derive(Clone, Debug, Default)]
+pub struct CancelHandle {
+    running: Arc<Mutex<CancellationToken>>,
+}
+
+impl CancelHandle {
+    /// Cancels the running statement, rows on the way included; without one, nothing happens.
+    pub fn cancel(&self) {
+        lock(&self.running).cancel();
+    }
+
+    /// Begins a statement: a cancel of an earlier one does not reach it.
+    pub(super) fn renew(&self) -> CancellationToken {
+        let token = CancellationToken::new();
+        *lock(&self.running) = token.clone();
+        token
+    }
+}
+
+/// The error of a canceled statement.
+pub fn canceled() -> Error {
+    Error::new(SqlState::QUERY_CANCELED, "Query cancelled on user's request")
+}
+
+/// The error of a statement that took longer than `statement_timeout`.
+pub fn timed_out() -> Error {
+    blueshift_sql::Error::new(SqlState::QUERY_CANCELED, "Query cancelled by statement timeout")
+        .with_hint("Raise statement_timeout, or set it to 0.")
+        .into()
+}
+
+/// The error of a panic: a bug of ours, told with the query id by which the log finds it.
+pub fn panicked(query: i64) -> Error {
+    blueshift_sql::Error::new(
+        SqlState::INTERNAL_ERROR,
+        format!("internal error while running query {query}"),
+    )
+    .with_hint("The statement was ended and the server goes on. Please report the log lines of this query.")
+    .into()
+}
+
+/// Waits until a statement must stop, and says why.
+pub async fn must_stop(token: CancellationToken, deadline: Option<Instant>) -> Error {
+    match deadline {
+        Some(deadline) => tokio::select! {
+            () = token.cancelled() => canceled(),
+            () = tokio::time::sleep_until(deadline) => timed_out(),
+        },
+        None => {
+            token.cancelled().await;
+            canceled()
+        }
+    }
+}
+
+/// Writes the end of a statement to the history, when dropped at the latest.
+pub struct StatementEnd {
+    history: Arc<History>,
+    statement: Option<RunningStatement>,
+    query: i64,
+    xid: i64,
+    is_aborted: bool,
+}
+
+impl StatementEnd {
+    /// Begins; the statement counts as aborted until [`StatementEnd::succeed`].
+    pub fn new(history: Arc<History>, statement: RunningStatement) -> Self {
+        let query = statement.query;
+        Self { history, statement: Some(statement), query, xid: 0, is_aborted: true }
+    }
+
+    /// Gives the query id.
+    pub fn query(&self) -> i64 {
+        self.query
+    }
+
+    /// Notes the transaction of the statement.
+    pub fn set_xid(&mut self, xid: i64) {
+        self.xid = xid;
+    }
+
+    /// Notes that the statement ended well.
+    pub fn succeed(&mut self) {
+        self.is_aborted = false;
+    }
+}
+
+impl Drop for StatementEnd {
+    fn drop(&mut self) {
+        if let Some(statement) = self.statement.take() {
+            self.history.end_statement(statement, self.xid, self.is_aborted);
+        }
+    }
+}
+
+/// The rows of a statement, stopped by cancel and timeout, with panics turned into errors; its end is the
+/// statement's.
+pub struct StatementStream {
+    inner: SendableRecordBatchStream,
+    stop: BoxFuture<'static, Error>,
+    end: StatementEnd,
+    is_over: bool,
+}
+
+impl StatementStream {
+    /// Wraps the rows of a statement.
+    pub fn new(
+        inner: SendableRecordBatchStream,
+        stop: BoxFuture<'static, Error>,
+        end: StatementEnd,
+    ) -> Self {
+        Self { inner, stop, end, is_over: false }
+    }
+
+    fn fail(&mut self, error: Error) -> Poll<Option<EngineResult<RecordBatch>>> {
+        self.is_over = true;
+        Poll::Ready(Some(Err(DataFusionError::External(Box::new(error)))))
+    }
+}
+
+impl Stream for StatementStream {
+    type Item = EngineResult<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(error) = self.stop.as_mut().poll(cx) {
+            return self.fail(error);
+        }
+        let inner = &mut self.inner;
+        match catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll_next(cx))) {
+            Err(_) => {
+                let query = self.end.query();
+                self.fail(panicked(query))
+            }
+            Ok(Poll::Ready(None)) => {
+                self.is_over = true;
+                self.end.succeed();
+                Poll::Ready(None)
+            }
+            Ok(Poll::Ready(Some(Err(error)))) => {
+                self.is_over = true;
+                Poll::Ready(Some(Err(error)))
+            }
+            Ok(other) => other,
+        }
+    }
+}
+
+impl RecordBatchStream for StatementStream {
+    fn schema(&self) -> SchemaRef {
+        self.inner.schema()
+    }
+}

@@ -1,0 +1,76 @@
+//! COMMENT: a text beside an object, read back by `\d+` and `pg_description`.
+
+use super::answer::Body;
+use super::context::Context;
+use super::names::Named;
+use crate::access::check;
+use crate::catalog::DATABASE_OID;
+use crate::catalog::cache::put_comment;
+use crate::error::{Error, Result};
+use blueshift_sql::SqlState;
+use blueshift_sql::statement::ddl::Comment;
+
+/// Runs a COMMENT.
+pub async fn run(ctx: &mut Context<'_>, comment: &Comment) -> Result<Body> {
+    let (oid, column) = match comment.kind.as_str() {
+        "table" | "view" | "column" => relation(ctx, comment)?,
+        "schema" => {
+            let catalog = ctx.transaction.catalog()?;
+            let name = &comment.name.name;
+            let schema = catalog
+                .schema_named(name)
+                .ok_or_else(|| super::context::no_schema(name, &catalog))?;
+            check::schema_owner(ctx.user, schema)?;
+            (schema.oid, 0)
+        }
+        "database" => {
+            check::superuser(ctx.user, "comment on a database")?;
+            if comment.name.name != ctx.server.database {
+                return Err(Error::new(
+                    SqlState::INVALID_CATALOG_NAME,
+                    format!("database \"{}\" does not exist", comment.name.name),
+                ));
+            }
+            (DATABASE_OID, 0)
+        }
+        kind => {
+            return Err(blueshift_sql::Error::unsupported(
+                format!("COMMENT ON {}", kind.to_uppercase()),
+                "Comment on a table, column, view, schema or database.",
+            )
+            .into());
+        }
+    };
+    ctx.transaction.change_catalog(put_comment(oid, column, comment.text.as_deref()));
+    Ok(Body::done("COMMENT"))
+}
+
+fn relation(ctx: &mut Context<'_>, comment: &Comment) -> Result<(u32, u32)> {
+    let relation = match ctx.names()?.find(&comment.name)? {
+        Named::Relation(relation) => relation,
+        Named::System(table) => {
+            return Err(Error::new(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied: \"{}\" is a system catalog", table.name()),
+            ));
+        }
+    };
+    check::owner(ctx.user, &relation)?;
+    if comment.kind != "column" && comment.kind != relation.kind() {
+        return Err(Error::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not a {}", relation.name(), comment.kind),
+        ));
+    }
+    let Some(column) = &comment.column else {
+        return Ok((relation.oid(), 0));
+    };
+    let place = relation.columns().iter().position(|known| known.name == *column);
+    let place = place.and_then(|place| u32::try_from(place + 1).ok()).ok_or_else(|| {
+        Error::new(
+            SqlState::UNDEFINED_COLUMN,
+            format!("column \"{column}\" of relation \"{}\" does not exist", relation.name()),
+        )
+    })?;
+    Ok((relation.oid(), place))
+}

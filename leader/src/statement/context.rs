@@ -1,0 +1,141 @@
+//! What a statement gets: who asks, what they see, what they may change.
+
+use super::answer::Notice;
+use super::names::SessionNames;
+use crate::catalog::{Catalog, Oid, Schema, User};
+use crate::error::{Error, Result};
+use crate::server::Server;
+use crate::settings::Settings;
+use crate::system::SystemContext;
+use crate::transaction::Transaction;
+use blueshift_sql::SqlState;
+use blueshift_sql::statement::{ObjectName, Parsed};
+use datafusion::execution::{SessionState, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What `pg_last_copy_count()` and its like answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastStatements {
+    /// Rows of the last COPY.
+    pub copy_count: i64,
+    /// The query id of the last COPY; -1 before the first.
+    pub copy_id: Option<i64>,
+    /// The query id of the last statement that ran on slices; -1 before the first.
+    pub query_id: Option<i64>,
+}
+
+/// One statement's surroundings, lent by the session.
+pub struct Context<'a> {
+    /// What all sessions share.
+    pub server: &'a Arc<Server>,
+    /// Who asks.
+    pub user: &'a Arc<User>,
+    /// The process id of the session.
+    pub pid: i32,
+    /// The query id.
+    pub query: i64,
+    /// The transaction.
+    pub transaction: &'a mut Transaction,
+    /// The session's parameters.
+    pub settings: &'a mut Settings,
+    /// Statements of PREPARE, by name.
+    pub prepared: &'a mut HashMap<String, Parsed>,
+    /// For `pg_last_copy_count()` and its like.
+    pub last: &'a mut LastStatements,
+    /// The schema of the session's temporary tables, once there is one.
+    pub temp_schema: &'a mut Option<Oid>,
+    /// Values of `$1`...
+    pub parameters: &'a [datafusion::common::ScalarValue],
+    /// Messages to send before the answer.
+    pub notices: Vec<Notice>,
+}
+
+impl Context<'_> {
+    /// Makes the resolver of names as of the transaction's view.
+    pub fn names(&mut self) -> Result<SessionNames> {
+        let view = self.transaction.view()?;
+        let catalog = self.transaction.catalog()?;
+        let path = self.search_path(&catalog);
+        let system = SystemContext {
+            server: self.server.clone(),
+            view,
+            catalog,
+            user: self.user.clone(),
+            pid: self.pid,
+            settings: self.settings.clone(),
+            search_path: path,
+        };
+        Ok(SessionNames::new(Arc::new(system), *self.last))
+    }
+
+    /// Gives the schemas that names are looked for in: temporary tables first, then those of `search_path` that
+    /// exist and the user may use.
+    fn search_path(&self, catalog: &Catalog) -> Vec<Oid> {
+        let named = self.settings.search_path(&self.user.name);
+        let found = named.iter().filter_map(|name| catalog.schema_named(name));
+        let usable =
+            found.filter(|schema| crate::access::check::may_use_schema(self.user, schema));
+        self.temp_schema.iter().copied().chain(usable.map(|schema| schema.oid)).collect()
+    }
+
+    /// Finds the schema a new object goes to: the named one, or the first of the search path.
+    pub fn schema_for_new(&mut self, name: &ObjectName) -> Result<Arc<Schema>> {
+        let catalog = self.transaction.catalog()?;
+        if let Some(schema) = &name.schema {
+            return catalog.schema_named(schema).cloned().ok_or_else(|| no_schema(schema, &catalog));
+        }
+        let temporary = *self.temp_schema;
+        self.search_path(&catalog)
+            .into_iter()
+            .find(|oid| Some(*oid) != temporary)
+            .and_then(|oid| catalog.schemas.get(&oid).cloned())
+            .ok_or_else(|| {
+                Error::new(
+                    SqlState::INVALID_SCHEMA_NAME,
+                    "no schema has been selected to create in",
+                )
+            })
+    }
+
+    /// Optimizes a bound plan and makes it physical, `$n` replaced.
+    pub async fn plan(&self, state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        let bound = self.with_parameters(bound)?;
+        crate::planner::plan(state, bound).await
+    }
+
+    /// Replaces `$n` by the values given.
+    pub fn with_parameters(&self, bound: LogicalPlan) -> Result<LogicalPlan> {
+        if self.parameters.is_empty() {
+            return Ok(bound);
+        }
+        Ok(bound.with_param_values(self.parameters.to_vec())?)
+    }
+
+    /// Gives the types of the parameters given, for the binder.
+    pub fn parameter_types(&self) -> Vec<Option<arrow_schema::DataType>> {
+        self.parameters
+            .iter()
+            .map(|value| (!value.data_type().is_null()).then(|| value.data_type()))
+            .collect()
+    }
+
+    /// Makes the engine's context to run a plan in.
+    pub fn task(&self, state: &SessionState) -> Arc<TaskContext> {
+        crate::planner::context::task_context(state)
+    }
+}
+
+/// The refusal of a schema's name.
+pub fn no_schema(name: &str, catalog: &Catalog) -> Error {
+    let error = blueshift_sql::Error::new(
+        SqlState::INVALID_SCHEMA_NAME,
+        format!("schema \"{name}\" does not exist"),
+    );
+    match crate::catalog::name::nearest(name, catalog.schema_names()) {
+        Some(near) => error.with_hint(format!("Perhaps you meant \"{near}\".")).into(),
+        None => error.into(),
+    }
+}

@@ -1,0 +1,164 @@
+//! COPY: resolves table, columns and options into a `LoadPlan`; the slices do the rest.
+//!
+//! Refused rows are recorded in STL_LOAD_ERRORS whatever becomes of the transaction.
+
+use super::answer::{Body, Notice};
+use super::context::Context;
+use super::names::SessionNames;
+use super::target;
+use crate::catalog::Table;
+use crate::error::{Error, Result};
+use crate::history::RunningLoad;
+use crate::history::activity::LoadStatement;
+use crate::transaction::lock::Mode;
+use blueshift_compute::load::{self, LoadColumn, LoadPlan, LoadProgress, Loaded};
+use blueshift_sql::SqlState;
+use blueshift_sql::statement::Copy;
+use std::sync::Arc;
+
+/// Runs a COPY.
+pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
+    let (names, table) = target::lock(ctx, &copy.table, Mode::Append).await?;
+    let plan = plan(ctx, &names, &table, copy)?;
+    let node = ctx.server.node.clone();
+    load::check(&node, &plan)?;
+    let progress = Arc::new(LoadProgress::default());
+    let statement = LoadStatement {
+        userid: ctx.user.oid,
+        query: ctx.query,
+        pid: ctx.pid,
+        table: table.oid,
+    };
+    ctx.last.query_id = Some(ctx.query);
+    let history = ctx.server.history.clone();
+    let loaded = {
+        let _shown = history.begin_load(RunningLoad {
+            userid: ctx.user.oid,
+            query: ctx.query,
+            pid: ctx.pid,
+            progress: progress.clone(),
+        });
+        load::load(&node, plan, progress).await
+    };
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(failure) => {
+            history.load_errors(&statement, failure.rejects);
+            return Err(failure.error.into());
+        }
+    };
+    let Loaded { row_groups, rows, rejects, rejected, files } = loaded;
+    history.load_errors(&statement, rejects);
+    if copy.options.no_load {
+        ctx.notices.push(Notice::info(format!(
+            "Load into table '{}' completed, {rows} record(s) would be loaded successfully.",
+            table.name
+        )));
+    } else {
+        ctx.transaction.add_row_groups(row_groups);
+        history.load_commits(&statement, files);
+        ctx.last.copy_count = i64::try_from(rows).unwrap_or(i64::MAX);
+        ctx.last.copy_id = Some(ctx.query);
+        ctx.notices.push(Notice::info(format!(
+            "Load into table '{}' completed, {rows} record(s) loaded successfully.",
+            table.name
+        )));
+    }
+    if rejected > 0 {
+        ctx.notices.push(Notice::info(format!(
+            "Load into table '{}' completed, {rejected} record(s) could not be loaded.  Check 'stl_load_errors' \
+             system table for details.",
+            table.name
+        )));
+    }
+    Ok(Body::done("COPY"))
+}
+
+/// Resolves the column list, the defaults and where rows go.
+fn plan(
+    ctx: &mut Context<'_>,
+    names: &SessionNames,
+    table: &Arc<Table>,
+    copy: &Copy,
+) -> Result<LoadPlan> {
+    let fields = fields(table, copy)?;
+    let mut columns = Vec::with_capacity(table.columns.len());
+    let mut given = Vec::with_capacity(table.columns.len());
+    for (column, field) in table.columns.iter().zip(&fields) {
+        let default = match field {
+            Some(_) => None,
+            None => target::default_value(names, column)?,
+        };
+        columns.push(LoadColumn {
+            name: column.name.clone(),
+            ty: column.ty,
+            not_null: column.not_null,
+            field: *field,
+            default,
+        });
+        given.push(field.is_some());
+    }
+    Ok(LoadPlan {
+        table_name: table.name.clone(),
+        target: target::write_target(ctx, table, &given, None)?,
+        columns,
+        field_count: fields.iter().flatten().count(),
+        source: copy.source.clone(),
+        authorization: copy.authorization.clone(),
+        options: copy.options.clone(),
+    })
+}
+
+/// Gives for each table column its place among the fields of a line. Without a column list every column has a field
+/// but identity columns, unless EXPLICIT_IDS says the file has their values.
+fn fields(table: &Table, copy: &Copy) -> Result<Vec<Option<usize>>> {
+    if copy.columns.is_empty() {
+        let mut next = 0;
+        let fields = table.columns.iter().map(|column| {
+            if column.identity.is_some() && !copy.options.explicit_ids {
+                return None;
+            }
+            next += 1;
+            Some(next - 1)
+        });
+        return Ok(fields.collect());
+    }
+    let mut fields = vec![None; table.columns.len()];
+    for (place, name) in copy.columns.iter().enumerate() {
+        let index = table.columns.iter().position(|column| column.name == *name);
+        let found = index.and_then(|index| Some((table.columns.get(index)?, fields.get_mut(index)?)));
+        let Some((column, field)) = found else {
+            return Err(Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{name}\" of relation \"{}\" does not exist", table.name),
+            ));
+        };
+        if field.replace(place).is_some() {
+            return Err(Error::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+        let is_always = column.identity.is_some_and(|identity| !identity.by_default);
+        if is_always && !copy.options.explicit_ids {
+            return Err(blueshift_sql::Error::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!("cannot load identity column \"{name}\""),
+            )
+            .with_hint("Leave the column out, or use EXPLICIT_IDS.")
+            .into());
+        }
+    }
+    for (column, field) in table.columns.iter().zip(&fields) {
+        let is_filled = column.default.is_some() || column.identity.is_some();
+        if field.is_none() && column.not_null && !is_filled {
+            return Err(blueshift_sql::Error::new(
+                SqlState::NOT_NULL_VIOLATION,
+                format!("column \"{}\" is NOT NULL and has no default", column.name),
+            )
+            .with_hint("Add the column to the column list of COPY.")
+            .into());
+        }
+    }
+    Ok(fields)
+}

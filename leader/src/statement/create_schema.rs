@@ -1,0 +1,48 @@
+//! CREATE SCHEMA.
+
+use super::answer::{Body, Notice};
+use super::context::Context;
+use crate::access::check;
+use crate::catalog::cache::put_schema;
+use crate::catalog::{DATABASE_OID, Schema};
+use crate::error::{Error, Result};
+use crate::transaction::lock::{Lockable, Mode};
+use blueshift_sql::SqlState;
+use blueshift_sql::statement::ddl::CreateSchema;
+
+/// Runs a CREATE SCHEMA.
+pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
+    check::superuser(ctx.user, "create a schema")?;
+    let name = &create.name;
+    if name.starts_with("pg_") {
+        return Err(blueshift_sql::Error::new(
+            SqlState::INVALID_NAME,
+            format!("unacceptable schema name \"{name}\""),
+        )
+        .with_detail("The prefix \"pg_\" is reserved for system schemas.")
+        .into());
+    }
+    ctx.transaction.lock(Lockable::Name(DATABASE_OID, name.clone()), Mode::Exclusive).await?;
+    let catalog = ctx.transaction.catalog()?;
+    let committed = ctx.transaction.committed_catalog()?;
+    if catalog.schema_named(name).is_some() || committed.schema_named(name).is_some() {
+        if create.if_not_exists {
+            ctx.notices.push(Notice::notice(format!("schema \"{name}\" already exists, skipping")));
+            return Ok(Body::done("CREATE SCHEMA"));
+        }
+        return Err(Error::new(
+            SqlState::DUPLICATE_SCHEMA,
+            format!("schema \"{name}\" already exists"),
+        ));
+    }
+    let owner = match &create.owner {
+        Some(owner) => catalog.user_named(owner).ok_or_else(|| {
+            Error::new(SqlState::UNDEFINED_OBJECT, format!("user \"{owner}\" does not exist"))
+        })?,
+        None => ctx.user,
+    };
+    let schema =
+        Schema { oid: ctx.server.next_oid()?, name: name.clone(), owner: owner.oid };
+    ctx.transaction.change_catalog(put_schema(&schema)?);
+    Ok(Body::done("CREATE SCHEMA"))
+}

@@ -1,0 +1,26 @@
+//! DELETE: marks rows deleted.
+
+use super::answer::Body;
+use super::context::Context;
+use super::target;
+use crate::error::Result;
+use crate::transaction::lock::Mode;
+use blueshift_sql::binder;
+use blueshift_sql::statement::dml::Delete;
+use datafusion::datasource::provider_as_source;
+use std::sync::Arc;
+
+/// Runs a DELETE.
+pub async fn run(ctx: &mut Context<'_>, delete: &Delete) -> Result<Body> {
+    let (names, table) = target::lock(ctx, &delete.table, Mode::Change).await?;
+    let source = names.stored_table(&table, true)?;
+    let version = source.version.clone();
+    let bound = binder::bind_delete(&names, provider_as_source(Arc::new(source)), delete)?;
+    let plan = ctx.plan(&names.state, bound).await?;
+    let task = ctx.task(&names.state);
+    let (masks, rows) =
+        blueshift_compute::write::delete(&ctx.server.node, &version, plan, task).await?;
+    ctx.transaction.add_masks(masks);
+    ctx.last.query_id = Some(ctx.query);
+    Ok(Body::done(format!("DELETE {rows}")))
+}

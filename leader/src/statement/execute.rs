@@ -1,0 +1,64 @@
+//! Runs a physical plan on the node's compute threads and hands its batches over.
+
+use super::answer::OutputColumn;
+use crate::error::Result;
+use arrow_schema::Schema;
+use blueshift_compute::node::Node;
+use blueshift_sql::SqlType;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt;
+use std::sync::Arc;
+
+/// Batches that may wait for the client before the plan stops.
+const BATCHES_AHEAD: usize = 4;
+
+/// Runs a plan; batches come as they are made. Dropping the stream stops the plan.
+pub fn stream(
+    node: &Arc<Node>,
+    plan: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+) -> SendableRecordBatchStream {
+    let mut builder = RecordBatchReceiverStreamBuilder::new(plan.schema(), BATCHES_AHEAD);
+    let sender = builder.tx();
+    let work = async move {
+        let mut batches = execute_stream(plan, task)?;
+        while let Some(batch) = batches.next().await {
+            let is_last = batch.is_err();
+            if sender.send(batch).await.is_err() || is_last {
+                break;
+            }
+        }
+        Ok(())
+    };
+    builder.spawn_on(work, &node.resources.compute);
+    builder.build()
+}
+
+/// Runs a plan to its end and forgets its rows.
+pub async fn drain(
+    node: &Arc<Node>,
+    plan: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+) -> Result<u64> {
+    let mut batches = stream(node, plan, task);
+    let mut rows = 0;
+    while let Some(batch) = batches.next().await {
+        rows += batch?.num_rows() as u64;
+    }
+    Ok(rows)
+}
+
+/// Tells the client's view of a bound plan's columns.
+pub fn output_columns(schema: &Schema) -> Vec<OutputColumn> {
+    schema
+        .fields()
+        .iter()
+        .map(|field| OutputColumn {
+            name: field.name().clone(),
+            ty: SqlType::from_field(field),
+            arrow: field.data_type().clone(),
+        })
+        .collect()
+}

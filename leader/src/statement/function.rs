@@ -1,0 +1,364 @@
+//! Functions whose value the session knows: `version()`, `current_user`, `pg_last_copy_count()`, privileges.
+//!
+//! They are made anew for each statement with their values inside, so a plan that holds one needs no session.
+
+use super::context::LastStatements;
+use crate::access::check;
+use crate::catalog::name::Relation;
+use crate::catalog::{Oid, Schema, User};
+use crate::system::SystemContext;
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, StringViewArray};
+use arrow_schema::DataType;
+use blueshift_sql::{Error, SqlState};
+use datafusion::common::ScalarValue;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// What `version()` answers: drivers look for the word Redshift and the version behind it.
+pub const VERSION: &str = concat!(
+    "PostgreSQL 8.0.2 on x86_64-pc-linux-gnu, Redshift 1.0.100000, Blueshift ",
+    env!("CARGO_PKG_VERSION")
+);
+
+type Body = Arc<dyn Fn(&[Arg]) -> Result<ScalarValue> + Send + Sync>;
+
+/// An argument of one row.
+#[derive(Clone, Debug, PartialEq)]
+enum Arg {
+    Null,
+    Text(String),
+    Int(i64),
+    Bool(bool),
+}
+
+/// A function of the session.
+struct SessionFunction {
+    name: &'static str,
+    signature: Signature,
+    returns: DataType,
+    body: Body,
+}
+
+impl std::fmt::Debug for SessionFunction {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SessionFunction").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for SessionFunction {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for SessionFunction {}
+
+impl Hash for SessionFunction {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for SessionFunction {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(self.returns.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let is_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let rows = if is_constant { 1 } else { args.number_rows };
+        let arrays = args
+            .args
+            .iter()
+            .map(|arg| arg.to_array(rows))
+            .collect::<Result<Vec<ArrayRef>>>()?;
+        let mut values = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let cells = arrays.iter().map(|array| cell(array, row)).collect::<Result<Vec<_>>>()?;
+            values.push((self.body)(&cells)?);
+        }
+        match (is_constant, values.pop()) {
+            (true, Some(value)) => Ok(ColumnarValue::Scalar(value)),
+            (_, last) => {
+                values.extend(last);
+                let array = match values.is_empty() {
+                    true => arrow::array::new_empty_array(&self.returns),
+                    false => ScalarValue::iter_to_array(values)?,
+                };
+                Ok(ColumnarValue::Array(array))
+            }
+        }
+    }
+}
+
+fn cell(array: &ArrayRef, row: usize) -> Result<Arg> {
+    if array.is_null(row) {
+        return Ok(Arg::Null);
+    }
+    let cast = |to: &DataType| arrow::compute::cast(array, to);
+    Ok(match array.data_type() {
+        DataType::Boolean => {
+            let values = array.as_any().downcast_ref::<BooleanArray>();
+            values.map_or(Arg::Null, |values| Arg::Bool(values.value(row)))
+        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            let text = cast(&DataType::Utf8View)?;
+            let values = text.as_any().downcast_ref::<StringViewArray>();
+            values.map_or(Arg::Null, |values| Arg::Text(values.value(row).to_string()))
+        }
+        _ => {
+            let numbers = cast(&DataType::Int64)?;
+            let values = numbers.as_any().downcast_ref::<Int64Array>();
+            values.map_or(Arg::Null, |values| Arg::Int(values.value(row)))
+        }
+    })
+}
+
+fn text(value: impl Into<String>) -> ScalarValue {
+    ScalarValue::Utf8View(Some(value.into()))
+}
+
+fn refuse(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// Makes every function of a session.
+pub fn session_functions(
+    ctx: &Arc<SystemContext>,
+    last: LastStatements,
+) -> HashMap<String, Arc<ScalarUDF>> {
+    let mut functions = HashMap::new();
+    let mut add = |name: &'static str, counts: &[usize], returns: DataType, body: Body| {
+        let signature = match counts {
+            [] => Signature::nullary(Volatility::Stable),
+            counts => {
+                let any = counts.iter().map(|count| match count {
+                    0 => datafusion::logical_expr::TypeSignature::Nullary,
+                    count => datafusion::logical_expr::TypeSignature::Any(*count),
+                });
+                Signature::one_of(any.collect(), Volatility::Stable)
+            }
+        };
+        let function = SessionFunction { name, signature, returns, body };
+        functions.insert(name.to_string(), Arc::new(ScalarUDF::new_from_impl(function)));
+    };
+    let constant = |value: ScalarValue| -> Body { Arc::new(move |_| Ok(value.clone())) };
+    let schema_name = |oid: &Oid| ctx.catalog.schemas.get(oid).map(|schema| schema.name.clone());
+    let is_temporary =
+        |name: &String| name.starts_with(crate::server::TEMP_SCHEMA_PREFIX);
+    let current_schema =
+        ctx.search_path.iter().filter_map(schema_name).find(|name| !is_temporary(name));
+    let string = DataType::Utf8View;
+
+    add("version", &[], string.clone(), constant(text(VERSION)));
+    for name in ["current_user", "user", "session_user", "current_user_name"] {
+        add(name, &[], string.clone(), constant(text(ctx.user.name.clone())));
+    }
+    add("current_user_id", &[], DataType::Int32, constant(ScalarValue::Int32(i32::try_from(ctx.user.oid).ok())));
+    add("current_schema", &[], string.clone(), constant(ScalarValue::Utf8View(current_schema)));
+    for name in ["current_database", "current_catalog"] {
+        add(name, &[], string.clone(), constant(text(ctx.server.database.clone())));
+    }
+    add("pg_backend_pid", &[], DataType::Int32, constant(ScalarValue::Int32(Some(ctx.pid))));
+    let count = |value: i64| constant(ScalarValue::Int64(Some(value)));
+    add("pg_last_copy_count", &[], DataType::Int64, count(last.copy_count));
+    add("pg_last_copy_id", &[], DataType::Int64, count(last.copy_id.unwrap_or(-1)));
+    add("pg_last_query_id", &[], DataType::Int64, count(last.query_id.unwrap_or(-1)));
+
+    let shared = ctx.clone();
+    add("current_setting", &[1, 2], string.clone(), Arc::new(move |args| current_setting(&shared, args)));
+    let shared = ctx.clone();
+    add("pg_get_userbyid", &[1], string.clone(), Arc::new(move |args| Ok(user_by_id(&shared, args))));
+    let shared = ctx.clone();
+    add("pg_table_is_visible", &[1], DataType::Boolean, Arc::new(move |args| Ok(is_visible(&shared, args))));
+    let shared = ctx.clone();
+    add("obj_description", &[1, 2], string.clone(), Arc::new(move |args| Ok(description(&shared, args, 0))));
+    let shared = ctx.clone();
+    add("col_description", &[2], string, Arc::new(move |args| {
+        let column = match args.get(1) {
+            Some(Arg::Int(column)) => u32::try_from(*column).unwrap_or(u32::MAX),
+            _ => u32::MAX,
+        };
+        Ok(description(&shared, args, column))
+    }));
+    let shared = ctx.clone();
+    add("has_table_privilege", &[2, 3], DataType::Boolean, Arc::new(move |args| has_table_privilege(&shared, args)));
+    let shared = ctx.clone();
+    add("has_schema_privilege", &[2, 3], DataType::Boolean, Arc::new(move |args| has_schema_privilege(&shared, args)));
+    let shared = ctx.clone();
+    add("has_database_privilege", &[2, 3], DataType::Boolean, Arc::new(move |args| has_database_privilege(&shared, args)));
+    functions
+}
+
+fn current_setting(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let Some(Arg::Text(name)) = args.first() else {
+        return Ok(ScalarValue::Utf8View(None));
+    };
+    let missing_ok = args.get(1) == Some(&Arg::Bool(true));
+    match ctx.settings.show(name) {
+        Ok(value) => Ok(text(value)),
+        Err(_) if missing_ok => Ok(ScalarValue::Utf8View(None)),
+        Err(error) => Err(refuse(error)),
+    }
+}
+
+fn user_by_id(ctx: &SystemContext, args: &[Arg]) -> ScalarValue {
+    let Some(Arg::Int(id)) = args.first() else {
+        return ScalarValue::Utf8View(None);
+    };
+    let user = u32::try_from(*id).ok().and_then(|oid| ctx.catalog.users.get(&oid));
+    text(user.map_or_else(|| format!("unknown (OID={id})"), |user| user.name.clone()))
+}
+
+fn is_visible(ctx: &SystemContext, args: &[Arg]) -> ScalarValue {
+    let Some(Arg::Int(oid)) = args.first() else {
+        return ScalarValue::Boolean(None);
+    };
+    let oid = u32::try_from(*oid).unwrap_or_default();
+    let visible = match ctx.catalog.relation(oid) {
+        // Visible if the first relation of this name on the path is this one.
+        Some(relation) => {
+            let path = ctx.search_path.iter();
+            let mut found =
+                path.filter_map(|schema| ctx.catalog.relation_named(*schema, relation.name()));
+            found.next().is_some_and(|first| first.oid() == oid)
+        }
+        None => crate::system::TABLES
+            .iter()
+            .any(|table| table.schema() == "pg_catalog" && crate::system::oid(*table) == oid),
+    };
+    ScalarValue::Boolean(Some(visible))
+}
+
+fn description(ctx: &SystemContext, args: &[Arg], column: u32) -> ScalarValue {
+    let oid = match args.first() {
+        Some(Arg::Int(oid)) => u32::try_from(*oid).unwrap_or_default(),
+        _ => return ScalarValue::Utf8View(None),
+    };
+    ScalarValue::Utf8View(ctx.catalog.comments.get(&(oid, column)).cloned())
+}
+
+/// Splits `([user,] object, privilege)`.
+fn privilege_question<'a>(
+    ctx: &'a SystemContext,
+    args: &'a [Arg],
+) -> Result<Option<(&'a User, &'a Arg, String)>> {
+    let (user, object, privilege) = match args {
+        [object, Arg::Text(privilege)] => (&*ctx.user, object, privilege),
+        [Arg::Text(user), object, Arg::Text(privilege)] => {
+            let found = ctx.catalog.user_named(user).ok_or_else(|| {
+                refuse(Error::new(SqlState::UNDEFINED_OBJECT, format!("user \"{user}\" does not exist")))
+            })?;
+            (&**found, object, privilege)
+        }
+        [Arg::Int(user), object, Arg::Text(privilege)] => {
+            let found = u32::try_from(*user).ok().and_then(|oid| ctx.catalog.users.get(&oid));
+            match found {
+                Some(user) => (&**user, object, privilege),
+                None => return Ok(None),
+            }
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some((user, object, privilege.trim().to_ascii_lowercase())))
+}
+
+fn unknown_privilege(privilege: &str) -> DataFusionError {
+    refuse(Error::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("unrecognized privilege type: \"{privilege}\""),
+    ))
+}
+
+fn has_table_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
+        return Ok(ScalarValue::Boolean(None));
+    };
+    let known = ["select", "insert", "update", "delete", "references", "drop", "truncate", "alter"];
+    if !known.contains(&privilege.as_str()) {
+        return Err(unknown_privilege(&privilege));
+    }
+    let relation = match object {
+        Arg::Int(oid) => u32::try_from(*oid).ok().and_then(|oid| ctx.catalog.relation(oid)),
+        Arg::Text(name) => Some(relation_by_text(ctx, name)?),
+        Arg::Null | Arg::Bool(_) => None,
+    };
+    // System tables may be read by everyone.
+    let allowed = relation
+        .map_or(privilege == "select", |relation| check::relation(user, &relation).is_ok());
+    Ok(ScalarValue::Boolean(Some(allowed)))
+}
+
+fn relation_by_text(ctx: &SystemContext, name: &str) -> Result<Relation> {
+    let found = match name.split_once('.') {
+        Some((schema, name)) => {
+            let schema = ctx.catalog.schema_named(schema);
+            schema.and_then(|schema| ctx.catalog.relation_named(schema.oid, name))
+        }
+        None => {
+            let mut path = ctx.search_path.iter();
+            path.find_map(|schema| ctx.catalog.relation_named(*schema, name))
+        }
+    };
+    found.ok_or_else(|| {
+        refuse(Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")))
+    })
+}
+
+fn has_schema_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
+        return Ok(ScalarValue::Boolean(None));
+    };
+    let schema: Option<&Arc<Schema>> = match object {
+        Arg::Int(oid) => u32::try_from(*oid).ok().and_then(|oid| ctx.catalog.schemas.get(&oid)),
+        Arg::Text(name) => Some(ctx.catalog.schema_named(name).ok_or_else(|| {
+            refuse(Error::new(
+                SqlState::INVALID_SCHEMA_NAME,
+                format!("schema \"{name}\" does not exist"),
+            ))
+        })?),
+        Arg::Null | Arg::Bool(_) => None,
+    };
+    let Some(schema) = schema else {
+        return Ok(ScalarValue::Boolean(None));
+    };
+    let allowed = match privilege.as_str() {
+        "usage" => check::may_use_schema(user, schema),
+        "create" => check::create_in_schema(user, schema).is_ok(),
+        _ => return Err(unknown_privilege(&privilege)),
+    };
+    Ok(ScalarValue::Boolean(Some(allowed)))
+}
+
+fn has_database_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
+        return Ok(ScalarValue::Boolean(None));
+    };
+    if let Arg::Text(name) = object
+        && *name != ctx.server.database
+    {
+        return Err(refuse(Error::new(
+            SqlState::INVALID_CATALOG_NAME,
+            format!("database \"{name}\" does not exist"),
+        )));
+    }
+    let allowed = match privilege.as_str() {
+        "temp" | "temporary" | "connect" | "usage" => true,
+        "create" => user.superuser,
+        _ => return Err(unknown_privilege(&privilege)),
+    };
+    Ok(ScalarValue::Boolean(Some(allowed)))
+}

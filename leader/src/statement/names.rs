@@ -1,0 +1,359 @@
+//! Resolves names for the binder: temporary tables, catalog, system tables and functions, as of a read view.
+//!
+//! A name without a schema is looked for among temporary tables, then system tables, then along the search path.
+//! A view is bound when it is used, under the search path it was made under and with the rights of its owner.
+
+use super::context::{LastStatements, no_schema};
+use super::function::session_functions;
+use crate::access::check;
+use crate::catalog::name::{Relation, nearest};
+use crate::catalog::{
+    Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User, View,
+};
+use crate::catalog::layout;
+use crate::system::provider::SystemTableProvider;
+use crate::system::{SystemContext, SystemTable};
+use blueshift_compute::scan::StoredTable;
+use blueshift_sql::binder::{self, Names};
+use blueshift_sql::statement::{ObjectName, Query};
+use blueshift_sql::{Error, Result, SqlState};
+use datafusion::catalog::view::ViewTable;
+use datafusion::common::config::ConfigOptions;
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
+};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+
+/// Views over views deeper than this are refused; a cycle cannot be made, but a tower can.
+const VIEW_DEPTH_MAX: usize = 64;
+
+/// What a name means.
+pub enum Named {
+    /// A table or view of the catalog.
+    Relation(Relation),
+    /// A system table.
+    System(&'static dyn SystemTable),
+}
+
+/// The resolver of one statement.
+pub struct SessionNames {
+    /// What system tables look at; also view, catalog, user and search path of this resolver.
+    pub system: Arc<SystemContext>,
+    /// The engine's session, with its functions and options.
+    pub state: SessionState,
+    functions: Arc<HashMap<String, Arc<ScalarUDF>>>,
+    /// Oids of tables and views named so far, not those inside views.
+    used: Mutex<BTreeSet<Oid>>,
+    view_depth: usize,
+}
+
+impl SessionNames {
+    /// Makes the resolver of a statement.
+    pub fn new(system: Arc<SystemContext>, last: LastStatements) -> Self {
+        let mut state = crate::planner::context::session_state(&system.server.node);
+        let zone = system.settings.get("TimeZone").unwrap_or("UTC").to_string();
+        state.config_mut().options_mut().execution.time_zone = Some(zone);
+        let functions = Arc::new(session_functions(&system, last));
+        Self { system, state, functions, used: Mutex::default(), view_depth: 0 }
+    }
+
+    /// Gives the catalog names resolve in.
+    pub fn catalog(&self) -> &Catalog {
+        &self.system.catalog
+    }
+
+    /// Gives the tables and views that were named so far.
+    pub fn used(&self) -> Vec<Oid> {
+        crate::history::lock(&self.used).iter().copied().collect()
+    }
+
+    /// Finds what a name means. Fails with 42P01, 3F000 or 3D000, and says what might have been meant.
+    pub fn find(&self, name: &ObjectName) -> Result<Named> {
+        self.check_database(name)?;
+        let found = match &name.schema {
+            Some(schema) => self.find_in(schema, name)?,
+            None => self.find_on_path(&name.name),
+        };
+        found.ok_or_else(|| self.no_relation(name))
+    }
+
+    fn check_database(&self, name: &ObjectName) -> Result<()> {
+        match &name.database {
+            Some(database) if *database != self.system.server.database => Err(Error::new(
+                SqlState::INVALID_CATALOG_NAME,
+                format!("database \"{database}\" does not exist"),
+            )
+            .with_hint(format!("The database is \"{}\".", self.system.server.database))),
+            _ => Ok(()),
+        }
+    }
+
+    fn find_in(&self, schema: &str, name: &ObjectName) -> Result<Option<Named>> {
+        if let Some(table) = crate::system::find(schema, &name.name) {
+            return Ok(Some(Named::System(table)));
+        }
+        let catalog = self.catalog();
+        let found = match (schema, self.temporary_schema()) {
+            ("pg_temp", Some(oid)) => catalog.schemas.get(&oid),
+            _ => catalog.schema_named(schema),
+        };
+        let Some(found) = found else {
+            return match no_schema(schema, catalog) {
+                crate::Error::Sql(error) => Err(error),
+                other => Err(Error::new(SqlState::INTERNAL_ERROR, other.to_string())),
+            };
+        };
+        check::use_schema(&self.system.user, found).map_err(into_sql)?;
+        Ok(catalog.relation_named(found.oid, &name.name).map(Named::Relation))
+    }
+
+    fn find_on_path(&self, name: &str) -> Option<Named> {
+        let catalog = self.catalog();
+        let temporary = self.temporary_schema();
+        let in_temporary = temporary.and_then(|schema| catalog.relation_named(schema, name));
+        if let Some(relation) = in_temporary {
+            return Some(Named::Relation(relation));
+        }
+        if let Some(table) = crate::system::find("pg_catalog", name) {
+            return Some(Named::System(table));
+        }
+        let path = self.system.search_path.iter();
+        path.filter_map(|schema| {
+            if *schema == INFORMATION_SCHEMA_OID {
+                let table = crate::system::find("information_schema", name);
+                return table.map(Named::System);
+            }
+            catalog.relation_named(*schema, name).map(Named::Relation)
+        })
+        .next()
+    }
+
+    /// The schema of temporary tables is the first of the path if the session has one.
+    fn temporary_schema(&self) -> Option<Oid> {
+        let first = self.system.search_path.first()?;
+        let schema = self.catalog().schemas.get(first)?;
+        schema.name.starts_with(crate::server::TEMP_SCHEMA_PREFIX).then_some(*first)
+    }
+
+    fn no_relation(&self, name: &ObjectName) -> Error {
+        let shown = match &name.schema {
+            Some(schema) => format!("{schema}.{}", name.name),
+            None => name.name.clone(),
+        };
+        let error = Error::new(
+            SqlState::UNDEFINED_TABLE,
+            format!("relation \"{shown}\" does not exist"),
+        );
+        let system = crate::system::TABLES.iter().map(|table| table.name());
+        let near = nearest(&name.name, self.catalog().relation_names().chain(system));
+        let error = match near {
+            Some(near) if near != name.name => {
+                error.with_hint(format!("Perhaps you meant \"{near}\"."))
+            }
+            Some(near) => {
+                error.with_hint(format!("\"{near}\" is in a schema that is not on the search_path."))
+            }
+            None => error,
+        };
+        match name.position {
+            0 => error,
+            position => error.at(position),
+        }
+    }
+
+    /// Finds a table to write to.
+    pub fn table_to_change(&self, name: &ObjectName) -> Result<Arc<Table>> {
+        match self.find(name)? {
+            Named::Relation(relation) => {
+                check::relation(&self.system.user, &relation).map_err(into_sql)?;
+                match relation {
+                    Relation::Table(table) => Ok(table),
+                    Relation::View(view) => Err(Error::new(
+                        SqlState::WRONG_OBJECT_TYPE,
+                        format!("\"{}\" is a view", view.name),
+                    )
+                    .with_hint("Change the tables below the view.")),
+                }
+            }
+            Named::System(table) => Err(Error::new(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied: \"{}\" is a system catalog", table.name()),
+            )),
+        }
+    }
+
+    /// Makes the engine's table of a stored one; with `row_ids` its last column is the row id.
+    pub fn stored_table(&self, table: &Table, row_ids: bool) -> Result<StoredTable> {
+        let store = self.system.server.node.store.clone();
+        let version = self.system.view.table(table.id()).map_err(|error| {
+            Error::new(SqlState::INTERNAL_ERROR, format!("table \"{}\": {error}", table.name))
+        })?;
+        let keys = table.constraints.iter().filter_map(|constraint| match constraint {
+            TableConstraint::PrimaryKey(columns) | TableConstraint::Unique(columns) => {
+                Some(columns.clone())
+            }
+            TableConstraint::ForeignKey { .. } => None,
+        });
+        let mut schema = layout::schema(&table.columns);
+        if row_ids {
+            let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+            let row_id = arrow_schema::Field::new(binder::ROW_ID, arrow_schema::DataType::Int64, false);
+            fields.push(Arc::new(row_id));
+            schema = Arc::new(arrow_schema::Schema::new(fields));
+        }
+        Ok(StoredTable {
+            name: self.catalog().qualified_name(table.schema, &table.name),
+            slice_count: store.slice_count(),
+            store,
+            version: version.clone(),
+            schema,
+            distribution: layout::distribution(table.distribution),
+            placement_holds: table.placement_fingerprint
+                == self.system.server.placement_fingerprint,
+            row_ids,
+            keys: keys.collect(),
+        })
+    }
+
+    /// Binds a view's text to a plan with the view's column names.
+    fn bind_view(&self, view: &View) -> Result<LogicalPlan> {
+        if self.view_depth >= VIEW_DEPTH_MAX {
+            return Err(Error::new(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                format!("view \"{}\" is nested more than {VIEW_DEPTH_MAX} views deep", view.name),
+            ));
+        }
+        let inner = self.inside_view(view)?;
+        let query = Query::parse(&view.text)?;
+        let plan = binder::bind_query(&inner, &query, &[])?;
+        renamed(plan, view.columns.iter().map(|column| column.name.as_str()))
+    }
+
+    /// Makes the resolver of the names inside a view.
+    fn inside_view(&self, view: &View) -> Result<Self> {
+        let system = &self.system;
+        let owner = system.catalog.users.get(&view.owner).ok_or_else(|| {
+            Error::new(
+                SqlState::UNDEFINED_OBJECT,
+                format!("the owner of view \"{}\" does not exist", view.name),
+            )
+        })?;
+        let path = view.search_path.iter().filter_map(|name| system.catalog.schema_named(name));
+        Ok(Self {
+            system: Arc::new(SystemContext {
+                server: system.server.clone(),
+                view: system.view.clone(),
+                catalog: system.catalog.clone(),
+                user: owner.clone(),
+                pid: system.pid,
+                settings: system.settings.clone(),
+                search_path: path.map(|schema| schema.oid).collect(),
+            }),
+            state: self.state.clone(),
+            functions: self.functions.clone(),
+            used: Mutex::default(),
+            view_depth: self.view_depth + 1,
+        })
+    }
+
+    /// Gives the names of the schemas on the path, to be kept with a view.
+    pub fn search_path_names(&self) -> Vec<String> {
+        let schemas = &self.catalog().schemas;
+        let path = self.system.search_path.iter().filter_map(|oid| schemas.get(oid));
+        path.map(|schema| schema.name.clone()).collect()
+    }
+
+    /// Gives the user names resolve for.
+    pub fn user(&self) -> &User {
+        &self.system.user
+    }
+}
+
+/// Gives the columns of a plan new names, if they have others.
+pub fn renamed<'a>(plan: LogicalPlan, names: impl Iterator<Item = &'a str>) -> Result<LogicalPlan> {
+    let names: Vec<&str> = names.collect();
+    let columns = plan.schema().columns();
+    if columns.iter().map(|column| column.name.as_str()).eq(names.iter().copied()) {
+        return Ok(plan);
+    }
+    let renamed = columns.into_iter().zip(names).map(|(column, name)| Expr::Column(column).alias(name));
+    let builder = LogicalPlanBuilder::from(plan).project(renamed.collect::<Vec<_>>());
+    builder.and_then(LogicalPlanBuilder::build).map_err(from_engine)
+}
+
+/// An engine error while binding; ours may be inside.
+pub fn from_engine(error: datafusion::error::DataFusionError) -> Error {
+    match error {
+        datafusion::error::DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => Error::new(SqlState::INTERNAL_ERROR, other.to_string()),
+        },
+        other => Error::new(SqlState::INTERNAL_ERROR, other.strip_backtrace()),
+    }
+}
+
+/// The language's error inside one of the leader's.
+pub fn into_sql(error: crate::Error) -> Error {
+    match error {
+        crate::Error::Sql(error) => error,
+        crate::Error::Engine(error) => from_engine(error),
+        other => Error::new(SqlState::INTERNAL_ERROR, other.to_string()),
+    }
+}
+
+impl Names for SessionNames {
+    fn table(&self, name: &ObjectName) -> Result<Arc<dyn TableSource>> {
+        match self.find(name)? {
+            Named::System(table) => {
+                let provider = SystemTableProvider::new(table, self.system.clone());
+                Ok(provider_as_source(Arc::new(provider)))
+            }
+            Named::Relation(relation) => {
+                check::relation(&self.system.user, &relation).map_err(into_sql)?;
+                crate::history::lock(&self.used).insert(relation.oid());
+                match relation {
+                    Relation::Table(table) => {
+                        Ok(provider_as_source(Arc::new(self.stored_table(&table, false)?)))
+                    }
+                    Relation::View(view) => {
+                        let plan = self.bind_view(&view)?;
+                        let table = ViewTable::new(plan, Some(view.text.clone()));
+                        Ok(provider_as_source(Arc::new(table)))
+                    }
+                }
+            }
+        }
+    }
+
+    fn scalar_function(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        let ours = self.functions.get(name);
+        ours.or_else(|| self.state.scalar_functions().get(name)).cloned()
+    }
+
+    fn aggregate_function(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.state.aggregate_functions().get(name).cloned()
+    }
+
+    fn window_function(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.state.window_functions().get(name).cloned()
+    }
+
+    fn function_names(&self) -> Vec<String> {
+        let state = &self.state;
+        let names = self.functions.keys().chain(state.scalar_functions().keys());
+        let names = names.chain(state.aggregate_functions().keys());
+        names.chain(state.window_functions().keys()).cloned().collect()
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.state.config_options()
+    }
+}
+
+/// Tells whether a schema belongs to the server.
+pub fn is_system_schema(oid: Oid) -> bool {
+    oid == PG_CATALOG_OID || oid == INFORMATION_SCHEMA_OID
+}

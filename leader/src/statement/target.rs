@@ -1,0 +1,172 @@
+//! The table a statement writes to: its lock, its defaults, its identities, and where its rows go.
+
+use super::context::Context;
+use super::names::SessionNames;
+use crate::catalog::cache::put_table;
+use crate::catalog::layout::{distribution, table_layout};
+use crate::catalog::{Column, Identity, Table, TableDistribution};
+use crate::error::Result;
+use crate::transaction::lock::{Mode, conflict};
+use blueshift_compute::write::{IdentityCounter, WriteTarget};
+use blueshift_sql::SqlState;
+use blueshift_sql::binder::{TargetColumn, bind_constant};
+use blueshift_sql::statement::query::Expression;
+use blueshift_sql::statement::ObjectName;
+use blueshift_storage::table::predicate::Value;
+use datafusion::common::ScalarValue;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::Expr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+/// A DISTSTYLE AUTO table stays in one copy on slice 0 up to this many rows; then new rows are spread.
+pub const AUTO_ALL_ROWS_MAX: u64 = 1_000_000;
+
+/// The same for a COPY that knows only the size of its files: about [`AUTO_ALL_ROWS_MAX`] rows of 64 bytes.
+pub const AUTO_ALL_BYTES_MAX: u64 = 64 << 20;
+
+/// Finds and locks a table to write to, and resolves names anew as of after the lock.
+pub async fn lock(
+    ctx: &mut Context<'_>,
+    name: &ObjectName,
+    mode: Mode,
+) -> Result<(SessionNames, Arc<Table>)> {
+    let before = ctx.names()?.table_to_change(name)?;
+    ctx.transaction.lock_table(before.oid, mode).await?;
+    let names = ctx.names()?;
+    let table = names.table_to_change(name)?;
+    match table.oid == before.oid {
+        true => Ok((names, table)),
+        // Another table took the name while we waited for the lock of the first.
+        false => Err(conflict(u64::from(before.oid), ctx.transaction.xid, ctx.pid)),
+    }
+}
+
+/// Gives the columns with their bound defaults, for the binder.
+pub fn columns(names: &SessionNames, table: &Table) -> Result<Vec<TargetColumn>> {
+    let column = |column: &Column| -> Result<TargetColumn> {
+        Ok(TargetColumn {
+            name: column.name.clone(),
+            ty: column.ty,
+            default: bound_default(names, column)?,
+        })
+    };
+    table.columns.iter().map(column).collect()
+}
+
+/// Binds a column's DEFAULT; a null of its type if it has none.
+pub fn bound_default(names: &SessionNames, column: &Column) -> Result<Expr> {
+    match &column.default {
+        Some(text) => Ok(bind_constant(names, &Expression::parse(text)?)?),
+        None => Ok(Expr::Literal(ScalarValue::try_from(&column.ty.arrow())?, None)),
+    }
+}
+
+/// Computes a column's DEFAULT to an array of one row; `None` is null.
+pub fn default_value(
+    names: &SessionNames,
+    column: &Column,
+) -> Result<Option<arrow::array::ArrayRef>> {
+    if column.default.is_none() {
+        return Ok(None);
+    }
+    let expr = bound_default(names, column)?;
+    let cast = datafusion::logical_expr::cast(expr, column.ty.arrow());
+    evaluate(&names.state, cast).map(Some)
+}
+
+/// Computes an expression without columns to an array of one row.
+pub fn evaluate(state: &SessionState, expr: Expr) -> Result<arrow::array::ArrayRef> {
+    let schema = datafusion::common::DFSchema::empty();
+    let expr = state.create_physical_expr(expr, &schema)?;
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
+    let batch = arrow::array::RecordBatch::try_new_with_options(
+        Arc::new(arrow_schema::Schema::empty()),
+        Vec::new(),
+        &options,
+    )
+    .map_err(datafusion::error::DataFusionError::from)?;
+    Ok(expr.evaluate(&batch)?.into_array(1)?)
+}
+
+/// Tells where rows go. A DISTSTYLE AUTO table that grows past the threshold with `rows_expected` becomes EVEN in
+/// the same transaction. `given` tells which columns the statement gives values for; other identity columns are
+/// filled by the writer.
+pub fn write_target(
+    ctx: &mut Context<'_>,
+    table: &Arc<Table>,
+    given: &[bool],
+    rows_expected: Option<u64>,
+) -> Result<WriteTarget> {
+    let mut table = table.clone();
+    if table.distribution == TableDistribution::AutoAll {
+        let rows = ctx.transaction.committed_rows(table.id());
+        if rows.saturating_add(rows_expected.unwrap_or(0)) > AUTO_ALL_ROWS_MAX {
+            let mut spread = Table::clone(&table);
+            spread.distribution = TableDistribution::AutoEven;
+            ctx.transaction.change_catalog(put_table(&spread)?);
+            table = Arc::new(spread);
+        }
+    }
+    let store = &ctx.server.node.store;
+    let slice_count = store.slice_count();
+    let mut identities = Vec::new();
+    for (index, column) in table.columns.iter().enumerate() {
+        if let Some(identity) = column.identity
+            && !given.get(index).copied().unwrap_or(false)
+        {
+            identities.push((index, identity_counter(ctx, &table, index, identity)?));
+        }
+    }
+    // Statements begin at different slices, so that small inserts spread.
+    let first_slice = u32::try_from(ctx.query.rem_euclid(i64::from(slice_count.max(1))));
+    Ok(WriteTarget {
+        table: table.id(),
+        layout: Arc::new(table_layout(&table)?),
+        distribution: distribution(table.distribution),
+        slice_count,
+        first_slice: first_slice.unwrap_or_default(),
+        identities,
+    })
+}
+
+/// Gives the counter of an identity column. After a start it goes on behind the greatest value stored, known from
+/// the statistics of the row groups, deleted rows included.
+fn identity_counter(
+    ctx: &mut Context<'_>,
+    table: &Table,
+    column_index: usize,
+    identity: Identity,
+) -> Result<Arc<IdentityCounter>> {
+    let store = ctx.server.node.store.clone();
+    let transactions = ctx.server.transactions.clone();
+    transactions.identity(table.id(), column_index, || {
+        let view = store.read_view();
+        let mut next = identity.seed;
+        if let Some(version) = view.tables.get(&table.id()) {
+            let statistics = version.column_statistics(&store, column_index)?;
+            let last = if identity.step < 0 { statistics.min } else { statistics.max };
+            if let Some(Value::Int(last)) = last {
+                let after = i64::try_from(last).unwrap_or(i64::MAX).saturating_add(identity.step);
+                next = if identity.step < 0 { next.min(after) } else { next.max(after) };
+            }
+        }
+        Ok(IdentityCounter { next: AtomicI64::new(next), step: identity.step })
+    })
+}
+
+/// Refuses values for an identity column that is not GENERATED BY DEFAULT.
+pub fn check_identities(table: &Table, given: &[bool]) -> Result<()> {
+    let columns = table.columns.iter().zip(given);
+    for (column, _) in columns.filter(|(_, given)| **given) {
+        if column.identity.is_some_and(|identity| !identity.by_default) {
+            return Err(blueshift_sql::Error::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!("cannot set an identity column to a value: column \"{}\"", column.name),
+            )
+            .with_hint("Leave the column out, or name the other columns.")
+            .into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! UPDATE: marks old rows deleted and appends new ones.
+
+use super::answer::Body;
+use super::context::Context;
+use super::target;
+use crate::error::Result;
+use crate::transaction::lock::Mode;
+use blueshift_sql::binder;
+use blueshift_sql::statement::dml::Update;
+use datafusion::datasource::provider_as_source;
+use std::sync::Arc;
+
+/// Runs an UPDATE.
+pub async fn run(ctx: &mut Context<'_>, update: &Update) -> Result<Body> {
+    let (names, table) = target::lock(ctx, &update.table, Mode::Change).await?;
+    let source = names.stored_table(&table, true)?;
+    let version = source.version.clone();
+    let columns = target::columns(&names, &table)?;
+    let defaults: Vec<_> = columns.into_iter().map(|column| column.default).collect();
+    let source = provider_as_source(Arc::new(source));
+    let bound = binder::bind_update(&names, source, update, &defaults)?;
+    let plan = ctx.plan(&names.state, bound.input).await?;
+    let given = vec![true; table.columns.len()];
+    let target = target::write_target(ctx, &table, &given, None)?;
+    let task = ctx.task(&names.state);
+    let (written, masks) =
+        blueshift_compute::write::update(&ctx.server.node, &target, &version, plan, task).await?;
+    ctx.transaction.add_row_groups(written.row_groups);
+    ctx.transaction.add_masks(masks);
+    ctx.last.query_id = Some(ctx.query);
+    Ok(Body::done(format!("UPDATE {}", written.rows)))
+}

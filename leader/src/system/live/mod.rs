@@ -1,0 +1,5 @@
+//! STV_ tables: what happens now.
+
+pub mod stv_load_state;
+pub mod stv_recents;
+pub mod stv_sessions;

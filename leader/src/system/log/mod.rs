@@ -1,0 +1,5 @@
+//! STL_ tables: what happened since the server started.
+
+pub mod stl_load_commits;
+pub mod stl_load_errors;
+pub mod stl_query;

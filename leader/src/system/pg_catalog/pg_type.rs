@@ -1,0 +1,133 @@
+//! `pg_type`: types, under the OIDs the wire uses.
+
+use crate::catalog::{ADMIN_OID, PG_CATALOG_OID};
+use crate::error::Result;
+use crate::system::rows::{Cell, Rows};
+use crate::system::{SystemContext, SystemTable};
+use blueshift_sql::SqlType;
+
+/// The table.
+pub struct PgType;
+
+impl SystemTable for PgType {
+    fn schema(&self) -> &'static str {
+        "pg_catalog"
+    }
+
+    fn name(&self) -> &'static str {
+        "pg_type"
+    }
+
+    fn columns(&self) -> &'static [(&'static str, SqlType)] {
+        &[
+            ("oid", SqlType::Oid),
+            ("typname", SqlType::Name),
+            ("typnamespace", SqlType::Oid),
+            ("typowner", SqlType::Integer),
+            ("typlen", SqlType::SmallInt),
+            ("typbyval", SqlType::Boolean),
+            ("typtype", SqlType::Char(1)),
+            ("typcategory", SqlType::Char(1)),
+            ("typisdefined", SqlType::Boolean),
+            ("typdelim", SqlType::Char(1)),
+            ("typrelid", SqlType::Oid),
+            ("typelem", SqlType::Oid),
+            ("typarray", SqlType::Oid),
+            ("typbasetype", SqlType::Oid),
+            ("typtypmod", SqlType::Integer),
+            ("typnotnull", SqlType::Boolean),
+            ("typcollation", SqlType::Oid),
+        ]
+    }
+
+    fn rows(&self, _ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
+        for (oid, name, size, category) in TYPES {
+            rows.push([
+                Cell::from(*oid),
+                (*name).into(),
+                PG_CATALOG_OID.into(),
+                ADMIN_OID.into(),
+                (*size).into(),
+                (*size > 0).into(),
+                "b".into(),
+                (*category).into(),
+                true.into(),
+                ",".into(),
+                0.into(),
+                0.into(),
+                0.into(),
+                0.into(),
+                (-1).into(),
+                false.into(),
+                0.into(),
+            ]);
+        }
+        Ok(())
+    }
+}
+
+/// OID, name, size in bytes (-1 varies), category.
+const TYPES: &[(u32, &str, i32, &str)] = &[
+    (16, "bool", 1, "B"),
+    (17, "bytea", -1, "U"),
+    (19, "name", 64, "S"),
+    (20, "int8", 8, "N"),
+    (21, "int2", 2, "N"),
+    (23, "int4", 4, "N"),
+    (25, "text", -1, "S"),
+    (26, "oid", 4, "N"),
+    (700, "float4", 4, "N"),
+    (701, "float8", 8, "N"),
+    (705, "unknown", -1, "X"),
+    (1042, "bpchar", -1, "S"),
+    (1043, "varchar", -1, "S"),
+    (1082, "date", 4, "D"),
+    (1083, "time", 8, "D"),
+    (1114, "timestamp", 8, "D"),
+    (1184, "timestamptz", 8, "D"),
+    (1700, "numeric", -1, "N"),
+    (4000, "super", -1, "U"),
+    (6551, "varbyte", -1, "U"),
+];
+
+/// Gives the OID of a type.
+pub fn type_oid(ty: SqlType) -> u32 {
+    match ty {
+        SqlType::Boolean => 16,
+        SqlType::SmallInt => 21,
+        SqlType::Integer => 23,
+        SqlType::BigInt => 20,
+        SqlType::Decimal { .. } => 1700,
+        SqlType::Real => 700,
+        SqlType::Double => 701,
+        SqlType::Char(_) => 1042,
+        SqlType::Varchar(_) => 1043,
+        SqlType::Date => 1082,
+        SqlType::Time => 1083,
+        SqlType::Timestamp => 1114,
+        SqlType::TimestampTz => 1184,
+        SqlType::Varbyte(_) => 6551,
+        SqlType::Super => 4000,
+        SqlType::Oid => 26,
+        SqlType::Name => 19,
+        SqlType::Unknown => 705,
+    }
+}
+
+/// Gives the size of a type in bytes; -1 if it varies.
+pub fn type_size(ty: SqlType) -> i32 {
+    let oid = type_oid(ty);
+    TYPES.iter().find(|(other, ..)| *other == oid).map_or(-1, |(_, _, size, _)| *size)
+}
+
+/// Gives a type's modifier as PostgreSQL packs it: length or precision and scale, plus 4; -1 without.
+pub fn type_modifier(ty: SqlType) -> i32 {
+    let length = |bytes: u32| i32::try_from(bytes).map_or(-1, |bytes| bytes.saturating_add(4));
+    match ty {
+        SqlType::Char(bytes) | SqlType::Varchar(bytes) | SqlType::Varbyte(bytes) => length(bytes),
+        SqlType::Decimal { precision, scale } => {
+            ((i32::from(precision) << 16) | (i32::from(scale) & 0xffff)) + 4
+        }
+        _ => -1,
+    }
+}
