@@ -1,0 +1,366 @@
+//! One connection after its start: the loop over messages, and what simple and extended queries share.
+
+use crate::error::Error;
+use crate::protocol::cancel::Admission;
+use crate::protocol::encode::Encoder;
+use crate::protocol::extended::{Portal, Prepared};
+use crate::protocol::frame::{MESSAGE_BYTES_MAX, Message, Violation};
+use crate::protocol::rows::Rows;
+use crate::protocol::sqlstate::{self, Report};
+use crate::protocol::startup::read_message;
+use crate::protocol::wire_type::wire_type;
+use crate::protocol::{Shared, reply};
+use crate::session::{
+    Answer, Body, CancelHandle, OutputColumn, Parameter, Session, TransactionStatus,
+};
+use blueshift_sql::SqlState;
+use blueshift_sql::statement::{Parsed, Statement};
+use bytes::{Bytes, BytesMut};
+use chrono_tz::Tz;
+use futures::FutureExt;
+use std::collections::HashMap;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
+
+/// Output waits for so many bytes, or for the end of what it belongs to.
+const OUTPUT_BYTES: usize = 64 << 10;
+/// What a client may send ahead while a statement runs.
+const AHEAD_BYTES_MAX: usize = 1 << 20;
+
+/// An encrypted or plain stream.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
+
+/// What begins with the login.
+struct Begun {
+    session: Arc<Mutex<Session>>,
+    cancel: CancelHandle,
+    zone: Tz,
+    _admission: Admission,
+    _place: OwnedSemaphorePermit,
+}
+
+/// One connection.
+pub(super) struct Connection {
+    socket: Box<dyn Socket>,
+    input: BytesMut,
+    /// Messages not yet sent.
+    pub(super) output: BytesMut,
+    pub(super) shared: Arc<Shared>,
+    begun: Option<Begun>,
+    /// Prepared statements by name.
+    pub(super) statements: HashMap<String, Arc<Prepared>>,
+    /// Portals by name.
+    pub(super) portals: HashMap<String, Portal>,
+    /// After an error in extended messages all is skipped until Sync.
+    pub(super) skipping: bool,
+}
+
+impl Connection {
+    pub(super) fn new(socket: Box<dyn Socket>, shared: Arc<Shared>) -> Self {
+        Self {
+            socket,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            shared,
+            begun: None,
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            skipping: false,
+        }
+    }
+
+    /// Begins the session and tells the client.
+    pub(super) fn begin(&mut self, session: Session, admission: Admission, place: OwnedSemaphorePermit) {
+        let cancel = session.cancel_handle();
+        admission.set_handle(cancel.clone());
+        reply::authenticated(&mut self.output);
+        let mut zone = Tz::UTC;
+        for (name, value) in session.initial_parameters() {
+            zone = zone_named(&name, &value).unwrap_or(zone);
+            reply::parameter(&mut self.output, &name, &value);
+        }
+        reply::key(&mut self.output, admission.pid, &admission.secret);
+        reply::ready(&mut self.output, session.transaction_status());
+        let session = Arc::new(Mutex::new(session));
+        self.begun = Some(Begun { session, cancel, zone, _admission: admission, _place: place });
+    }
+
+    /// Reads the next message.
+    pub(super) async fn read(&mut self, bytes_max: usize) -> io::Result<Option<Result<Message, Violation>>> {
+        read_message(&mut self.socket, &mut self.input, bytes_max).await
+    }
+
+    /// Sends what waits.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        if !self.output.is_empty() {
+            self.socket.write_all(&self.output).await?;
+            self.output.clear();
+        }
+        self.socket.flush().await
+    }
+
+    /// Answers messages until the client leaves or the server stops.
+    pub(super) async fn serve(&mut self) -> io::Result<()> {
+        let stop = self.shared.stop.clone();
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = self.read(MESSAGE_BYTES_MAX) => message?,
+                () = stop.cancelled() => {
+                    return self
+                        .end(Report::new(
+                            SqlState::ADMIN_SHUTDOWN,
+                            "terminating connection due to administrator command",
+                        ))
+                        .await;
+                }
+            };
+            match message {
+                None | Some(Ok(Message::Terminate)) => return Ok(()),
+                Some(Ok(message)) => Box::pin(self.answer(message)).await?,
+                Some(Err(violation)) => {
+                    return self.end(Report::new(SqlState::PROTOCOL_VIOLATION, violation.0)).await;
+                }
+            }
+        }
+    }
+
+    /// Tells why the connection ends.
+    async fn end(&mut self, report: Report) -> io::Result<()> {
+        tracing::debug!(code = report.code.0, reason = report.message, "connection ends");
+        reply::error(&mut self.output, "FATAL", &report);
+        self.flush().await?;
+        self.socket.shutdown().await
+    }
+
+    async fn answer(&mut self, message: Message) -> io::Result<()> {
+        match message {
+            Message::Sync => {
+                self.skipping = false;
+                self.ready().await
+            }
+            Message::Query(text) => {
+                self.skipping = false;
+                let outcome = self.simple_query(text).await?;
+                if let Err(report) = outcome {
+                    reply::error(&mut self.output, "ERROR", &report);
+                }
+                self.ready().await
+            }
+            Message::Password(_) | Message::StrayCopy | Message::Terminate => Ok(()),
+            Message::FunctionCall => {
+                let report = Report::unsupported("the function call message", "Call the function in a SELECT.");
+                reply::error(&mut self.output, "ERROR", &report);
+                self.ready().await
+            }
+            _ if self.skipping => Ok(()),
+            message => {
+                if let Err(report) = self.extended(message).await? {
+                    reply::error(&mut self.output, "ERROR", &report);
+                    self.skipping = true;
+                }
+                if self.output.len() >= OUTPUT_BYTES { self.flush().await } else { Ok(()) }
+            }
+        }
+    }
+
+    async fn ready(&mut self) -> io::Result<()> {
+        let status = self.status().await?;
+        if status == TransactionStatus::Idle {
+            // Portals end with their transaction.
+            self.portals.clear();
+        }
+        reply::ready(&mut self.output, status);
+        self.flush().await
+    }
+
+    fn begun(&self) -> io::Result<&Begun> {
+        self.begun.as_ref().ok_or_else(|| io::Error::other("no session"))
+    }
+
+    /// Gives the session, which tasks on the compute runtime lock while they work.
+    pub(super) fn session(&self) -> io::Result<Arc<Mutex<Session>>> {
+        Ok(self.begun()?.session.clone())
+    }
+
+    async fn status(&self) -> io::Result<TransactionStatus> {
+        Ok(self.begun()?.session.lock().await.transaction_status())
+    }
+
+    /// Tells the session that rows failed or were left.
+    pub(super) async fn fail(&self) -> io::Result<()> {
+        self.begun()?.session.lock().await.fail();
+        Ok(())
+    }
+
+    /// Runs work of the session on the compute runtime. A panic in it is the statement's error; if the client
+    /// leaves meanwhile the work is canceled.
+    pub(super) async fn on_compute<T: Send + 'static>(
+        &mut self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> io::Result<Result<T, Report>> {
+        let cancel = self.begun()?.cancel.clone();
+        let compute = self.shared.server.node.resources.compute.clone();
+        let mut task = compute.spawn(AssertUnwindSafe(work).catch_unwind());
+        let mut lost = None;
+        let joined = loop {
+            if lost.is_some() || self.input.len() >= AHEAD_BYTES_MAX {
+                break (&mut task).await;
+            }
+            tokio::select! {
+                joined = &mut task => break joined,
+                read = self.socket.read_buf(&mut self.input) => match read {
+                    Ok(0) => lost = Some(io::Error::from(io::ErrorKind::UnexpectedEof)),
+                    Ok(_) => {}
+                    Err(error) => lost = Some(error),
+                },
+            }
+            if lost.is_some() {
+                cancel.notify.notify_waiters();
+            }
+        };
+        if let Some(error) = lost {
+            return Err(error);
+        }
+        Ok(match joined {
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => Err(sqlstate::report(&error)),
+            Ok(Err(_)) | Err(_) => Err(sqlstate::panicked()),
+        })
+    }
+
+    /// Runs one statement and tells its notices and changed settings.
+    pub(super) async fn run(
+        &mut self,
+        parsed: Parsed,
+        parameters: Vec<Parameter>,
+    ) -> io::Result<Result<Body, Report>> {
+        if let Some(tag) = self.deallocate(&parsed.statement) {
+            return Ok(Ok(Body::Done { tag: tag.to_string() }));
+        }
+        let session = self.session()?;
+        let answer = self
+            .on_compute(async move {
+                let mut session = session.lock().await;
+                Box::pin(session.run(&parsed, &parameters)).await
+            })
+            .await?;
+        let Answer { notices, changed_parameters, body } = match answer {
+            Ok(answer) => answer,
+            Err(report) => return Ok(Err(report)),
+        };
+        notices.iter().for_each(|notice| reply::notice(&mut self.output, notice));
+        for (name, value) in changed_parameters {
+            if let (Some(zone), Some(begun)) = (zone_named(&name, &value), &mut self.begun) {
+                begun.zone = zone;
+            }
+            reply::parameter(&mut self.output, &name, &value);
+        }
+        Ok(Ok(body))
+    }
+
+    /// Forgets a statement that was prepared by message and is dropped by SQL, as psycopg does.
+    fn deallocate(&mut self, statement: &Statement) -> Option<&'static str> {
+        match statement {
+            Statement::Deallocate(deallocate) => match &deallocate.name {
+                Some(name) => self.statements.remove(name).map(|_| "DEALLOCATE"),
+                None => {
+                    self.statements.clear();
+                    None
+                }
+            },
+            Statement::Discard(discard) if discard.what == "all" => {
+                self.statements.clear();
+                self.portals.clear();
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Starts the rows of an answer.
+    pub(super) fn start_rows(
+        &self,
+        columns: &[OutputColumn],
+        stream: datafusion::execution::SendableRecordBatchStream,
+        binary: &[bool],
+    ) -> io::Result<Rows> {
+        let begun = self.begun()?;
+        let encoder = Encoder::new(columns, binary, begun.zone);
+        let compute = &self.shared.server.node.resources.compute;
+        Ok(Rows::start(compute, stream, encoder, begun.cancel.clone()))
+    }
+
+    /// Writes RowDescription.
+    pub(super) fn describe(&mut self, columns: &[OutputColumn], binary: &[bool]) {
+        let binary = |index: usize| binary.get(index).copied().unwrap_or(false);
+        let told = columns.iter().enumerate().map(|(index, column)| {
+            (column.name.as_str(), wire_type(column.ty, &column.arrow), binary(index))
+        });
+        reply::columns(&mut self.output, told);
+    }
+
+    /// Sends rows, all or at most `rows_max`; `true` if none are left. Waits for the socket, so that the plan does.
+    pub(super) async fn send_rows(
+        &mut self,
+        rows: &mut Rows,
+        rows_max: Option<u64>,
+    ) -> io::Result<Result<bool, Report>> {
+        let mut left = rows_max.unwrap_or(u64::MAX);
+        while left > 0 {
+            let before = rows.sent;
+            match self.watch(rows.next(left)).await? {
+                Ok(Some(bytes)) => self.send(bytes).await?,
+                Ok(None) => return Ok(Ok(true)),
+                Err(report) => return Ok(Err(report)),
+            }
+            left -= rows.sent - before;
+        }
+        Ok(self.watch(rows.more()).await?.map(|more| !more))
+    }
+
+    /// Waits for rows, and for the client to leave.
+    async fn watch<T>(&mut self, rows: impl Future<Output = T>) -> io::Result<T> {
+        let mut rows = std::pin::pin!(rows);
+        loop {
+            if self.input.len() >= AHEAD_BYTES_MAX {
+                return Ok(rows.await);
+            }
+            tokio::select! {
+                biased;
+                rows = &mut rows => return Ok(rows),
+                read = self.socket.read_buf(&mut self.input) => if read? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                },
+            }
+        }
+    }
+
+    async fn send(&mut self, bytes: Bytes) -> io::Result<()> {
+        if self.output.len() + bytes.len() < OUTPUT_BYTES / 2 {
+            self.output.extend_from_slice(&bytes);
+            return Ok(());
+        }
+        if !self.output.is_empty() {
+            self.socket.write_all(&self.output).await?;
+            self.output.clear();
+        }
+        self.socket.write_all(&bytes).await
+    }
+}
+
+/// Gives the tag of finished rows. As in PostgreSQL, SHOW and EXPLAIN do not count.
+pub(super) fn rows_tag(tag: &str, rows: u64) -> String {
+    match tag {
+        "SHOW" | "EXPLAIN" => tag.to_string(),
+        _ => format!("{tag} {rows}"),
+    }
+}
+
+fn zone_named(name: &str, value: &str) -> Option<Tz> {
+    name.eq_ignore_ascii_case("timezone").then(|| value.parse().unwrap_or(Tz::UTC))
+}

@@ -1,0 +1,53 @@
+//! Simple queries: any number of statements in one message, text results.
+
+use crate::error::Error;
+use crate::protocol::connection::{Connection, rows_tag};
+use crate::protocol::reply;
+use crate::protocol::sqlstate::Report;
+use crate::session::Body;
+use blueshift_sql::statement::Parsed;
+use std::io;
+
+impl Connection {
+    /// Runs the statements of a message in order; the first error ends it.
+    pub(super) async fn simple_query(&mut self, text: String) -> io::Result<Result<(), Report>> {
+        // A simple query takes the place of the unnamed statement and portal.
+        self.statements.remove("");
+        self.portals.remove("");
+        let parse = async move { blueshift_sql::statement::parse(&text).map_err(Error::Sql) };
+        let statements = match self.on_compute(parse).await? {
+            Ok(statements) => statements,
+            Err(report) => return Ok(Err(report)),
+        };
+        if statements.is_empty() {
+            reply::empty_query(&mut self.output);
+            return Ok(Ok(()));
+        }
+        let alone = statements.len() == 1;
+        for parsed in statements {
+            if let Err(report) = self.simple_statement(parsed, alone).await? {
+                return Ok(Err(report));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn simple_statement(&mut self, parsed: Parsed, alone: bool) -> io::Result<Result<(), Report>> {
+        match self.run(parsed, Vec::new()).await? {
+            Err(report) => return Ok(Err(report)),
+            Ok(Body::Done { tag }) => reply::complete(&mut self.output, &tag),
+            Ok(Body::Empty) if alone => reply::empty_query(&mut self.output),
+            Ok(Body::Empty) => {}
+            Ok(Body::Rows { columns, stream, tag }) => {
+                self.describe(&columns, &[]);
+                let mut rows = self.start_rows(&columns, stream, &[])?;
+                if let Err(report) = self.send_rows(&mut rows, None).await? {
+                    self.fail().await?;
+                    return Ok(Err(report));
+                }
+                reply::complete(&mut self.output, &rows_tag(tag, rows.sent));
+            }
+        }
+        Ok(Ok(()))
+    }
+}

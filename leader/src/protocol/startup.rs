@@ -1,0 +1,317 @@
+//! From an accepted socket to a session: encryption, start-up message, password.
+
+use crate::access::scram;
+use crate::protocol::connection::{Connection, Socket};
+use crate::protocol::frame::{self, Message};
+use crate::protocol::sqlstate::{self, Report};
+use crate::protocol::{Shared, reply};
+use crate::session::{LoginFacts, Session};
+use blueshift_sql::SqlState;
+use bytes::{Buf, Bytes, BytesMut};
+use pgwire::api::auth::sasl::scram::ScramServerAuth;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// The largest start-up message, as in PostgreSQL.
+const STARTUP_BYTES_MAX: usize = 10_000;
+/// The largest message before the password was checked.
+const PASSWORD_BYTES_MAX: usize = 10_000;
+const CODE_CANCEL: u32 = 1234 << 16 | 5678;
+const CODE_TLS: u32 = 1234 << 16 | 5679;
+const CODE_GSS: u32 = 1234 << 16 | 5680;
+/// The first byte of a TLS handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+const MECHANISM: &str = "SCRAM-SHA-256";
+const MECHANISM_BOUND: &str = "SCRAM-SHA-256-PLUS";
+
+/// Why there will be no session.
+pub(super) enum Refused {
+    /// The client went, or only had something to cancel.
+    Gone,
+    /// What it sent is not the protocol; said in the log, at debug.
+    Garbage(String),
+    /// It was told.
+    Told(Report),
+}
+
+impl From<std::io::Error> for Refused {
+    fn from(error: std::io::Error) -> Self {
+        Refused::Garbage(error.to_string())
+    }
+}
+
+/// The start-up message.
+struct Startup {
+    minor: u16,
+    parameters: Vec<(String, String)>,
+    /// Options of the protocol that are unknown here.
+    unknown: Vec<String>,
+}
+
+/// Takes a socket to the point where queries may come.
+pub(super) async fn start(
+    socket: TcpStream,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+) -> Result<Connection, Refused> {
+    let (mut connection, encrypted, startup) = negotiate(socket, shared).await?;
+    match log_in(&mut connection, peer, encrypted, startup, shared).await {
+        Ok(()) => Ok(connection),
+        Err(Refused::Told(report)) => {
+            reply::error(&mut connection.output, "FATAL", &report);
+            connection.flush().await?;
+            Err(Refused::Told(report))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// Answers requests for encryption until the start-up message comes.
+async fn negotiate(
+    mut tcp: TcpStream,
+    shared: &Arc<Shared>,
+) -> Result<(Connection, bool, Startup), Refused> {
+    let mut first = [0_u8; 1];
+    if tcp.peek(&mut first).await? == 0 {
+        return Err(Refused::Gone);
+    }
+    let mut encrypted = first == [TLS_HANDSHAKE];
+    let mut socket: Box<dyn Socket> = if encrypted {
+        Box::new(shared.tls.accept(tcp).await?)
+    } else {
+        loop {
+            // Bytes are read exactly, so that nothing sent before the handshake is taken for encrypted.
+            match read_startup(&mut tcp).await? {
+                (CODE_TLS, _) => {
+                    tcp.write_all(b"S").await?;
+                    encrypted = true;
+                    break Box::new(shared.tls.accept(tcp).await?);
+                }
+                (CODE_GSS, _) => tcp.write_all(b"N").await?,
+                (code, body) => return finish(Box::new(tcp), code, body, false, shared).await,
+            }
+        }
+    };
+    let (code, body) = read_startup(&mut socket).await?;
+    finish(socket, code, body, encrypted, shared).await
+}
+
+async fn finish(
+    socket: Box<dyn Socket>,
+    code: u32,
+    body: Bytes,
+    encrypted: bool,
+    shared: &Arc<Shared>,
+) -> Result<(Connection, bool, Startup), Refused> {
+    if code == CODE_CANCEL {
+        let mut body = body;
+        if let Ok(pid) = body.try_get_i32() {
+            shared.registry.cancel(pid, &body);
+        }
+        return Err(Refused::Gone);
+    }
+    let (major, minor) = ((code >> 16) as u16, (code & 0xffff) as u16);
+    let mut connection = Connection::new(socket, shared.clone());
+    if major != 3 {
+        if major > 9 {
+            return Err(Refused::Garbage(format!("start-up code {code:#x} is no protocol version")));
+        }
+        let report = Report::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.2"),
+        );
+        reply::error(&mut connection.output, "FATAL", &report);
+        connection.flush().await?;
+        return Err(Refused::Told(report));
+    }
+    let Some(startup) = parse(minor, &body) else {
+        return Err(Refused::Garbage("invalid start-up packet layout".into()));
+    };
+    Ok((connection, encrypted, startup))
+}
+
+/// Reads a message without a kind: length, code, body.
+async fn read_startup(
+    socket: &mut (impl AsyncReadExt + Unpin + ?Sized),
+) -> Result<(u32, Bytes), Refused> {
+    let length = socket.read_u32().await? as usize;
+    if !(8..=STARTUP_BYTES_MAX).contains(&length) {
+        return Err(Refused::Garbage(format!("invalid length of start-up packet {length}")));
+    }
+    let code = socket.read_u32().await?;
+    let mut body = vec![0; length - 8];
+    socket.read_exact(&mut body).await?;
+    Ok((code, body.into()))
+}
+
+/// Reads names and values; any name is accepted, as Redshift does.
+fn parse(minor: u16, body: &[u8]) -> Option<Startup> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut words = text.split('\0');
+    let (mut parameters, mut unknown) = (Vec::new(), Vec::new());
+    loop {
+        match words.next()? {
+            "" => break,
+            name if name.starts_with("_pq_.") => {
+                unknown.push(name.to_string());
+                words.next()?;
+            }
+            name => parameters.push((name.to_ascii_lowercase(), words.next()?.to_string())),
+        }
+    }
+    Some(Startup { minor, parameters, unknown })
+}
+
+async fn log_in(
+    connection: &mut Connection,
+    peer: SocketAddr,
+    encrypted: bool,
+    startup: Startup,
+    shared: &Arc<Shared>,
+) -> Result<(), Refused> {
+    let find = |name: &str| {
+        startup.parameters.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.clone())
+    };
+    let told = |code, text: String| Refused::Told(Report::new(code, text));
+    let Some(user) = find("user") else {
+        return Err(told(
+            SqlState::INVALID_AUTHORIZATION,
+            "no PostgreSQL user name specified in startup packet".into(),
+        ));
+    };
+    if !encrypted && !shared.insecure && !peer.ip().to_canonical().is_loopback() {
+        let report = Report::new(
+            SqlState::INVALID_AUTHORIZATION,
+            format!("no encryption: host \"{}\", user \"{user}\"", peer.ip()),
+        );
+        return Err(Refused::Told(report.with_hint(
+            "Connect with sslmode=require, or start the server with --insecure on a network you trust.",
+        )));
+    }
+    if startup.minor > 2 || !startup.unknown.is_empty() {
+        reply::negotiate(&mut connection.output, &startup.unknown);
+    }
+    let Ok(place) = shared.places.clone().try_acquire_owned() else {
+        return Err(told(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already".into()));
+    };
+    check_password(connection, &user, encrypted, shared).await?;
+    let admission = shared.registry.admit(startup.minor.min(2));
+    let login = LoginFacts {
+        database: find("database").unwrap_or_else(|| user.clone()),
+        user,
+        parameters: startup.parameters,
+        peer: Some(peer),
+        pid: admission.pid,
+    };
+    let server = shared.server.clone();
+    let opened = tokio::task::spawn_blocking(move || Session::open(server, login)).await;
+    let session = match opened {
+        Ok(Ok(session)) => session,
+        Ok(Err(error)) => return Err(Refused::Told(sqlstate::report(&error))),
+        Err(_) => return Err(Refused::Told(sqlstate::panicked())),
+    };
+    connection.begin(session, admission, place);
+    connection.flush().await?;
+    Ok(())
+}
+
+/// Speaks SCRAM-SHA-256, bound to the TLS channel if there is one. All failures look alike.
+async fn check_password(
+    connection: &mut Connection,
+    user: &str,
+    encrypted: bool,
+    shared: &Arc<Shared>,
+) -> Result<(), Refused> {
+    let wrong = || {
+        Refused::Told(Report::new(
+            SqlState::INVALID_PASSWORD,
+            format!("password authentication failed for user \"{user}\""),
+        ))
+    };
+    let verifier = match shared.server.user(user) {
+        Ok(found) => found.and_then(|user| user.verifier.clone()),
+        Err(error) => return Err(Refused::Told(sqlstate::report(&error))),
+    };
+    let secret = match verifier {
+        Some(verifier) => {
+            scram::parse(&verifier).map_err(|error| Refused::Told(sqlstate::report(&error)))?
+        }
+        None => scram::mock(user, &shared.mock_key),
+    };
+    let bound = if encrypted { shared.scram_bound.clone() } else { None };
+    let offered = match &bound {
+        Some(_) => &[MECHANISM_BOUND, MECHANISM][..],
+        None => &[MECHANISM][..],
+    };
+    let auth = bound.unwrap_or_else(ScramServerAuth::new);
+    reply::sasl(&mut connection.output, offered);
+    let mut first = read_password(connection).await?;
+    let name_end = first.iter().position(|byte| *byte == 0).ok_or_else(wrong)?;
+    let name = first.split_to(name_end);
+    let chosen = offered.iter().any(|mechanism| mechanism.as_bytes() == &name[..]);
+    first.advance(1);
+    let length = first.try_get_i32().map_err(|_| wrong())?;
+    if !chosen || usize::try_from(length) != Ok(first.len()) {
+        return Err(wrong());
+    }
+    let (server_first, waiting) =
+        auth.on_client_first_message_with_secret(&first, secret).map_err(|_| wrong())?;
+    reply::sasl_continue(&mut connection.output, &server_first);
+    let last = read_password(connection).await?;
+    let server_final = waiting.on_client_final_message(&last).map_err(|_| wrong())?;
+    reply::sasl_final(&mut connection.output, &server_final);
+    Ok(())
+}
+
+async fn read_password(connection: &mut Connection) -> Result<Bytes, Refused> {
+    connection.flush().await?;
+    match connection.read(PASSWORD_BYTES_MAX).await? {
+        None | Some(Ok(Message::Terminate)) => Err(Refused::Gone),
+        Some(Ok(Message::Password(bytes))) => Ok(bytes),
+        Some(Ok(_)) => Err(Refused::Told(Report::new(
+            SqlState::PROTOCOL_VIOLATION,
+            "expected SASL response",
+        ))),
+        Some(Err(violation)) => Err(Refused::Garbage(violation.to_string())),
+    }
+}
+
+/// Reads the next message of a buffer that grows from the socket.
+pub(super) async fn read_message(
+    socket: &mut Box<dyn Socket>,
+    input: &mut BytesMut,
+    bytes_max: usize,
+) -> std::io::Result<Option<Result<Message, frame::Violation>>> {
+    loop {
+        match frame::next(input, bytes_max) {
+            Ok(Some(message)) => return Ok(Some(Ok(message))),
+            Err(violation) => return Ok(Some(Err(violation))),
+            Ok(None) => {
+                input.reserve(8 << 10);
+                if socket.read_buf(input).await? == 0 {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_up_parameters_of_any_name_are_kept() {
+        let startup = parse(0, b"user\0u\0Driver_Version\0x\0_pq_.new\0y\0\0").unwrap();
+        assert_eq!(
+            startup.parameters,
+            [("user".to_string(), "u".to_string()), ("driver_version".into(), "x".into())]
+        );
+        assert_eq!(startup.unknown, ["_pq_.new"]);
+        for body in [&b"user"[..], b"user\0u", b"\xff\0"] {
+            assert!(parse(0, body).is_none(), "{body:?}");
+        }
+    }
+}
