@@ -1,3 +1,5 @@
 //! The one binary, `blueshift`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    blueshift_leader::cli::main()
+}

@@ -30,7 +30,8 @@ pub fn verifier(password: &str) -> String {
 /// Makes a password for a user who did not choose one.
 pub fn generate_password() -> String {
     let mut random = rand::rng();
-    let letter = |_| char::from(GENERATED_ALPHABET[random.random_range(0..GENERATED_ALPHABET.len())]);
+    let letter =
+        |_| char::from(GENERATED_ALPHABET[random.random_range(0..GENERATED_ALPHABET.len())]);
     (0..GENERATED_LENGTH).map(letter).collect()
 }
 
@@ -46,12 +47,20 @@ pub fn parse(verifier: &str) -> Result<ScramSecret> {
 
 /// Tells whether a password is the one a verifier was made of.
 pub fn matches(verifier: &str, password: &str) -> bool {
-    let Some(ScramSecret::Verifier { salt, iterations, stored_key, .. }) = fields(verifier) else {
+    let Some(ScramSecret::Verifier {
+        salt,
+        iterations,
+        stored_key,
+        ..
+    }) = fields(verifier)
+    else {
         return false;
     };
     let salted = gen_salted_password(password, &salt, iterations);
     match ScramSecret::verifier_from_salted_password(salt, salted, iterations) {
-        ScramSecret::Verifier { stored_key: other, .. } => other == stored_key,
+        ScramSecret::Verifier {
+            stored_key: other, ..
+        } => other == stored_key,
         ScramSecret::SaltedPassword { .. } => false,
     }
 }
@@ -76,7 +85,12 @@ fn secret(password: &str, salt: Vec<u8>) -> ScramSecret {
 
 fn display(secret: &ScramSecret) -> String {
     match secret {
-        ScramSecret::Verifier { salt, iterations, stored_key, server_key } => format!(
+        ScramSecret::Verifier {
+            salt,
+            iterations,
+            stored_key,
+            server_key,
+        } => format!(
             "{SCHEME}${iterations}:{}${}:{}",
             STANDARD.encode(salt),
             STANDARD.encode(stored_key),
@@ -94,8 +108,14 @@ fn fields(verifier: &str) -> Option<ScramSecret> {
     Some(ScramSecret::Verifier {
         salt: STANDARD.decode(salt).ok()?,
         iterations: iterations.parse().ok()?,
-        stored_key: STANDARD.decode(stored_key).ok().filter(|key| key.len() == 32)?,
-        server_key: STANDARD.decode(server_key).ok().filter(|key| key.len() == 32)?,
+        stored_key: STANDARD
+            .decode(stored_key)
+            .ok()
+            .filter(|key| key.len() == 32)?,
+        server_key: STANDARD
+            .decode(server_key)
+            .ok()
+            .filter(|key| key.len() == 32)?,
     })
 }
 
@@ -114,7 +134,12 @@ mod tests {
 
     #[test]
     fn a_damaged_verifier_is_refused() {
-        for text in ["", "md5abc", "SCRAM-SHA-256$x:AAAA$AAAA:AAAA", "SCRAM-SHA-256$4096:AAAA$AAAA:AAAA"] {
+        for text in [
+            "",
+            "md5abc",
+            "SCRAM-SHA-256$x:AAAA$AAAA:AAAA",
+            "SCRAM-SHA-256$4096:AAAA$AAAA:AAAA",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

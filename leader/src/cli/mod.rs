@@ -1,1 +1,42 @@
 //! One file per command.
+//!
+//! Exit codes: 0 a clean end, 1 the command failed, 2 wrong arguments.
+
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// An open-source columnar data warehouse that speaks Amazon Redshift.
+#[derive(Parser)]
+#[command(name = "blueshift", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves a data directory.
+    Serve(serve::Serve),
+    /// Prints the version.
+    Version,
+}
+
+/// Runs the command of the process's arguments.
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Serve(serve) => serve::run(serve),
+        Command::Version => writeln!(std::io::stdout(), "blueshift {}", env!("CARGO_PKG_VERSION"))
+            .map_err(Into::into),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nowhere is left to tell that telling failed.
+            let _untold = writeln!(std::io::stderr(), "blueshift: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

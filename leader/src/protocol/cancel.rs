@@ -24,7 +24,11 @@ pub(super) struct Registry {
 impl Registry {
     /// Gives a new connection its process id and secret. They end with the returned value.
     pub(super) fn admit(self: &std::sync::Arc<Self>, minor: u16) -> Admission {
-        let length = if minor < 2 { SECRET_BYTES_3_0 } else { SECRET_BYTES_3_2 };
+        let length = if minor < 2 {
+            SECRET_BYTES_3_0
+        } else {
+            SECRET_BYTES_3_2
+        };
         let secret: Vec<u8> = (0..length).map(|_| rand::random()).collect();
         let mut state = self.state();
         loop {
@@ -32,7 +36,11 @@ impl Registry {
             let pid = state.last_pid;
             if !state.open.contains_key(&pid) {
                 state.open.insert(pid, (secret.clone(), None));
-                return Admission { registry: self.clone(), pid, secret };
+                return Admission {
+                    registry: self.clone(),
+                    pid,
+                    secret,
+                };
             }
         }
     }
@@ -49,9 +57,13 @@ impl Registry {
 
     /// Cancels whatever runs.
     pub(super) fn cancel_all(&self) {
-        self.state().open.values().filter_map(|(_, handle)| handle.as_ref()).for_each(|handle| {
-            handle.notify.notify_waiters();
-        });
+        self.state()
+            .open
+            .values()
+            .filter_map(|(_, handle)| handle.as_ref())
+            .for_each(|handle| {
+                handle.notify.notify_waiters();
+            });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

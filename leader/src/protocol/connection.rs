@@ -31,8 +31,8 @@ const OUTPUT_BYTES: usize = 64 << 10;
 const AHEAD_BYTES_MAX: usize = 1 << 20;
 
 /// An encrypted or plain stream.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Socket for T {}
 
 /// What begins with the login.
 struct Begun {
@@ -74,7 +74,12 @@ impl Connection {
     }
 
     /// Begins the session and tells the client.
-    pub(super) fn begin(&mut self, session: Session, admission: Admission, place: OwnedSemaphorePermit) {
+    pub(super) fn begin(
+        &mut self,
+        session: Session,
+        admission: Admission,
+        place: OwnedSemaphorePermit,
+    ) {
         let cancel = session.cancel_handle();
         admission.set_handle(cancel.clone());
         reply::authenticated(&mut self.output);
@@ -86,11 +91,20 @@ impl Connection {
         reply::key(&mut self.output, admission.pid, &admission.secret);
         reply::ready(&mut self.output, session.transaction_status());
         let session = Arc::new(Mutex::new(session));
-        self.begun = Some(Begun { session, cancel, zone, _admission: admission, _place: place });
+        self.begun = Some(Begun {
+            session,
+            cancel,
+            zone,
+            _admission: admission,
+            _place: place,
+        });
     }
 
     /// Reads the next message.
-    pub(super) async fn read(&mut self, bytes_max: usize) -> io::Result<Option<Result<Message, Violation>>> {
+    pub(super) async fn read(
+        &mut self,
+        bytes_max: usize,
+    ) -> io::Result<Option<Result<Message, Violation>>> {
         read_message(&mut self.socket, &mut self.input, bytes_max).await
     }
 
@@ -123,7 +137,9 @@ impl Connection {
                 None | Some(Ok(Message::Terminate)) => return Ok(()),
                 Some(Ok(message)) => Box::pin(self.answer(message)).await?,
                 Some(Err(violation)) => {
-                    return self.end(Report::new(SqlState::PROTOCOL_VIOLATION, violation.0)).await;
+                    return self
+                        .end(Report::new(SqlState::PROTOCOL_VIOLATION, violation.0))
+                        .await;
                 }
             }
         }
@@ -131,7 +147,11 @@ impl Connection {
 
     /// Tells why the connection ends.
     async fn end(&mut self, report: Report) -> io::Result<()> {
-        tracing::debug!(code = report.code.0, reason = report.message, "connection ends");
+        tracing::debug!(
+            code = report.code.0,
+            reason = report.message,
+            "connection ends"
+        );
         reply::error(&mut self.output, "FATAL", &report);
         self.flush().await?;
         self.socket.shutdown().await
@@ -153,7 +173,10 @@ impl Connection {
             }
             Message::Password(_) | Message::StrayCopy | Message::Terminate => Ok(()),
             Message::FunctionCall => {
-                let report = Report::unsupported("the function call message", "Call the function in a SELECT.");
+                let report = Report::unsupported(
+                    "the function call message",
+                    "Call the function in a SELECT.",
+                );
                 reply::error(&mut self.output, "ERROR", &report);
                 self.ready().await
             }
@@ -163,7 +186,11 @@ impl Connection {
                     reply::error(&mut self.output, "ERROR", &report);
                     self.skipping = true;
                 }
-                if self.output.len() >= OUTPUT_BYTES { self.flush().await } else { Ok(()) }
+                if self.output.len() >= OUTPUT_BYTES {
+                    self.flush().await
+                } else {
+                    Ok(())
+                }
             }
         }
     }
@@ -179,7 +206,9 @@ impl Connection {
     }
 
     fn begun(&self) -> io::Result<&Begun> {
-        self.begun.as_ref().ok_or_else(|| io::Error::other("no session"))
+        self.begun
+            .as_ref()
+            .ok_or_else(|| io::Error::other("no session"))
     }
 
     /// Gives the session, which tasks on the compute runtime lock while they work.
@@ -240,7 +269,9 @@ impl Connection {
         parameters: Vec<Parameter>,
     ) -> io::Result<Result<Body, Report>> {
         if let Some(tag) = self.deallocate(&parsed.statement) {
-            return Ok(Ok(Body::Done { tag: tag.to_string() }));
+            return Ok(Ok(Body::Done {
+                tag: tag.to_string(),
+            }));
         }
         let session = self.session()?;
         let answer = self
@@ -249,11 +280,17 @@ impl Connection {
                 Box::pin(session.run(&parsed, &parameters)).await
             })
             .await?;
-        let Answer { notices, changed_parameters, body } = match answer {
+        let Answer {
+            notices,
+            changed_parameters,
+            body,
+        } = match answer {
             Ok(answer) => answer,
             Err(report) => return Ok(Err(report)),
         };
-        notices.iter().for_each(|notice| reply::notice(&mut self.output, notice));
+        notices
+            .iter()
+            .for_each(|notice| reply::notice(&mut self.output, notice));
         for (name, value) in changed_parameters {
             if let (Some(zone), Some(begun)) = (zone_named(&name, &value), &mut self.begun) {
                 begun.zone = zone;
@@ -299,7 +336,11 @@ impl Connection {
     pub(super) fn describe(&mut self, columns: &[OutputColumn], binary: &[bool]) {
         let binary = |index: usize| binary.get(index).copied().unwrap_or(false);
         let told = columns.iter().enumerate().map(|(index, column)| {
-            (column.name.as_str(), wire_type(column.ty, &column.arrow), binary(index))
+            (
+                column.name.as_str(),
+                wire_type(column.ty, &column.arrow),
+                binary(index),
+            )
         });
         reply::columns(&mut self.output, told);
     }
@@ -362,5 +403,6 @@ pub(super) fn rows_tag(tag: &str, rows: u64) -> String {
 }
 
 fn zone_named(name: &str, value: &str) -> Option<Tz> {
-    name.eq_ignore_ascii_case("timezone").then(|| value.parse().unwrap_or(Tz::UTC))
+    name.eq_ignore_ascii_case("timezone")
+        .then(|| value.parse().unwrap_or(Tz::UTC))
 }

@@ -45,7 +45,11 @@ impl Encoder {
     /// Chooses how columns are written; `binary` has one entry a column, `zone` is where TIMESTAMPTZ is shown.
     pub(super) fn new(columns: &[OutputColumn], binary: &[bool], zone: Tz) -> Self {
         let binary = binary.iter().copied().chain(std::iter::repeat(false));
-        let columns = columns.iter().map(|column| kind(column.ty, &column.arrow)).zip(binary).collect();
+        let columns = columns
+            .iter()
+            .map(|column| kind(column.ty, &column.arrow))
+            .zip(binary)
+            .collect();
         Self { columns, zone }
     }
 
@@ -79,18 +83,27 @@ impl Encoder {
             patch(&mut out, start, 0)?;
             row_ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
             if out.len() >= CHUNK_BYTES {
-                chunks.push(Chunk { bytes: out.split().freeze(), row_ends: std::mem::take(&mut row_ends) });
+                chunks.push(Chunk {
+                    bytes: out.split().freeze(),
+                    row_ends: std::mem::take(&mut row_ends),
+                });
             }
         }
         if !row_ends.is_empty() {
-            chunks.push(Chunk { bytes: out.freeze(), row_ends });
+            chunks.push(Chunk {
+                bytes: out.freeze(),
+                row_ends,
+            });
         }
         Ok(chunks)
     }
 
     /// Casts the few arrays that are not in the form their kind is written from.
     fn canonical(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ArrowError> {
-        let strict = CastOptions { safe: false, ..CastOptions::default() };
+        let strict = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
         let columns = batch.columns().iter().zip(&self.columns);
         columns
             .map(|(array, (kind, _))| match form(*kind, array.data_type()) {
@@ -124,7 +137,10 @@ fn form(kind: Kind, from: &DataType) -> Form {
         (Kind::Text | Kind::Char(_), DataType::Utf8 | DataType::Utf8View) => return Form::AsIs,
         (Kind::Text | Kind::Char(_), DataType::LargeUtf8 | DataType::Null) => DataType::Utf8View,
         (Kind::Text | Kind::Char(_), DataType::Dictionary(_, values))
-            if matches!(**values, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) =>
+            if matches!(
+                **values,
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+            ) =>
         {
             DataType::Utf8View
         }
@@ -133,9 +149,10 @@ fn form(kind: Kind, from: &DataType) -> Form {
         (Kind::Bytes, _) => DataType::BinaryView,
         (Kind::Numeric, DataType::Decimal128(..)) => return Form::AsIs,
         (Kind::Numeric, DataType::Decimal256(_, scale)) => DataType::Decimal128(38, *scale),
-        (Kind::Numeric, DataType::Decimal64(precision, scale) | DataType::Decimal32(precision, scale)) => {
-            DataType::Decimal128(*precision, *scale)
-        }
+        (
+            Kind::Numeric,
+            DataType::Decimal64(precision, scale) | DataType::Decimal32(precision, scale),
+        ) => DataType::Decimal128(*precision, *scale),
         (Kind::Numeric, _) => DataType::Decimal128(38, 0),
         (Kind::Bool, _) => DataType::Boolean,
         (Kind::Int2, _) => DataType::Int16,
@@ -145,7 +162,9 @@ fn form(kind: Kind, from: &DataType) -> Form {
         (Kind::Float8, _) => DataType::Float64,
         (Kind::Date, _) => DataType::Date32,
         (Kind::Time, _) => DataType::Time64(TimeUnit::Microsecond),
-        (Kind::Timestamp | Kind::TimestampTz, DataType::Timestamp(TimeUnit::Microsecond, _)) => return Form::AsIs,
+        (Kind::Timestamp | Kind::TimestampTz, DataType::Timestamp(TimeUnit::Microsecond, _)) => {
+            return Form::AsIs;
+        }
         (Kind::Timestamp, _) => DataType::Timestamp(TimeUnit::Microsecond, None),
         (Kind::TimestampTz, DataType::Timestamp(_, zone)) => {
             DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
@@ -153,14 +172,22 @@ fn form(kind: Kind, from: &DataType) -> Form {
         (Kind::TimestampTz, _) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         (Kind::Interval, _) => DataType::Interval(IntervalUnit::MonthDayNano),
     };
-    if *from == to { Form::AsIs } else { Form::Cast(to) }
+    if *from == to {
+        Form::AsIs
+    } else {
+        Form::Cast(to)
+    }
 }
 
 /// Shows values of types the wire has no form for.
 fn display(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(array, &options)?;
-    let texts = (0..array.len()).map(|row| array.is_valid(row).then(|| formatter.value(row).to_string()));
+    let texts = (0..array.len()).map(|row| {
+        array
+            .is_valid(row)
+            .then(|| formatter.value(row).to_string())
+    });
     Ok(std::sync::Arc::new(texts.collect::<StringArray>()))
 }
 
@@ -204,31 +231,36 @@ impl<'a> Cells<'a> {
             Kind::Oid => array.as_primitive_opt::<Int64Type>().map(Self::Oid),
             Kind::Float4 => array.as_primitive_opt::<Float32Type>().map(Self::Float4),
             Kind::Float8 => array.as_primitive_opt::<Float64Type>().map(Self::Float8),
-            Kind::Numeric => {
-                array.as_primitive_opt::<Decimal128Type>().map(|array| Self::Numeric(array, scale))
-            }
-            Kind::Text | Kind::Char(_) if view => {
-                array.as_string_view_opt().map(|array| Self::TextView(array, width))
-            }
-            Kind::Text | Kind::Char(_) => {
-                array.as_string_opt::<i32>().map(|array| Self::Text(array, width))
-            }
+            Kind::Numeric => array
+                .as_primitive_opt::<Decimal128Type>()
+                .map(|array| Self::Numeric(array, scale)),
+            Kind::Text | Kind::Char(_) if view => array
+                .as_string_view_opt()
+                .map(|array| Self::TextView(array, width)),
+            Kind::Text | Kind::Char(_) => array
+                .as_string_opt::<i32>()
+                .map(|array| Self::Text(array, width)),
             Kind::Date => array.as_primitive_opt::<Date32Type>().map(Self::Date),
-            Kind::Time => array.as_primitive_opt::<Time64MicrosecondType>().map(Self::Time),
-            Kind::Timestamp => {
-                array.as_primitive_opt::<TimestampMicrosecondType>().map(Self::Timestamp)
-            }
+            Kind::Time => array
+                .as_primitive_opt::<Time64MicrosecondType>()
+                .map(Self::Time),
+            Kind::Timestamp => array
+                .as_primitive_opt::<TimestampMicrosecondType>()
+                .map(Self::Timestamp),
             Kind::TimestampTz => array
                 .as_primitive_opt::<TimestampMicrosecondType>()
                 .map(|array| Self::TimestampTz(array, zone)),
             Kind::Bytes if view => array.as_binary_view_opt().map(Self::BytesView),
             Kind::Bytes => array.as_binary_opt::<i32>().map(Self::Bytes),
-            Kind::Interval => {
-                array.as_primitive_opt::<IntervalMonthDayNanoType>().map(Self::Interval)
-            }
+            Kind::Interval => array
+                .as_primitive_opt::<IntervalMonthDayNanoType>()
+                .map(Self::Interval),
         };
         cells.ok_or_else(|| {
-            ArrowError::SchemaError(format!("internal error: {} cannot be sent", array.data_type()))
+            ArrowError::SchemaError(format!(
+                "internal error: {} cannot be sent",
+                array.data_type()
+            ))
         })
     }
 

@@ -105,13 +105,21 @@ impl Connection {
             ));
         }
         let formats = binary_flags(&bind.parameter_formats, wanted)?;
-        let values = bind.parameters.iter().zip(&prepared.parameters).zip(formats);
+        let values = bind
+            .parameters
+            .iter()
+            .zip(&prepared.parameters)
+            .zip(formats);
         let parameters = values
             .map(|((value, ty), binary)| parameter::decode(value.as_ref(), *ty, binary))
             .collect::<Result<Vec<_>, _>>()?;
         let columns = prepared.columns.as_ref().map_or(0, Vec::len);
         let binary = binary_flags(&bind.result_formats, columns)?;
-        let portal = Portal { prepared, binary, progress: Progress::New(parameters) };
+        let portal = Portal {
+            prepared,
+            binary,
+            progress: Progress::New(parameters),
+        };
         self.portals.insert(bind.portal, portal);
         reply::bind_complete(&mut self.output);
         Ok(())
@@ -133,7 +141,11 @@ impl Connection {
         let (prepared, binary) = match target {
             Target::Statement(name) => {
                 let prepared = self.statement(name)?.clone();
-                let oids: Vec<u32> = prepared.parameters.iter().map(|ty| parameter_oid(*ty)).collect();
+                let oids: Vec<u32> = prepared
+                    .parameters
+                    .iter()
+                    .map(|ty| parameter_oid(*ty))
+                    .collect();
                 reply::parameters(&mut self.output, &oids);
                 (prepared, Vec::new())
             }
@@ -162,9 +174,14 @@ impl Connection {
                 Err(report) => return Ok(Err(report)),
                 Ok(Body::Done { tag }) => Progress::Finished { tag },
                 Ok(Body::Empty) => Progress::Empty,
-                Ok(Body::Rows { columns, stream, tag }) => {
-                    Progress::Rows { rows: self.start_rows(&columns, stream, &portal.binary)?, tag }
-                }
+                Ok(Body::Rows {
+                    columns,
+                    stream,
+                    tag,
+                }) => Progress::Rows {
+                    rows: self.start_rows(&columns, stream, &portal.binary)?,
+                    tag,
+                },
             };
             if discards {
                 self.portals.clear();
@@ -184,7 +201,9 @@ impl Connection {
                     Ok(false) => reply::suspended(&mut self.output),
                     Ok(true) => {
                         reply::complete(&mut self.output, &rows_tag(tag, rows.sent - before));
-                        portal.progress = Progress::Finished { tag: rows_tag(tag, 0) };
+                        portal.progress = Progress::Finished {
+                            tag: rows_tag(tag, 0),
+                        };
                     }
                 }
             }
@@ -195,12 +214,18 @@ impl Connection {
 }
 
 fn no_portal(name: &str) -> Report {
-    Report::new(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
+    Report::new(
+        SqlState::INVALID_CURSOR_NAME,
+        format!("portal \"{name}\" does not exist"),
+    )
 }
 
 fn too_many(what: &str) -> Report {
-    Report::new(SqlState::PROGRAM_LIMIT_EXCEEDED, format!("more than {NAMES_MAX} {what} in one connection"))
-        .with_hint("Close those no longer needed.")
+    Report::new(
+        SqlState::PROGRAM_LIMIT_EXCEEDED,
+        format!("more than {NAMES_MAX} {what} in one connection"),
+    )
+    .with_hint("Close those no longer needed.")
 }
 
 /// Spreads format codes over `count` values: none is text, one is for all.

@@ -94,7 +94,9 @@ pub(super) fn next(input: &mut BytesMut, bytes_max: usize) -> Result<Option<Mess
         return Err(Violation(format!("invalid message length {length}")));
     }
     if length > bytes_max {
-        return Err(Violation(format!("message of {length} bytes exceeds the limit of {bytes_max}")));
+        return Err(Violation(format!(
+            "message of {length} bytes exceeds the limit of {bytes_max}"
+        )));
     }
     if !known(kind) {
         return Err(Violation(format!("invalid frontend message type {kind}")));
@@ -116,7 +118,11 @@ fn decode(kind: u8, body: Bytes) -> Result<Message, Violation> {
     let mut body = Body(body);
     let message = match kind {
         b'Q' => Message::Query(body.text()?),
-        b'P' => Message::Parse { name: body.text()?, text: body.text()?, types: body.types()? },
+        b'P' => Message::Parse {
+            name: body.text()?,
+            text: body.text()?,
+            types: body.types()?,
+        },
         b'B' => Message::Bind(Bind {
             portal: body.text()?,
             statement: body.text()?,
@@ -137,7 +143,11 @@ fn decode(kind: u8, body: Bytes) -> Result<Message, Violation> {
         b'F' => return Ok(Message::FunctionCall),
         _ => return Ok(Message::StrayCopy),
     };
-    if body.0.is_empty() { Ok(message) } else { Err(Violation("invalid message format".into())) }
+    if body.0.is_empty() {
+        Ok(message)
+    } else {
+        Err(Violation("invalid message format".into()))
+    }
 }
 
 /// The rest of a message's body.
@@ -149,7 +159,11 @@ impl Body {
     }
 
     fn text(&mut self) -> Result<String, Violation> {
-        let end = self.0.iter().position(|byte| *byte == 0).ok_or_else(Self::short)?;
+        let end = self
+            .0
+            .iter()
+            .position(|byte| *byte == 0)
+            .ok_or_else(Self::short)?;
         let text = self.0.split_to(end);
         self.0.advance(1);
         String::from_utf8(text.to_vec())
@@ -166,7 +180,10 @@ impl Body {
 
     /// Reads a count of 16 bits without sign.
     fn count(&mut self) -> Result<usize, Violation> {
-        self.0.try_get_u16().map(usize::from).map_err(|_| Self::short())
+        self.0
+            .try_get_u16()
+            .map(usize::from)
+            .map_err(|_| Self::short())
     }
 
     fn formats(&mut self) -> Result<Vec<i16>, Violation> {
@@ -174,7 +191,9 @@ impl Body {
     }
 
     fn types(&mut self) -> Result<Vec<u32>, Violation> {
-        (0..self.count()?).map(|_| self.0.try_get_u32().map_err(|_| Self::short())).collect()
+        (0..self.count()?)
+            .map(|_| self.0.try_get_u32().map_err(|_| Self::short()))
+            .collect()
     }
 
     fn values(&mut self) -> Result<Vec<Option<Bytes>>, Violation> {
@@ -212,12 +231,17 @@ mod tests {
 
     #[test]
     fn whole_messages_are_read_and_parts_wait() {
-        assert_eq!(check(b"Q\0\0\0\x0dSELECT 1\0"), Ok(Some(Message::Query("SELECT 1".into()))));
+        assert_eq!(
+            check(b"Q\0\0\0\x0dSELECT 1\0"),
+            Ok(Some(Message::Query("SELECT 1".into())))
+        );
         assert_eq!(check(b"Q\0\0\0\x0dSELECT"), Ok(None));
         assert_eq!(check(b"S\0\0\0\x04"), Ok(Some(Message::Sync)));
         assert_eq!(
             check(b"DS\0\0\0"), // Wrong: a length of 1 392 508 928.
-            Err(Violation("message of 1392508928 bytes exceeds the limit of 67108864".into()))
+            Err(Violation(
+                "message of 1392508928 bytes exceeds the limit of 67108864".into()
+            ))
         );
         assert_eq!(
             check(b"D\0\0\0\x07Sa\0"),
@@ -225,7 +249,10 @@ mod tests {
         );
         assert_eq!(
             check(b"E\0\0\0\x09\0\0\0\0\x05"),
-            Ok(Some(Message::Execute { portal: String::new(), rows_max: 5 }))
+            Ok(Some(Message::Execute {
+                portal: String::new(),
+                rows_max: 5
+            }))
         );
     }
 

@@ -79,7 +79,9 @@ impl Door {
             .await
             .with_context(|| format!("could not listen on {}", options.listen))?;
         let mut scram = ScramServerAuth::new();
-        let bound = scram.configure_certificate(&options.certificate.chain).is_ok();
+        let bound = scram
+            .configure_certificate(&options.certificate.chain)
+            .is_ok();
         let shared = Shared {
             server,
             tls: TlsAcceptor::from(options.certificate.server_config()?),
@@ -91,7 +93,11 @@ impl Door {
             stop: CancellationToken::new(),
         };
         let sockets_max = options.connections_max + SOCKETS_EXTRA;
-        Ok(Door { listener, shared: Arc::new(shared), sockets_max })
+        Ok(Door {
+            listener,
+            shared: Arc::new(shared),
+            sockets_max,
+        })
     }
 
     /// Gives the address bound, with the port the system chose if none was named.
@@ -121,7 +127,10 @@ impl Door {
         drop(self.listener);
         self.shared.stop.cancel();
         if !drain(&mut connections, STOP_MAX).await {
-            tracing::warn!(connections = connections.len(), "statements canceled to stop");
+            tracing::warn!(
+                connections = connections.len(),
+                "statements canceled to stop"
+            );
             self.shared.registry.cancel_all();
             drain(&mut connections, CANCEL_MAX).await;
         }
@@ -131,9 +140,11 @@ impl Door {
 
 /// Waits until all connections ended; `false` if that takes too long.
 async fn drain(connections: &mut JoinSet<()>, at_most: Duration) -> bool {
-    tokio::time::timeout(at_most, async { while connections.join_next().await.is_some() {} })
-        .await
-        .is_ok()
+    tokio::time::timeout(at_most, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await
+    .is_ok()
 }
 
 async fn connect(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {

@@ -41,18 +41,26 @@ fn null(ty: SqlType) -> Parameter {
         SqlType::Timestamp => Parameter::TimestampMicrosecond(None, None),
         SqlType::TimestampTz => Parameter::TimestampMicrosecond(None, Some("UTC".into())),
         SqlType::Varbyte(_) => Parameter::BinaryView(None),
-        SqlType::Char(_) | SqlType::Varchar(_) | SqlType::Super | SqlType::Name | SqlType::Unknown => {
-            Parameter::Utf8View(None)
-        }
+        SqlType::Char(_)
+        | SqlType::Varchar(_)
+        | SqlType::Super
+        | SqlType::Name
+        | SqlType::Unknown => Parameter::Utf8View(None),
     }
 }
 
 fn utf8(bytes: &Bytes) -> Result<&str, Report> {
     let text = std::str::from_utf8(bytes).map_err(|_| {
-        Report::new(SqlState::DATA_EXCEPTION, "invalid byte sequence for encoding \"UTF8\"")
+        Report::new(
+            SqlState::DATA_EXCEPTION,
+            "invalid byte sequence for encoding \"UTF8\"",
+        )
     })?;
     if text.contains('\0') {
-        return Err(Report::new(SqlState::DATA_EXCEPTION, "invalid byte sequence for encoding \"UTF8\": 0x00"));
+        return Err(Report::new(
+            SqlState::DATA_EXCEPTION,
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+        ));
     }
     Ok(text)
 }
@@ -65,7 +73,10 @@ fn invalid(kind: &str, text: &str) -> Report {
 }
 
 fn parse<T: FromStr>(kind: &str, text: &str) -> Result<Option<T>, Report> {
-    text.trim().parse().map(Some).map_err(|_| invalid(kind, text))
+    text.trim()
+        .parse()
+        .map(Some)
+        .map_err(|_| invalid(kind, text))
 }
 
 fn integer<T: TryFrom<i128>>(kind: &str, text: &str) -> Result<Option<T>, Report> {
@@ -95,9 +106,11 @@ fn from_text(text: &str, ty: SqlType) -> Result<Parameter, Report> {
             Parameter::TimestampMicrosecond(Some(timestamp(text, true)?), Some("UTC".into()))
         }
         SqlType::Varbyte(_) => Parameter::BinaryView(Some(bytes(text)?)),
-        SqlType::Char(_) | SqlType::Varchar(_) | SqlType::Super | SqlType::Name | SqlType::Unknown => {
-            Parameter::Utf8View(Some(text.to_string()))
-        }
+        SqlType::Char(_)
+        | SqlType::Varchar(_)
+        | SqlType::Super
+        | SqlType::Name
+        | SqlType::Unknown => Parameter::Utf8View(Some(text.to_string())),
     })
 }
 
@@ -113,32 +126,51 @@ fn boolean(text: &str) -> Result<bool, Report> {
 fn decimal(text: &str) -> Result<Parameter, Report> {
     let trimmed = text.trim();
     let (mantissa, exponent) = match trimmed.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => {
-            (mantissa, exponent.parse::<i32>().map_err(|_| invalid("numeric", text))?)
-        }
+        Some((mantissa, exponent)) => (
+            mantissa,
+            exponent
+                .parse::<i32>()
+                .map_err(|_| invalid("numeric", text))?,
+        ),
         None => (trimmed, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let scale = i32::try_from(fraction.len()).unwrap_or(i32::MAX).saturating_sub(exponent);
+    let scale = i32::try_from(fraction.len())
+        .unwrap_or(i32::MAX)
+        .saturating_sub(exponent);
     let digits = format!("{whole}{fraction}");
     let bare = digits.trim_start_matches(['+', '-']);
-    if bare.is_empty() || !bare.bytes().all(|byte| byte.is_ascii_digit()) || digits.len() - bare.len() > 1 {
+    if bare.is_empty()
+        || !bare.bytes().all(|byte| byte.is_ascii_digit())
+        || digits.len() - bare.len() > 1
+    {
         return Err(invalid("numeric", text));
     }
-    let overflow =
-        || Report::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, format!("value \"{text}\" has more than 38 digits"));
-    let value: i128 = digits.trim_start_matches('+').parse().map_err(|_| overflow())?;
+    let overflow = || {
+        Report::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("value \"{text}\" has more than 38 digits"),
+        )
+    };
+    let value: i128 = digits
+        .trim_start_matches('+')
+        .parse()
+        .map_err(|_| overflow())?;
     scaled(value, scale).ok_or_else(overflow)
 }
 
 /// Makes `value / 10^scale`, `None` beyond 38 digits.
 fn scaled(value: i128, scale: i32) -> Option<Parameter> {
     let (value, scale) = if scale < 0 {
-        (value.checked_mul(10_i128.checked_pow(scale.unsigned_abs())?)?, 0)
+        (
+            value.checked_mul(10_i128.checked_pow(scale.unsigned_abs())?)?,
+            0,
+        )
     } else {
         (value, scale)
     };
-    let fits = scale <= PRECISION_MAX as i32 && value.unsigned_abs() < 10_u128.pow(PRECISION_MAX as u32);
+    let fits =
+        scale <= PRECISION_MAX as i32 && value.unsigned_abs() < 10_u128.pow(PRECISION_MAX as u32);
     fits.then(|| Parameter::Decimal128(Some(value), PRECISION_MAX as u8, scale as i8))
 }
 
@@ -165,16 +197,27 @@ fn time(text: &str) -> Result<i64, Report> {
     let time = NaiveTime::parse_from_str(trimmed, "%H:%M:%S%.f")
         .or_else(|_| NaiveTime::parse_from_str(trimmed, "%H:%M"))
         .map_err(|_| bad_time("time", text))?;
-    Ok(time.signed_duration_since(NaiveTime::MIN).num_microseconds().unwrap_or(0))
+    Ok(time
+        .signed_duration_since(NaiveTime::MIN)
+        .num_microseconds()
+        .unwrap_or(0))
 }
 
 /// Reads a timestamp; an offset is honoured for TIMESTAMPTZ and dropped for TIMESTAMP, as PostgreSQL does.
 fn timestamp(text: &str, with_zone: bool) -> Result<i64, Report> {
-    let kind = if with_zone { "timestamp with time zone" } else { "timestamp without time zone" };
+    let kind = if with_zone {
+        "timestamp with time zone"
+    } else {
+        "timestamp without time zone"
+    };
     let plain = text.trim().replacen('T', " ", 1);
     for format in ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z"] {
         if let Ok(zoned) = DateTime::parse_from_str(&plain, format) {
-            let instant = if with_zone { zoned.naive_utc() } else { zoned.naive_local() };
+            let instant = if with_zone {
+                zoned.naive_utc()
+            } else {
+                zoned.naive_local()
+            };
             return Ok(instant.and_utc().timestamp_micros());
         }
     }
@@ -184,7 +227,9 @@ fn timestamp(text: &str, with_zone: bool) -> Result<i64, Report> {
             return Ok(instant.and_utc().timestamp_micros());
         }
     }
-    date(text).map(|days| i64::from(days) * 86_400_000_000).map_err(|_| bad_time(kind, text))
+    date(text)
+        .map(|days| i64::from(days) * 86_400_000_000)
+        .map_err(|_| bad_time(kind, text))
 }
 
 /// Reads VARBYTE: hexadecimal after `\x` or alone, else the text's own bytes.
@@ -197,7 +242,9 @@ fn bytes(text: &str) -> Result<Vec<u8>, Report> {
         [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
         _ => None,
     });
-    pairs.collect::<Option<Vec<u8>>>().ok_or_else(|| invalid("varbyte", text))
+    pairs
+        .collect::<Option<Vec<u8>>>()
+        .ok_or_else(|| invalid("varbyte", text))
 }
 
 fn from_binary(mut bytes: Bytes, ty: SqlType) -> Result<Parameter, Report> {
@@ -216,33 +263,58 @@ fn from_binary(mut bytes: Bytes, ty: SqlType) -> Result<Parameter, Report> {
         }
         SqlType::Time => Parameter::Time64Microsecond(Some(bytes.try_get_i64().map_err(wrong)?)),
         SqlType::Timestamp | SqlType::TimestampTz => {
-            let instant = bytes.try_get_i64().map_err(wrong)?.checked_add(EPOCH_MICROSECONDS);
+            let instant = bytes
+                .try_get_i64()
+                .map_err(wrong)?
+                .checked_add(EPOCH_MICROSECONDS);
             let zone = matches!(ty, SqlType::TimestampTz).then(|| "UTC".into());
             Parameter::TimestampMicrosecond(instant, zone)
         }
         SqlType::Varbyte(_) => return Ok(Parameter::BinaryView(Some(bytes.to_vec()))),
-        SqlType::Char(_) | SqlType::Varchar(_) | SqlType::Super | SqlType::Name | SqlType::Unknown => {
+        SqlType::Char(_)
+        | SqlType::Varchar(_)
+        | SqlType::Super
+        | SqlType::Name
+        | SqlType::Unknown => {
             return from_text(utf8(&bytes)?, ty);
         }
     };
-    if bytes.is_empty() { Ok(value) } else { Err(wrong_binary()) }
+    if bytes.is_empty() {
+        Ok(value)
+    } else {
+        Err(wrong_binary())
+    }
 }
 
 fn wrong_binary() -> Report {
-    Report::new(SqlState::INVALID_TEXT_REPRESENTATION, "incorrect binary data format in bind parameter")
+    Report::new(
+        SqlState::INVALID_TEXT_REPRESENTATION,
+        "incorrect binary data format in bind parameter",
+    )
 }
 
 fn decimal_binary(bytes: &mut Bytes) -> Result<Parameter, Report> {
     let mut next = || bytes.try_get_u16().map_err(|_| wrong_binary());
     let (count, weight, sign, scale) = (next()?, next()? as i16, next()?, next()?);
     if sign != 0 && sign != 0x4000 {
-        return Err(Report::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "NaN and infinity are not values of type numeric"));
+        return Err(Report::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            "NaN and infinity are not values of type numeric",
+        ));
     }
-    let overflow = || Report::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "a bind parameter has more than 38 digits");
+    let overflow = || {
+        Report::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            "a bind parameter has more than 38 digits",
+        )
+    };
     let mut value = 0_i128;
     for _ in 0..count {
         let digit = i128::from(next()?);
-        value = value.checked_mul(10_000).and_then(|value| value.checked_add(digit)).ok_or_else(overflow)?;
+        value = value
+            .checked_mul(10_000)
+            .and_then(|value| value.checked_add(digit))
+            .ok_or_else(overflow)?;
     }
     // The digits end at 10 000 to this power; what is beyond the declared scale is zeros.
     let lowest = i32::from(weight) - i32::from(count) + 1;
@@ -276,10 +348,19 @@ mod tests {
 
     #[test]
     fn text_and_binary_agree() {
-        let numeric = SqlType::Decimal { precision: 18, scale: 2 };
-        assert_eq!(text(SqlType::Integer, " 258"), binary(SqlType::Integer, &[0, 0, 1, 2]));
+        let numeric = SqlType::Decimal {
+            precision: 18,
+            scale: 2,
+        };
+        assert_eq!(
+            text(SqlType::Integer, " 258"),
+            binary(SqlType::Integer, &[0, 0, 1, 2])
+        );
         assert_eq!(text(SqlType::Boolean, "on"), binary(SqlType::Boolean, &[1]));
-        assert_eq!(text(SqlType::Date, "2000-01-02"), binary(SqlType::Date, &[0, 0, 0, 1]));
+        assert_eq!(
+            text(SqlType::Date, "2000-01-02"),
+            binary(SqlType::Date, &[0, 0, 0, 1])
+        );
         assert_eq!(
             text(SqlType::Timestamp, "2000-01-01 00:00:00.000001"),
             binary(SqlType::Timestamp, &[0, 0, 0, 0, 0, 0, 0, 1])
@@ -292,10 +373,19 @@ mod tests {
             text(numeric, "12345.67"),
             binary(numeric, &[0, 3, 0, 1, 0, 0, 0, 2, 0, 1, 9, 41, 26, 44])
         );
-        assert_eq!(text(numeric, "-0.05"), binary(numeric, &[0, 1, 255, 255, 64, 0, 0, 2, 1, 244]));
-        assert_eq!(text(numeric, "10000"), binary(numeric, &[0, 1, 0, 1, 0, 0, 0, 0, 0, 1]));
+        assert_eq!(
+            text(numeric, "-0.05"),
+            binary(numeric, &[0, 1, 255, 255, 64, 0, 0, 2, 1, 244])
+        );
+        assert_eq!(
+            text(numeric, "10000"),
+            binary(numeric, &[0, 1, 0, 1, 0, 0, 0, 0, 0, 1])
+        );
         assert_eq!(text(numeric, "1e2"), text(numeric, "100"));
-        assert_eq!(decode(None, SqlType::BigInt, false).unwrap(), Parameter::Int64(None));
+        assert_eq!(
+            decode(None, SqlType::BigInt, false).unwrap(),
+            Parameter::Int64(None)
+        );
     }
 
     #[test]
@@ -304,12 +394,50 @@ mod tests {
             let error = decode(Some(&Bytes::copy_from_slice(value)), ty, binary).unwrap_err();
             assert_eq!(error.code, code, "{error}");
         };
-        check(SqlType::Integer, b"x", false, SqlState::INVALID_TEXT_REPRESENTATION);
-        check(SqlType::SmallInt, b"40000", false, SqlState::NUMERIC_VALUE_OUT_OF_RANGE);
-        check(SqlType::Integer, &[0], true, SqlState::INVALID_TEXT_REPRESENTATION);
-        check(SqlType::Integer, &[0; 5], true, SqlState::INVALID_TEXT_REPRESENTATION);
-        check(SqlType::Date, b"2024-02-30", false, SqlState::INVALID_DATETIME_FORMAT);
-        check(SqlType::Varchar(1), b"\xff", false, SqlState::DATA_EXCEPTION);
-        check(SqlType::Decimal { precision: 1, scale: 0 }, b"1-2", false, SqlState::INVALID_TEXT_REPRESENTATION);
+        check(
+            SqlType::Integer,
+            b"x",
+            false,
+            SqlState::INVALID_TEXT_REPRESENTATION,
+        );
+        check(
+            SqlType::SmallInt,
+            b"40000",
+            false,
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        );
+        check(
+            SqlType::Integer,
+            &[0],
+            true,
+            SqlState::INVALID_TEXT_REPRESENTATION,
+        );
+        check(
+            SqlType::Integer,
+            &[0; 5],
+            true,
+            SqlState::INVALID_TEXT_REPRESENTATION,
+        );
+        check(
+            SqlType::Date,
+            b"2024-02-30",
+            false,
+            SqlState::INVALID_DATETIME_FORMAT,
+        );
+        check(
+            SqlType::Varchar(1),
+            b"\xff",
+            false,
+            SqlState::DATA_EXCEPTION,
+        );
+        check(
+            SqlType::Decimal {
+                precision: 1,
+                scale: 0,
+            },
+            b"1-2",
+            false,
+            SqlState::INVALID_TEXT_REPRESENTATION,
+        );
     }
 }

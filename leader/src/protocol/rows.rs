@@ -45,7 +45,12 @@ impl Rows {
             // Nobody waits for the error if the connection is gone.
             let _gone = sender.send(Err(error)).await;
         });
-        Rows { chunks, task: task.abort_handle(), rest: VecDeque::new(), sent: 0 }
+        Rows {
+            chunks,
+            task: task.abort_handle(),
+            rest: VecDeque::new(),
+            sent: 0,
+        }
     }
 
     /// Gives the next bytes, of at most `rows_max` rows; `None` at the end.
@@ -63,10 +68,17 @@ impl Rows {
             return Ok(Some(chunk.bytes));
         }
         let taken = usize::try_from(rows_max).unwrap_or(usize::MAX);
-        let end = taken.checked_sub(1).and_then(|last| chunk.row_ends.get(last)).copied().unwrap_or(0);
+        let end = taken
+            .checked_sub(1)
+            .and_then(|last| chunk.row_ends.get(last))
+            .copied()
+            .unwrap_or(0);
         let bytes = chunk.bytes.split_to((end as usize).min(chunk.bytes.len()));
         chunk.row_ends.drain(..taken);
-        chunk.row_ends.iter_mut().for_each(|row_end| *row_end -= end);
+        chunk
+            .row_ends
+            .iter_mut()
+            .for_each(|row_end| *row_end -= end);
         self.rest.push_front(chunk);
         self.sent += rows_max;
         Ok(Some(bytes))

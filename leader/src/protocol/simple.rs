@@ -32,13 +32,21 @@ impl Connection {
         Ok(Ok(()))
     }
 
-    async fn simple_statement(&mut self, parsed: Parsed, alone: bool) -> io::Result<Result<(), Report>> {
+    async fn simple_statement(
+        &mut self,
+        parsed: Parsed,
+        alone: bool,
+    ) -> io::Result<Result<(), Report>> {
         match self.run(parsed, Vec::new()).await? {
             Err(report) => return Ok(Err(report)),
             Ok(Body::Done { tag }) => reply::complete(&mut self.output, &tag),
             Ok(Body::Empty) if alone => reply::empty_query(&mut self.output),
             Ok(Body::Empty) => {}
-            Ok(Body::Rows { columns, stream, tag }) => {
+            Ok(Body::Rows {
+                columns,
+                stream,
+                tag,
+            }) => {
                 self.describe(&columns, &[]);
                 let mut rows = self.start_rows(&columns, stream, &[])?;
                 if let Err(report) = self.send_rows(&mut rows, None).await? {

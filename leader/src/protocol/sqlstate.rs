@@ -30,7 +30,11 @@ fn compute(error: &blueshift_compute::Error) -> Report {
         E::Sql(error) => error.clone(),
         E::Engine(error) => engine(error),
         E::Arrow(error) => arrow(error),
-        E::Load { message, detail, hint } => Report {
+        E::Load {
+            message,
+            detail,
+            hint,
+        } => Report {
             detail: detail.clone(),
             hint: hint.clone(),
             ..Report::new(SqlState::BAD_COPY_FILE_FORMAT, message.clone())
@@ -50,18 +54,20 @@ fn storage(error: &blueshift_storage::Error) -> Report {
     let new = |code| Report::new(code, error.to_string());
     match error {
         E::Io { source, .. } => new(SqlState::IO_ERROR).with_detail(format!("{source}.")),
-        E::DiskFull { .. } => {
-            new(SqlState::DISK_FULL).with_hint("Free space on the device and try again; nothing was committed.")
-        }
-        E::Corrupt { .. } => new(SqlState::DATA_CORRUPTED)
-            .with_hint("Other tables and columns stay readable; load this table again from its source."),
+        E::DiskFull { .. } => new(SqlState::DISK_FULL)
+            .with_hint("Free space on the device and try again; nothing was committed."),
+        E::Corrupt { .. } => new(SqlState::DATA_CORRUPTED).with_hint(
+            "Other tables and columns stay readable; load this table again from its source.",
+        ),
         E::Locked { .. } => new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE),
-        E::Version { .. } => {
-            new(SqlState::FEATURE_NOT_SUPPORTED).with_hint("Use the version that wrote the directory, or a later one.")
-        }
-        E::Conflict { .. } => Report::new(SqlState::SERIALIZATION_FAILURE, "serializable isolation violation on table")
-            .with_detail(format!("{error}."))
-            .with_hint("Run the transaction again."),
+        E::Version { .. } => new(SqlState::FEATURE_NOT_SUPPORTED)
+            .with_hint("Use the version that wrote the directory, or a later one."),
+        E::Conflict { .. } => Report::new(
+            SqlState::SERIALIZATION_FAILURE,
+            "serializable isolation violation on table",
+        )
+        .with_detail(format!("{error}."))
+        .with_hint("Run the transaction again."),
         E::NoTable { .. } => new(SqlState::UNDEFINED_TABLE),
         E::NotNull { .. } => new(SqlState::NOT_NULL_VIOLATION),
         E::Arrow(error) => arrow(error),
@@ -109,9 +115,10 @@ fn schema(error: &SchemaError) -> Report {
             format!("column reference \"{}\" is ambiguous", field.name),
         ),
         SchemaError::DuplicateQualifiedField { name, .. }
-        | SchemaError::DuplicateUnqualifiedField { name } => {
-            Report::new(SqlState::DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once"))
-        }
+        | SchemaError::DuplicateUnqualifiedField { name } => Report::new(
+            SqlState::DUPLICATE_COLUMN,
+            format!("column \"{name}\" specified more than once"),
+        ),
         SchemaError::FieldNotFound { field, .. } => Report::new(
             SqlState::UNDEFINED_COLUMN,
             match &field.relation {
@@ -128,22 +135,36 @@ fn arrow(error: &ArrowError) -> Report {
     match error {
         E::ExternalError(inner) => external(inner.as_ref()),
         E::DivideByZero => Report::new(SqlState::DIVISION_BY_ZERO, "division by zero"),
-        E::ArithmeticOverflow(text) => {
-            Report::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "numeric value out of range")
-                .with_detail(format!("{}.", first_line(text)))
+        E::ArithmeticOverflow(text) => Report::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            "numeric value out of range",
+        )
+        .with_detail(format!("{}.", first_line(text))),
+        E::CastError(text) | E::ParseError(text) => {
+            by_text(text, SqlState::INVALID_TEXT_REPRESENTATION)
         }
-        E::CastError(text) | E::ParseError(text) => by_text(text, SqlState::INVALID_TEXT_REPRESENTATION),
-        E::ComputeError(text) | E::InvalidArgumentError(text) => by_text(text, SqlState::DATA_EXCEPTION),
-        E::NotYetImplemented(text) => Report::new(SqlState::FEATURE_NOT_SUPPORTED, first_line(text)),
-        E::MemoryError(text) => Report::new(SqlState::OUT_OF_MEMORY, "out of memory").with_detail(text.clone()),
+        E::ComputeError(text) | E::InvalidArgumentError(text) => {
+            by_text(text, SqlState::DATA_EXCEPTION)
+        }
+        E::NotYetImplemented(text) => {
+            Report::new(SqlState::FEATURE_NOT_SUPPORTED, first_line(text))
+        }
+        E::MemoryError(text) => {
+            Report::new(SqlState::OUT_OF_MEMORY, "out of memory").with_detail(text.clone())
+        }
         E::OffsetOverflowError(_) | E::DictionaryKeyOverflowError | E::RunEndIndexOverflowError => {
-            Report::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a batch of rows is too large")
+            Report::new(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                "a batch of rows is too large",
+            )
         }
         E::IoError(_, error) => io(error),
         E::CsvError(text) | E::JsonError(text) | E::AvroError(text) => {
             Report::new(SqlState::BAD_COPY_FILE_FORMAT, first_line(text))
         }
-        E::SchemaError(_) | E::IpcError(_) | E::ParquetError(_) | E::CDataInterface(_) => internal(),
+        E::SchemaError(_) | E::IpcError(_) | E::ParquetError(_) | E::CDataInterface(_) => {
+            internal()
+        }
     }
 }
 
@@ -153,7 +174,10 @@ fn io(error: &std::io::Error) -> Report {
             Report::new(SqlState::DISK_FULL, "no space left on device")
                 .with_hint("Free space on the device; queries spill to the data directory.")
         }
-        _ => Report::new(SqlState::IO_ERROR, format!("input or output failed: {error}")),
+        _ => Report::new(
+            SqlState::IO_ERROR,
+            format!("input or output failed: {error}"),
+        ),
     }
 }
 
@@ -186,15 +210,25 @@ fn by_text(text: &str, otherwise: SqlState) -> Report {
     if has("divide by zero") || has("division by zero") {
         return Report::new(SqlState::DIVISION_BY_ZERO, "division by zero");
     }
-    let code = if has("overflow") || has("out of range") || has("can't cast value") || has("too large to store") {
+    let code = if has("overflow")
+        || has("out of range")
+        || has("can't cast value")
+        || has("too large to store")
+    {
         SqlState::NUMERIC_VALUE_OUT_OF_RANGE
     } else if has("more than one row") {
         SqlState::CARDINALITY_VIOLATION
     } else if has("cannot cast string") || has("error parsing") || has("parser error") {
         SqlState::INVALID_TEXT_REPRESENTATION
-    } else if has("invalid function") || has("no function matches") || has("failed to coerce arguments") {
+    } else if has("invalid function")
+        || has("no function matches")
+        || has("failed to coerce arguments")
+    {
         SqlState::UNDEFINED_FUNCTION
-    } else if has("must appear in the group by") || has("must be part of group by") || has("in the group by clause") {
+    } else if has("must appear in the group by")
+        || has("must be part of group by")
+        || has("in the group by clause")
+    {
         SqlState::GROUPING_ERROR
     } else if has("cannot coerce") || has("cannot infer common") || has("incompatible types") {
         SqlState::DATATYPE_MISMATCH
@@ -206,20 +240,38 @@ fn by_text(text: &str, otherwise: SqlState) -> Report {
 
 /// What a canceled statement answers.
 pub(crate) fn canceled() -> Report {
-    Report::new(SqlState::QUERY_CANCELED, "canceling statement due to user request")
+    Report::new(
+        SqlState::QUERY_CANCELED,
+        "canceling statement due to user request",
+    )
 }
 
 /// What a statement answers whose task panicked; the panic itself is in the log.
 pub(crate) fn panicked() -> Report {
-    Report::new(SqlState::INTERNAL_ERROR, "internal error: the statement stopped unexpectedly")
-        .with_hint("The connection and the server go on; the server's log has the place. Please report it.")
+    Report::new(
+        SqlState::INTERNAL_ERROR,
+        "internal error: the statement stopped unexpectedly",
+    )
+    .with_hint(
+        "The connection and the server go on; the server's log has the place. Please report it.",
+    )
 }
 
 /// Cuts a backtrace off, and the engine's prefixes.
 fn first_line(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
-    let prefixes = ["Error during planning: ", "Execution error: ", "Arrow error: ", "Parser error: "];
-    prefixes.iter().fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line)).to_string()
+    let prefixes = [
+        "Error during planning: ",
+        "Execution error: ",
+        "Arrow error: ",
+        "Parser error: ",
+    ];
+    prefixes
+        .iter()
+        .fold(line, |line, prefix| {
+            line.strip_prefix(prefix).unwrap_or(line)
+        })
+        .to_string()
 }
 
 #[cfg(test)]
@@ -237,11 +289,15 @@ mod tests {
         let own = || blueshift_sql::Error::syntax("no", Some(3)).with_hint("Say yes.");
         let wrapped = DataFusionError::Context(
             "while".into(),
-            Box::new(DataFusionError::Shared(Arc::new(DataFusionError::External(Box::new(own()))))),
+            Box::new(DataFusionError::Shared(Arc::new(
+                DataFusionError::External(Box::new(own())),
+            ))),
         );
         assert_eq!(report(&wrapped.into()), own());
         let deep = ArrowError::ExternalError(Box::new(DataFusionError::External(Box::new(
-            blueshift_compute::Error::Storage(blueshift_storage::Error::NotNull { column: "c".into() }),
+            blueshift_compute::Error::Storage(blueshift_storage::Error::NotNull {
+                column: "c".into(),
+            }),
         ))));
         check(
             DataFusionError::ArrowError(Box::new(deep), None),
@@ -253,14 +309,22 @@ mod tests {
     #[test]
     fn the_engine_s_errors_have_postgresql_s_codes() {
         let arrow = |error| DataFusionError::ArrowError(Box::new(error), None);
-        check(arrow(ArrowError::DivideByZero), SqlState::DIVISION_BY_ZERO, "division by zero");
         check(
-            arrow(ArrowError::ArithmeticOverflow("Overflow happened on: 1 + 2".into())),
+            arrow(ArrowError::DivideByZero),
+            SqlState::DIVISION_BY_ZERO,
+            "division by zero",
+        );
+        check(
+            arrow(ArrowError::ArithmeticOverflow(
+                "Overflow happened on: 1 + 2".into(),
+            )),
             SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
             "numeric value out of range",
         );
         check(
-            arrow(ArrowError::CastError("Cannot cast string 'x' to value of Int32 type".into())),
+            arrow(ArrowError::CastError(
+                "Cannot cast string 'x' to value of Int32 type".into(),
+            )),
             SqlState::INVALID_TEXT_REPRESENTATION,
             "Cannot cast string 'x' to value of Int32 type",
         );
@@ -274,7 +338,11 @@ mod tests {
             SqlState::FEATURE_NOT_SUPPORTED,
             "such a join",
         );
-        check(blueshift_compute::Error::Canceled, SqlState::QUERY_CANCELED, "canceling statement due to user request");
+        check(
+            blueshift_compute::Error::Canceled,
+            SqlState::QUERY_CANCELED,
+            "canceling statement due to user request",
+        );
         check(
             blueshift_storage::Error::DiskFull { path: "f".into() },
             SqlState::DISK_FULL,

@@ -116,7 +116,9 @@ async fn finish(
     let mut connection = Connection::new(socket, shared.clone());
     if major != 3 {
         if major > 9 {
-            return Err(Refused::Garbage(format!("start-up code {code:#x} is no protocol version")));
+            return Err(Refused::Garbage(format!(
+                "start-up code {code:#x} is no protocol version"
+            )));
         }
         let report = Report::new(
             SqlState::FEATURE_NOT_SUPPORTED,
@@ -138,7 +140,9 @@ async fn read_startup(
 ) -> Result<(u32, Bytes), Refused> {
     let length = socket.read_u32().await? as usize;
     if !(8..=STARTUP_BYTES_MAX).contains(&length) {
-        return Err(Refused::Garbage(format!("invalid length of start-up packet {length}")));
+        return Err(Refused::Garbage(format!(
+            "invalid length of start-up packet {length}"
+        )));
     }
     let code = socket.read_u32().await?;
     let mut body = vec![0; length - 8];
@@ -161,7 +165,11 @@ fn parse(minor: u16, body: &[u8]) -> Option<Startup> {
             name => parameters.push((name.to_ascii_lowercase(), words.next()?.to_string())),
         }
     }
-    Some(Startup { minor, parameters, unknown })
+    Some(Startup {
+        minor,
+        parameters,
+        unknown,
+    })
 }
 
 async fn log_in(
@@ -172,7 +180,11 @@ async fn log_in(
     shared: &Arc<Shared>,
 ) -> Result<(), Refused> {
     let find = |name: &str| {
-        startup.parameters.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.clone())
+        startup
+            .parameters
+            .iter()
+            .find(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.clone())
     };
     let told = |code, text: String| Refused::Told(Report::new(code, text));
     let Some(user) = find("user") else {
@@ -194,7 +206,10 @@ async fn log_in(
         reply::negotiate(&mut connection.output, &startup.unknown);
     }
     let Ok(place) = shared.places.clone().try_acquire_owned() else {
-        return Err(told(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already".into()));
+        return Err(told(
+            SqlState::TOO_MANY_CONNECTIONS,
+            "sorry, too many clients already".into(),
+        ));
     };
     check_password(connection, &user, encrypted, shared).await?;
     let admission = shared.registry.admit(startup.minor.min(2));
@@ -240,7 +255,11 @@ async fn check_password(
         }
         None => scram::mock(user, &shared.mock_key),
     };
-    let bound = if encrypted { shared.scram_bound.clone() } else { None };
+    let bound = if encrypted {
+        shared.scram_bound.clone()
+    } else {
+        None
+    };
     let offered = match &bound {
         Some(_) => &[MECHANISM_BOUND, MECHANISM][..],
         None => &[MECHANISM][..],
@@ -250,17 +269,22 @@ async fn check_password(
     let mut first = read_password(connection).await?;
     let name_end = first.iter().position(|byte| *byte == 0).ok_or_else(wrong)?;
     let name = first.split_to(name_end);
-    let chosen = offered.iter().any(|mechanism| mechanism.as_bytes() == &name[..]);
+    let chosen = offered
+        .iter()
+        .any(|mechanism| mechanism.as_bytes() == &name[..]);
     first.advance(1);
     let length = first.try_get_i32().map_err(|_| wrong())?;
     if !chosen || usize::try_from(length) != Ok(first.len()) {
         return Err(wrong());
     }
-    let (server_first, waiting) =
-        auth.on_client_first_message_with_secret(&first, secret).map_err(|_| wrong())?;
+    let (server_first, waiting) = auth
+        .on_client_first_message_with_secret(&first, secret)
+        .map_err(|_| wrong())?;
     reply::sasl_continue(&mut connection.output, &server_first);
     let last = read_password(connection).await?;
-    let server_final = waiting.on_client_final_message(&last).map_err(|_| wrong())?;
+    let server_final = waiting
+        .on_client_final_message(&last)
+        .map_err(|_| wrong())?;
     reply::sasl_final(&mut connection.output, &server_final);
     Ok(())
 }
@@ -307,7 +331,10 @@ mod tests {
         let startup = parse(0, b"user\0u\0Driver_Version\0x\0_pq_.new\0y\0\0").unwrap();
         assert_eq!(
             startup.parameters,
-            [("user".to_string(), "u".to_string()), ("driver_version".into(), "x".into())]
+            [
+                ("user".to_string(), "u".to_string()),
+                ("driver_version".into(), "x".into())
+            ]
         );
         assert_eq!(startup.unknown, ["_pq_.new"]);
         for body in [&b"user"[..], b"user\0u", b"\xff\0"] {

@@ -22,12 +22,16 @@ pub struct Certificate {
 impl Certificate {
     /// Gives the kept certificate, or makes one for `localhost` and this machine's name and keeps it.
     pub fn ensure(store: &Store) -> Result<Certificate> {
-        let kept = (store.read_private(CERTIFICATE_FILE)?, store.read_private(KEY_FILE)?);
+        let kept = (
+            store.read_private(CERTIFICATE_FILE)?,
+            store.read_private(KEY_FILE)?,
+        );
         if let (Some(chain), Some(key)) = kept {
             return Ok(Certificate { chain, key });
         }
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_string);
-        let made = rcgen::generate_simple_self_signed(names).context("could not make a certificate")?;
+        let made =
+            rcgen::generate_simple_self_signed(names).context("could not make a certificate")?;
         let chain = made.cert.pem().into_bytes();
         let key = made.signing_key.serialize_pem().into_bytes();
         store.write_private(KEY_FILE, &key)?;

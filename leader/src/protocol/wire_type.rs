@@ -1,7 +1,7 @@
 //! SQL types as the wire knows them: OID, size, modifier.
 
-use blueshift_sql::SqlType;
 use arrow_schema::DataType;
+use blueshift_sql::SqlType;
 
 /// What RowDescription says of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +86,18 @@ fn kind_of_arrow(arrow: &DataType) -> Kind {
 
 /// Gives OID, size and modifier of a column.
 pub(super) fn wire_type(ty: SqlType, arrow: &DataType) -> WireType {
-    let length = |length: u32| if length == 0 { -1 } else { i32::try_from(length).unwrap_or(-5) + 4 };
-    let make = |oid, size, modifier| WireType { oid, size, modifier };
+    let length = |length: u32| {
+        if length == 0 {
+            -1
+        } else {
+            i32::try_from(length).unwrap_or(-5) + 4
+        }
+    };
+    let make = |oid, size, modifier| WireType {
+        oid,
+        size,
+        modifier,
+    };
     match ty {
         SqlType::Varchar(bytes) => make(1043, -1, length(bytes)),
         SqlType::Char(bytes) => make(1042, -1, length(bytes)),
@@ -137,12 +147,29 @@ mod tests {
     #[test]
     fn types_have_their_oid_size_and_modifier() {
         let check = |ty, arrow: DataType, oid, size, modifier| {
-            assert_eq!(wire_type(ty, &arrow), WireType { oid, size, modifier }, "{ty:?} {arrow}");
+            assert_eq!(
+                wire_type(ty, &arrow),
+                WireType {
+                    oid,
+                    size,
+                    modifier
+                },
+                "{ty:?} {arrow}"
+            );
         };
         check(SqlType::Integer, DataType::Int32, 23, 4, -1);
         check(SqlType::Varchar(256), DataType::Utf8View, 1043, -1, 260);
         check(SqlType::Char(3), DataType::Utf8View, 1042, -1, 7);
-        check(SqlType::Decimal { precision: 12, scale: 2 }, DataType::Decimal128(12, 2), 1700, -1, 786_438);
+        check(
+            SqlType::Decimal {
+                precision: 12,
+                scale: 2,
+            },
+            DataType::Decimal128(12, 2),
+            1700,
+            -1,
+            786_438,
+        );
         check(SqlType::Super, DataType::Utf8View, 4000, -1, -1);
         check(SqlType::Unknown, DataType::UInt64, 20, 8, -1);
         check(SqlType::Unknown, DataType::Null, 25, -1, -1);

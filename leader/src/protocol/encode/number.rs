@@ -55,7 +55,10 @@ fn float(shortest: &str, digits_max: i32, out: &mut BytesMut) {
     let all: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
     let leading = all.iter().take_while(|digit| **digit == b'0').count();
     let trailing = all.iter().rev().take_while(|digit| **digit == b'0').count();
-    let Some(digits) = all.get(leading..all.len().saturating_sub(trailing)).filter(|rest| !rest.is_empty()) else {
+    let Some(digits) = all
+        .get(leading..all.len().saturating_sub(trailing))
+        .filter(|rest| !rest.is_empty())
+    else {
         out.put_u8(b'0');
         return;
     };
@@ -68,7 +71,9 @@ fn float(shortest: &str, digits_max: i32, out: &mut BytesMut) {
             out.put_u8(b'.');
             out.put_slice(rest);
         }
-        out.put_slice(format!("e{}{:02}", if power < 0 { '-' } else { '+' }, power.abs()).as_bytes());
+        out.put_slice(
+            format!("e{}{:02}", if power < 0 { '-' } else { '+' }, power.abs()).as_bytes(),
+        );
     } else if power < 0 {
         out.put_slice(b"0.");
         out.put_bytes(b'0', (-power - 1) as usize);
@@ -154,7 +159,11 @@ pub(super) fn decimal_binary(value: i128, scale: i8, out: &mut BytesMut) {
     while let [rest @ .., 0] = used {
         used = rest;
     }
-    let weight = if used.is_empty() { 0 } else { lowest + used.len() as i32 - 1 };
+    let weight = if used.is_empty() {
+        0
+    } else {
+        lowest + used.len() as i32 - 1
+    };
     out.put_u16(used.len() as u16);
     out.put_i16(weight as i16);
     out.put_u16(if value < 0 { 0x4000 } else { 0 });

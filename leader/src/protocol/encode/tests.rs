@@ -1,22 +1,29 @@
 //! Each type against the bytes PostgreSQL writes.
 
 use super::*;
-use arrow::array::{
-    Int8Array, LargeStringArray, NullArray, TimestampNanosecondArray, UInt64Array,
-};
+use arrow::array::{Int8Array, LargeStringArray, NullArray, TimestampNanosecondArray, UInt64Array};
 use arrow::datatypes::IntervalMonthDayNano;
 use blueshift_sql::SqlType;
 use std::sync::Arc;
 
 /// Encodes one value and gives the bytes of its cell.
 fn cell(ty: SqlType, array: ArrayRef, binary: bool, zone: Tz) -> Option<Vec<u8>> {
-    let column = OutputColumn { name: "c".into(), ty, arrow: array.data_type().clone() };
+    let column = OutputColumn {
+        name: "c".into(),
+        ty,
+        arrow: array.data_type().clone(),
+    };
     let batch = RecordBatch::try_from_iter([("c", array)]).unwrap();
-    let chunks = Encoder::new(&[column], &[binary], zone).encode(&batch).unwrap();
+    let chunks = Encoder::new(&[column], &[binary], zone)
+        .encode(&batch)
+        .unwrap();
     assert_eq!(chunks.len(), 1);
     let bytes = &chunks[0].bytes;
     assert_eq!(bytes[0], b'D');
-    assert_eq!(u32::from_be_bytes(bytes[1..5].try_into().unwrap()) as usize, bytes.len() - 1);
+    assert_eq!(
+        u32::from_be_bytes(bytes[1..5].try_into().unwrap()) as usize,
+        bytes.len() - 1
+    );
     assert_eq!(&bytes[5..7], &[0, 1]);
     assert_eq!(chunks[0].row_ends, [bytes.len() as u32]);
     let length = i32::from_be_bytes(bytes[7..11].try_into().unwrap());
@@ -34,27 +41,72 @@ fn check(ty: SqlType, array: impl Array + 'static, text: &str, binary: &[u8]) {
 }
 
 fn decimal(value: i128, precision: u8, scale: i8) -> Decimal128Array {
-    Decimal128Array::from(vec![value]).with_precision_and_scale(precision, scale).unwrap()
+    Decimal128Array::from(vec![value])
+        .with_precision_and_scale(precision, scale)
+        .unwrap()
 }
 
 #[test]
 fn integers_and_booleans() {
     check(SqlType::Boolean, BooleanArray::from(vec![true]), "t", &[1]);
     check(SqlType::Boolean, BooleanArray::from(vec![false]), "f", &[0]);
-    check(SqlType::SmallInt, Int16Array::from(vec![-2]), "-2", &[0xff, 0xfe]);
-    check(SqlType::Integer, Int32Array::from(vec![258]), "258", &[0, 0, 1, 2]);
-    check(SqlType::Integer, Int64Array::from(vec![258]), "258", &[0, 0, 1, 2]);
-    check(SqlType::BigInt, Int64Array::from(vec![i64::MIN]), "-9223372036854775808", &[0x80, 0, 0, 0, 0, 0, 0, 0]);
-    check(SqlType::Oid, Int64Array::from(vec![100_001]), "100001", &[0, 1, 0x86, 0xa1]);
-    check(SqlType::Unknown, UInt64Array::from(vec![7]), "7", &[0, 0, 0, 0, 0, 0, 0, 7]);
-    check(SqlType::Unknown, Int8Array::from(vec![-1]), "-1", &[0xff, 0xff]);
+    check(
+        SqlType::SmallInt,
+        Int16Array::from(vec![-2]),
+        "-2",
+        &[0xff, 0xfe],
+    );
+    check(
+        SqlType::Integer,
+        Int32Array::from(vec![258]),
+        "258",
+        &[0, 0, 1, 2],
+    );
+    check(
+        SqlType::Integer,
+        Int64Array::from(vec![258]),
+        "258",
+        &[0, 0, 1, 2],
+    );
+    check(
+        SqlType::BigInt,
+        Int64Array::from(vec![i64::MIN]),
+        "-9223372036854775808",
+        &[0x80, 0, 0, 0, 0, 0, 0, 0],
+    );
+    check(
+        SqlType::Oid,
+        Int64Array::from(vec![100_001]),
+        "100001",
+        &[0, 1, 0x86, 0xa1],
+    );
+    check(
+        SqlType::Unknown,
+        UInt64Array::from(vec![7]),
+        "7",
+        &[0, 0, 0, 0, 0, 0, 0, 7],
+    );
+    check(
+        SqlType::Unknown,
+        Int8Array::from(vec![-1]),
+        "-1",
+        &[0xff, 0xff],
+    );
 }
 
 #[test]
 fn floats_have_the_fewest_digits() {
     let text = |value: f64| {
-        String::from_utf8(cell(SqlType::Double, Arc::new(Float64Array::from(vec![value])), false, Tz::UTC).unwrap())
-            .unwrap()
+        String::from_utf8(
+            cell(
+                SqlType::Double,
+                Arc::new(Float64Array::from(vec![value])),
+                false,
+                Tz::UTC,
+            )
+            .unwrap(),
+        )
+        .unwrap()
     };
     for (value, expected) in [
         (0.0, "0"),
@@ -77,72 +129,203 @@ fn floats_have_the_fewest_digits() {
     ] {
         assert_eq!(text(value), expected);
     }
-    check(SqlType::Real, Float32Array::from(vec![0.1]), "0.1", &[0x3d, 0xcc, 0xcc, 0xcd]);
-    check(SqlType::Real, Float32Array::from(vec![1e6]), "1e+06", &[0x49, 0x74, 0x24, 0]);
-    check(SqlType::Double, Float64Array::from(vec![1.5]), "1.5", &[0x3f, 0xf8, 0, 0, 0, 0, 0, 0]);
+    check(
+        SqlType::Real,
+        Float32Array::from(vec![0.1]),
+        "0.1",
+        &[0x3d, 0xcc, 0xcc, 0xcd],
+    );
+    check(
+        SqlType::Real,
+        Float32Array::from(vec![1e6]),
+        "1e+06",
+        &[0x49, 0x74, 0x24, 0],
+    );
+    check(
+        SqlType::Double,
+        Float64Array::from(vec![1.5]),
+        "1.5",
+        &[0x3f, 0xf8, 0, 0, 0, 0, 0, 0],
+    );
 }
 
 #[test]
 fn decimals_in_text_and_base_10000() {
     let ty = |precision, scale| SqlType::Decimal { precision, scale };
-    check(ty(12, 2), decimal(1_234_567, 12, 2), "12345.67", &[0, 3, 0, 1, 0, 0, 0, 2, 0, 1, 9, 41, 26, 44]);
-    check(ty(12, 2), decimal(-5, 12, 2), "-0.05", &[0, 1, 255, 255, 64, 0, 0, 2, 1, 244]);
-    check(ty(12, 0), decimal(10_000, 12, 0), "10000", &[0, 1, 0, 1, 0, 0, 0, 0, 0, 1]);
-    check(ty(12, 2), decimal(0, 12, 2), "0.00", &[0, 0, 0, 0, 0, 0, 0, 2]);
-    check(ty(12, 6), decimal(1, 12, 6), "0.000001", &[0, 1, 255, 254, 0, 0, 0, 6, 0, 100]);
+    check(
+        ty(12, 2),
+        decimal(1_234_567, 12, 2),
+        "12345.67",
+        &[0, 3, 0, 1, 0, 0, 0, 2, 0, 1, 9, 41, 26, 44],
+    );
+    check(
+        ty(12, 2),
+        decimal(-5, 12, 2),
+        "-0.05",
+        &[0, 1, 255, 255, 64, 0, 0, 2, 1, 244],
+    );
+    check(
+        ty(12, 0),
+        decimal(10_000, 12, 0),
+        "10000",
+        &[0, 1, 0, 1, 0, 0, 0, 0, 0, 1],
+    );
+    check(
+        ty(12, 2),
+        decimal(0, 12, 2),
+        "0.00",
+        &[0, 0, 0, 0, 0, 0, 0, 2],
+    );
+    check(
+        ty(12, 6),
+        decimal(1, 12, 6),
+        "0.000001",
+        &[0, 1, 255, 254, 0, 0, 0, 6, 0, 100],
+    );
     check(
         ty(38, 0),
         decimal(99_999_999_999_999_999_999_999_999_999_999_999_999, 38, 0),
         "99999999999999999999999999999999999999",
         &[
-            0, 10, 0, 9, 0, 0, 0, 0, 0, 99, 39, 15, 39, 15, 39, 15, 39, 15, 39, 15, 39, 15, 39, 15, 39, 15, 39, 15,
+            0, 10, 0, 9, 0, 0, 0, 0, 0, 99, 39, 15, 39, 15, 39, 15, 39, 15, 39, 15, 39, 15, 39, 15,
+            39, 15, 39, 15,
         ],
     );
 }
 
 #[test]
 fn text_and_bytes() {
-    check(SqlType::Varchar(9), StringViewArray::from(vec!["häßlich"]), "häßlich", "häßlich".as_bytes());
+    check(
+        SqlType::Varchar(9),
+        StringViewArray::from(vec!["häßlich"]),
+        "häßlich",
+        "häßlich".as_bytes(),
+    );
     check(SqlType::Varchar(9), StringArray::from(vec!["a"]), "a", b"a");
-    check(SqlType::Varchar(9), LargeStringArray::from(vec!["a"]), "a", b"a");
-    check(SqlType::Char(3), StringViewArray::from(vec!["a"]), "a  ", b"a  ");
-    check(SqlType::Char(3), StringViewArray::from(vec!["abc"]), "abc", b"abc");
-    check(SqlType::Super, StringViewArray::from(vec!["[1]"]), "[1]", b"[1]");
-    check(SqlType::Varbyte(3), BinaryViewArray::from(vec![&b"a\xff"[..]]), "61ff", b"a\xff");
-    check(SqlType::Unknown, Int32Array::from(vec![5]), "5", &[0, 0, 0, 5]);
-    assert_eq!(cell(SqlType::Unknown, Arc::new(NullArray::new(1)), false, Tz::UTC), None);
-    assert_eq!(cell(SqlType::Integer, Arc::new(Int32Array::from(vec![None])), true, Tz::UTC), None);
+    check(
+        SqlType::Varchar(9),
+        LargeStringArray::from(vec!["a"]),
+        "a",
+        b"a",
+    );
+    check(
+        SqlType::Char(3),
+        StringViewArray::from(vec!["a"]),
+        "a  ",
+        b"a  ",
+    );
+    check(
+        SqlType::Char(3),
+        StringViewArray::from(vec!["abc"]),
+        "abc",
+        b"abc",
+    );
+    check(
+        SqlType::Super,
+        StringViewArray::from(vec!["[1]"]),
+        "[1]",
+        b"[1]",
+    );
+    check(
+        SqlType::Varbyte(3),
+        BinaryViewArray::from(vec![&b"a\xff"[..]]),
+        "61ff",
+        b"a\xff",
+    );
+    check(
+        SqlType::Unknown,
+        Int32Array::from(vec![5]),
+        "5",
+        &[0, 0, 0, 5],
+    );
+    assert_eq!(
+        cell(
+            SqlType::Unknown,
+            Arc::new(NullArray::new(1)),
+            false,
+            Tz::UTC
+        ),
+        None
+    );
+    assert_eq!(
+        cell(
+            SqlType::Integer,
+            Arc::new(Int32Array::from(vec![None])),
+            true,
+            Tz::UTC
+        ),
+        None
+    );
 }
 
 #[test]
 fn dates_and_times() {
     let timestamp = |value| TimestampMicrosecondArray::from(vec![value]);
-    check(SqlType::Date, Date32Array::from(vec![10_957]), "2000-01-01", &[0, 0, 0, 0]);
-    check(SqlType::Date, Date32Array::from(vec![-1]), "1969-12-31", &[255, 255, 213, 50]);
-    check(SqlType::Date, Date32Array::from(vec![19_782]), "2024-02-29", &[0, 0, 34, 121]);
-    check(SqlType::Date, Date32Array::from(vec![-719_529]), "0001-12-31 BC", &[255, 244, 217, 226]);
-    check(SqlType::Time, Time64MicrosecondArray::from(vec![45_296_500_000]), "12:34:56.5", &45_296_500_000_i64.to_be_bytes());
+    check(
+        SqlType::Date,
+        Date32Array::from(vec![10_957]),
+        "2000-01-01",
+        &[0, 0, 0, 0],
+    );
+    check(
+        SqlType::Date,
+        Date32Array::from(vec![-1]),
+        "1969-12-31",
+        &[255, 255, 213, 50],
+    );
+    check(
+        SqlType::Date,
+        Date32Array::from(vec![19_782]),
+        "2024-02-29",
+        &[0, 0, 34, 121],
+    );
+    check(
+        SqlType::Date,
+        Date32Array::from(vec![-719_529]),
+        "0001-12-31 BC",
+        &[255, 244, 217, 226],
+    );
+    check(
+        SqlType::Time,
+        Time64MicrosecondArray::from(vec![45_296_500_000]),
+        "12:34:56.5",
+        &45_296_500_000_i64.to_be_bytes(),
+    );
     check(
         SqlType::Timestamp,
         timestamp(EPOCH + 1),
         "2000-01-01 00:00:00.000001",
         &[0, 0, 0, 0, 0, 0, 0, 1],
     );
-    check(SqlType::Timestamp, timestamp(-1), "1969-12-31 23:59:59.999999", &(-EPOCH - 1).to_be_bytes());
+    check(
+        SqlType::Timestamp,
+        timestamp(-1),
+        "1969-12-31 23:59:59.999999",
+        &(-EPOCH - 1).to_be_bytes(),
+    );
     check(
         SqlType::Unknown,
         TimestampNanosecondArray::from(vec![EPOCH * 1_000]),
         "2000-01-01 00:00:00",
         &[0; 8],
     );
-    check(SqlType::TimestampTz, timestamp(EPOCH).with_timezone("UTC"), "2000-01-01 00:00:00+00", &[0; 8]);
+    check(
+        SqlType::TimestampTz,
+        timestamp(EPOCH).with_timezone("UTC"),
+        "2000-01-01 00:00:00+00",
+        &[0; 8],
+    );
     let zoned = |zone| {
         let array: ArrayRef = Arc::new(timestamp(EPOCH).with_timezone("UTC"));
         String::from_utf8(cell(SqlType::TimestampTz, array, false, zone).unwrap()).unwrap()
     };
     assert_eq!(zoned(Tz::America__New_York), "1999-12-31 19:00:00-05");
     assert_eq!(zoned(Tz::Asia__Kolkata), "2000-01-01 05:30:00+05:30");
-    let interval = IntervalMonthDayNano { months: 14, days: 3, nanoseconds: 14_706_000_000_000 };
+    let interval = IntervalMonthDayNano {
+        months: 14,
+        days: 3,
+        nanoseconds: 14_706_000_000_000,
+    };
     check(
         SqlType::Unknown,
         IntervalMonthDayNanoArray::from(vec![interval]),
@@ -158,10 +341,26 @@ const EPOCH: i64 = 946_684_800_000_000;
 fn chunks_hold_whole_rows() {
     let text = "x".repeat(1_000);
     let array: ArrayRef = Arc::new(StringArray::from(vec![text.as_str(); 500]));
-    let column = OutputColumn { name: "c".into(), ty: SqlType::Unknown, arrow: DataType::Utf8 };
+    let column = OutputColumn {
+        name: "c".into(),
+        ty: SqlType::Unknown,
+        arrow: DataType::Utf8,
+    };
     let batch = RecordBatch::try_from_iter([("c", array)]).unwrap();
-    let chunks = Encoder::new(&[column], &[], Tz::UTC).encode(&batch).unwrap();
+    let chunks = Encoder::new(&[column], &[], Tz::UTC)
+        .encode(&batch)
+        .unwrap();
     assert!(chunks.len() > 5);
-    assert_eq!(chunks.iter().map(|chunk| chunk.row_ends.len()).sum::<usize>(), 500);
-    assert!(chunks.iter().all(|chunk| chunk.row_ends.last() == Some(&(chunk.bytes.len() as u32))));
+    assert_eq!(
+        chunks
+            .iter()
+            .map(|chunk| chunk.row_ends.len())
+            .sum::<usize>(),
+        500
+    );
+    assert!(
+        chunks
+            .iter()
+            .all(|chunk| chunk.row_ends.last() == Some(&(chunk.bytes.len() as u32)))
+    );
 }

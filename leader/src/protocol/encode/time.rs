@@ -25,7 +25,11 @@ fn civil(days: i64) -> (i64, u8, u8) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month as u8, day as u8)
 }
@@ -83,7 +87,11 @@ fn clock(microseconds: i64, out: &mut BytesMut) {
             *digit = b'0' + (fraction % 10) as u8;
             fraction /= 10;
         }
-        let zeros = digits.iter().rev().take_while(|digit| **digit == b'0').count();
+        let zeros = digits
+            .iter()
+            .rev()
+            .take_while(|digit| **digit == b'0')
+            .count();
         out.put_u8(b'.');
         out.put_slice(digits.get(..digits.len() - zeros).unwrap_or_default());
     }

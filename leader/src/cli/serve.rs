@@ -1,0 +1,196 @@
+//! `blueshift serve`: opens a data directory and answers until SIGTERM or SIGINT.
+
+use crate::access::scram;
+use crate::config::Config;
+use crate::protocol::tls::Certificate;
+use crate::protocol::{Door, DoorOptions};
+use crate::server::{Server, ServerOptions};
+use anyhow::{Context, Result};
+use blueshift_compute::node::NodeOptions;
+use blueshift_compute::object::ObjectPolicy;
+use blueshift_storage::store::StoreOptions;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Threads that answer sockets; plans have their own.
+const SOCKET_THREADS: usize = 2;
+
+#[derive(Args)]
+pub(super) struct Serve {
+    /// A TOML file with the same names as the flags, `-` written as `_`.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// How log lines are written.
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
+    /// What is logged: a level, or levels by module.
+    #[arg(long, env = "BLUESHIFT_LOG", default_value = "info")]
+    log: String,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Args, Serialize)]
+struct Flags {
+    /// The data directory [default: ./blueshift-data].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:5439].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<SocketAddr>,
+    /// Slices of a new data directory [default: one per core, at least 2].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slices: Option<u32>,
+    /// A directory COPY may read file:// from; may be repeated.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    copy_root: Vec<PathBuf>,
+    /// Memory queries may use, in bytes.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<usize>,
+    /// The block cache, in bytes [default: 512 MB].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<usize>,
+    /// Sessions at once [default: 500].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<usize>,
+    /// Accepts connections without TLS from beyond loopback.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    insecure: bool,
+    /// A certificate chain in PEM instead of the self-signed one.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_cert: Option<PathBuf>,
+    /// The key of --tls-cert, in PEM.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_key: Option<PathBuf>,
+}
+
+/// Serves until told to stop.
+pub(super) fn run(serve: Serve) -> Result<()> {
+    let filter = EnvFilter::try_new(&serve.log).context("--log is not a log filter")?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match serve.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    let config = Config::load(serve.config.as_deref(), &serve.flags)?;
+    let sockets = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SOCKET_THREADS)
+        .thread_name("socket")
+        .enable_all()
+        .build()?;
+    let (server, generated) = start(&config)?;
+    let certificate = certificate(&config, &server)?;
+    sockets.block_on(async {
+        let options = DoorOptions {
+            listen: config.listen,
+            insecure: config.insecure,
+            connections_max: config.connections,
+            certificate,
+        };
+        let door = Door::open(server.clone(), options).await?;
+        let address = door.address()?;
+        announce(address, generated.as_deref())?;
+        tracing::info!(%address, slices = server.node.store.slice_count(), "ready");
+        let stop = CancellationToken::new();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut serving = std::pin::pin!(door.serve(stop.clone()));
+        tokio::select! {
+            () = &mut serving => {}
+            _ = terminate.recv() => stop.cancel(),
+            _ = interrupt.recv() => stop.cancel(),
+        }
+        if stop.is_cancelled() {
+            tracing::info!("stopping");
+            serving.await;
+        }
+        anyhow::Ok(())
+    })?;
+    server.stop()?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens the data directory; gives the password that was made for a new one, if none was chosen.
+fn start(config: &Config) -> Result<(Arc<Server>, Option<String>)> {
+    let generated = Arc::new(OnceLock::new());
+    let (chosen, made) = (config.admin_password.clone(), generated.clone());
+    let admin_verifier = move || {
+        let password = chosen.unwrap_or_else(|| made.get_or_init(scram::generate_password).clone());
+        Ok(scram::verifier(&password))
+    };
+    let server = Server::start(ServerOptions {
+        store: StoreOptions {
+            dir: config.data.clone(),
+            cache_bytes: config.cache,
+            slice_count: config.slices,
+            sync: true,
+        },
+        node: NodeOptions {
+            threads: None,
+            memory_bytes: config.memory,
+            object_policy: ObjectPolicy {
+                copy_roots: config.copy_root.clone(),
+                ..ObjectPolicy::default()
+            },
+        },
+        admin_verifier: Box::new(admin_verifier),
+    })?;
+    let password = generated.get().cloned();
+    Ok((server, password))
+}
+
+fn certificate(config: &Config, server: &Server) -> Result<Certificate> {
+    let read = |path: &PathBuf| {
+        std::fs::read(path).with_context(|| format!("could not read \"{}\"", path.display()))
+    };
+    match (&config.tls_cert, &config.tls_key) {
+        (Some(chain), Some(key)) => Ok(Certificate {
+            chain: read(chain)?,
+            key: read(key)?,
+        }),
+        _ => Certificate::ensure(&server.node.store),
+    }
+}
+
+/// Tells a person how to connect. The password goes to the console alone, once, and never to the log.
+fn announce(address: SocketAddr, password: Option<&str>) -> Result<()> {
+    let mut console = std::io::stderr();
+    if let Some(password) = password {
+        writeln!(console, "The password of user admin is: {password}")?;
+        writeln!(console, "It is shown only this once.")?;
+    }
+    writeln!(console, "Blueshift listens on {address}. Connect with:")?;
+    writeln!(
+        console,
+        "  psql \"host={} port={} user=admin dbname=dev sslmode=require\"",
+        address.ip(),
+        address.port()
+    )?;
+    Ok(())
+}
