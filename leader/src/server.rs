@@ -140,32 +140,3 @@ pub fn drop_schema_contents(catalog: &Catalog, schema: Oid) -> Commit {
     commit.catalog.push(remove("schema", schema));
     commit
 }
-
-/// How to start a server.
-pub struct ServerOptions {
-    /// The data directory and its cache.
-    pub store: blueshift_storage::store::StoreOptions,
-    /// Threads, memory, and where COPY may read from.
-    pub node: blueshift_compute::node::NodeOptions,
-    /// Gives the SCRAM verifier of `admin`; called only for a new data directory.
-    pub admin_verifier: Box<dyn FnOnce() -> crate::Result<String> + Send>,
-}
-
-impl Server {
-    /// Opens the data directory and starts the node. Blocks.
-    pub fn start(options: ServerOptions) -> crate::Result<Arc<Server>> {
-        let _ = options;
-        todo!("core")
-    }
-
-    /// Writes a checkpoint and closes the data directory. Blocks.
-    pub fn stop(&self) -> crate::Result<()> {
-        todo!("core")
-    }
-
-    /// Finds a user as last committed, for the login.
-    pub fn user(&self, name: &str) -> crate::Result<Option<Arc<crate::catalog::User>>> {
-        let _ = name;
-        todo!("core")
-    }
-}
