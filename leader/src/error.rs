@@ -30,6 +30,9 @@ impl Error {
 
     /// Makes the error of a broken expectation of ours.
     pub fn internal(message: impl std::fmt::Display) -> Self {
-        Self::new(SqlState::INTERNAL_ERROR, format!("internal error: {message}"))
+        Self::new(
+            SqlState::INTERNAL_ERROR,
+            format!("internal error: {message}"),
+        )
     }
 }

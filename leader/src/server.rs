@@ -75,7 +75,11 @@ impl Server {
 
     /// Finds a user as last committed, for the login.
     pub fn user(&self, name: &str) -> Result<Option<Arc<User>>> {
-        Ok(self.transactions.committed_catalog()?.user_named(name).cloned())
+        Ok(self
+            .transactions
+            .committed_catalog()?
+            .user_named(name)
+            .cloned())
     }
 
     /// Gives a fresh oid for an object.
@@ -99,7 +103,11 @@ fn first_commit(verifier: String) -> Result<Commit> {
     ];
     let mut catalog = Vec::new();
     for (oid, name) in schemas {
-        catalog.push(put_schema(&Schema { oid, name: name.to_string(), owner: ADMIN_OID })?);
+        catalog.push(put_schema(&Schema {
+            oid,
+            name: name.to_string(),
+            owner: ADMIN_OID,
+        })?);
     }
     catalog.push(put_user(&User {
         oid: ADMIN_OID,
@@ -108,7 +116,10 @@ fn first_commit(verifier: String) -> Result<Commit> {
         create_database: true,
         verifier: Some(verifier),
     })?);
-    Ok(Commit { catalog, ..Commit::default() })
+    Ok(Commit {
+        catalog,
+        ..Commit::default()
+    })
 }
 
 /// Drops the temporary tables of sessions that a crash ended.
@@ -119,7 +130,9 @@ fn leftover_temporary_tables(catalog: &Catalog) -> Option<Commit> {
         .filter(|schema| schema.name.starts_with(TEMP_SCHEMA_PREFIX))
         .map(|schema| schema.oid)
         .collect();
-    let commits = schemas.into_iter().map(|schema| drop_schema_contents(catalog, schema));
+    let commits = schemas
+        .into_iter()
+        .map(|schema| drop_schema_contents(catalog, schema));
     commits.reduce(|mut all, one| {
         all.dropped_tables.extend(one.dropped_tables);
         all.catalog.extend(one.catalog);
@@ -130,7 +143,11 @@ fn leftover_temporary_tables(catalog: &Catalog) -> Option<Commit> {
 /// Drops a schema with its tables and views: the end of a session's temporary tables.
 pub fn drop_schema_contents(catalog: &Catalog, schema: Oid) -> Commit {
     let mut commit = Commit::default();
-    for table in catalog.tables.values().filter(|table| table.schema == schema) {
+    for table in catalog
+        .tables
+        .values()
+        .filter(|table| table.schema == schema)
+    {
         commit.dropped_tables.push(TableId(u64::from(table.oid)));
         commit.catalog.push(remove("table", table.oid));
     }

@@ -54,7 +54,13 @@ const fn parameter(
     kind: Kind,
     description: &'static str,
 ) -> Parameter {
-    Parameter { name, default, kind, reported: false, description }
+    Parameter {
+        name,
+        default,
+        kind,
+        reported: false,
+        description,
+    }
 }
 
 const fn reported(
@@ -63,43 +69,189 @@ const fn reported(
     kind: Kind,
     description: &'static str,
 ) -> Parameter {
-    Parameter { name, default, kind, reported: true, description }
+    Parameter {
+        name,
+        default,
+        kind,
+        reported: true,
+        description,
+    }
 }
 
 /// Every parameter there is, by name.
 pub const PARAMETERS: &[Parameter] = &[
-    parameter("analyze_threshold_percent", "10", Kind::Integer(0, 100), "share of changed rows below which ANALYZE skips a table"),
-    reported("application_name", "", Kind::Text, "name the client gives itself"),
-    reported("client_encoding", "UTF8", Kind::Word(&["UTF8", "UTF-8", "UNICODE"]), "encoding of text on the wire"),
-    parameter("client_min_messages", "notice", Kind::Word(&["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"]), "least severity of messages sent to the client"),
-    reported("DateStyle", "ISO, MDY", Kind::DateStyle, "style of dates in text, and the order day and month are read in"),
-    parameter("default_transaction_isolation", "snapshot", Kind::Word(&["snapshot", "serializable", "repeatable read", "read committed", "read uncommitted"]), "accepted for drivers; every level behaves as the database's"),
-    parameter("describe_field_name_in_uppercase", "off", Kind::Switch, "column names of results in upper case"),
-    parameter("enable_case_sensitive_identifier", "false", Kind::Truth, "quoted names keep their case"),
-    parameter("enable_result_cache_for_session", "on", Kind::Switch, "results may come from the result cache"),
-    parameter("error_on_nondeterministic_update", "false", Kind::Truth, "refuse an UPDATE that finds two values for one row"),
-    parameter("extra_float_digits", "0", Kind::Integer(-15, 3), "digits of floating point numbers in text beyond the default"),
-    reported("integer_datetimes", "on", Kind::Fixed, "times are whole microseconds"),
-    reported("IntervalStyle", "postgres", Kind::Word(&["postgres", "iso_8601", "sql_standard", "postgres_verbose"]), "style of intervals in text"),
-    reported("is_superuser", "off", Kind::Fixed, "whether the user is a superuser"),
-    reported("padb_version", "1.0.0", Kind::Fixed, "version of this server"),
-    parameter("query_group", "default", Kind::Text, "label of the session's queries, for queues"),
-    parameter("search_path", "$user, public", Kind::Names, "schemas searched for a name without one"),
-    reported("server_encoding", "UTF8", Kind::Fixed, "encoding of stored text"),
-    reported("server_version", "8.0.2", Kind::Fixed, "version of the PostgreSQL protocol and catalogs spoken"),
-    parameter("server_version_num", "80002", Kind::Fixed, "the same as a number"),
+    parameter(
+        "analyze_threshold_percent",
+        "10",
+        Kind::Integer(0, 100),
+        "share of changed rows below which ANALYZE skips a table",
+    ),
+    reported(
+        "application_name",
+        "",
+        Kind::Text,
+        "name the client gives itself",
+    ),
+    reported(
+        "client_encoding",
+        "UTF8",
+        Kind::Word(&["UTF8", "UTF-8", "UNICODE"]),
+        "encoding of text on the wire",
+    ),
+    parameter(
+        "client_min_messages",
+        "notice",
+        Kind::Word(&[
+            "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error",
+        ]),
+        "least severity of messages sent to the client",
+    ),
+    reported(
+        "DateStyle",
+        "ISO, MDY",
+        Kind::DateStyle,
+        "style of dates in text, and the order day and month are read in",
+    ),
+    parameter(
+        "default_transaction_isolation",
+        "snapshot",
+        Kind::Word(&[
+            "snapshot",
+            "serializable",
+            "repeatable read",
+            "read committed",
+            "read uncommitted",
+        ]),
+        "accepted for drivers; every level behaves as the database's",
+    ),
+    parameter(
+        "describe_field_name_in_uppercase",
+        "off",
+        Kind::Switch,
+        "column names of results in upper case",
+    ),
+    parameter(
+        "enable_case_sensitive_identifier",
+        "false",
+        Kind::Truth,
+        "quoted names keep their case",
+    ),
+    parameter(
+        "enable_result_cache_for_session",
+        "on",
+        Kind::Switch,
+        "results may come from the result cache",
+    ),
+    parameter(
+        "error_on_nondeterministic_update",
+        "false",
+        Kind::Truth,
+        "refuse an UPDATE that finds two values for one row",
+    ),
+    parameter(
+        "extra_float_digits",
+        "0",
+        Kind::Integer(-15, 3),
+        "digits of floating point numbers in text beyond the default",
+    ),
+    reported(
+        "integer_datetimes",
+        "on",
+        Kind::Fixed,
+        "times are whole microseconds",
+    ),
+    reported(
+        "IntervalStyle",
+        "postgres",
+        Kind::Word(&["postgres", "iso_8601", "sql_standard", "postgres_verbose"]),
+        "style of intervals in text",
+    ),
+    reported(
+        "is_superuser",
+        "off",
+        Kind::Fixed,
+        "whether the user is a superuser",
+    ),
+    reported(
+        "padb_version",
+        "1.0.0",
+        Kind::Fixed,
+        "version of this server",
+    ),
+    parameter(
+        "query_group",
+        "default",
+        Kind::Text,
+        "label of the session's queries, for queues",
+    ),
+    parameter(
+        "search_path",
+        "$user, public",
+        Kind::Names,
+        "schemas searched for a name without one",
+    ),
+    reported(
+        "server_encoding",
+        "UTF8",
+        Kind::Fixed,
+        "encoding of stored text",
+    ),
+    reported(
+        "server_version",
+        "8.0.2",
+        Kind::Fixed,
+        "version of the PostgreSQL protocol and catalogs spoken",
+    ),
+    parameter(
+        "server_version_num",
+        "80002",
+        Kind::Fixed,
+        "the same as a number",
+    ),
     reported("session_authorization", "", Kind::Fixed, "the user"),
-    reported("standard_conforming_strings", "on", Kind::Fixed, "a backslash in a plain string is itself"),
-    parameter("statement_timeout", "0", Kind::Milliseconds, "time after which a statement is canceled, 0 for never"),
-    reported("TimeZone", "UTC", Kind::TimeZone, "zone that TIMESTAMPTZ is shown in"),
-    parameter("transaction_isolation", "snapshot", Kind::Fixed, "isolation of transactions"),
-    parameter("transaction_read_only", "off", Kind::Fixed, "whether the transaction may only read"),
-    parameter("wlm_query_slot_count", "1", Kind::Integer(1, 50), "slots of a queue that a query takes"),
+    reported(
+        "standard_conforming_strings",
+        "on",
+        Kind::Fixed,
+        "a backslash in a plain string is itself",
+    ),
+    parameter(
+        "statement_timeout",
+        "0",
+        Kind::Milliseconds,
+        "time after which a statement is canceled, 0 for never",
+    ),
+    reported(
+        "TimeZone",
+        "UTC",
+        Kind::TimeZone,
+        "zone that TIMESTAMPTZ is shown in",
+    ),
+    parameter(
+        "transaction_isolation",
+        "snapshot",
+        Kind::Fixed,
+        "isolation of transactions",
+    ),
+    parameter(
+        "transaction_read_only",
+        "off",
+        Kind::Fixed,
+        "whether the transaction may only read",
+    ),
+    parameter(
+        "wlm_query_slot_count",
+        "1",
+        Kind::Integer(1, 50),
+        "slots of a queue that a query takes",
+    ),
 ];
 
 /// The parameter's entry; names are compared without case.
 pub fn find(name: &str) -> Option<&'static Parameter> {
-    PARAMETERS.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name))
+    PARAMETERS
+        .iter()
+        .find(|parameter| parameter.name.eq_ignore_ascii_case(name))
 }
 
 fn unknown(name: &str) -> Error {
@@ -139,7 +291,9 @@ impl Settings {
 
     /// Changes a value by SET; no `values` is DEFAULT. Gives the spelling of the name and the new value.
     pub fn set(&mut self, name: &str, values: &[String]) -> Result<(String, String)> {
-        let key = find(name).map_or(name, |parameter| parameter.name).to_string();
+        let key = find(name)
+            .map_or(name, |parameter| parameter.name)
+            .to_string();
         self.before_last_set = Some((key.clone(), self.values.get(&key).cloned()));
         let Some(parameter) = find(name) else {
             if !name.contains('.') {
@@ -159,7 +313,8 @@ impl Settings {
             return Ok(self.reset_one(parameter));
         }
         let value = checked(parameter, values)?;
-        self.values.insert(parameter.name.to_string(), value.clone());
+        self.values
+            .insert(parameter.name.to_string(), value.clone());
         Ok((parameter.name.to_string(), value))
     }
 
@@ -219,7 +374,10 @@ impl Settings {
         let reported = PARAMETERS.iter().filter(|parameter| parameter.reported);
         reported
             .map(|parameter| {
-                (parameter.name.to_string(), self.value(parameter).to_string())
+                (
+                    parameter.name.to_string(),
+                    self.value(parameter).to_string(),
+                )
             })
             .collect()
     }
@@ -230,12 +388,25 @@ impl Settings {
             .iter()
             .map(|parameter| {
                 let value = self.value(parameter).to_string();
-                (parameter.name.to_string(), value, parameter.description.to_string())
+                (
+                    parameter.name.to_string(),
+                    value,
+                    parameter.description.to_string(),
+                )
             })
             .collect();
-        all.extend(self.values.iter().filter(|(name, _)| find(name).is_none()).map(
-            |(name, value)| (name.clone(), value.clone(), "session context variable".to_string()),
-        ));
+        all.extend(
+            self.values
+                .iter()
+                .filter(|(name, _)| find(name).is_none())
+                .map(|(name, value)| {
+                    (
+                        name.clone(),
+                        value.clone(),
+                        "session context variable".to_string(),
+                    )
+                }),
+        );
         all.sort_by_key(|(name, _, _)| name.to_ascii_lowercase());
         all
     }
@@ -246,7 +417,13 @@ impl Settings {
         path.split(',')
             .map(|name| name.trim().trim_matches('"'))
             .filter(|name| !name.is_empty())
-            .map(|name| if name == "$user" { user.to_string() } else { name.to_string() })
+            .map(|name| {
+                if name == "$user" {
+                    user.to_string()
+                } else {
+                    name.to_string()
+                }
+            })
             .collect()
     }
 
@@ -262,15 +439,22 @@ impl Settings {
     }
 
     fn value(&self, parameter: &Parameter) -> &str {
-        self.values.get(parameter.name).map_or(parameter.default, String::as_str)
+        self.values
+            .get(parameter.name)
+            .map_or(parameter.default, String::as_str)
     }
 
     fn reset_one(&mut self, parameter: &Parameter) -> (String, String) {
         match self.login.get(parameter.name) {
-            Some(value) => self.values.insert(parameter.name.to_string(), value.clone()),
+            Some(value) => self
+                .values
+                .insert(parameter.name.to_string(), value.clone()),
             None => self.values.remove(parameter.name),
         };
-        (parameter.name.to_string(), self.value(parameter).to_string())
+        (
+            parameter.name.to_string(),
+            self.value(parameter).to_string(),
+        )
     }
 
     fn reported_changes(&self, before: &BTreeMap<String, String>) -> Vec<(String, String)> {
@@ -278,10 +462,17 @@ impl Settings {
             .iter()
             .filter(|parameter| parameter.reported)
             .filter(|parameter| {
-                let old = before.get(parameter.name).map_or(parameter.default, String::as_str);
+                let old = before
+                    .get(parameter.name)
+                    .map_or(parameter.default, String::as_str);
                 old != self.value(parameter)
             })
-            .map(|parameter| (parameter.name.to_string(), self.value(parameter).to_string()))
+            .map(|parameter| {
+                (
+                    parameter.name.to_string(),
+                    self.value(parameter).to_string(),
+                )
+            })
             .collect()
     }
 }
@@ -289,7 +480,10 @@ impl Settings {
 fn invalid(parameter: &Parameter, value: &str) -> Error {
     Error::new(
         SqlState::INVALID_PARAMETER_VALUE,
-        format!("invalid value for parameter \"{}\": \"{value}\"", parameter.name),
+        format!(
+            "invalid value for parameter \"{}\": \"{value}\"",
+            parameter.name
+        ),
     )
 }
 
@@ -316,7 +510,11 @@ fn checked(parameter: &Parameter, values: &[String]) -> Result<String> {
                     ));
                 }
             };
-            let words = if parameter.kind == Kind::Switch { ["off", "on"] } else { ["false", "true"] };
+            let words = if parameter.kind == Kind::Switch {
+                ["off", "on"]
+            } else {
+                ["false", "true"]
+            };
             Ok(words[usize::from(on)].to_string())
         }
         Kind::Integer(least, greatest) => {
@@ -332,12 +530,21 @@ fn checked(parameter: &Parameter, values: &[String]) -> Result<String> {
             }
             Ok(number.to_string())
         }
-        Kind::Milliseconds => milliseconds(value).map(|number| number.to_string()).ok_or_else(refused),
+        Kind::Milliseconds => milliseconds(value)
+            .map(|number| number.to_string())
+            .ok_or_else(refused),
         Kind::Text | Kind::Names | Kind::Fixed => Ok(value.to_string()),
         Kind::Word(words) => {
-            let word = words.iter().find(|word| word.eq_ignore_ascii_case(value)).ok_or_else(refused)?;
+            let word = words
+                .iter()
+                .find(|word| word.eq_ignore_ascii_case(value))
+                .ok_or_else(refused)?;
             let is_encoding = parameter.name == "client_encoding";
-            Ok(if is_encoding { "UTF8".to_string() } else { (*word).to_string() })
+            Ok(if is_encoding {
+                "UTF8".to_string()
+            } else {
+                (*word).to_string()
+            })
         }
         Kind::TimeZone => time_zone(value).ok_or_else(refused),
         Kind::DateStyle => date_style(value).ok_or_else(refused),
@@ -345,7 +552,9 @@ fn checked(parameter: &Parameter, values: &[String]) -> Result<String> {
 }
 
 fn milliseconds(text: &str) -> Option<u64> {
-    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
     let number: u64 = text.get(..digits)?.parse().ok()?;
     let factor = match text.get(digits..)?.trim() {
         "" | "ms" => 1,
@@ -395,7 +604,11 @@ mod tests {
     fn check(name: &str, value: &str, shown: Option<&str>) {
         let mut settings = Settings::default();
         let answer = settings.set(name, &[value.to_string()]);
-        assert_eq!(answer.ok().map(|(_, value)| value).as_deref(), shown, "{name} = {value}");
+        assert_eq!(
+            answer.ok().map(|(_, value)| value).as_deref(),
+            shown,
+            "{name} = {value}"
+        );
     }
 
     #[test]
@@ -418,20 +631,28 @@ mod tests {
     #[test]
     fn reset_goes_back_to_the_login() {
         let mut settings = Settings::default();
-        settings.set("search_path", &["a".into(), "b".into()]).unwrap();
+        settings
+            .set("search_path", &["a".into(), "b".into()])
+            .unwrap();
         settings.keep_as_login();
         settings.set("search_path", &["c".into()]).unwrap();
         assert_eq!(settings.search_path("u"), ["c"]);
         settings.reset("search_path").unwrap();
         assert_eq!(settings.search_path("u"), ["a", "b"]);
-        settings.set("search_path", &["$user".into(), "public".into()]).unwrap();
+        settings
+            .set("search_path", &["$user".into(), "public".into()])
+            .unwrap();
         assert_eq!(settings.search_path("u"), ["u", "public"]);
     }
 
     #[test]
     fn names_are_unique() {
         for (index, parameter) in PARAMETERS.iter().enumerate() {
-            assert!(PARAMETERS[..index].iter().all(|other| !other.name.eq_ignore_ascii_case(parameter.name)));
+            assert!(
+                PARAMETERS[..index]
+                    .iter()
+                    .all(|other| !other.name.eq_ignore_ascii_case(parameter.name))
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
 //! May this user do that? Superusers may do anything, owners anything to their own objects, everyone may use and
 //! create in schema `public`; nothing else is allowed. Grants come with a later part.
 
-use crate::catalog::{Oid, PG_CATALOG_OID, INFORMATION_SCHEMA_OID, PUBLIC_OID, Schema, User};
 use crate::catalog::name::Relation;
+use crate::catalog::{INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, PUBLIC_OID, Schema, User};
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
 
@@ -15,7 +15,10 @@ pub fn relation(user: &User, relation: &Relation) -> Result<()> {
     if user.superuser || relation.owner() == user.oid {
         return Ok(());
     }
-    Err(denied(format!("permission denied for relation {}", relation.name())))
+    Err(denied(format!(
+        "permission denied for relation {}",
+        relation.name()
+    )))
 }
 
 /// Checks that the user owns a table or view, for DDL.
@@ -23,7 +26,10 @@ pub fn owner(user: &User, relation: &Relation) -> Result<()> {
     if user.superuser || relation.owner() == user.oid {
         return Ok(());
     }
-    Err(denied(format!("must be owner of relation {}", relation.name())))
+    Err(denied(format!(
+        "must be owner of relation {}",
+        relation.name()
+    )))
 }
 
 /// Checks that the user owns a schema, for DDL.
@@ -44,7 +50,10 @@ pub fn may_use_schema(user: &User, schema: &Schema) -> bool {
 pub fn use_schema(user: &User, schema: &Schema) -> Result<()> {
     match may_use_schema(user, schema) {
         true => Ok(()),
-        false => Err(denied(format!("permission denied for schema {}", schema.name))),
+        false => Err(denied(format!(
+            "permission denied for schema {}",
+            schema.name
+        ))),
     }
 }
 
@@ -54,7 +63,10 @@ pub fn create_in_schema(user: &User, schema: &Schema) -> Result<()> {
     let is_allowed = user.superuser || schema.owner == user.oid || schema.oid == PUBLIC_OID;
     match is_allowed && !is_system {
         true => Ok(()),
-        false => Err(denied(format!("permission denied for schema {}", schema.name))),
+        false => Err(denied(format!(
+            "permission denied for schema {}",
+            schema.name
+        ))),
     }
 }
 

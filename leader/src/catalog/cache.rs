@@ -27,7 +27,10 @@ impl CatalogCache {
     pub fn of(&self, view: &ReadView) -> Result<Arc<Catalog>> {
         let base = {
             let mut kept = lock(&self.kept);
-            if let Some(at) = kept.iter().position(|(map, _)| Arc::ptr_eq(map, &view.catalog)) {
+            if let Some(at) = kept
+                .iter()
+                .position(|(map, _)| Arc::ptr_eq(map, &view.catalog))
+            {
                 let found = kept.remove(at);
                 let catalog = found.as_ref().map(|(_, catalog)| catalog.clone());
                 kept.extend(found);
@@ -65,12 +68,17 @@ fn decode_changes(old: &CatalogMap, catalog: &Catalog, new: &CatalogMap) -> Resu
 }
 
 fn damaged(key: &str, reason: impl std::fmt::Display) -> crate::Error {
-    Error::new(SqlState::DATA_CORRUPTED, format!("catalog entry \"{key}\" is damaged: {reason}"))
-        .into()
+    Error::new(
+        SqlState::DATA_CORRUPTED,
+        format!("catalog entry \"{key}\" is damaged: {reason}"),
+    )
+    .into()
 }
 
 fn decode<T: DeserializeOwned>(key: &str, value: &serde_json::Value) -> Result<Arc<T>> {
-    T::deserialize(value).map(Arc::new).map_err(|error| damaged(key, error))
+    T::deserialize(value)
+        .map(Arc::new)
+        .map_err(|error| damaged(key, error))
 }
 
 /// Takes one key into the decoded catalog; no value removes it. Removal comes before insertion, so that a name that
@@ -95,21 +103,35 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
         }
         "table" => {
             if let Some(gone) = catalog.tables.remove(&oid) {
-                forget(&mut catalog.names.relations, &(gone.schema, gone.name.clone()), oid);
+                forget(
+                    &mut catalog.names.relations,
+                    &(gone.schema, gone.name.clone()),
+                    oid,
+                );
             }
             if let Some(value) = value {
                 let table: Arc<Table> = decode(key, value)?;
-                catalog.names.relations.insert((table.schema, table.name.clone()), oid);
+                catalog
+                    .names
+                    .relations
+                    .insert((table.schema, table.name.clone()), oid);
                 catalog.tables.insert(oid, table);
             }
         }
         "view" => {
             if let Some(gone) = catalog.views.remove(&oid) {
-                forget(&mut catalog.names.relations, &(gone.schema, gone.name.clone()), oid);
+                forget(
+                    &mut catalog.names.relations,
+                    &(gone.schema, gone.name.clone()),
+                    oid,
+                );
             }
             if let Some(value) = value {
                 let view: Arc<View> = decode(key, value)?;
-                catalog.names.relations.insert((view.schema, view.name.clone()), oid);
+                catalog
+                    .names
+                    .relations
+                    .insert((view.schema, view.name.clone()), oid);
                 catalog.views.insert(oid, view);
             }
         }
@@ -130,7 +152,9 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
                 .ok_or_else(|| damaged(key, "its name has no column"))?;
             catalog.comments.remove(&(oid, column));
             if let Some(value) = value {
-                let text = value.as_str().ok_or_else(|| damaged(key, "it is not text"))?;
+                let text = value
+                    .as_str()
+                    .ok_or_else(|| damaged(key, "it is not text"))?;
                 catalog.comments.insert((oid, column), text.to_string());
             }
         }
@@ -157,7 +181,10 @@ fn key(kind: &str, oid: Oid) -> String {
 
 fn change<T: Serialize>(key: String, object: &T) -> Result<CatalogChange> {
     let value = serde_json::to_value(object).map_err(|error| damaged(&key, error))?;
-    Ok(CatalogChange { key, value: Some(value) })
+    Ok(CatalogChange {
+        key,
+        value: Some(value),
+    })
 }
 
 /// Writes a schema.
@@ -190,7 +217,10 @@ pub fn put_comment(oid: Oid, column: u32, text: Option<&str>) -> CatalogChange {
 
 /// Removes an object of a kind: `schema`, `table`, `view`, `user`.
 pub fn remove(kind: &str, oid: Oid) -> CatalogChange {
-    CatalogChange { key: key(kind, oid), value: None }
+    CatalogChange {
+        key: key(kind, oid),
+        value: None,
+    }
 }
 
 #[cfg(test)]
@@ -229,7 +259,10 @@ mod tests {
         let catalog = decode_changes(&none, &Catalog::default(), &first).unwrap();
         assert_eq!(catalog.relation_named(PUBLIC_OID, "v").unwrap().oid(), 200);
 
-        let second = with(&first, vec![remove("view", 200), put_view(&view(150, "v")).unwrap()]);
+        let second = with(
+            &first,
+            vec![remove("view", 200), put_view(&view(150, "v")).unwrap()],
+        );
         let catalog = decode_changes(&first, &catalog, &second).unwrap();
         assert_eq!(catalog.relation_named(PUBLIC_OID, "v").unwrap().oid(), 150);
 
@@ -243,9 +276,14 @@ mod tests {
     fn a_damaged_entry_is_named() {
         let map = with(
             &CatalogMap::new(),
-            vec![CatalogChange { key: "view/1".into(), value: Some(serde_json::json!(7)) }],
+            vec![CatalogChange {
+                key: "view/1".into(),
+                value: Some(serde_json::json!(7)),
+            }],
         );
-        let error = decode_changes(&CatalogMap::new(), &Catalog::default(), &map).err().unwrap();
+        let error = decode_changes(&CatalogMap::new(), &Catalog::default(), &map)
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("view/1"));
     }
 }

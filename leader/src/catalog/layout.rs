@@ -29,13 +29,19 @@ pub fn column_type(ty: SqlType) -> Option<ColumnType> {
 
 /// Makes the arrow schema of a table or view.
 pub fn schema(columns: &[Column]) -> SchemaRef {
-    let fields = columns.iter().map(|column| column.ty.field(&column.name, !column.not_null));
+    let fields = columns
+        .iter()
+        .map(|column| column.ty.field(&column.name, !column.not_null));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Makes what storage needs to know of a table.
 pub fn table_layout(table: &Table) -> Result<TableLayout> {
-    let columns = table.columns.iter().map(column_layout).collect::<Result<Vec<_>>>()?;
+    let columns = table
+        .columns
+        .iter()
+        .map(column_layout)
+        .collect::<Result<Vec<_>>>()?;
     let sort_key = match &table.sort {
         TableSort::None | TableSort::Auto => SortKey::None,
         TableSort::Compound(columns) => SortKey::Compound(columns.clone()),
@@ -48,7 +54,10 @@ fn column_layout(column: &Column) -> Result<ColumnLayout> {
     let ty = column_type(column.ty).ok_or_else(|| {
         Error::new(
             SqlState::INVALID_TABLE_DEFINITION,
-            format!("column \"{}\" has a type that tables cannot keep", column.name),
+            format!(
+                "column \"{}\" has a type that tables cannot keep",
+                column.name
+            ),
         )
         .with_hint("Cast it to a type such as varchar or bigint.")
     })?;
@@ -161,8 +170,22 @@ mod tests {
         check("az64", SqlType::Varchar(10), false);
         check("az64", SqlType::Date, true);
         check("bytedict", SqlType::Boolean, false);
-        check("mostly8", SqlType::Decimal { precision: 20, scale: 2 }, false);
-        check("mostly8", SqlType::Decimal { precision: 19, scale: 2 }, true);
+        check(
+            "mostly8",
+            SqlType::Decimal {
+                precision: 20,
+                scale: 2,
+            },
+            false,
+        );
+        check(
+            "mostly8",
+            SqlType::Decimal {
+                precision: 19,
+                scale: 2,
+            },
+            true,
+        );
         check("mostly16", SqlType::SmallInt, false);
         check("delta32k", SqlType::SmallInt, false);
         check("text255", SqlType::Char(3), false);

@@ -106,7 +106,11 @@ impl Catalog {
         let mut found: Vec<Arc<View>> = Vec::new();
         let mut wanted = vec![oid];
         while let Some(needed) = wanted.pop() {
-            for view in self.views.values().filter(|view| view.depends_on.contains(&needed)) {
+            for view in self
+                .views
+                .values()
+                .filter(|view| view.depends_on.contains(&needed))
+            {
                 if !found.iter().any(|known| known.oid == view.oid) {
                     found.push(view.clone());
                     wanted.push(view.oid);

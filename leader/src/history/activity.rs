@@ -41,16 +41,26 @@ impl History {
     pub fn begin_statement(&self, pid: i32, userid: u32, text: String) -> RunningStatement {
         let query = self.last_query.fetch_add(1, Ordering::Relaxed) + 1;
         let starttime_us = now_us();
-        if let Some(session) = lock(&self.sessions).iter_mut().find(|session| session.pid == pid) {
+        if let Some(session) = lock(&self.sessions)
+            .iter_mut()
+            .find(|session| session.pid == pid)
+        {
             session.running = Some((text.clone(), starttime_us));
         }
-        RunningStatement { query, userid, pid, text, starttime_us }
+        RunningStatement {
+            query,
+            userid,
+            pid,
+            text,
+            starttime_us,
+        }
     }
 
     /// Records the end of a statement in STL_QUERY.
     pub fn end_statement(&self, statement: RunningStatement, xid: i64, aborted: bool) {
-        if let Some(session) =
-            lock(&self.sessions).iter_mut().find(|session| session.pid == statement.pid)
+        if let Some(session) = lock(&self.sessions)
+            .iter_mut()
+            .find(|session| session.pid == statement.pid)
         {
             session.running = None;
         }
@@ -73,7 +83,10 @@ impl History {
     pub fn begin_load(self: &Arc<Self>, load: RunningLoad) -> LoadGuard {
         let progress = load.progress.clone();
         lock(&self.running_loads).push(load);
-        LoadGuard { history: self.clone(), progress }
+        LoadGuard {
+            history: self.clone(),
+            progress,
+        }
     }
 
     /// Records refused rows in STL_LOAD_ERRORS.

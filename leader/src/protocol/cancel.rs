@@ -51,7 +51,7 @@ impl Registry {
         if let Some((own, Some(handle))) = state.open.get(&pid)
             && equal(own, secret)
         {
-            handle.notify.notify_waiters();
+            handle.cancel();
         }
     }
 
@@ -62,7 +62,7 @@ impl Registry {
             .values()
             .filter_map(|(_, handle)| handle.as_ref())
             .for_each(|handle| {
-                handle.notify.notify_waiters();
+                handle.cancel();
             });
     }
 

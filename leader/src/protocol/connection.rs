@@ -249,7 +249,7 @@ impl Connection {
                 },
             }
             if lost.is_some() {
-                cancel.notify.notify_waiters();
+                cancel.cancel();
             }
         };
         if let Some(error) = lost {
@@ -329,7 +329,7 @@ impl Connection {
         let begun = self.begun()?;
         let encoder = Encoder::new(columns, binary, begun.zone);
         let compute = &self.shared.server.node.resources.compute;
-        Ok(Rows::start(compute, stream, encoder, begun.cancel.clone()))
+        Ok(Rows::start(compute, stream, encoder))
     }
 
     /// Writes RowDescription.

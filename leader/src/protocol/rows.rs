@@ -2,7 +2,6 @@
 
 use crate::protocol::encode::{Chunk, Encoder};
 use crate::protocol::sqlstate::{self, Report};
-use crate::session::CancelHandle;
 use bytes::Bytes;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -32,11 +31,10 @@ impl Rows {
         compute: &Handle,
         stream: SendableRecordBatchStream,
         encoder: Encoder,
-        cancel: CancelHandle,
     ) -> Rows {
         let (sender, chunks) = mpsc::channel(CHUNKS_MAX);
         let task = compute.spawn(async move {
-            let outcome = AssertUnwindSafe(pump(stream, encoder, &sender, &cancel)).catch_unwind();
+            let outcome = AssertUnwindSafe(pump(stream, encoder, &sender)).catch_unwind();
             let error = match outcome.await {
                 Ok(Ok(())) => return,
                 Ok(Err(report)) => report,
@@ -106,28 +104,16 @@ async fn pump(
     mut stream: SendableRecordBatchStream,
     encoder: Encoder,
     sender: &mpsc::Sender<Result<Chunk, Report>>,
-    cancel: &CancelHandle,
 ) -> Result<(), Report> {
-    let mut canceled = std::pin::pin!(cancel.notify.notified());
-    canceled.as_mut().enable();
-    loop {
-        let batch = tokio::select! {
-            () = &mut canceled => return Err(sqlstate::canceled()),
-            batch = stream.next() => batch,
-        };
-        let Some(batch) = batch else {
-            return Ok(());
-        };
+    while let Some(batch) = stream.next().await {
         let chunks = batch
             .and_then(|batch| encoder.encode(&batch).map_err(DataFusionError::from))
             .map_err(|error| sqlstate::report(&error.into()))?;
         for chunk in chunks {
-            tokio::select! {
-                () = &mut canceled => return Err(sqlstate::canceled()),
-                sent = sender.send(Ok(chunk)) => if sent.is_err() {
-                    return Ok(());
-                },
+            if sender.send(Ok(chunk)).await.is_err() {
+                return Ok(());
             }
         }
     }
+    Ok(())
 }

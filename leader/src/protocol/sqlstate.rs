@@ -242,7 +242,7 @@ fn by_text(text: &str, otherwise: SqlState) -> Report {
 pub(crate) fn canceled() -> Report {
     Report::new(
         SqlState::QUERY_CANCELED,
-        "canceling statement due to user request",
+        "Query cancelled on user's request",
     )
 }
 
@@ -341,7 +341,7 @@ mod tests {
         check(
             blueshift_compute::Error::Canceled,
             SqlState::QUERY_CANCELED,
-            "canceling statement due to user request",
+            "Query cancelled on user's request",
         );
         check(
             blueshift_storage::Error::DiskFull { path: "f".into() },

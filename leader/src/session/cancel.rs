@@ -40,14 +40,20 @@ impl CancelHandle {
 
 /// The error of a canceled statement.
 pub fn canceled() -> Error {
-    Error::new(SqlState::QUERY_CANCELED, "Query cancelled on user's request")
+    Error::new(
+        SqlState::QUERY_CANCELED,
+        "Query cancelled on user's request",
+    )
 }
 
 /// The error of a statement that took longer than `statement_timeout`.
 pub fn timed_out() -> Error {
-    blueshift_sql::Error::new(SqlState::QUERY_CANCELED, "Query cancelled by statement timeout")
-        .with_hint("Raise statement_timeout, or set it to 0.")
-        .into()
+    blueshift_sql::Error::new(
+        SqlState::QUERY_CANCELED,
+        "Query cancelled by statement timeout",
+    )
+    .with_hint("Raise statement_timeout, or set it to 0.")
+    .into()
 }
 
 /// The error of a panic: a bug of ours, told with the query id by which the log finds it.
@@ -87,7 +93,13 @@ impl StatementEnd {
     /// Begins; the statement counts as aborted until [`StatementEnd::succeed`].
     pub fn new(history: Arc<History>, statement: RunningStatement) -> Self {
         let query = statement.query;
-        Self { history, statement: Some(statement), query, xid: 0, is_aborted: true }
+        Self {
+            history,
+            statement: Some(statement),
+            query,
+            xid: 0,
+            is_aborted: true,
+        }
     }
 
     /// Gives the query id.
@@ -109,7 +121,8 @@ impl StatementEnd {
 impl Drop for StatementEnd {
     fn drop(&mut self) {
         if let Some(statement) = self.statement.take() {
-            self.history.end_statement(statement, self.xid, self.is_aborted);
+            self.history
+                .end_statement(statement, self.xid, self.is_aborted);
         }
     }
 }
@@ -130,7 +143,12 @@ impl StatementStream {
         stop: BoxFuture<'static, Error>,
         end: StatementEnd,
     ) -> Self {
-        Self { inner, stop, end, is_over: false }
+        Self {
+            inner,
+            stop,
+            end,
+            is_over: false,
+        }
     }
 
     fn fail(&mut self, error: Error) -> Poll<Option<EngineResult<RecordBatch>>> {

@@ -15,8 +15,8 @@ use crate::catalog::{Oid, User};
 use crate::error::{Error, Result};
 use crate::server::{Server, drop_schema_contents};
 use crate::settings::Settings;
-use crate::statement::context::{Context, LastStatements};
 use crate::statement;
+use crate::statement::context::{Context, LastStatements};
 use crate::transaction::Transaction;
 use blueshift_sql::statement::session::Begin;
 use blueshift_sql::statement::{Parsed, Statement};
@@ -96,7 +96,9 @@ impl Session {
                 format!("database \"{}\" does not exist", login.database),
             ));
         }
-        let user = server.user(&login.user)?.ok_or_else(|| no_user(&login.user))?;
+        let user = server
+            .user(&login.user)?
+            .ok_or_else(|| no_user(&login.user))?;
         let mut settings = Settings::default();
         for (name, value) in &login.parameters {
             // Drivers send parameters of other servers too; those are harmless and ignored, as Redshift does.
@@ -160,7 +162,10 @@ impl Session {
     /// transaction block. In a simple query of several statements the protocol calls this for each.
     pub async fn run(&mut self, parsed: &Parsed, parameters: &[Parameter]) -> Result<Answer> {
         let stop_token = self.cancel.renew();
-        let deadline = self.settings.statement_timeout().map(|timeout| Instant::now() + timeout);
+        let deadline = self
+            .settings
+            .statement_timeout()
+            .map(|timeout| Instant::now() + timeout);
         let stop = || must_stop(stop_token.clone(), deadline);
         let history = self.server.history.clone();
         let running = history.begin_statement(self.login.pid, self.user.oid, redacted(parsed));
@@ -181,16 +186,28 @@ impl Session {
             }
         };
         let body = match outcome? {
-            Body::Rows { columns, stream, tag } => {
+            Body::Rows {
+                columns,
+                stream,
+                tag,
+            } => {
                 let stream = StatementStream::new(stream, stop().boxed(), end);
-                Body::Rows { columns, stream: Box::pin(stream), tag }
+                Body::Rows {
+                    columns,
+                    stream: Box::pin(stream),
+                    tag,
+                }
             }
             other => {
                 end.succeed();
                 other
             }
         };
-        Ok(Answer { notices, changed_parameters: self.settings.changes_since(&settings), body })
+        Ok(Answer {
+            notices,
+            changed_parameters: self.settings.changes_since(&settings),
+            body,
+        })
     }
 
     /// Told by the protocol when a row stream failed or was dropped early.
@@ -355,7 +372,10 @@ impl Session {
     /// Looks the user up again: rights may have changed, or the user gone.
     fn refresh_user(&mut self) -> Result<()> {
         let catalog = self.server.transactions.committed_catalog()?;
-        let user = catalog.users.get(&self.user.oid).ok_or_else(|| no_user(&self.user.name))?;
+        let user = catalog
+            .users
+            .get(&self.user.oid)
+            .ok_or_else(|| no_user(&self.user.name))?;
         self.user = user.clone();
         Ok(())
     }
@@ -393,7 +413,10 @@ fn redacted(parsed: &Parsed) -> String {
 }
 
 fn ends_block(statement: &Statement) -> bool {
-    matches!(statement, Statement::Commit | Statement::Rollback | Statement::Empty)
+    matches!(
+        statement,
+        Statement::Commit | Statement::Rollback | Statement::Empty
+    )
 }
 
 fn in_failed_transaction() -> Error {
@@ -404,9 +427,15 @@ fn in_failed_transaction() -> Error {
 }
 
 fn no_transaction() -> Notice {
-    Notice::warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress")
+    Notice::warning(
+        SqlState::NO_ACTIVE_SQL_TRANSACTION,
+        "there is no transaction in progress",
+    )
 }
 
 fn no_user(name: &str) -> Error {
-    Error::new(SqlState::INVALID_AUTHORIZATION, format!("user \"{name}\" does not exist"))
+    Error::new(
+        SqlState::INVALID_AUTHORIZATION,
+        format!("user \"{name}\" does not exist"),
+    )
 }

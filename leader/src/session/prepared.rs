@@ -32,10 +32,7 @@ pub fn parse_one(text: &str) -> Result<Parsed> {
 /// Binds a statement to learn its parameters and columns.
 pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<PreparedStatement> {
     let given: Vec<Option<SqlType>> = oids.iter().map(|oid| type_of_oid(*oid)).collect();
-    let types: Vec<Option<DataType>> = given
-        .iter()
-        .map(|ty| ty.map(SqlType::arrow))
-        .collect();
+    let types: Vec<Option<DataType>> = given.iter().map(|ty| ty.map(SqlType::arrow)).collect();
     let (bound, columns) = match &parsed.statement {
         Statement::Select(query) => {
             let names = ctx.names()?;
@@ -47,7 +44,10 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
             let names = ctx.names()?;
             let table = names.table_to_change(&insert.table)?;
             let columns = target::columns(&names, &table)?;
-            (Some(binder::bind_insert(&names, &columns, insert, &types)?.input), None)
+            (
+                Some(binder::bind_insert(&names, &columns, insert, &types)?.input),
+                None,
+            )
         }
         Statement::Update(update) => {
             let names = ctx.names()?;
@@ -55,7 +55,10 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
             let columns = target::columns(&names, &table)?;
             let defaults: Vec<_> = columns.into_iter().map(|column| column.default).collect();
             let source = provider_as_source(Arc::new(names.stored_table(&table, true)?));
-            (Some(binder::bind_update(&names, source, update, &defaults)?.input), None)
+            (
+                Some(binder::bind_update(&names, source, update, &defaults)?.input),
+                None,
+            )
         }
         Statement::Delete(delete) => {
             let names = ctx.names()?;
@@ -77,9 +80,16 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
     };
     let parameters = match &bound {
         Some(plan) => parameters(plan, &given)?,
-        None => given.iter().map(|ty| ty.unwrap_or(UNKNOWN_PARAMETER)).collect(),
+        None => given
+            .iter()
+            .map(|ty| ty.unwrap_or(UNKNOWN_PARAMETER))
+            .collect(),
     };
-    Ok(PreparedStatement { parsed, parameters, columns })
+    Ok(PreparedStatement {
+        parsed,
+        parameters,
+        columns,
+    })
 }
 
 /// The type of a parameter nobody knows.
@@ -88,19 +98,24 @@ const UNKNOWN_PARAMETER: SqlType = SqlType::Varchar(65_535);
 fn show_columns(name: Option<&str>) -> Vec<OutputColumn> {
     match name {
         Some(name) => vec![OutputColumn::text(name)],
-        None => ["name", "setting", "description"].map(OutputColumn::text).to_vec(),
+        None => ["name", "setting", "description"]
+            .map(OutputColumn::text)
+            .to_vec(),
     }
 }
 
 /// Gives the type of each `$n`: as the client said, else as the plan needs it.
 fn parameters(plan: &LogicalPlan, given: &[Option<SqlType>]) -> Result<Vec<SqlType>> {
     let inferred = plan.get_parameter_types()?;
-    let numbers = inferred.keys().filter_map(|id| id.trim_start_matches('$').parse::<usize>().ok());
+    let numbers = inferred
+        .keys()
+        .filter_map(|id| id.trim_start_matches('$').parse::<usize>().ok());
     let count = numbers.max().unwrap_or(0).max(given.len());
     let types = (0..count).map(|index| {
         let named = inferred.get(&format!("${}", index + 1)).cloned().flatten();
         let said = given.get(index).copied().flatten();
-        said.or_else(|| named.as_ref().and_then(type_of_arrow)).unwrap_or(UNKNOWN_PARAMETER)
+        said.or_else(|| named.as_ref().and_then(type_of_arrow))
+            .unwrap_or(UNKNOWN_PARAMETER)
     });
     Ok(types.collect())
 }
@@ -110,14 +125,17 @@ fn type_of_arrow(arrow: &DataType) -> Option<SqlType> {
         DataType::Boolean => SqlType::Boolean,
         DataType::Int8 | DataType::Int16 => SqlType::SmallInt,
         DataType::Int32 => SqlType::Integer,
-        DataType::Int64 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
-            SqlType::BigInt
-        }
+        DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64 => SqlType::BigInt,
         DataType::Float32 => SqlType::Real,
         DataType::Float64 => SqlType::Double,
-        DataType::Decimal128(precision, scale) => {
-            SqlType::Decimal { precision: *precision, scale: *scale }
-        }
+        DataType::Decimal128(precision, scale) => SqlType::Decimal {
+            precision: *precision,
+            scale: *scale,
+        },
         DataType::Date32 => SqlType::Date,
         DataType::Time64(_) => SqlType::Time,
         DataType::Timestamp(_, None) => SqlType::Timestamp,
@@ -138,7 +156,10 @@ fn type_of_oid(oid: u32) -> Option<SqlType> {
         26 => SqlType::Oid,
         700 => SqlType::Real,
         701 => SqlType::Double,
-        1700 => SqlType::Decimal { precision: 38, scale: 10 },
+        1700 => SqlType::Decimal {
+            precision: 38,
+            scale: 10,
+        },
         25 | 1043 | 1042 | 19 => UNKNOWN_PARAMETER,
         1082 => SqlType::Date,
         1083 => SqlType::Time,

@@ -16,7 +16,10 @@ pub fn run(ctx: &mut Context<'_>, analyze: &Analyze) -> Result<Body> {
         if let Some(unknown) = analyze.columns.iter().find(|wanted| !is_known(wanted)) {
             return Err(Error::new(
                 SqlState::UNDEFINED_COLUMN,
-                format!("column \"{unknown}\" of relation \"{}\" does not exist", table.name),
+                format!(
+                    "column \"{unknown}\" of relation \"{}\" does not exist",
+                    table.name
+                ),
             ));
         }
     }

@@ -22,18 +22,30 @@ impl Notice {
     /// Makes an `INFO`, as COPY gives.
     pub fn info(message: impl Into<String>) -> Self {
         let code = SqlState::SUCCESSFUL_COMPLETION;
-        Self { severity: "INFO", code, message: message.into() }
+        Self {
+            severity: "INFO",
+            code,
+            message: message.into(),
+        }
     }
 
     /// Makes a `NOTICE`: something was skipped, as IF EXISTS does.
     pub fn notice(message: impl Into<String>) -> Self {
         let code = SqlState::SUCCESSFUL_COMPLETION;
-        Self { severity: "NOTICE", code, message: message.into() }
+        Self {
+            severity: "NOTICE",
+            code,
+            message: message.into(),
+        }
     }
 
     /// Makes a `WARNING`.
     pub fn warning(code: SqlState, message: impl Into<String>) -> Self {
-        Self { severity: "WARNING", code, message: message.into() }
+        Self {
+            severity: "WARNING",
+            code,
+            message: message.into(),
+        }
     }
 }
 
@@ -51,7 +63,11 @@ pub struct OutputColumn {
 impl OutputColumn {
     /// Makes a column of text.
     pub fn text(name: &str) -> Self {
-        Self { name: name.to_string(), ty: SqlType::Varchar(65_535), arrow: DataType::Utf8View }
+        Self {
+            name: name.to_string(),
+            ty: SqlType::Varchar(65_535),
+            arrow: DataType::Utf8View,
+        }
     }
 }
 
@@ -98,8 +114,10 @@ impl Body {
         rows: &[Vec<String>],
     ) -> crate::Result<Self> {
         let columns: Vec<_> = names.iter().map(|name| OutputColumn::text(name)).collect();
-        let fields: Vec<_> =
-            names.iter().map(|name| Field::new(*name, DataType::Utf8View, true)).collect();
+        let fields: Vec<_> = names
+            .iter()
+            .map(|name| Field::new(*name, DataType::Utf8View, true))
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         let arrays = (0..names.len()).map(|column| {
             let values = rows.iter().map(|row| row.get(column));
@@ -108,6 +126,10 @@ impl Body {
         let batch = RecordBatch::try_new(schema.clone(), arrays.collect())
             .map_err(datafusion::error::DataFusionError::from)?;
         let stream = Box::pin(MemoryStream::try_new(vec![batch], schema, None)?);
-        Ok(Self::Rows { columns, stream, tag })
+        Ok(Self::Rows {
+            columns,
+            stream,
+            tag,
+        })
     }
 }

@@ -41,7 +41,8 @@ pub async fn run(ctx: &mut Context<'_>, comment: &Comment) -> Result<Body> {
             .into());
         }
     };
-    ctx.transaction.change_catalog(put_comment(oid, column, comment.text.as_deref()));
+    ctx.transaction
+        .change_catalog(put_comment(oid, column, comment.text.as_deref()));
     Ok(Body::done("COMMENT"))
 }
 
@@ -51,7 +52,10 @@ fn relation(ctx: &mut Context<'_>, comment: &Comment) -> Result<(u32, u32)> {
         Named::System(table) => {
             return Err(Error::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
-                format!("permission denied: \"{}\" is a system catalog", table.name()),
+                format!(
+                    "permission denied: \"{}\" is a system catalog",
+                    table.name()
+                ),
             ));
         }
     };
@@ -65,12 +69,20 @@ fn relation(ctx: &mut Context<'_>, comment: &Comment) -> Result<(u32, u32)> {
     let Some(column) = &comment.column else {
         return Ok((relation.oid(), 0));
     };
-    let place = relation.columns().iter().position(|known| known.name == *column);
-    let place = place.and_then(|place| u32::try_from(place + 1).ok()).ok_or_else(|| {
-        Error::new(
-            SqlState::UNDEFINED_COLUMN,
-            format!("column \"{column}\" of relation \"{}\" does not exist", relation.name()),
-        )
-    })?;
+    let place = relation
+        .columns()
+        .iter()
+        .position(|known| known.name == *column);
+    let place = place
+        .and_then(|place| u32::try_from(place + 1).ok())
+        .ok_or_else(|| {
+            Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!(
+                    "column \"{column}\" of relation \"{}\" does not exist",
+                    relation.name()
+                ),
+            )
+        })?;
     Ok((relation.oid(), place))
 }

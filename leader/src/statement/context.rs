@@ -76,16 +76,22 @@ impl Context<'_> {
     fn search_path(&self, catalog: &Catalog) -> Vec<Oid> {
         let named = self.settings.search_path(&self.user.name);
         let found = named.iter().filter_map(|name| catalog.schema_named(name));
-        let usable =
-            found.filter(|schema| crate::access::check::may_use_schema(self.user, schema));
-        self.temp_schema.iter().copied().chain(usable.map(|schema| schema.oid)).collect()
+        let usable = found.filter(|schema| crate::access::check::may_use_schema(self.user, schema));
+        self.temp_schema
+            .iter()
+            .copied()
+            .chain(usable.map(|schema| schema.oid))
+            .collect()
     }
 
     /// Finds the schema a new object goes to: the named one, or the first of the search path.
     pub fn schema_for_new(&mut self, name: &ObjectName) -> Result<Arc<Schema>> {
         let catalog = self.transaction.catalog()?;
         if let Some(schema) = &name.schema {
-            return catalog.schema_named(schema).cloned().ok_or_else(|| no_schema(schema, &catalog));
+            return catalog
+                .schema_named(schema)
+                .cloned()
+                .ok_or_else(|| no_schema(schema, &catalog));
         }
         let temporary = *self.temp_schema;
         self.search_path(&catalog)
@@ -101,7 +107,11 @@ impl Context<'_> {
     }
 
     /// Optimizes a bound plan and makes it physical, `$n` replaced.
-    pub async fn plan(&self, state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    pub async fn plan(
+        &self,
+        state: &SessionState,
+        bound: LogicalPlan,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let bound = self.with_parameters(bound)?;
         crate::planner::plan(state, bound).await
     }
@@ -135,7 +145,9 @@ pub fn no_schema(name: &str, catalog: &Catalog) -> Error {
         format!("schema \"{name}\" does not exist"),
     );
     match crate::catalog::name::nearest(name, catalog.schema_names()) {
-        Some(near) => error.with_hint(format!("Perhaps you meant \"{near}\".")).into(),
+        Some(near) => error
+            .with_hint(format!("Perhaps you meant \"{near}\"."))
+            .into(),
         None => error.into(),
     }
 }

@@ -47,7 +47,13 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
             return Err(failure.error.into());
         }
     };
-    let Loaded { row_groups, rows, rejects, rejected, files } = loaded;
+    let Loaded {
+        row_groups,
+        rows,
+        rejects,
+        rejected,
+        files,
+    } = loaded;
     history.load_errors(&statement, rejects);
     if copy.options.no_load {
         ctx.notices.push(Notice::info(format!(
@@ -126,11 +132,15 @@ fn fields(table: &Table, copy: &Copy) -> Result<Vec<Option<usize>>> {
     let mut fields = vec![None; table.columns.len()];
     for (place, name) in copy.columns.iter().enumerate() {
         let index = table.columns.iter().position(|column| column.name == *name);
-        let found = index.and_then(|index| Some((table.columns.get(index)?, fields.get_mut(index)?)));
+        let found =
+            index.and_then(|index| Some((table.columns.get(index)?, fields.get_mut(index)?)));
         let Some((column, field)) = found else {
             return Err(Error::new(
                 SqlState::UNDEFINED_COLUMN,
-                format!("column \"{name}\" of relation \"{}\" does not exist", table.name),
+                format!(
+                    "column \"{name}\" of relation \"{}\" does not exist",
+                    table.name
+                ),
             ));
         };
         if field.replace(place).is_some() {

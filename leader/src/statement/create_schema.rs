@@ -22,12 +22,16 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
         .with_detail("The prefix \"pg_\" is reserved for system schemas.")
         .into());
     }
-    ctx.transaction.lock(Lockable::Name(DATABASE_OID, name.clone()), Mode::Exclusive).await?;
+    ctx.transaction
+        .lock(Lockable::Name(DATABASE_OID, name.clone()), Mode::Exclusive)
+        .await?;
     let catalog = ctx.transaction.catalog()?;
     let committed = ctx.transaction.committed_catalog()?;
     if catalog.schema_named(name).is_some() || committed.schema_named(name).is_some() {
         if create.if_not_exists {
-            ctx.notices.push(Notice::notice(format!("schema \"{name}\" already exists, skipping")));
+            ctx.notices.push(Notice::notice(format!(
+                "schema \"{name}\" already exists, skipping"
+            )));
             return Ok(Body::done("CREATE SCHEMA"));
         }
         return Err(Error::new(
@@ -37,12 +41,18 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
     }
     let owner = match &create.owner {
         Some(owner) => catalog.user_named(owner).ok_or_else(|| {
-            Error::new(SqlState::UNDEFINED_OBJECT, format!("user \"{owner}\" does not exist"))
+            Error::new(
+                SqlState::UNDEFINED_OBJECT,
+                format!("user \"{owner}\" does not exist"),
+            )
         })?,
         None => ctx.user,
     };
-    let schema =
-        Schema { oid: ctx.server.next_oid()?, name: name.clone(), owner: owner.oid };
+    let schema = Schema {
+        oid: ctx.server.next_oid()?,
+        name: name.clone(),
+        owner: owner.oid,
+    };
     ctx.transaction.change_catalog(put_schema(&schema)?);
     Ok(Body::done("CREATE SCHEMA"))
 }

@@ -86,7 +86,10 @@ pub async fn schema_for(
         && *database != ctx.server.database
     {
         return Err(blueshift_sql::Error::unsupported(
-            format!("creating objects in database \"{database}\" from \"{}\"", ctx.server.database),
+            format!(
+                "creating objects in database \"{database}\" from \"{}\"",
+                ctx.server.database
+            ),
             "Connect to that database.",
         )
         .into());
@@ -96,7 +99,9 @@ pub async fn schema_for(
     }
     let schema = ctx.schema_for_new(name)?;
     check::create_in_schema(ctx.user, &schema)?;
-    ctx.transaction.lock(Lockable::Schema(schema.oid), Mode::Append).await?;
+    ctx.transaction
+        .lock(Lockable::Schema(schema.oid), Mode::Append)
+        .await?;
     if !ctx.transaction.catalog()?.schemas.contains_key(&schema.oid) {
         return Err(Error::new(
             SqlState::INVALID_SCHEMA_NAME,
@@ -112,7 +117,11 @@ fn temporary_schema(ctx: &mut Context<'_>) -> Result<Arc<Schema>> {
         return Ok(schema.clone());
     }
     let name = format!("{TEMP_SCHEMA_PREFIX}{}", ctx.pid);
-    let schema = Schema { oid: ctx.server.next_oid()?, name, owner: ctx.user.oid };
+    let schema = Schema {
+        oid: ctx.server.next_oid()?,
+        name,
+        owner: ctx.user.oid,
+    };
     ctx.transaction.change_catalog(put_schema(&schema)?);
     *ctx.temp_schema = Some(schema.oid);
     Ok(Arc::new(schema))
@@ -132,18 +141,25 @@ pub async fn reserve_name(
     let committed = ctx.transaction.committed_catalog()?;
     let own = seen.relation_named(schema.oid, name);
     let is_dropped_here = |relation: &Relation| seen.relation(relation.oid()).is_none();
-    let others = committed.relation_named(schema.oid, name).filter(|relation| {
-        // What we dropped ourselves is free; what others made since our view was taken is not.
-        !(is_dropped_here(relation) && ctx.transaction.drops(relation.oid()))
-    });
+    let others = committed
+        .relation_named(schema.oid, name)
+        .filter(|relation| {
+            // What we dropped ourselves is free; what others made since our view was taken is not.
+            !(is_dropped_here(relation) && ctx.transaction.drops(relation.oid()))
+        });
     if own.or(others).is_none() {
         return Ok(true);
     }
     if if_not_exists {
-        ctx.notices.push(Notice::notice(format!("relation \"{name}\" already exists, skipping")));
+        ctx.notices.push(Notice::notice(format!(
+            "relation \"{name}\" already exists, skipping"
+        )));
         return Ok(false);
     }
-    Err(Error::new(SqlState::DUPLICATE_TABLE, format!("relation \"{name}\" already exists")))
+    Err(Error::new(
+        SqlState::DUPLICATE_TABLE,
+        format!("relation \"{name}\" already exists"),
+    ))
 }
 
 fn column(definition: &ColumnDefinition) -> Column {
@@ -152,7 +168,10 @@ fn column(definition: &ColumnDefinition) -> Column {
         id: 0,
         ty: definition.ty,
         encoding: definition.encoding.clone().filter(|word| word != "auto"),
-        default: definition.default.as_ref().map(|expression| expression.text.clone()),
+        default: definition
+            .default
+            .as_ref()
+            .map(|expression| expression.text.clone()),
         identity: definition.identity.map(|identity| Identity {
             seed: identity.seed,
             step: identity.step,
@@ -175,7 +194,9 @@ pub fn new_table(
     attributes: &mut TableAttributes,
 ) -> Result<Table> {
     if columns.is_empty() {
-        return Err(invalid(format!("table \"{name}\" must have at least one column")));
+        return Err(invalid(format!(
+            "table \"{name}\" must have at least one column"
+        )));
     }
     if columns.len() > COLUMNS_MAX {
         return Err(Error::new(
@@ -201,8 +222,15 @@ pub fn new_table(
             check_identity(column, identity)?;
         }
     }
-    if columns.iter().filter(|column| column.identity.is_some()).count() > 1 {
-        return Err(invalid(format!("table \"{name}\" can have only one identity column")));
+    if columns
+        .iter()
+        .filter(|column| column.identity.is_some())
+        .count()
+        > 1
+    {
+        return Err(invalid(format!(
+            "table \"{name}\" can have only one identity column"
+        )));
     }
     Ok(Table {
         oid: ctx.server.next_oid()?,
@@ -233,37 +261,50 @@ fn check_identity(column: &Column, identity: Identity) -> Result<()> {
         )));
     }
     if identity.step == 0 {
-        return Err(invalid(format!("identity step of column \"{}\" is 0", column.name)));
+        return Err(invalid(format!(
+            "identity step of column \"{}\" is 0",
+            column.name
+        )));
     }
     Ok(())
 }
 
 /// Finds a column by name.
 pub fn column_index(columns: &[Column], name: &str) -> Result<usize> {
-    columns.iter().position(|column| column.name == name).ok_or_else(|| {
-        Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" named in key does not exist"))
-    })
+    columns
+        .iter()
+        .position(|column| column.name == name)
+        .ok_or_else(|| {
+            Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{name}\" named in key does not exist"),
+            )
+        })
 }
 
 fn distribution(columns: &[Column], attributes: &TableAttributes) -> Result<TableDistribution> {
     let style = attributes.dist_style;
     if let Some(key) = &attributes.dist_key {
         if !matches!(style, None | Some(DistStyle::Key)) {
-            return Err(invalid("cannot specify DISTKEY with a DISTSTYLE other than KEY".to_string()));
+            return Err(invalid(
+                "cannot specify DISTKEY with a DISTSTYLE other than KEY".to_string(),
+            ));
         }
         let index = column_index(columns, key)?;
         let ty = columns.get(index).map(|column| column.ty);
         if matches!(ty, Some(SqlType::Super | SqlType::Varbyte(_))) {
-            return Err(invalid(format!("column \"{key}\" has a type that cannot be a DISTKEY")));
+            return Err(invalid(format!(
+                "column \"{key}\" has a type that cannot be a DISTKEY"
+            )));
         }
         return Ok(TableDistribution::Key(index));
     }
     match style {
         Some(DistStyle::Even) => Ok(TableDistribution::Even),
         Some(DistStyle::All) => Ok(TableDistribution::All),
-        Some(DistStyle::Key) => {
-            Err(invalid("DISTSTYLE KEY requires a DISTKEY column".to_string()))
-        }
+        Some(DistStyle::Key) => Err(invalid(
+            "DISTSTYLE KEY requires a DISTKEY column".to_string(),
+        )),
         Some(DistStyle::Auto) | None => Ok(TableDistribution::AutoAll),
     }
 }
@@ -271,17 +312,23 @@ fn distribution(columns: &[Column], attributes: &TableAttributes) -> Result<Tabl
 fn sort(columns: &[Column], attributes: &TableAttributes) -> Result<TableSort> {
     let keys = |names: &[String], max: usize, kind: &str| -> Result<Vec<usize>> {
         if names.len() > max {
-            return Err(invalid(format!("{kind} sort keys can have at most {max} columns")));
+            return Err(invalid(format!(
+                "{kind} sort keys can have at most {max} columns"
+            )));
         }
         let mut indexes = Vec::with_capacity(names.len());
         for name in names {
             let index = column_index(columns, name)?;
             let ty = columns.get(index).map(|column| column.ty);
             if matches!(ty, Some(SqlType::Super | SqlType::Varbyte(_))) {
-                return Err(invalid(format!("column \"{name}\" has a type that cannot be a SORTKEY")));
+                return Err(invalid(format!(
+                    "column \"{name}\" has a type that cannot be a SORTKEY"
+                )));
             }
             if indexes.contains(&index) {
-                return Err(invalid(format!("column \"{name}\" appears twice in the sort key")));
+                return Err(invalid(format!(
+                    "column \"{name}\" appears twice in the sort key"
+                )));
             }
             indexes.push(index);
         }
@@ -293,9 +340,11 @@ fn sort(columns: &[Column], attributes: &TableAttributes) -> Result<TableSort> {
         Some(SortClause::Compound(names)) => {
             Ok(TableSort::Compound(keys(names, COMPOUND_MAX, "compound")?))
         }
-        Some(SortClause::Interleaved(names)) => {
-            Ok(TableSort::Interleaved(keys(names, INTERLEAVED_MAX, "interleaved")?))
-        }
+        Some(SortClause::Interleaved(names)) => Ok(TableSort::Interleaved(keys(
+            names,
+            INTERLEAVED_MAX,
+            "interleaved",
+        )?)),
     }
 }
 
@@ -318,7 +367,10 @@ fn constraints(
     given: &[Constraint],
 ) -> Result<Vec<TableConstraint>> {
     let indexes = |names: &[String]| -> Result<Vec<usize>> {
-        names.iter().map(|name| column_index(&table.columns, name)).collect()
+        names
+            .iter()
+            .map(|name| column_index(&table.columns, name))
+            .collect()
     };
     let mut kept = Vec::with_capacity(given.len());
     for constraint in given {
@@ -335,9 +387,11 @@ fn constraints(
                 TableConstraint::PrimaryKey(indexes(names)?)
             }
             Constraint::Unique(names) => TableConstraint::Unique(indexes(names)?),
-            Constraint::ForeignKey { columns, table: to, referred } => {
-                foreign_key(ctx, table, indexes(columns)?, to, referred)?
-            }
+            Constraint::ForeignKey {
+                columns,
+                table: to,
+                referred,
+            } => foreign_key(ctx, table, indexes(columns)?, to, referred)?,
         };
         kept.push(checked);
     }
@@ -374,7 +428,10 @@ fn foreign_key(
             .ok_or_else(|| {
                 Error::new(
                     SqlState::UNDEFINED_OBJECT,
-                    format!("there is no primary key for referenced table \"{}\"", to.name),
+                    format!(
+                        "there is no primary key for referenced table \"{}\"",
+                        to.name
+                    ),
                 )
             })?,
         names => names
@@ -387,7 +444,11 @@ fn foreign_key(
             "number of referencing and referenced columns for foreign key disagree".to_string(),
         ));
     }
-    Ok(TableConstraint::ForeignKey { columns, table: target.oid, referred })
+    Ok(TableConstraint::ForeignKey {
+        columns,
+        table: target.oid,
+        referred,
+    })
 }
 
 /// Binds each DEFAULT once, so that a wrong one is refused now and not at the first INSERT.
@@ -396,19 +457,29 @@ fn check_defaults(ctx: &mut Context<'_>, table: &Table) -> Result<()> {
         return Ok(());
     }
     let names = ctx.names()?;
-    for column in table.columns.iter().filter(|column| column.default.is_some()) {
+    for column in table
+        .columns
+        .iter()
+        .filter(|column| column.default.is_some())
+    {
         let bound = bound_default(&names, column)?;
         let empty = datafusion::common::DFSchema::empty();
         let cast = datafusion::logical_expr::cast(bound, column.ty.arrow());
-        names.state.create_physical_expr(cast, &empty).map_err(|error| {
-            Error::from(
-                blueshift_sql::Error::new(
-                    SqlState::DATATYPE_MISMATCH,
-                    format!("the default of column \"{}\" is not of its type", column.name),
+        names
+            .state
+            .create_physical_expr(cast, &empty)
+            .map_err(|error| {
+                Error::from(
+                    blueshift_sql::Error::new(
+                        SqlState::DATATYPE_MISMATCH,
+                        format!(
+                            "the default of column \"{}\" is not of its type",
+                            column.name
+                        ),
+                    )
+                    .with_detail(error.strip_backtrace()),
                 )
-                .with_detail(error.strip_backtrace()),
-            )
-        })?;
+            })?;
     }
     Ok(())
 }

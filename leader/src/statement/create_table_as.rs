@@ -20,8 +20,13 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTableAs) -> Result<Body> 
     let names = ctx.names()?;
     let bound = binder::bind_query(&names, &create.query, &ctx.parameter_types())?;
     let columns = columns(&bound, &create.columns)?;
-    let mut table =
-        new_table(ctx, &schema, &create.name.name, columns, &mut create.attributes.clone())?;
+    let mut table = new_table(
+        ctx,
+        &schema,
+        &create.name.name,
+        columns,
+        &mut create.attributes.clone(),
+    )?;
     inherit(&mut table, &names, &bound, create);
     let rows = cast_to(&table, bound)?;
     let plan = ctx.plan(&names.state, rows).await?;
@@ -72,12 +77,20 @@ fn kept_type(ty: SqlType, arrow: &arrow_schema::DataType) -> SqlType {
 
 /// Casts the query's columns to what the table stores, under the table's names.
 fn cast_to(table: &Table, bound: LogicalPlan) -> Result<LogicalPlan> {
-    let from = bound.schema().columns().into_iter().zip(bound.schema().fields());
+    let from = bound
+        .schema()
+        .columns()
+        .into_iter()
+        .zip(bound.schema().fields());
     let casts = from.zip(&table.columns).map(|((from, field), to)| {
         let stored = to.ty.arrow();
         let is_same = *field.data_type() == stored;
         let column = Expr::Column(from);
-        let cast = if is_same { column } else { datafusion::logical_expr::cast(column, stored) };
+        let cast = if is_same {
+            column
+        } else {
+            datafusion::logical_expr::cast(column, stored)
+        };
         cast.alias(&to.name)
     });
     let casts: Vec<_> = casts.collect();
@@ -91,7 +104,9 @@ fn inherit(table: &mut Table, names: &SessionNames, bound: &LogicalPlan, create:
     };
     let place = |wanted: usize| {
         let name = &source.columns.get(wanted)?.name;
-        outputs.iter().position(|output| output.as_ref() == Some(name))
+        outputs
+            .iter()
+            .position(|output| output.as_ref() == Some(name))
     };
     let given = &create.attributes;
     if given.dist_style.is_none() && given.dist_key.is_none() {
@@ -104,7 +119,11 @@ fn inherit(table: &mut Table, names: &SessionNames, bound: &LogicalPlan, create:
         };
     }
     if given.sort.is_none() {
-        let places = |keys: &[usize]| keys.iter().map(|key| place(*key)).collect::<Option<Vec<_>>>();
+        let places = |keys: &[usize]| {
+            keys.iter()
+                .map(|key| place(*key))
+                .collect::<Option<Vec<_>>>()
+        };
         table.sort = match &source.sort {
             TableSort::Compound(keys) => places(keys).map_or(TableSort::None, TableSort::Compound),
             TableSort::Interleaved(keys) => {

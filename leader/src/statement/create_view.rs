@@ -21,7 +21,9 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
     let replaced = match existing {
         Some(Relation::View(view)) if create.or_replace => {
             check::owner(ctx.user, &Relation::View(view.clone()))?;
-            ctx.transaction.lock(Lockable::Relation(view.oid), Mode::Exclusive).await?;
+            ctx.transaction
+                .lock(Lockable::Relation(view.oid), Mode::Exclusive)
+                .await?;
             Some(view)
         }
         Some(Relation::Table(table)) if create.or_replace => {
@@ -41,7 +43,9 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
     refuse_temporary(ctx, &names, &depends_on)?;
     // Tables it needs may not go away between binding and commit.
     for oid in &depends_on {
-        ctx.transaction.lock(Lockable::Relation(*oid), Mode::Append).await?;
+        ctx.transaction
+            .lock(Lockable::Relation(*oid), Mode::Append)
+            .await?;
     }
     let view = View {
         oid: match &replaced {
@@ -70,7 +74,10 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
 }
 
 fn refuse_temporary(ctx: &Context<'_>, names: &SessionNames, needed: &[u32]) -> Result<()> {
-    for relation in needed.iter().filter_map(|oid| names.catalog().relation(*oid)) {
+    for relation in needed
+        .iter()
+        .filter_map(|oid| names.catalog().relation(*oid))
+    {
         if is_temporary(relation.schema(), ctx) {
             return Err(blueshift_sql::Error::unsupported(
                 format!("a view of temporary table \"{}\"", relation.name()),
@@ -82,10 +89,7 @@ fn refuse_temporary(ctx: &Context<'_>, names: &SessionNames, needed: &[u32]) -> 
     Ok(())
 }
 
-fn columns(
-    bound: &datafusion::logical_expr::LogicalPlan,
-    names: &[String],
-) -> Result<Vec<Column>> {
+fn columns(bound: &datafusion::logical_expr::LogicalPlan, names: &[String]) -> Result<Vec<Column>> {
     let fields = bound.schema().fields();
     if names.len() > fields.len() {
         return Err(Error::new(
@@ -129,7 +133,10 @@ fn check_columns_kept(old: &View, new: &View) -> Result<()> {
             ));
         }
         if before.ty != after.ty {
-            return refuse(format!("cannot change data type of view column \"{}\"", before.name));
+            return refuse(format!(
+                "cannot change data type of view column \"{}\"",
+                before.name
+            ));
         }
     }
     Ok(())

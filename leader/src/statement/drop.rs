@@ -53,7 +53,10 @@ fn find(
         Ok(Named::System(table)) => {
             return Err(Error::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
-                format!("permission denied: \"{}\" is a system catalog", table.name()),
+                format!(
+                    "permission denied: \"{}\" is a system catalog",
+                    table.name()
+                ),
             ));
         }
         Err(error) => {
@@ -70,9 +73,11 @@ fn find(
             // Redshift names the kind that was to be dropped.
             let text = format!("{kind} \"{}\" does not exist", name.name);
             return Err(match error.code {
-                SqlState::UNDEFINED_TABLE => {
-                    blueshift_sql::Error { message: text, ..error }.into()
+                SqlState::UNDEFINED_TABLE => blueshift_sql::Error {
+                    message: text,
+                    ..error
                 }
+                .into(),
                 _ => error.into(),
             });
         }
@@ -82,7 +87,10 @@ fn find(
             SqlState::WRONG_OBJECT_TYPE,
             format!("\"{}\" is not a {kind}", relation.name()),
         )
-        .with_hint(format!("Use DROP {} to remove it.", relation.kind().to_uppercase()))
+        .with_hint(format!(
+            "Use DROP {} to remove it.",
+            relation.kind().to_uppercase()
+        ))
         .into());
     }
     Ok(Some(relation))
@@ -92,7 +100,9 @@ async fn lock(ctx: &mut Context<'_>, relation: &Relation) -> Result<()> {
     match relation {
         Relation::Table(table) => ctx.transaction.lock_table(table.oid, Mode::Exclusive).await,
         Relation::View(view) => {
-            ctx.transaction.lock(Lockable::Relation(view.oid), Mode::Exclusive).await
+            ctx.transaction
+                .lock(Lockable::Relation(view.oid), Mode::Exclusive)
+                .await
         }
     }
 }
@@ -115,11 +125,27 @@ async fn drop_with_dependents(
     let mut facts: Vec<String> = views
         .iter()
         .filter(|view| !listed.contains(&view.oid))
-        .map(|view| format!("view {} depends on {} {}", view.name, relation.kind(), relation.name()))
+        .map(|view| {
+            format!(
+                "view {} depends on {} {}",
+                view.name,
+                relation.kind(),
+                relation.name()
+            )
+        })
         .collect();
-    facts.extend(tables.iter().filter(|table| !listed.contains(&table.oid)).map(|table| {
-        format!("constraint on table {} depends on table {}", table.name, relation.name())
-    }));
+    facts.extend(
+        tables
+            .iter()
+            .filter(|table| !listed.contains(&table.oid))
+            .map(|table| {
+                format!(
+                    "constraint on table {} depends on table {}",
+                    table.name,
+                    relation.name()
+                )
+            }),
+    );
     if !facts.is_empty() && !cascade {
         return Err(blueshift_sql::Error::new(
             SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
@@ -134,14 +160,21 @@ async fn drop_with_dependents(
         .into());
     }
     for view in views {
-        ctx.transaction.lock(Lockable::Relation(view.oid), Mode::Exclusive).await?;
+        ctx.transaction
+            .lock(Lockable::Relation(view.oid), Mode::Exclusive)
+            .await?;
         if !listed.contains(&view.oid) {
-            ctx.notices.push(Notice::notice(format!("drop cascades to view {}", view.name)));
+            ctx.notices.push(Notice::notice(format!(
+                "drop cascades to view {}",
+                view.name
+            )));
         }
         remove_relation(ctx, &Relation::View(view))?;
     }
     for table in tables {
-        ctx.transaction.lock(Lockable::Relation(table.oid), Mode::Exclusive).await?;
+        ctx.transaction
+            .lock(Lockable::Relation(table.oid), Mode::Exclusive)
+            .await?;
         forget_foreign_keys(ctx, table.oid, relation.oid())?;
     }
     remove_relation(ctx, relation)
@@ -173,7 +206,8 @@ fn remove_relation(ctx: &mut Context<'_>, relation: &Relation) -> Result<()> {
         return Ok(());
     }
     for (_, column) in catalog.comments.keys().filter(|(object, _)| *object == oid) {
-        ctx.transaction.change_catalog(put_comment(oid, *column, None));
+        ctx.transaction
+            .change_catalog(put_comment(oid, *column, None));
     }
     ctx.transaction.change_catalog(remove(relation.kind(), oid));
     if let Relation::Table(table) = relation {
@@ -198,7 +232,10 @@ pub async fn schema(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
         if super::names::is_system_schema(schema.oid) || schema.name.starts_with("pg_") {
             return Err(Error::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
-                format!("cannot drop schema {} because it is required by the database system", schema.name),
+                format!(
+                    "cannot drop schema {} because it is required by the database system",
+                    schema.name
+                ),
             ));
         }
         drop_schema(ctx, schema.oid, &schema.name.clone(), drop.cascade).await?;
@@ -207,16 +244,18 @@ pub async fn schema(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
 }
 
 async fn drop_schema(ctx: &mut Context<'_>, oid: Oid, name: &str, cascade: bool) -> Result<()> {
-    ctx.transaction.lock(Lockable::Schema(oid), Mode::Exclusive).await?;
+    ctx.transaction
+        .lock(Lockable::Schema(oid), Mode::Exclusive)
+        .await?;
     let catalog = ctx.transaction.catalog()?;
     let committed = ctx.transaction.committed_catalog()?;
     let mut contents: Vec<Relation> = Vec::new();
     for catalog in [&catalog, &committed] {
         let tables = catalog.tables.values().cloned().map(Relation::Table);
         let views = catalog.views.values().cloned().map(Relation::View);
-        let inside = tables.chain(views).filter(|relation| {
-            relation.schema() == oid && !ctx.transaction.drops(relation.oid())
-        });
+        let inside = tables
+            .chain(views)
+            .filter(|relation| relation.schema() == oid && !ctx.transaction.drops(relation.oid()));
         for relation in inside {
             if !contents.iter().any(|known| known.oid() == relation.oid()) {
                 contents.push(relation);
@@ -225,9 +264,13 @@ async fn drop_schema(ctx: &mut Context<'_>, oid: Oid, name: &str, cascade: bool)
     }
     contents.sort_by_key(Relation::oid);
     if !contents.is_empty() && !cascade {
-        let facts = contents
-            .iter()
-            .map(|relation| format!("{} {} depends on schema {name}", relation.kind(), relation.name()));
+        let facts = contents.iter().map(|relation| {
+            format!(
+                "{} {} depends on schema {name}",
+                relation.kind(),
+                relation.name()
+            )
+        });
         return Err(blueshift_sql::Error::new(
             SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
             format!("cannot drop schema {name} because other objects depend on it"),
@@ -252,7 +295,10 @@ pub async fn temporary(ctx: &mut Context<'_>) -> Result<()> {
         return Ok(());
     };
     let catalog = ctx.transaction.catalog()?;
-    let tables = catalog.tables.values().filter(|table| table.schema == schema);
+    let tables = catalog
+        .tables
+        .values()
+        .filter(|table| table.schema == schema);
     for table in tables.cloned() {
         let relation = Relation::Table(table);
         lock(ctx, &relation).await?;

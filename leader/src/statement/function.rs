@@ -46,7 +46,10 @@ struct SessionFunction {
 
 impl std::fmt::Debug for SessionFunction {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SessionFunction").field("name", &self.name).finish_non_exhaustive()
+        formatter
+            .debug_struct("SessionFunction")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,7 +81,10 @@ impl ScalarUDFImpl for SessionFunction {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let is_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let is_constant = args
+            .args
+            .iter()
+            .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if is_constant { 1 } else { args.number_rows };
         let arrays = args
             .args
@@ -87,7 +93,10 @@ impl ScalarUDFImpl for SessionFunction {
             .collect::<Result<Vec<ArrayRef>>>()?;
         let mut values = Vec::with_capacity(rows);
         for row in 0..rows {
-            let cells = arrays.iter().map(|array| cell(array, row)).collect::<Result<Vec<_>>>()?;
+            let cells = arrays
+                .iter()
+                .map(|array| cell(array, row))
+                .collect::<Result<Vec<_>>>()?;
             values.push((self.body)(&cells)?);
         }
         match (is_constant, values.pop()) {
@@ -152,54 +161,149 @@ pub fn session_functions(
                 Signature::one_of(any.collect(), Volatility::Stable)
             }
         };
-        let function = SessionFunction { name, signature, returns, body };
-        functions.insert(name.to_string(), Arc::new(ScalarUDF::new_from_impl(function)));
+        let function = SessionFunction {
+            name,
+            signature,
+            returns,
+            body,
+        };
+        functions.insert(
+            name.to_string(),
+            Arc::new(ScalarUDF::new_from_impl(function)),
+        );
     };
     let constant = |value: ScalarValue| -> Body { Arc::new(move |_| Ok(value.clone())) };
-    let schema_name = |oid: &Oid| ctx.catalog.schemas.get(oid).map(|schema| schema.name.clone());
-    let is_temporary =
-        |name: &String| name.starts_with(crate::server::TEMP_SCHEMA_PREFIX);
-    let current_schema =
-        ctx.search_path.iter().filter_map(schema_name).find(|name| !is_temporary(name));
+    let schema_name = |oid: &Oid| {
+        ctx.catalog
+            .schemas
+            .get(oid)
+            .map(|schema| schema.name.clone())
+    };
+    let is_temporary = |name: &String| name.starts_with(crate::server::TEMP_SCHEMA_PREFIX);
+    let current_schema = ctx
+        .search_path
+        .iter()
+        .filter_map(schema_name)
+        .find(|name| !is_temporary(name));
     let string = DataType::Utf8View;
 
     add("version", &[], string.clone(), constant(text(VERSION)));
     for name in ["current_user", "user", "session_user", "current_user_name"] {
-        add(name, &[], string.clone(), constant(text(ctx.user.name.clone())));
+        add(
+            name,
+            &[],
+            string.clone(),
+            constant(text(ctx.user.name.clone())),
+        );
     }
-    add("current_user_id", &[], DataType::Int32, constant(ScalarValue::Int32(i32::try_from(ctx.user.oid).ok())));
-    add("current_schema", &[], string.clone(), constant(ScalarValue::Utf8View(current_schema)));
+    add(
+        "current_user_id",
+        &[],
+        DataType::Int32,
+        constant(ScalarValue::Int32(i32::try_from(ctx.user.oid).ok())),
+    );
+    add(
+        "current_schema",
+        &[],
+        string.clone(),
+        constant(ScalarValue::Utf8View(current_schema)),
+    );
     for name in ["current_database", "current_catalog"] {
-        add(name, &[], string.clone(), constant(text(ctx.server.database.clone())));
+        add(
+            name,
+            &[],
+            string.clone(),
+            constant(text(ctx.server.database.clone())),
+        );
     }
-    add("pg_backend_pid", &[], DataType::Int32, constant(ScalarValue::Int32(Some(ctx.pid))));
+    add(
+        "pg_backend_pid",
+        &[],
+        DataType::Int32,
+        constant(ScalarValue::Int32(Some(ctx.pid))),
+    );
     let count = |value: i64| constant(ScalarValue::Int64(Some(value)));
-    add("pg_last_copy_count", &[], DataType::Int64, count(last.copy_count));
-    add("pg_last_copy_id", &[], DataType::Int64, count(last.copy_id.unwrap_or(-1)));
-    add("pg_last_query_id", &[], DataType::Int64, count(last.query_id.unwrap_or(-1)));
+    add(
+        "pg_last_copy_count",
+        &[],
+        DataType::Int64,
+        count(last.copy_count),
+    );
+    add(
+        "pg_last_copy_id",
+        &[],
+        DataType::Int64,
+        count(last.copy_id.unwrap_or(-1)),
+    );
+    add(
+        "pg_last_query_id",
+        &[],
+        DataType::Int64,
+        count(last.query_id.unwrap_or(-1)),
+    );
 
     let shared = ctx.clone();
-    add("current_setting", &[1, 2], string.clone(), Arc::new(move |args| current_setting(&shared, args)));
+    add(
+        "current_setting",
+        &[1, 2],
+        string.clone(),
+        Arc::new(move |args| current_setting(&shared, args)),
+    );
     let shared = ctx.clone();
-    add("pg_get_userbyid", &[1], string.clone(), Arc::new(move |args| Ok(user_by_id(&shared, args))));
+    add(
+        "pg_get_userbyid",
+        &[1],
+        string.clone(),
+        Arc::new(move |args| Ok(user_by_id(&shared, args))),
+    );
     let shared = ctx.clone();
-    add("pg_table_is_visible", &[1], DataType::Boolean, Arc::new(move |args| Ok(is_visible(&shared, args))));
+    add(
+        "pg_table_is_visible",
+        &[1],
+        DataType::Boolean,
+        Arc::new(move |args| Ok(is_visible(&shared, args))),
+    );
     let shared = ctx.clone();
-    add("obj_description", &[1, 2], string.clone(), Arc::new(move |args| Ok(description(&shared, args, 0))));
+    add(
+        "obj_description",
+        &[1, 2],
+        string.clone(),
+        Arc::new(move |args| Ok(description(&shared, args, 0))),
+    );
     let shared = ctx.clone();
-    add("col_description", &[2], string, Arc::new(move |args| {
-        let column = match args.get(1) {
-            Some(Arg::Int(column)) => u32::try_from(*column).unwrap_or(u32::MAX),
-            _ => u32::MAX,
-        };
-        Ok(description(&shared, args, column))
-    }));
+    add(
+        "col_description",
+        &[2],
+        string,
+        Arc::new(move |args| {
+            let column = match args.get(1) {
+                Some(Arg::Int(column)) => u32::try_from(*column).unwrap_or(u32::MAX),
+                _ => u32::MAX,
+            };
+            Ok(description(&shared, args, column))
+        }),
+    );
     let shared = ctx.clone();
-    add("has_table_privilege", &[2, 3], DataType::Boolean, Arc::new(move |args| has_table_privilege(&shared, args)));
+    add(
+        "has_table_privilege",
+        &[2, 3],
+        DataType::Boolean,
+        Arc::new(move |args| has_table_privilege(&shared, args)),
+    );
     let shared = ctx.clone();
-    add("has_schema_privilege", &[2, 3], DataType::Boolean, Arc::new(move |args| has_schema_privilege(&shared, args)));
+    add(
+        "has_schema_privilege",
+        &[2, 3],
+        DataType::Boolean,
+        Arc::new(move |args| has_schema_privilege(&shared, args)),
+    );
     let shared = ctx.clone();
-    add("has_database_privilege", &[2, 3], DataType::Boolean, Arc::new(move |args| has_database_privilege(&shared, args)));
+    add(
+        "has_database_privilege",
+        &[2, 3],
+        DataType::Boolean,
+        Arc::new(move |args| has_database_privilege(&shared, args)),
+    );
     functions
 }
 
@@ -219,7 +323,9 @@ fn user_by_id(ctx: &SystemContext, args: &[Arg]) -> ScalarValue {
     let Some(Arg::Int(id)) = args.first() else {
         return ScalarValue::Utf8View(None);
     };
-    let user = u32::try_from(*id).ok().and_then(|oid| ctx.catalog.users.get(&oid));
+    let user = u32::try_from(*id)
+        .ok()
+        .and_then(|oid| ctx.catalog.users.get(&oid));
     text(user.map_or_else(|| format!("unknown (OID={id})"), |user| user.name.clone()))
 }
 
@@ -260,12 +366,17 @@ fn privilege_question<'a>(
         [object, Arg::Text(privilege)] => (&*ctx.user, object, privilege),
         [Arg::Text(user), object, Arg::Text(privilege)] => {
             let found = ctx.catalog.user_named(user).ok_or_else(|| {
-                refuse(Error::new(SqlState::UNDEFINED_OBJECT, format!("user \"{user}\" does not exist")))
+                refuse(Error::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!("user \"{user}\" does not exist"),
+                ))
             })?;
             (&**found, object, privilege)
         }
         [Arg::Int(user), object, Arg::Text(privilege)] => {
-            let found = u32::try_from(*user).ok().and_then(|oid| ctx.catalog.users.get(&oid));
+            let found = u32::try_from(*user)
+                .ok()
+                .and_then(|oid| ctx.catalog.users.get(&oid));
             match found {
                 Some(user) => (&**user, object, privilege),
                 None => return Ok(None),
@@ -287,18 +398,30 @@ fn has_table_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue>
     let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
         return Ok(ScalarValue::Boolean(None));
     };
-    let known = ["select", "insert", "update", "delete", "references", "drop", "truncate", "alter"];
+    let known = [
+        "select",
+        "insert",
+        "update",
+        "delete",
+        "references",
+        "drop",
+        "truncate",
+        "alter",
+    ];
     if !known.contains(&privilege.as_str()) {
         return Err(unknown_privilege(&privilege));
     }
     let relation = match object {
-        Arg::Int(oid) => u32::try_from(*oid).ok().and_then(|oid| ctx.catalog.relation(oid)),
+        Arg::Int(oid) => u32::try_from(*oid)
+            .ok()
+            .and_then(|oid| ctx.catalog.relation(oid)),
         Arg::Text(name) => Some(relation_by_text(ctx, name)?),
         Arg::Null | Arg::Bool(_) => None,
     };
     // System tables may be read by everyone.
-    let allowed = relation
-        .map_or(privilege == "select", |relation| check::relation(user, &relation).is_ok());
+    let allowed = relation.map_or(privilege == "select", |relation| {
+        check::relation(user, &relation).is_ok()
+    });
     Ok(ScalarValue::Boolean(Some(allowed)))
 }
 
@@ -314,7 +437,10 @@ fn relation_by_text(ctx: &SystemContext, name: &str) -> Result<Relation> {
         }
     };
     found.ok_or_else(|| {
-        refuse(Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")))
+        refuse(Error::new(
+            SqlState::UNDEFINED_TABLE,
+            format!("relation \"{name}\" does not exist"),
+        ))
     })
 }
 
@@ -323,7 +449,9 @@ fn has_schema_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue
         return Ok(ScalarValue::Boolean(None));
     };
     let schema: Option<&Arc<Schema>> = match object {
-        Arg::Int(oid) => u32::try_from(*oid).ok().and_then(|oid| ctx.catalog.schemas.get(&oid)),
+        Arg::Int(oid) => u32::try_from(*oid)
+            .ok()
+            .and_then(|oid| ctx.catalog.schemas.get(&oid)),
         Arg::Text(name) => Some(ctx.catalog.schema_named(name).ok_or_else(|| {
             refuse(Error::new(
                 SqlState::INVALID_SCHEMA_NAME,

@@ -28,6 +28,8 @@ pub async fn run(ctx: &mut Context<'_>, insert: &Insert) -> Result<Body> {
 
 /// Estimates the rows of a plan.
 pub fn rows_expected(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
-    let statistics = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).ok()?;
+    let statistics = StatisticsContext::new()
+        .compute(plan.as_ref(), &StatisticsArgs::new())
+        .ok()?;
     statistics.num_rows.get_value().map(|rows| *rows as u64)
 }

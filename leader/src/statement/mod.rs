@@ -89,7 +89,10 @@ fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
     if changes && ctx.transaction.is_read_only {
         return Err(Error::new(
             SqlState::READ_ONLY_SQL_TRANSACTION,
-            format!("cannot execute {} in a read-only transaction", tag(statement)),
+            format!(
+                "cannot execute {} in a read-only transaction",
+                tag(statement)
+            ),
         ));
     }
     Ok(())

@@ -6,11 +6,11 @@
 use super::context::{LastStatements, no_schema};
 use super::function::session_functions;
 use crate::access::check;
+use crate::catalog::layout;
 use crate::catalog::name::{Relation, nearest};
 use crate::catalog::{
     Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User, View,
 };
-use crate::catalog::layout;
 use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::scan::StoredTable;
@@ -57,7 +57,13 @@ impl SessionNames {
         let zone = system.settings.get("TimeZone").unwrap_or("UTC").to_string();
         state.config_mut().options_mut().execution.time_zone = Some(zone);
         let functions = Arc::new(session_functions(&system, last));
-        Self { system, state, functions, used: Mutex::default(), view_depth: 0 }
+        Self {
+            system,
+            state,
+            functions,
+            used: Mutex::default(),
+            view_depth: 0,
+        }
     }
 
     /// Gives the catalog names resolve in.
@@ -86,7 +92,10 @@ impl SessionNames {
                 SqlState::INVALID_CATALOG_NAME,
                 format!("database \"{database}\" does not exist"),
             )
-            .with_hint(format!("The database is \"{}\".", self.system.server.database))),
+            .with_hint(format!(
+                "The database is \"{}\".",
+                self.system.server.database
+            ))),
             _ => Ok(()),
         }
     }
@@ -107,7 +116,9 @@ impl SessionNames {
             };
         };
         check::use_schema(&self.system.user, found).map_err(into_sql)?;
-        Ok(catalog.relation_named(found.oid, &name.name).map(Named::Relation))
+        Ok(catalog
+            .relation_named(found.oid, &name.name)
+            .map(Named::Relation))
     }
 
     fn find_on_path(&self, name: &str) -> Option<Named> {
@@ -135,7 +146,10 @@ impl SessionNames {
     fn temporary_schema(&self) -> Option<Oid> {
         let first = self.system.search_path.first()?;
         let schema = self.catalog().schemas.get(first)?;
-        schema.name.starts_with(crate::server::TEMP_SCHEMA_PREFIX).then_some(*first)
+        schema
+            .name
+            .starts_with(crate::server::TEMP_SCHEMA_PREFIX)
+            .then_some(*first)
     }
 
     fn no_relation(&self, name: &ObjectName) -> Error {
@@ -153,9 +167,9 @@ impl SessionNames {
             Some(near) if near != name.name => {
                 error.with_hint(format!("Perhaps you meant \"{near}\"."))
             }
-            Some(near) => {
-                error.with_hint(format!("\"{near}\" is in a schema that is not on the search_path."))
-            }
+            Some(near) => error.with_hint(format!(
+                "\"{near}\" is in a schema that is not on the search_path."
+            )),
             None => error,
         };
         match name.position {
@@ -180,7 +194,10 @@ impl SessionNames {
             }
             Named::System(table) => Err(Error::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
-                format!("permission denied: \"{}\" is a system catalog", table.name()),
+                format!(
+                    "permission denied: \"{}\" is a system catalog",
+                    table.name()
+                ),
             )),
         }
     }
@@ -189,18 +206,25 @@ impl SessionNames {
     pub fn stored_table(&self, table: &Table, row_ids: bool) -> Result<StoredTable> {
         let store = self.system.server.node.store.clone();
         let version = self.system.view.table(table.id()).map_err(|error| {
-            Error::new(SqlState::INTERNAL_ERROR, format!("table \"{}\": {error}", table.name))
+            Error::new(
+                SqlState::INTERNAL_ERROR,
+                format!("table \"{}\": {error}", table.name),
+            )
         })?;
-        let keys = table.constraints.iter().filter_map(|constraint| match constraint {
-            TableConstraint::PrimaryKey(columns) | TableConstraint::Unique(columns) => {
-                Some(columns.clone())
-            }
-            TableConstraint::ForeignKey { .. } => None,
-        });
+        let keys = table
+            .constraints
+            .iter()
+            .filter_map(|constraint| match constraint {
+                TableConstraint::PrimaryKey(columns) | TableConstraint::Unique(columns) => {
+                    Some(columns.clone())
+                }
+                TableConstraint::ForeignKey { .. } => None,
+            });
         let mut schema = layout::schema(&table.columns);
         if row_ids {
             let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
-            let row_id = arrow_schema::Field::new(binder::ROW_ID, arrow_schema::DataType::Int64, false);
+            let row_id =
+                arrow_schema::Field::new(binder::ROW_ID, arrow_schema::DataType::Int64, false);
             fields.push(Arc::new(row_id));
             schema = Arc::new(arrow_schema::Schema::new(fields));
         }
@@ -223,7 +247,10 @@ impl SessionNames {
         if self.view_depth >= VIEW_DEPTH_MAX {
             return Err(Error::new(
                 SqlState::STATEMENT_TOO_COMPLEX,
-                format!("view \"{}\" is nested more than {VIEW_DEPTH_MAX} views deep", view.name),
+                format!(
+                    "view \"{}\" is nested more than {VIEW_DEPTH_MAX} views deep",
+                    view.name
+                ),
             ));
         }
         let inner = self.inside_view(view)?;
@@ -241,7 +268,10 @@ impl SessionNames {
                 format!("the owner of view \"{}\" does not exist", view.name),
             )
         })?;
-        let path = view.search_path.iter().filter_map(|name| system.catalog.schema_named(name));
+        let path = view
+            .search_path
+            .iter()
+            .filter_map(|name| system.catalog.schema_named(name));
         Ok(Self {
             system: Arc::new(SystemContext {
                 server: system.server.clone(),
@@ -262,7 +292,11 @@ impl SessionNames {
     /// Gives the names of the schemas on the path, to be kept with a view.
     pub fn search_path_names(&self) -> Vec<String> {
         let schemas = &self.catalog().schemas;
-        let path = self.system.search_path.iter().filter_map(|oid| schemas.get(oid));
+        let path = self
+            .system
+            .search_path
+            .iter()
+            .filter_map(|oid| schemas.get(oid));
         path.map(|schema| schema.name.clone()).collect()
     }
 
@@ -276,12 +310,21 @@ impl SessionNames {
 pub fn renamed<'a>(plan: LogicalPlan, names: impl Iterator<Item = &'a str>) -> Result<LogicalPlan> {
     let names: Vec<&str> = names.collect();
     let columns = plan.schema().columns();
-    if columns.iter().map(|column| column.name.as_str()).eq(names.iter().copied()) {
+    if columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .eq(names.iter().copied())
+    {
         return Ok(plan);
     }
-    let renamed = columns.into_iter().zip(names).map(|(column, name)| Expr::Column(column).alias(name));
+    let renamed = columns
+        .into_iter()
+        .zip(names)
+        .map(|(column, name)| Expr::Column(column).alias(name));
     let builder = LogicalPlanBuilder::from(plan).project(renamed.collect::<Vec<_>>());
-    builder.and_then(LogicalPlanBuilder::build).map_err(from_engine)
+    builder
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_engine)
 }
 
 /// An engine error while binding; ours may be inside.
@@ -315,9 +358,9 @@ impl Names for SessionNames {
                 check::relation(&self.system.user, &relation).map_err(into_sql)?;
                 crate::history::lock(&self.used).insert(relation.oid());
                 match relation {
-                    Relation::Table(table) => {
-                        Ok(provider_as_source(Arc::new(self.stored_table(&table, false)?)))
-                    }
+                    Relation::Table(table) => Ok(provider_as_source(Arc::new(
+                        self.stored_table(&table, false)?,
+                    ))),
                     Relation::View(view) => {
                         let plan = self.bind_view(&view)?;
                         let table = ViewTable::new(plan, Some(view.text.clone()));
@@ -330,7 +373,8 @@ impl Names for SessionNames {
 
     fn scalar_function(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         let ours = self.functions.get(name);
-        ours.or_else(|| self.state.scalar_functions().get(name)).cloned()
+        ours.or_else(|| self.state.scalar_functions().get(name))
+            .cloned()
     }
 
     fn aggregate_function(&self, name: &str) -> Option<Arc<AggregateUDF>> {
@@ -345,7 +389,10 @@ impl Names for SessionNames {
         let state = &self.state;
         let names = self.functions.keys().chain(state.scalar_functions().keys());
         let names = names.chain(state.aggregate_functions().keys());
-        names.chain(state.window_functions().keys()).cloned().collect()
+        names
+            .chain(state.window_functions().keys())
+            .cloned()
+            .collect()
     }
 
     fn options(&self) -> &ConfigOptions {

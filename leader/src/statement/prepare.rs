@@ -4,11 +4,11 @@ use super::answer::Body;
 use super::context::Context;
 use super::names::SessionNames;
 use crate::error::{Error, Result};
+use blueshift_sql::SqlState;
 use blueshift_sql::binder::bind_constant;
 use blueshift_sql::statement::Statement;
 use blueshift_sql::statement::query::Expression;
 use blueshift_sql::statement::session::{Deallocate, Discard, Execute, Prepare};
-use blueshift_sql::SqlState;
 use datafusion::common::ScalarValue;
 
 /// Statements a session may keep.
@@ -40,7 +40,8 @@ pub fn prepare(ctx: &mut Context<'_>, prepare: &Prepare) -> Result<Body> {
             format!("a session can keep at most {PREPARED_MAX} prepared statements"),
         ));
     }
-    ctx.prepared.insert(prepare.name.clone(), prepare.statement.clone());
+    ctx.prepared
+        .insert(prepare.name.clone(), prepare.statement.clone());
     Ok(Body::done("PREPARE"))
 }
 
@@ -94,7 +95,9 @@ pub fn deallocate(ctx: &mut Context<'_>, deallocate: &Deallocate) -> Result<Body
     match &deallocate.name {
         None => ctx.prepared.clear(),
         Some(name) => {
-            ctx.prepared.remove(name).ok_or_else(|| no_statement(name))?;
+            ctx.prepared
+                .remove(name)
+                .ok_or_else(|| no_statement(name))?;
         }
     }
     Ok(Body::done("DEALLOCATE"))

@@ -17,5 +17,9 @@ pub async fn run(ctx: &mut Context<'_>, query: &Query) -> Result<Body> {
         ctx.last.query_id = Some(ctx.query);
     }
     let stream = execute::stream(&ctx.server.node, plan, ctx.task(&names.state));
-    Ok(Body::Rows { columns, stream, tag: "SELECT" })
+    Ok(Body::Rows {
+        columns,
+        stream,
+        tag: "SELECT",
+    })
 }

@@ -43,7 +43,9 @@ pub fn show(ctx: &mut Context<'_>, show: &Show) -> Result<Body> {
         }
         None => {
             let all = ctx.settings.all().into_iter();
-            let rows: Vec<_> = all.map(|(name, value, about)| vec![name, value, about]).collect();
+            let rows: Vec<_> = all
+                .map(|(name, value, about)| vec![name, value, about])
+                .collect();
             Body::text_rows("SHOW", &["name", "setting", "description"], &rows)
         }
     }

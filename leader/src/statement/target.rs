@@ -10,8 +10,8 @@ use crate::transaction::lock::{Mode, conflict};
 use blueshift_compute::write::{IdentityCounter, WriteTarget};
 use blueshift_sql::SqlState;
 use blueshift_sql::binder::{TargetColumn, bind_constant};
-use blueshift_sql::statement::query::Expression;
 use blueshift_sql::statement::ObjectName;
+use blueshift_sql::statement::query::Expression;
 use blueshift_storage::table::predicate::Value;
 use datafusion::common::ScalarValue;
 use datafusion::execution::SessionState;
@@ -38,7 +38,11 @@ pub async fn lock(
     match table.oid == before.oid {
         true => Ok((names, table)),
         // Another table took the name while we waited for the lock of the first.
-        false => Err(conflict(u64::from(before.oid), ctx.transaction.xid, ctx.pid)),
+        false => Err(conflict(
+            u64::from(before.oid),
+            ctx.transaction.xid,
+            ctx.pid,
+        )),
     }
 }
 
@@ -58,7 +62,10 @@ pub fn columns(names: &SessionNames, table: &Table) -> Result<Vec<TargetColumn>>
 pub fn bound_default(names: &SessionNames, column: &Column) -> Result<Expr> {
     match &column.default {
         Some(text) => Ok(bind_constant(names, &Expression::parse(text)?)?),
-        None => Ok(Expr::Literal(ScalarValue::try_from(&column.ty.arrow())?, None)),
+        None => Ok(Expr::Literal(
+            ScalarValue::try_from(&column.ty.arrow())?,
+            None,
+        )),
     }
 }
 
@@ -145,13 +152,26 @@ fn identity_counter(
         let mut next = identity.seed;
         if let Some(version) = view.tables.get(&table.id()) {
             let statistics = version.column_statistics(&store, column_index)?;
-            let last = if identity.step < 0 { statistics.min } else { statistics.max };
+            let last = if identity.step < 0 {
+                statistics.min
+            } else {
+                statistics.max
+            };
             if let Some(Value::Int(last)) = last {
-                let after = i64::try_from(last).unwrap_or(i64::MAX).saturating_add(identity.step);
-                next = if identity.step < 0 { next.min(after) } else { next.max(after) };
+                let after = i64::try_from(last)
+                    .unwrap_or(i64::MAX)
+                    .saturating_add(identity.step);
+                next = if identity.step < 0 {
+                    next.min(after)
+                } else {
+                    next.max(after)
+                };
             }
         }
-        Ok(IdentityCounter { next: AtomicI64::new(next), step: identity.step })
+        Ok(IdentityCounter {
+            next: AtomicI64::new(next),
+            step: identity.step,
+        })
     })
 }
 
@@ -162,7 +182,10 @@ pub fn check_identities(table: &Table, given: &[bool]) -> Result<()> {
         if column.identity.is_some_and(|identity| !identity.by_default) {
             return Err(blueshift_sql::Error::new(
                 SqlState::INVALID_COLUMN_REFERENCE,
-                format!("cannot set an identity column to a value: column \"{}\"", column.name),
+                format!(
+                    "cannot set an identity column to a value: column \"{}\"",
+                    column.name
+                ),
             )
             .with_hint("Leave the column out, or name the other columns.")
             .into());

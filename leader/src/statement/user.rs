@@ -16,7 +16,9 @@ const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=64;
 /// Runs a CREATE USER.
 pub async fn create(ctx: &mut Context<'_>, create: &CreateUser) -> Result<Body> {
     check::superuser(ctx.user, "create users")?;
-    ctx.transaction.lock(Lockable::Users, Mode::Exclusive).await?;
+    ctx.transaction
+        .lock(Lockable::Users, Mode::Exclusive)
+        .await?;
     let name = &create.name;
     let seen = ctx.transaction.catalog()?;
     let committed = ctx.transaction.committed_catalog()?;
@@ -49,9 +51,13 @@ pub async fn alter(ctx: &mut Context<'_>, alter: &CreateUser) -> Result<Body> {
     if changes_rights || alter.name != ctx.user.name {
         check::superuser(ctx.user, "alter other users")?;
     }
-    ctx.transaction.lock(Lockable::Users, Mode::Exclusive).await?;
+    ctx.transaction
+        .lock(Lockable::Users, Mode::Exclusive)
+        .await?;
     let catalog = ctx.transaction.catalog()?;
-    let known = catalog.user_named(&alter.name).ok_or_else(|| no_user(&alter.name))?;
+    let known = catalog
+        .user_named(&alter.name)
+        .ok_or_else(|| no_user(&alter.name))?;
     let mut user = User::clone(known);
     if alter.password.is_some() || alter.password_disabled {
         user.verifier = verifier(alter)?;
@@ -63,7 +69,10 @@ pub async fn alter(ctx: &mut Context<'_>, alter: &CreateUser) -> Result<Body> {
 }
 
 fn no_user(name: &str) -> Error {
-    Error::new(SqlState::UNDEFINED_OBJECT, format!("user \"{name}\" does not exist"))
+    Error::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("user \"{name}\" does not exist"),
+    )
 }
 
 /// Makes the verifier of the password given; `None` for PASSWORD DISABLE.
@@ -71,8 +80,8 @@ fn verifier(given: &CreateUser) -> Result<Option<String>> {
     let Some(password) = &given.password else {
         return Ok(None);
     };
-    let is_digest = (password.len() == 35 && password.starts_with("md5"))
-        || password.starts_with("sha256|");
+    let is_digest =
+        (password.len() == 35 && password.starts_with("md5")) || password.starts_with("sha256|");
     if is_digest {
         return Err(blueshift_sql::Error::unsupported(
             "a password given as md5 or sha256 digest",
@@ -102,12 +111,16 @@ fn verifier(given: &CreateUser) -> Result<Option<String>> {
 /// Runs a DROP USER.
 pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
     check::superuser(ctx.user, "drop users")?;
-    ctx.transaction.lock(Lockable::Users, Mode::Exclusive).await?;
+    ctx.transaction
+        .lock(Lockable::Users, Mode::Exclusive)
+        .await?;
     for name in drop.names.iter().map(|name| &name.name) {
         let catalog = ctx.transaction.catalog()?;
         let Some(user) = catalog.user_named(name) else {
             if drop.if_exists {
-                ctx.notices.push(Notice::notice(format!("user \"{name}\" does not exist, skipping")));
+                ctx.notices.push(Notice::notice(format!(
+                    "user \"{name}\" does not exist, skipping"
+                )));
                 continue;
             }
             return Err(no_user(name));
@@ -122,7 +135,10 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
         let owns = [&catalog, &committed].iter().any(|catalog| {
             catalog.tables.values().any(|table| table.owner == user.oid)
                 || catalog.views.values().any(|view| view.owner == user.oid)
-                || catalog.schemas.values().any(|schema| schema.owner == user.oid)
+                || catalog
+                    .schemas
+                    .values()
+                    .any(|schema| schema.owner == user.oid)
         });
         if owns {
             return Err(blueshift_sql::Error::new(

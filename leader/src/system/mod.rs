@@ -77,7 +77,12 @@ pub static TABLES: &[&dyn SystemTable] = &[
 
 /// The tables by schema and name.
 static BY_NAME: LazyLock<HashMap<(&'static str, &'static str), &'static dyn SystemTable>> =
-    LazyLock::new(|| TABLES.iter().map(|table| ((table.schema(), table.name()), *table)).collect());
+    LazyLock::new(|| {
+        TABLES
+            .iter()
+            .map(|table| ((table.schema(), table.name()), *table))
+            .collect()
+    });
 
 /// Finds a system table.
 pub fn find(schema: &str, name: &str) -> Option<&'static dyn SystemTable> {
@@ -90,7 +95,10 @@ pub fn oid(table: &dyn SystemTable) -> u32 {
     let place = TABLES
         .iter()
         .position(|other| other.schema() == table.schema() && other.name() == table.name());
-    FIRST_OID + place.and_then(|place| u32::try_from(place).ok()).unwrap_or_default()
+    FIRST_OID
+        + place
+            .and_then(|place| u32::try_from(place).ok())
+            .unwrap_or_default()
 }
 
 /// The oid of the first system table.

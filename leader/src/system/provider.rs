@@ -21,7 +21,11 @@ pub struct SystemTableProvider {
 impl SystemTableProvider {
     /// Makes the provider of a table.
     pub fn new(table: &'static dyn SystemTable, ctx: Arc<SystemContext>) -> Self {
-        Self { table, schema: schema(table.columns()), ctx }
+        Self {
+            table,
+            schema: schema(table.columns()),
+            ctx,
+        }
     }
 }
 

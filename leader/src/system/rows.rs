@@ -118,7 +118,11 @@ impl Rows {
 
     /// Makes the batch.
     pub fn finish(self, schema: &SchemaRef) -> Result<RecordBatch> {
-        let columns = self.types.iter().zip(self.columns).map(|(ty, cells)| array(*ty, cells));
+        let columns = self
+            .types
+            .iter()
+            .zip(self.columns)
+            .map(|(ty, cells)| array(*ty, cells));
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.count));
         let batch = RecordBatch::try_new_with_options(schema.clone(), columns.collect(), &options);
         Ok(batch.map_err(DataFusionError::from)?)
@@ -127,8 +131,7 @@ impl Rows {
 
 /// Makes the schema of a system table.
 pub fn schema(columns: &[(&'static str, SqlType)]) -> SchemaRef {
-    let fields =
-        columns.iter().map(|(name, ty)| ty.field(*name, true));
+    let fields = columns.iter().map(|(name, ty)| ty.field(*name, true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 

@@ -87,7 +87,9 @@ impl Table {
         let Some(requests) = self.requests.get(on) else {
             return Vec::new();
         };
-        let already_holds = requests.iter().any(|other| other.xid == xid && other.granted);
+        let already_holds = requests
+            .iter()
+            .any(|other| other.xid == xid && other.granted);
         let mut blockers = Vec::new();
         let mut is_behind_us = false;
         for other in requests {
@@ -122,7 +124,10 @@ impl Table {
     fn waits_for(&self, xid: i64) -> Vec<i64> {
         let mut found = Vec::new();
         for (on, requests) in &self.requests {
-            for request in requests.iter().filter(|other| other.xid == xid && !other.granted) {
+            for request in requests
+                .iter()
+                .filter(|other| other.xid == xid && !other.granted)
+            {
                 found.extend(self.blockers(on, xid, request.mode));
             }
         }
@@ -159,7 +164,11 @@ impl Locks {
         if !self.enqueue(xid, &on, mode) {
             return Ok(false);
         }
-        let waiting = Waiting { locks: self, on: &on, xid };
+        let waiting = Waiting {
+            locks: self,
+            on: &on,
+            xid,
+        };
         let mut has_waited = false;
         loop {
             let notified = self.released.notified();
@@ -180,10 +189,17 @@ impl Locks {
         let mut table = guard(&self.table);
         let requests = table.requests.entry(on.clone()).or_default();
         let covers = |held: Mode| held == mode || held == Mode::Exclusive;
-        if requests.iter().any(|held| held.xid == xid && held.granted && covers(held.mode)) {
+        if requests
+            .iter()
+            .any(|held| held.xid == xid && held.granted && covers(held.mode))
+        {
             return false;
         }
-        requests.push(Request { xid, mode, granted: false });
+        requests.push(Request {
+            xid,
+            mode,
+            granted: false,
+        });
         true
     }
 
@@ -274,11 +290,20 @@ mod tests {
     #[test]
     fn the_first_to_ask_is_served_first() {
         let locks = Locks::default();
-        assert!(locks.take(1, TABLE, Mode::Append).now_or_never().unwrap().is_ok());
+        assert!(
+            locks
+                .take(1, TABLE, Mode::Append)
+                .now_or_never()
+                .unwrap()
+                .is_ok()
+        );
         let mut truncate = Box::pin(locks.take(2, TABLE, Mode::Exclusive));
         assert!(poll(&mut truncate).is_none());
         let mut insert = Box::pin(locks.take(3, TABLE, Mode::Append));
-        assert!(poll(&mut insert).is_none(), "an insert passed a waiting truncate");
+        assert!(
+            poll(&mut insert).is_none(),
+            "an insert passed a waiting truncate"
+        );
         locks.release_all(1);
         assert!(poll(&mut insert).is_none());
         assert!(poll(&mut truncate).unwrap().unwrap());
@@ -289,19 +314,43 @@ mod tests {
     #[test]
     fn a_dropped_wait_leaves_the_queue() {
         let locks = Locks::default();
-        assert!(locks.take(1, TABLE, Mode::Append).now_or_never().unwrap().is_ok());
+        assert!(
+            locks
+                .take(1, TABLE, Mode::Append)
+                .now_or_never()
+                .unwrap()
+                .is_ok()
+        );
         let mut truncate = Box::pin(locks.take(2, TABLE, Mode::Exclusive));
         assert!(poll(&mut truncate).is_none());
         drop(truncate);
-        assert!(locks.take(3, TABLE, Mode::Append).now_or_never().unwrap().is_ok());
+        assert!(
+            locks
+                .take(3, TABLE, Mode::Append)
+                .now_or_never()
+                .unwrap()
+                .is_ok()
+        );
         assert_eq!(locks.facts().len(), 2);
     }
 
     #[test]
     fn a_cycle_is_refused() {
         let locks = Locks::default();
-        assert!(locks.take(1, TABLE, Mode::Change).now_or_never().unwrap().is_ok());
-        assert!(locks.take(2, OTHER, Mode::Change).now_or_never().unwrap().is_ok());
+        assert!(
+            locks
+                .take(1, TABLE, Mode::Change)
+                .now_or_never()
+                .unwrap()
+                .is_ok()
+        );
+        assert!(
+            locks
+                .take(2, OTHER, Mode::Change)
+                .now_or_never()
+                .unwrap()
+                .is_ok()
+        );
         let mut first = Box::pin(locks.take(1, OTHER, Mode::Change));
         assert!(poll(&mut first).is_none());
         let second = locks.take(2, TABLE, Mode::Change).now_or_never().unwrap();

@@ -103,7 +103,10 @@ impl Transaction {
         if let Some(view) = &self.effective {
             return Ok(view.clone());
         }
-        let base = self.base.get_or_insert_with(|| self.shared.store.read_view()).clone();
+        let base = self
+            .base
+            .get_or_insert_with(|| self.shared.store.read_view())
+            .clone();
         let view = match self.own.is_empty() {
             true => base,
             false => Arc::new(base.with(&self.shared.store, &self.own)?),
@@ -153,7 +156,9 @@ impl Transaction {
     /// Counts the rows of a table as last committed: what another transaction may have added since.
     pub fn committed_rows(&self, table: TableId) -> u64 {
         let view = self.shared.store.read_view();
-        view.tables.get(&table).map_or(0, |version| version.row_count())
+        view.tables
+            .get(&table)
+            .map_or(0, |version| version.row_count())
     }
 
     /// Adds a change of the catalog; a later change of the same key replaces an earlier.
@@ -193,7 +198,8 @@ impl Transaction {
 
     /// Tells whether the transaction itself dropped an object.
     pub fn drops(&self, oid: u32) -> bool {
-        let is_key = |key: &str| key.split('/').nth(1).and_then(|text| text.parse().ok()) == Some(oid);
+        let is_key =
+            |key: &str| key.split('/').nth(1).and_then(|text| text.parse().ok()) == Some(oid);
         let mut changes = self.own.catalog.iter();
         changes.any(|change| {
             change.value.is_none() && !change.key.starts_with("comment/") && is_key(&change.key)
@@ -210,8 +216,11 @@ impl Transaction {
     /// the first was built on.
     pub fn add_masks(&mut self, masks: Vec<DeleteMaskRecord>) {
         for mut mask in masks {
-            let earlier =
-                self.own.masks.iter().position(|earlier| earlier.row_group == mask.row_group);
+            let earlier = self
+                .own
+                .masks
+                .iter()
+                .position(|earlier| earlier.row_group == mask.row_group);
             if let Some(at) = earlier {
                 let replaced = self.own.masks.swap_remove(at);
                 mask.base_version = replaced.base_version;
@@ -230,7 +239,11 @@ impl Transaction {
         let (xid, pid) = (self.xid, self.pid);
         let work = tokio::task::spawn_blocking(move || {
             let mut own = std::mem::take(&mut self.own);
-            own.base = self.base.as_ref().map(|view| view.version).unwrap_or_default();
+            own.base = self
+                .base
+                .as_ref()
+                .map(|view| view.version)
+                .unwrap_or_default();
             let (written, masks) = (own.added.clone(), own.masks.clone());
             let outcome = self.shared.store.commit(own);
             if outcome.is_err() {
@@ -252,10 +265,14 @@ impl Transaction {
 
     fn forget_own_rows(&mut self, id: TableId) {
         let is_own = |group: &RowGroupRecord| group.table == id;
-        let (gone, kept) = std::mem::take(&mut self.own.added).into_iter().partition(is_own);
+        let (gone, kept) = std::mem::take(&mut self.own.added)
+            .into_iter()
+            .partition(is_own);
         self.own.added = kept;
         let is_own = |mask: &DeleteMaskRecord| mask.table == id;
-        let (gone_masks, kept) = std::mem::take(&mut self.own.masks).into_iter().partition(is_own);
+        let (gone_masks, kept) = std::mem::take(&mut self.own.masks)
+            .into_iter()
+            .partition(is_own);
         self.own.masks = kept;
         self.discard(gone, gone_masks);
     }

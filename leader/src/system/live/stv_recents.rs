@@ -54,9 +54,17 @@ impl SystemTable for StvRecents {
         }
         drop(running);
         let ended = lock(&ctx.server.history.queries);
-        let last = ended.iter().rev().filter(|query| ctx.sees(query.userid)).take(RECENT);
+        let last = ended
+            .iter()
+            .rev()
+            .filter(|query| ctx.sees(query.userid))
+            .take(RECENT);
         for query in last {
-            let user = ctx.catalog.users.get(&query.userid).map(|user| user.name.as_str());
+            let user = ctx
+                .catalog
+                .users
+                .get(&query.userid)
+                .map(|user| user.name.as_str());
             rows.push([
                 Cell::from(query.userid),
                 "Done".into(),

@@ -33,7 +33,13 @@ impl SystemTable for PgAttrdef {
                 if let Some(text) = &column.default {
                     let text = text.as_str();
                     let place = Cell::from(index + 1);
-                    rows.push([table.oid.into(), table.oid.into(), place, text.into(), text.into()]);
+                    rows.push([
+                        table.oid.into(),
+                        table.oid.into(),
+                        place,
+                        text.into(),
+                        text.into(),
+                    ]);
                 }
             }
         }

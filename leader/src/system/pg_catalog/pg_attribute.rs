@@ -63,7 +63,13 @@ impl SystemTable for PgAttribute {
         }
         for view in ctx.catalog.views.values() {
             for (index, column) in view.columns.iter().enumerate() {
-                rows.push(row(view.oid, &column.name, index, column.ty, &Facts::default()));
+                rows.push(row(
+                    view.oid,
+                    &column.name,
+                    index,
+                    column.ty,
+                    &Facts::default(),
+                ));
             }
         }
         for table in crate::system::TABLES {
@@ -93,8 +99,14 @@ fn sort_order(sort: &TableSort, index: usize) -> i32 {
         TableSort::None | TableSort::Auto => return 0,
     };
     let place = keys.iter().position(|key| *key == index);
-    let place = place.and_then(|place| i32::try_from(place + 1).ok()).unwrap_or(0);
-    if is_interleaved && place % 2 == 0 { -place } else { place }
+    let place = place
+        .and_then(|place| i32::try_from(place + 1).ok())
+        .unwrap_or(0);
+    if is_interleaved && place % 2 == 0 {
+        -place
+    } else {
+        place
+    }
 }
 
 fn row(relation: Oid, name: &str, index: usize, ty: SqlType, facts: &Facts) -> Vec<Cell> {

@@ -55,7 +55,10 @@ impl SystemTable for PgClass {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         for table in ctx.catalog.tables.values() {
-            let rows_stored = ctx.view.table(table.id()).map_or(0, |version| version.row_count());
+            let rows_stored = ctx
+                .view
+                .table(table.id())
+                .map_or(0, |version| version.row_count());
             let is_temporary = ctx
                 .catalog
                 .schemas
@@ -97,7 +100,11 @@ impl SystemTable for PgClass {
             rows.push(row(&Facts {
                 oid: crate::system::oid(*table),
                 name: table.name(),
-                schema: if is_pg { PG_CATALOG_OID } else { INFORMATION_SCHEMA_OID },
+                schema: if is_pg {
+                    PG_CATALOG_OID
+                } else {
+                    INFORMATION_SCHEMA_OID
+                },
                 owner: ADMIN_OID,
                 tuples: 0,
                 kind: if is_pg { "r" } else { "v" },

@@ -29,9 +29,18 @@ impl SystemTable for PgDescription {
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         for ((object, column), text) in &ctx.catalog.comments {
             let of_relation = ctx.catalog.relation(*object).is_some();
-            let class = if of_relation { "pg_class" } else { "pg_namespace" };
+            let class = if of_relation {
+                "pg_class"
+            } else {
+                "pg_namespace"
+            };
             let class = crate::system::find("pg_catalog", class).map_or(0, crate::system::oid);
-            rows.push([Cell::from(*object), class.into(), (*column).into(), text.as_str().into()]);
+            rows.push([
+                Cell::from(*object),
+                class.into(),
+                (*column).into(),
+                text.as_str().into(),
+            ]);
         }
         Ok(())
     }

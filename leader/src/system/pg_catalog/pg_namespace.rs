@@ -28,7 +28,11 @@ impl SystemTable for PgNamespace {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         for schema in ctx.catalog.schemas.values() {
-            rows.push([schema.oid.into(), schema.name.as_str().into(), schema.owner.into()]);
+            rows.push([
+                schema.oid.into(),
+                schema.name.as_str().into(),
+                schema.owner.into(),
+            ]);
         }
         Ok(())
     }

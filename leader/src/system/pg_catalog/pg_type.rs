@@ -117,7 +117,10 @@ pub fn type_oid(ty: SqlType) -> u32 {
 /// Gives the size of a type in bytes; -1 if it varies.
 pub fn type_size(ty: SqlType) -> i32 {
     let oid = type_oid(ty);
-    TYPES.iter().find(|(other, ..)| *other == oid).map_or(-1, |(_, _, size, _)| *size)
+    TYPES
+        .iter()
+        .find(|(other, ..)| *other == oid)
+        .map_or(-1, |(_, _, size, _)| *size)
 }
 
 /// Gives a type's modifier as PostgreSQL packs it: length or precision and scale, plus 4; -1 without.
