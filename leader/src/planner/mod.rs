@@ -8,6 +8,9 @@ pub mod explain;
 pub mod options;
 pub mod rule;
 
+#[cfg(test)]
+mod tests;
+
 use crate::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;

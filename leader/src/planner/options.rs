@@ -16,8 +16,6 @@ extensions_options! {
         pub colocated_join_mode: bool, default = true
         /// The same where the join has more keys than the distribution key.
         pub colocated_subset_join: bool, default = true
-        /// Takes what every branch of an OR says about one table out of the OR.
-        pub or_prefilter: bool, default = true
     }
 }
 

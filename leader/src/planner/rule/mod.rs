@@ -1,5 +1,9 @@
 //! One file per optimizer rule of ours, each removable by a setting.
 
+pub mod build_side;
+pub mod colocated_join_mode;
+pub mod colocated_subset_join;
+mod distribution;
 pub mod init_plan;
 pub mod join_order;
 
@@ -16,5 +20,11 @@ pub fn logical() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 
 /// Gives the physical rules in their order: the engine's, with ours among them.
 pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    PhysicalOptimizer::new().rules
+    let mut rules = PhysicalOptimizer::new().rules;
+    for rule in &mut rules {
+        if rule.name() == "join_selection" {
+            *rule = Arc::new(build_side::BuildSide::new());
+        }
+    }
+    rules
 }
