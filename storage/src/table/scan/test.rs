@@ -497,7 +497,10 @@ impl Test {
         {
             let clamped = clamp::<T>(low.saturating_sub(base), high.saturating_sub(base));
             let Some((low, high)) = clamped else {
-                return if *negated { () } else { selection.clear() };
+                if !*negated {
+                    selection.clear();
+                }
+                return;
             };
             return match (is_dense, negated) {
                 (true, false) => {

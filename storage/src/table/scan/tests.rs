@@ -62,6 +62,12 @@ impl BlockStore for Memory {
     fn list(&self, _path: &Path) -> Result<Vec<PathBuf>> {
         Ok(vec![])
     }
+    fn list_dirs(&self, _path: &Path) -> Result<Vec<PathBuf>> {
+        Ok(vec![])
+    }
+    fn open_append(&self, path: &Path) -> Result<Box<dyn crate::io::AppendFile>> {
+        Err(Error::Internal(format!("{} is not appended to", path.display())))
+    }
 }
 
 const IDENTITY: RowGroupIdentity = RowGroupIdentity {
