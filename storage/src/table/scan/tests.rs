@@ -66,7 +66,10 @@ impl BlockStore for Memory {
         Ok(vec![])
     }
     fn open_append(&self, path: &Path) -> Result<Box<dyn crate::io::AppendFile>> {
-        Err(Error::Internal(format!("{} is not appended to", path.display())))
+        Err(Error::Internal(format!(
+            "{} is not appended to",
+            path.display()
+        )))
     }
 }
 
