@@ -6,6 +6,7 @@
 use crate::planner::options::PlannerOptions;
 use crate::planner::rule;
 use blueshift_compute::node::Node;
+use blueshift_compute::resource::session_config;
 use blueshift_sql::function;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SessionState, SessionStateDefaults, TaskContext};
@@ -70,16 +71,4 @@ pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
         .with_table_function_list(SessionStateDefaults::default_table_functions())
         .with_optimizer_rules(rule::logical())
         .with_physical_optimizer_rules(rule::physical())
-}
-
-/// Gives the engine's settings: one partition per slice, so that a scan of a distributed table is never repartitioned
-/// only to reach a target.
-pub(crate) fn session_config(slice_count: u32) -> SessionConfig {
-    let mut config = SessionConfig::new()
-        .with_target_partitions(slice_count.max(1) as usize)
-        .with_collect_statistics(false);
-    let options = config.options_mut();
-    // GROUP BY a, b over rows placed by a needs no shuffle at any number of slices.
-    options.optimizer.subset_repartition_threshold = 1;
-    config
 }

@@ -5,6 +5,8 @@
 //! units of Redshift's examples: a hundredth per row scanned, one per row of anything else at most.
 
 use crate::planner::estimate::{Estimate, physical};
+use blueshift_compute::distribution::Distribution;
+use blueshift_compute::scan::SliceScanExec;
 use datafusion::common::JoinType;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr_common::physical_expr::fmt_sql;
@@ -20,9 +22,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
-use datafusion::physical_plan::{
-    ExecutionPlan, ExecutionPlanProperties, Partitioning, displayable,
-};
+use datafusion::physical_plan::{ExecutionPlan, Partitioning, displayable};
 use std::sync::Arc;
 
 /// What a sort adds to its cost, as Redshift prints it.
@@ -69,14 +69,10 @@ fn crossed(plan: &Arc<dyn ExecutionPlan>) -> bool {
         || plan.children().into_iter().any(crossed)
 }
 
-/// The table a leaf reads, from its own line `SliceScanExec: table=...`.
+/// The table a leaf reads.
 fn scan_name(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
-    if !plan.children().is_empty() {
-        return None;
-    }
-    let line = displayable(plan.as_ref()).one_line().to_string();
-    let after = line.split("table=").nth(1)?;
-    let name = after.split([',', ' ', '\n']).next()?;
+    let scan = plan.downcast_ref::<SliceScanExec>()?;
+    let name = &scan.table().name;
     Some(name.rsplit('.').next().unwrap_or(name).to_owned())
 }
 
@@ -193,7 +189,11 @@ fn measured(plan: &Arc<dyn ExecutionPlan>) -> String {
     let milliseconds = metrics.elapsed_compute().unwrap_or(0) as f64 / 1e6;
     let mut text = format!(" (actual rows={rows} time={milliseconds:.3} ms)");
     let count = |name: &str| metrics.sum_by_name(name).map(|value| value.as_usize());
-    if let (Some(read), Some(pruned)) = (count("blocks_read"), count("blocks_pruned")) {
+    if let (Some(read), Some(all), Some(pruned)) = (
+        count("blocks_read"),
+        count("blocks"),
+        count("blocks_pruned"),
+    ) {
         text.push_str(&format!(
             " (blocks read {read} of {} (pruned {pruned}))",
             read + pruned
@@ -362,7 +362,9 @@ fn moves(plan: &Arc<dyn ExecutionPlan>) -> bool {
 fn is_everywhere(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let children = plan.children();
     match children.as_slice() {
-        [] => plan.output_partitioning().partition_count() == 1 && scan_name(plan).is_some(),
+        [] => plan
+            .downcast_ref::<SliceScanExec>()
+            .is_some_and(|scan| scan.table().distribution == Distribution::All),
         many => many.iter().all(|child| is_everywhere(child)),
     }
 }
