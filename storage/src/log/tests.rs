@@ -101,10 +101,10 @@ fn a_missing_segment_or_checkpoint_is_refused() {
 
 #[test]
 fn a_full_device_refuses_one_batch_and_a_failed_sync_stops_the_log() {
-    // Steps: create, sync of the directory, then append and sync per batch.
+    // Steps: remove, create, sync of the directory, then append and sync per batch.
     for (fault, lives) in [(Fault::Full, true), (Fault::Fail, false)] {
         let io = Arc::new(Memory::default());
-        let faulty = Arc::new(Faulty::new(io.clone(), 4, fault));
+        let faulty = Arc::new(Faulty::new(io.clone(), 5, fault));
         let mut log = CommitLog::create(faulty).unwrap();
         log.append(b"{\"a\":1}").unwrap();
         let refused = log.append(b"{\"b\":2}").unwrap_err();
@@ -115,7 +115,7 @@ fn a_full_device_refuses_one_batch_and_a_failed_sync_stops_the_log() {
         let texts = texts(&CommitLog::open(io).unwrap());
         assert_eq!(texts.len(), if lives { 2 } else { 1 });
     }
-    let faulty = Faulty::new(Arc::new(Memory::default()), 5, Fault::Full);
+    let faulty = Faulty::new(Arc::new(Memory::default()), 6, Fault::Full);
     let mut log = CommitLog::create(Arc::new(faulty)).unwrap();
     log.append(b"{\"a\":1}").unwrap();
     assert!(
