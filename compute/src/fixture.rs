@@ -43,9 +43,16 @@ impl Cluster {
             slice_count,
             sync: false,
         })?;
-        let options =
-            NodeOptions { threads: Some(2), memory_bytes: Some(256 << 20), ..NodeOptions::default() };
-        Ok(Self { node: Node::start(store, options)?, slice_count, _dir: dir })
+        let options = NodeOptions {
+            threads: Some(2),
+            memory_bytes: Some(256 << 20),
+            ..NodeOptions::default()
+        };
+        Ok(Self {
+            node: Node::start(store, options)?,
+            slice_count,
+            _dir: dir,
+        })
     }
 
     pub(crate) fn create(
@@ -61,16 +68,29 @@ impl Cluster {
             encoding: EncodingName::Auto,
             nullable: true,
         });
-        let layout = TableLayout { columns: columns.collect(), sort_key };
+        let layout = TableLayout {
+            columns: columns.collect(),
+            sort_key,
+        };
         let id = TableId(self.node.store.next_id());
-        let commit = Commit { layouts: vec![(id, layout.clone())], ..self.commit() };
+        let commit = Commit {
+            layouts: vec![(id, layout.clone())],
+            ..self.commit()
+        };
         self.node.store.commit(commit)?;
-        Ok(TestTable { id, layout: Arc::new(layout), distribution })
+        Ok(TestTable {
+            id,
+            layout: Arc::new(layout),
+            distribution,
+        })
     }
 
     /// An empty commit on top of what is visible.
     pub(crate) fn commit(&self) -> Commit {
-        Commit { base: self.node.store.read_view().version, ..Commit::default() }
+        Commit {
+            base: self.node.store.read_view().version,
+            ..Commit::default()
+        }
     }
 
     pub(crate) fn target(&self, table: &TestTable) -> WriteTarget {
@@ -85,15 +105,25 @@ impl Cluster {
     }
 
     /// Inserts batches, each through a partition of its own, and commits.
-    pub(crate) fn insert(&self, target: &WriteTarget, batches: &[RecordBatch]) -> TestResult<Written> {
+    pub(crate) fn insert(
+        &self,
+        target: &WriteTarget,
+        batches: &[RecordBatch],
+    ) -> TestResult<Written> {
         let schema = target.layout.arrow_schema();
         let partitions: Vec<Vec<RecordBatch>> =
             batches.iter().map(|batch| vec![batch.clone()]).collect();
         let plan = MemorySourceConfig::try_new_exec(&partitions, schema, None)?;
         let task = self.session().task_ctx();
-        let written =
-            self.node.resources.compute.block_on(insert(&self.node, target, plan, task))?;
-        self.node.store.commit(Commit { added: written.row_groups.clone(), ..self.commit() })?;
+        let written = self
+            .node
+            .resources
+            .compute
+            .block_on(insert(&self.node, target, plan, task))?;
+        self.node.store.commit(Commit {
+            added: written.row_groups.clone(),
+            ..self.commit()
+        })?;
         Ok(written)
     }
 
@@ -118,7 +148,11 @@ impl Cluster {
         let table = self.table(table)?;
         let mut fields: Vec<_> = table.schema.fields().iter().cloned().collect();
         fields.push(Arc::new(Field::new(ROW_ID, DataType::Int64, false)));
-        Ok(StoredTable { schema: Arc::new(Schema::new(fields)), row_ids: true, ..table })
+        Ok(StoredTable {
+            schema: Arc::new(Schema::new(fields)),
+            row_ids: true,
+            ..table
+        })
     }
 
     pub(crate) fn session(&self) -> SessionContext {
@@ -132,9 +166,11 @@ impl Cluster {
         session: &SessionContext,
         sql: &str,
     ) -> TestResult<Arc<dyn ExecutionPlan>> {
-        let plan = self.node.resources.compute.block_on(async {
-            session.sql(sql).await?.create_physical_plan().await
-        })?;
+        let plan = self
+            .node
+            .resources
+            .compute
+            .block_on(async { session.sql(sql).await?.create_physical_plan().await })?;
         Ok(choose_scan_modes(plan)?)
     }
 

@@ -1,8 +1,8 @@
 //! Bytes that survive: encodings, blocks, row groups, tables on slices, and the commit log that
 //! alone decides what is visible. Knows arrays, not SQL.
 
-pub mod store;
 pub mod table;
+pub mod store;
 pub mod row_group;
 pub mod block;
 pub mod encoding;

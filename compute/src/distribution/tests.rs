@@ -19,8 +19,15 @@ fn a_slice_is_where_the_engine_would_shuffle_a_row() -> TestResult {
             let shuffled = runtime.block_on(shuffle(&key, slice_count))?;
             let mut slices = Vec::new();
             slices_of_rows(&key, slice_count, &mut slices)?;
-            assert_eq!(slices, shuffled, "{} over {slice_count} slices", key.data_type());
-            let null = (0..key.len()).find(|&row| key.is_null(row)).ok_or("no null in the vector")?;
+            assert_eq!(
+                slices,
+                shuffled,
+                "{} over {slice_count} slices",
+                key.data_type()
+            );
+            let null = (0..key.len())
+                .find(|&row| key.is_null(row))
+                .ok_or("no null in the vector")?;
             assert_eq!(slices.get(null), Some(&0), "null of {}", key.data_type());
         }
     }
@@ -87,7 +94,10 @@ fn rows_placed_by_another_hash_are_lost_unless_the_guard_holds() -> TestResult {
         options.optimizer.hash_join_single_partition_threshold = 0;
         options.optimizer.hash_join_single_partition_threshold_rows = 0;
         drop(state);
-        Ok((cluster.answer(&session, sql)?, shown(&cluster.plan(&session, sql)?)))
+        Ok((
+            cluster.answer(&session, sql)?,
+            shown(&cluster.plan(&session, sql)?),
+        ))
     };
     let expected = answer(naive(schema, &[batch])?, false)?.0;
     assert!(expected.contains("20000"), "{expected}");

@@ -9,7 +9,7 @@ use crate::distribution::Distribution;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use blueshift_storage::store::Store;
-use blueshift_storage::table::version::TableVersion;
+use blueshift_storage::store::version::TableVersion;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Statistics;
 use datafusion::error::Result;

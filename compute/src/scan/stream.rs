@@ -11,10 +11,10 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::BatchCoalescer;
 use arrow_schema::SchemaRef;
 use blueshift_storage::SliceId;
+use blueshift_storage::store::version::{RowGroupEntry, TableVersion};
 use blueshift_storage::table::scan::{
     RowGroupScan, ScanCounters, ScanRequest, ZONE_ROWS, zone_count,
 };
-use blueshift_storage::table::version::{RowGroupEntry, TableVersion};
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr_common::physical_expr::snapshot_generation;

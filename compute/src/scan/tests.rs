@@ -15,7 +15,13 @@ const ROWS: i64 = 40_000;
 const COLUMNS: &[(&str, ColumnType)] = &[
     ("k", ColumnType::Int64),
     ("small", ColumnType::Int32),
-    ("price", ColumnType::Decimal { precision: 12, scale: 2 }),
+    (
+        "price",
+        ColumnType::Decimal {
+            precision: 12,
+            scale: 2,
+        },
+    ),
     ("day", ColumnType::Date),
     ("name", ColumnType::Text),
     ("ratio", ColumnType::Float64),
@@ -25,22 +31,42 @@ fn rows(table: &TestTable, range: std::ops::Range<i64>) -> TestResult<RecordBatc
     let some = |value: i64| (value % 13 != 0).then_some(value);
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(range.clone())),
-        Arc::new(Int32Array::from_iter(range.clone().map(|row| some(row).map(|row| (row % 100) as i32)))),
+        Arc::new(Int32Array::from_iter(
+            range
+                .clone()
+                .map(|row| some(row).map(|row| (row % 100) as i32)),
+        )),
         Arc::new(
-            Decimal128Array::from_iter(range.clone().map(|row| some(row).map(|row| i128::from(row % 5_000))))
-                .with_precision_and_scale(12, 2)?,
+            Decimal128Array::from_iter(
+                range
+                    .clone()
+                    .map(|row| some(row).map(|row| i128::from(row % 5_000))),
+            )
+            .with_precision_and_scale(12, 2)?,
         ),
-        Arc::new(Date32Array::from_iter_values(range.clone().map(|row| (row / 20) as i32))),
+        Arc::new(Date32Array::from_iter_values(
+            range.clone().map(|row| (row / 20) as i32),
+        )),
         Arc::new(StringViewArray::from_iter(range.clone().map(|row| {
-            some(row).map(|row| format!("{} of the long names", ["red", "green", "blue"][(row % 3) as usize]))
+            some(row).map(|row| {
+                format!(
+                    "{} of the long names",
+                    ["red", "green", "blue"][(row % 3) as usize]
+                )
+            })
         }))),
-        Arc::new(Float64Array::from_iter_values(range.map(|row| row as f64 / 8.0))),
+        Arc::new(Float64Array::from_iter_values(
+            range.map(|row| row as f64 / 8.0),
+        )),
     ];
     Ok(RecordBatch::try_new(table.layout.arrow_schema(), columns)?)
 }
 
 /// A cluster with a table `t` of [`ROWS`] rows, and two sessions: stored and naive.
-fn both(slices: u32, distribution: Distribution) -> TestResult<(Cluster, TestTable, SessionContext, SessionContext)> {
+fn both(
+    slices: u32,
+    distribution: Distribution,
+) -> TestResult<(Cluster, TestTable, SessionContext, SessionContext)> {
     let cluster = Cluster::start(slices)?;
     let table = cluster.create(COLUMNS, SortKey::Compound(vec![3]), distribution)?;
     let batches = [rows(&table, 0..ROWS / 2)?, rows(&table, ROWS / 2..ROWS)?];
@@ -53,7 +79,9 @@ fn both(slices: u32, distribution: Distribution) -> TestResult<(Cluster, TestTab
 
 fn spread() -> impl Iterator<Item = (u32, Distribution)> {
     let distributions = [Distribution::Even, Distribution::Key(0), Distribution::All];
-    [1, 2, 5].into_iter().flat_map(move |slices| distributions.map(|distribution| (slices, distribution)))
+    [1, 2, 5]
+        .into_iter()
+        .flat_map(move |slices| distributions.map(|distribution| (slices, distribution)))
 }
 
 #[test]
@@ -92,7 +120,11 @@ fn filters_pass_the_rows_that_the_engine_passes() -> TestResult {
             for columns in ["*", "name, k", "count(*), sum(k)"] {
                 let sql = format!("SELECT {columns} FROM t WHERE {predicate}");
                 let expected = cluster.answer(&plain, &sql)?;
-                assert_eq!(cluster.answer(&stored, &sql)?, expected, "{sql} on {slices} {distribution:?}");
+                assert_eq!(
+                    cluster.answer(&stored, &sql)?,
+                    expected,
+                    "{sql} on {slices} {distribution:?}"
+                );
             }
         }
     }
@@ -104,7 +136,10 @@ fn filters_leave_the_plan_and_prune_blocks() -> TestResult {
     let (cluster, _, stored, _) = both(2, Distribution::Key(0))?;
     let plan = cluster.plan(&stored, "SELECT name FROM t WHERE day < DATE '1970-01-03'")?;
     let text = shown(&plan);
-    assert!(!text.contains("FilterExec") && text.contains("SliceScanExec: t [name], filter="), "{text}");
+    assert!(
+        !text.contains("FilterExec") && text.contains("SliceScanExec: t [name], filter="),
+        "{text}"
+    );
     cluster.run(&stored, &plan)?;
     let mut scanned = 0;
     StepReport::of(&plan).visit(&mut |_, step| scanned += step.metrics.rows_scanned.unwrap_or(0));
@@ -117,7 +152,11 @@ fn counting_reads_no_block() -> TestResult {
     let (cluster, table, stored, _) = both(2, Distribution::Key(0))?;
     let scan = SliceScanExec::new(Arc::new(cluster.table(&table)?), Vec::new())?;
     let scan: Arc<dyn ExecutionPlan> = Arc::new(scan);
-    let rows: usize = cluster.run(&stored, &scan)?.iter().map(RecordBatch::num_rows).sum();
+    let rows: usize = cluster
+        .run(&stored, &scan)?
+        .iter()
+        .map(RecordBatch::num_rows)
+        .sum();
     assert_eq!(rows, ROWS as usize);
     assert_eq!(StepReport::of(&scan).metrics.blocks_read, Some(0));
     Ok(())
@@ -127,7 +166,11 @@ fn counting_reads_no_block() -> TestResult {
 fn a_limit_stops_the_scan() -> TestResult {
     let (cluster, _, stored, _) = both(2, Distribution::Even)?;
     let plan = cluster.plan(&stored, "SELECT k FROM t LIMIT 7")?;
-    let rows: usize = cluster.run(&stored, &plan)?.iter().map(RecordBatch::num_rows).sum();
+    let rows: usize = cluster
+        .run(&stored, &plan)?
+        .iter()
+        .map(RecordBatch::num_rows)
+        .sum();
     assert_eq!(rows, 7, "{}", shown(&plan));
     Ok(())
 }
@@ -144,29 +187,50 @@ fn deleted_and_updated_rows_read_as_such() -> TestResult {
         let plan = cluster.plan(&session, "SELECT _rowid FROM t WHERE small = 3")?;
         let (masks, gone) =
             compute.block_on(delete(&cluster.node, &version, plan, session.task_ctx()))?;
-        cluster.node.store.commit(Commit { masks, ..cluster.commit() })?;
+        cluster.node.store.commit(Commit {
+            masks,
+            ..cluster.commit()
+        })?;
         stored.deregister_table("t")?;
         stored.register_table("t", Arc::new(cluster.table(&table)?))?;
         let kept = "SELECT count(*), sum(k) FROM t WHERE small <> 3 OR small IS NULL";
         let all = "SELECT count(*), sum(k) FROM t";
         let text = |sql: &str, session| cluster.answer(session, sql);
         assert_eq!(text(all, &stored)?, text(kept, &plain)?);
-        assert_eq!(cluster.table(&table)?.version.row_count(), ROWS as u64 - gone);
+        assert_eq!(
+            cluster.table(&table)?.version.row_count(),
+            ROWS as u64 - gone
+        );
 
         session.deregister_table("t")?;
         session.register_table("t", Arc::new(cluster.table_with_row_ids(&table)?))?;
         let version = Arc::clone(cluster.node.store.read_view().table(table.id)?);
-        let changed = "SELECT _rowid, k + 1000000, small, price, day, 'new', ratio FROM t WHERE small = 4";
+        let changed =
+            "SELECT _rowid, k + 1000000, small, price, day, 'new', ratio FROM t WHERE small = 4";
         let plan = cluster.plan(&session, changed)?;
         let target = cluster.target(&table);
-        let (written, masks) =
-            compute.block_on(update(&cluster.node, &target, &version, plan, session.task_ctx()))?;
-        cluster.node.store.commit(Commit { added: written.row_groups, masks, ..cluster.commit() })?;
+        let (written, masks) = compute.block_on(update(
+            &cluster.node,
+            &target,
+            &version,
+            plan,
+            session.task_ctx(),
+        ))?;
+        cluster.node.store.commit(Commit {
+            added: written.row_groups,
+            masks,
+            ..cluster.commit()
+        })?;
         stored.deregister_table("t")?;
         stored.register_table("t", Arc::new(cluster.table(&table)?))?;
         let new = "SELECT k - 1000000, small, day FROM t WHERE name = 'new'";
         let old = "SELECT k, small, day FROM t WHERE small = 4";
-        let body = |text: String| text.lines().filter(|line| !line.contains('k')).collect::<Vec<_>>().join("\n");
+        let body = |text: String| {
+            text.lines()
+                .filter(|line| !line.contains('k'))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
         assert_eq!(body(text(new, &stored)?), body(text(old, &plain)?));
     }
     Ok(())
@@ -192,7 +256,11 @@ fn a_join_on_both_distribution_keys_moves_no_row() -> TestResult {
         let text = shown(&plan);
         assert!(!text.contains("RepartitionExec"), "{text}");
         assert!(text.contains("pinned"), "{text}");
-        assert_eq!(sorted_text(&cluster.run(&stored, &plan)?)?, cluster.answer(&plain, sql)?, "{text}");
+        assert_eq!(
+            sorted_text(&cluster.run(&stored, &plan)?)?,
+            cluster.answer(&plain, sql)?,
+            "{text}"
+        );
     }
     Ok(())
 }
@@ -200,13 +268,19 @@ fn a_join_on_both_distribution_keys_moves_no_row() -> TestResult {
 #[test]
 fn a_join_filter_spares_the_probe_side_rows() -> TestResult {
     let (cluster, _, stored, _) = both(2, Distribution::Key(0))?;
-    let days = "SELECT count(*) FROM t JOIN (SELECT DISTINCT day FROM t WHERE k < 60) d ON t.day = d.day";
+    let days =
+        "SELECT count(*) FROM t JOIN (SELECT DISTINCT day FROM t WHERE k < 60) d ON t.day = d.day";
     let plan = cluster.plan(&stored, days)?;
     let answer = sorted_text(&cluster.run(&stored, &plan)?)?;
     assert!(answer.contains("60"), "{answer}");
     let (mut given, mut text) = (Vec::new(), String::new());
     StepReport::of(&plan).visit(&mut |depth, step| {
-        text.push_str(&format!("{}{} {:?}\n", " ".repeat(depth), step.label, step.metrics.rows));
+        text.push_str(&format!(
+            "{}{} {:?}\n",
+            " ".repeat(depth),
+            step.label,
+            step.metrics.rows
+        ));
         if step.operator == "SliceScanExec" {
             given.push(step.metrics.rows.unwrap_or(0));
         }
@@ -221,10 +295,16 @@ fn scans_are_free_where_nothing_needs_the_slices() -> TestResult {
     let sql = "SELECT small, count(*) FROM t GROUP BY small";
     let plan = cluster.plan(&stored, sql)?;
     assert!(shown(&plan).contains("free"), "{}", shown(&plan));
-    assert_eq!(sorted_text(&cluster.run(&stored, &plan)?)?, cluster.answer(&plain, sql)?);
+    assert_eq!(
+        sorted_text(&cluster.run(&stored, &plan)?)?,
+        cluster.answer(&plain, sql)?
+    );
     let by_key = cluster.plan(&stored, "SELECT k, count(*) FROM t GROUP BY k")?;
     let text = shown(&by_key);
-    assert!(text.contains("pinned") && !text.contains("RepartitionExec"), "{text}");
+    assert!(
+        text.contains("pinned") && !text.contains("RepartitionExec"),
+        "{text}"
+    );
     Ok(())
 }
 
@@ -235,7 +315,11 @@ fn a_small_insert_makes_one_row_group() -> TestResult {
     let mut target = cluster.target(&table);
     target.first_slice = 3;
     let written = cluster.insert(&target, &[rows(&table, 0..3)?, rows(&table, 3..5)?])?;
-    let slices: Vec<u32> = written.row_groups.iter().map(|record| record.slice.0).collect();
+    let slices: Vec<u32> = written
+        .row_groups
+        .iter()
+        .map(|record| record.slice.0)
+        .collect();
     assert_eq!((slices, written.rows), (vec![3], 5));
     Ok(())
 }

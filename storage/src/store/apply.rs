@@ -1,13 +1,13 @@
 //! The one function that turns a view and a commit into the next view. Publishing, replay and a
 //! transaction's own overlay all use it, so they cannot disagree.
 
+use super::version::{RowGroupEntry, TableVersion};
 use super::{Commit, ReadView};
 use crate::error::{Error, Result};
 use crate::io::BlockStore;
 use crate::layout::{mask, name};
 use crate::row_group::RowGroupRecord;
 use crate::schema::{CommitVersion, RowGroupId, SliceId, SortKey, TableId, TableLayout};
-use crate::table::version::{RowGroupEntry, TableVersion};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! Statistics of whole columns, merged from the footers once per table version.
 
 use super::Store;
+use super::version::{RowGroupEntry, TableVersion};
 use crate::error::Result;
 use crate::row_group::RowGroupRecord;
 use crate::statistics::{ColumnSketch, ColumnStatistics};
-use crate::table::version::{RowGroupEntry, TableVersion};
 use quick_cache::sync::Cache;
 use std::sync::{Arc, Weak};
 

@@ -12,6 +12,7 @@ mod open;
 mod record;
 mod retire;
 mod sweep;
+pub mod version;
 
 use crate::error::{Error, Result};
 use crate::io::{BlockStore, Disk};
@@ -20,7 +21,6 @@ use crate::log::write_replacing;
 use crate::row_group::RowGroupRecord;
 use crate::row_group::files::RowGroupFiles;
 use crate::schema::{CommitVersion, RowGroupId, SliceId, TableId, TableLayout};
-use crate::table::version::TableVersion;
 use apply::{apply, read_mask};
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use version::TableVersion;
 
 /// Commits that may wait for the commit thread; a caller beyond that waits to hand its own in.
 const COMMITS_WAITING_MAX: usize = 1_024;

@@ -6,13 +6,13 @@ use super::ids::{FIRST_CATALOG_ID, Ids};
 use super::record::{
     BatchRecord, CheckpointRecord, FORMAT_VERSION, FormatRecord, TableRecord, from_json, to_json,
 };
+use super::version::{RowGroupEntry, TableVersion};
 use crate::error::{Error, Result};
 use crate::io::BlockStore;
 use crate::layout::frame::{self, Kind};
 use crate::layout::name;
 use crate::log::{CommitLog, write_replacing};
 use crate::schema::{CommitVersion, SliceId};
-use crate::table::version::{RowGroupEntry, TableVersion};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

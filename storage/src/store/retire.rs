@@ -5,9 +5,9 @@
 //! is handed in here before the commit that ends it is durable.
 
 use super::ReadView;
+use super::version::RowGroupEntry;
 use crate::layout::name;
 use crate::schema::RowGroupId;
-use crate::table::version::RowGroupEntry;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};

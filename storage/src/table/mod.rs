@@ -4,5 +4,4 @@ pub mod delete;
 mod order;
 pub mod predicate;
 pub mod scan;
-pub mod version;
 pub mod write;

@@ -21,7 +21,10 @@ fn layout() -> TableLayout {
         encoding: EncodingName::Auto,
         nullable: true,
     });
-    TableLayout { columns: columns.collect(), sort_key: SortKey::None }
+    TableLayout {
+        columns: columns.collect(),
+        sort_key: SortKey::None,
+    }
 }
 
 /// Parses a predicate as the engine would hand it to a scan.
@@ -35,10 +38,18 @@ fn physical(layout: &TableLayout, predicate: &str) -> TestResult<Arc<dyn Physica
 fn check(predicate: &str, expected: &str) -> TestResult {
     let layout = layout();
     let schema = layout.arrow_schema();
-    let translator = Translator { layout: &layout, schema: &schema, placement: None };
+    let translator = Translator {
+        layout: &layout,
+        schema: &schema,
+        placement: None,
+    };
     let translated = translator.all([&physical(&layout, predicate)?])?;
     let shown: Vec<String> = translated.conjuncts.iter().map(shown).collect();
-    let shown = if translated.never { "never".to_owned() } else { shown.join(" & ") };
+    let shown = if translated.never {
+        "never".to_owned()
+    } else {
+        shown.join(" & ")
+    };
     assert_eq!(shown, expected, "{predicate}");
     Ok(())
 }
@@ -53,7 +64,10 @@ fn shown(conjunct: &Conjunct) -> String {
     let test = |column: &usize, test: &ColumnTest| match test {
         ColumnTest::Compare(op, constant) => format!("{column} {op:?} {}", value(constant)),
         ColumnTest::In(values) => {
-            format!("{column} In {}", values.iter().map(value).collect::<Vec<_>>().join(","))
+            format!(
+                "{column} In {}",
+                values.iter().map(value).collect::<Vec<_>>().join(",")
+            )
         }
         ColumnTest::StartsWith(prefix) => {
             format!("{column} StartsWith {}", String::from_utf8_lossy(prefix))
@@ -61,8 +75,14 @@ fn shown(conjunct: &Conjunct) -> String {
         other => format!("{column} {other:?}"),
     };
     match conjunct {
-        Conjunct::Column { column, test: inner } => test(column, inner),
-        Conjunct::PruneOnly { column, test: inner } => format!("prune {}", test(column, inner)),
+        Conjunct::Column {
+            column,
+            test: inner,
+        } => test(column, inner),
+        Conjunct::PruneOnly {
+            column,
+            test: inner,
+        } => format!("prune {}", test(column, inner)),
         Conjunct::Filter(filter) => format!("filter {:?}", filter.columns()),
     }
 }
@@ -88,10 +108,16 @@ fn predicates_become_tests_of_columns_where_storage_understands_them() -> TestRe
 
 #[test]
 fn what_hides_inside_or_still_prunes() -> TestResult {
-    check("(k = 1 AND flag) OR (k = 7 AND small > 3)", "prune 0 In 1,7 & filter [0, 1, 3]")?;
+    check(
+        "(k = 1 AND flag) OR (k = 7 AND small > 3)",
+        "prune 0 In 1,7 & filter [0, 1, 3]",
+    )?;
     check("k < 5 OR k < 9", "prune 0 LtEq 9 & filter [0]")?;
     check("k = 1 OR small = 2", "filter [0, 1]")?;
-    check("(k > 3 AND k < 6) OR k = 9", "prune 0 GtEq 3 & prune 0 LtEq 9 & filter [0]")
+    check(
+        "(k > 3 AND k < 6) OR k = 9",
+        "prune 0 GtEq 3 & prune 0 LtEq 9 & filter [0]",
+    )
 }
 
 #[test]
@@ -99,7 +125,11 @@ fn a_filter_routed_by_hash_is_cut_to_the_branch_of_the_slice() -> TestResult {
     let layout = layout();
     let schema = layout.arrow_schema();
     let key = || Arc::new(Column::new("k", 0)) as Arc<dyn PhysicalExpr>;
-    let hash = HashExpr::new(vec![key()], SeededRandomState::with_seed(0), "hash".to_owned());
+    let hash = HashExpr::new(
+        vec![key()],
+        SeededRandomState::with_seed(0),
+        "hash".to_owned(),
+    );
     let slice = |slice: u64| lit(ScalarValue::UInt64(Some(slice)));
     let routed = Arc::new(BinaryExpr::new(Arc::new(hash), Operator::Modulo, slice(2)));
     let branches = vec![
@@ -108,15 +138,34 @@ fn a_filter_routed_by_hash_is_cut_to_the_branch_of_the_slice() -> TestResult {
     ];
     let filter = case(Some(routed), branches, Some(lit(false)))?;
     let at = |placement| -> TestResult<Vec<String>> {
-        let translator = Translator { layout: &layout, schema: &schema, placement };
-        Ok(translator.all([&filter])?.conjuncts.iter().map(shown).collect())
+        let translator = Translator {
+            layout: &layout,
+            schema: &schema,
+            placement,
+        };
+        Ok(translator
+            .all([&filter])?
+            .conjuncts
+            .iter()
+            .map(shown)
+            .collect())
     };
-    let placed = |slice| Some(Placement { key: 0, slice, slice_count: 2 });
+    let placed = |slice| {
+        Some(Placement {
+            key: 0,
+            slice,
+            slice_count: 2,
+        })
+    };
     assert_eq!(at(placed(0))?, ["0 GtEq 10"]);
     assert_eq!(at(placed(1))?, ["0 GtEq 20"]);
     // Rows that lie elsewhere take any branch, so only what all branches say prunes.
     assert_eq!(at(None)?, ["prune 0 GtEq 10", "filter [0]"]);
-    let other_count = Some(Placement { key: 0, slice: 0, slice_count: 5 });
+    let other_count = Some(Placement {
+        key: 0,
+        slice: 0,
+        slice_count: 5,
+    });
     assert_eq!(at(other_count)?, ["prune 0 GtEq 10", "filter [0]"]);
     Ok(())
 }
