@@ -1,1 +1,5 @@
-//! File formats: one file per format, reader and writer. Knows arrow, not tables.
+//! File formats: one folder per format. Knows arrow and SQL types, not tables.
+
+pub mod compression;
+pub mod cut;
+pub mod delimited;

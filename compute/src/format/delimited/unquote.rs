@@ -1,0 +1,270 @@
+//! Finds the fields of text with quotes, escapes, or lines to fill: byte by byte, rewriting each field without what
+//! quotes and escapes add. The rewritten bytes are a buffer of their own, which fields point into.
+
+use super::problem::Problem;
+use super::{Dialect, Fields, Line};
+
+/// Reads rows of `bytes` from `at` on, until `rows_max` good rows are found or the bytes end; appends the fields'
+/// bytes to `rewritten`. Gives where to go on.
+pub fn rewrite(
+    bytes: &[u8],
+    at: usize,
+    dialect: &Dialect,
+    rows_max: usize,
+    rewritten: &mut Vec<u8>,
+    fields: &mut Fields,
+) -> usize {
+    let mut place = at;
+    while place < bytes.len() && fields.lines.len() < rows_max {
+        place = row(bytes, place, dialect, rewritten, fields);
+    }
+    place
+}
+
+/// How a field ended.
+enum End {
+    Delimiter,
+    Row,
+}
+
+fn row(bytes: &[u8], start: usize, dialect: &Dialect, rewritten: &mut Vec<u8>, fields: &mut Fields) -> usize {
+    let kept_fields = fields.starts.len();
+    let kept_bytes = rewritten.len();
+    let mut place = start;
+    let mut problem = None;
+    let mut count = 0;
+    loop {
+        let field_start = rewritten.len();
+        let field_place = place;
+        let (quoted, broken, end) = field(bytes, &mut place, dialect, rewritten);
+        if broken {
+            problem = Some(Problem::BadQuotes);
+        }
+        let last = matches!(end, End::Row);
+        let nothing = !quoted && rewritten.len() == field_start;
+        // A delimiter right before the newline does not begin another field.
+        let trailing = last && count == dialect.field_count && nothing && count > 0;
+        if !trailing {
+            if count < dialect.field_count {
+                fields.starts.push(field_start as u32);
+                fields.ends.push(rewritten.len() as u32);
+                fields.quoted.push(quoted);
+            }
+            count += 1;
+        }
+        if last {
+            let blank = count == 1 && nothing && field_place == start;
+            return finish(bytes, start, place, dialect, (blank, count, problem), (kept_fields, kept_bytes), rewritten, fields);
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the second half of one function, cut for reading")]
+fn finish(
+    bytes: &[u8],
+    start: usize,
+    place: usize,
+    dialect: &Dialect,
+    (blank, count, problem): (bool, usize, Option<Problem>),
+    (kept_fields, kept_bytes): (usize, usize),
+    rewritten: &mut Vec<u8>,
+    fields: &mut Fields,
+) -> usize {
+    let line = Line { start: start as u32, end: line_end(bytes, start, place) as u32 };
+    let missing = dialect.field_count.saturating_sub(count);
+    let problem = match problem {
+        Some(problem) => Some(problem),
+        None if count > dialect.field_count => Some(Problem::ExtraColumns),
+        None if missing > 0 && !(dialect.fill_record && !blank) => Some(Problem::MissingColumns),
+        None => None,
+    };
+    let skipped = blank && dialect.ignore_blank_lines;
+    if problem.is_some() || skipped {
+        fields.starts.truncate(kept_fields);
+        fields.ends.truncate(kept_fields);
+        fields.quoted.truncate(kept_fields);
+        rewritten.truncate(kept_bytes);
+        if let (Some(problem), false) = (problem, skipped) {
+            fields.bad.push((line, problem));
+        }
+    } else {
+        for _ in 0..missing {
+            fields.starts.push(rewritten.len() as u32);
+            fields.ends.push(rewritten.len() as u32);
+            fields.quoted.push(false);
+        }
+        fields.lines.push(line);
+    }
+    place
+}
+
+/// Gives where a line ends without its newline, which stands before `next` if there is one.
+fn line_end(bytes: &[u8], start: usize, next: usize) -> usize {
+    let mut end = next;
+    if end > start && bytes.get(end - 1) == Some(&b'\n') {
+        end -= 1;
+    }
+    if end > start && bytes.get(end - 1) == Some(&b'\r') {
+        end -= 1;
+    }
+    end
+}
+
+/// Reads one field and moves `place` behind its delimiter or newline. Tells whether it was quoted, and whether its
+/// quotes are wrong.
+fn field(bytes: &[u8], place: &mut usize, dialect: &Dialect, rewritten: &mut Vec<u8>) -> (bool, bool, End) {
+    if let Some(quote) = dialect.quote {
+        return csv_field(bytes, place, dialect, quote, rewritten);
+    }
+    let from = rewritten.len();
+    let mut end = End::Row;
+    while let Some(&byte) = bytes.get(*place) {
+        *place += 1;
+        if byte == b'\\' && dialect.escape {
+            match bytes.get(*place) {
+                // The null mark stays as it is.
+                Some(b'N') => rewritten.extend_from_slice(b"\\N"),
+                Some(&literal) => rewritten.push(literal),
+                None => rewritten.push(b'\\'),
+            }
+            *place = (*place + 1).min(bytes.len());
+        } else if byte == dialect.delimiter {
+            end = End::Delimiter;
+            break;
+        } else if byte == b'\n' {
+            if rewritten.len() > from && rewritten.last() == Some(&b'\r') {
+                rewritten.pop();
+            }
+            break;
+        } else {
+            rewritten.push(byte);
+        }
+    }
+    let (mut quoted, mut broken) = (false, false);
+    if dialect.remove_quotes {
+        let field = rewritten.get(from..).unwrap_or_default();
+        let first = field.first().copied().filter(|byte| matches!(byte, b'"' | b'\''));
+        if let Some(first) = first {
+            if field.len() >= 2 && field.last() == Some(&first) {
+                rewritten.pop();
+                rewritten.remove(from);
+                quoted = true;
+            } else {
+                broken = true;
+            }
+        }
+    }
+    (quoted, broken, end)
+}
+
+fn csv_field(
+    bytes: &[u8],
+    place: &mut usize,
+    dialect: &Dialect,
+    quote: u8,
+    rewritten: &mut Vec<u8>,
+) -> (bool, bool, End) {
+    // Blanks between a delimiter and a quote do not count.
+    let mut opening = *place;
+    while bytes.get(opening) == Some(&b' ') {
+        opening += 1;
+    }
+    let quoted = bytes.get(opening) == Some(&quote);
+    let mut broken = false;
+    if quoted {
+        *place = opening + 1;
+        broken = true;
+        while let Some(&byte) = bytes.get(*place) {
+            *place += 1;
+            if byte != quote {
+                rewritten.push(byte);
+            } else if bytes.get(*place) == Some(&quote) {
+                rewritten.push(quote);
+                *place += 1;
+            } else {
+                broken = false;
+                break;
+            }
+        }
+    }
+    let from = rewritten.len();
+    while let Some(&byte) = bytes.get(*place) {
+        *place += 1;
+        if byte == dialect.delimiter || byte == b'\n' {
+            if byte == b'\n' && rewritten.len() > from && rewritten.last() == Some(&b'\r') {
+                rewritten.pop();
+            }
+            let blanks = rewritten.get(from..).unwrap_or_default().iter().all(|each| *each == b' ');
+            broken |= quoted && !blanks;
+            if quoted {
+                rewritten.truncate(from);
+            }
+            return (quoted, broken, if byte == b'\n' { End::Row } else { End::Delimiter });
+        }
+        rewritten.push(byte);
+    }
+    broken |= quoted && rewritten.len() > from;
+    (quoted, broken, End::Row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dialect(quote: Option<u8>, escape: bool, remove_quotes: bool, field_count: usize) -> Dialect {
+        Dialect {
+            delimiter: b',',
+            quote,
+            escape,
+            remove_quotes,
+            null_as: b"\\N".to_vec(),
+            field_count,
+            fill_record: false,
+            ignore_blank_lines: true,
+        }
+    }
+
+    fn read(text: &str, dialect: &Dialect) -> (Vec<Vec<String>>, Vec<Problem>) {
+        let (mut fields, mut rewritten) = (Fields::default(), Vec::new());
+        let mut at = 0;
+        while at < text.len() {
+            at = rewrite(text.as_bytes(), at, dialect, 2 + fields.row_count(), &mut rewritten, &mut fields);
+        }
+        let count = dialect.field_count;
+        let cell = |at: usize| {
+            String::from_utf8_lossy(&rewritten[fields.starts[at] as usize..fields.ends[at] as usize]).to_string()
+        };
+        let rows = (0..fields.row_count()).map(|row| (0..count).map(|column| cell(row * count + column)).collect());
+        (rows.collect(), fields.bad.iter().map(|(_, problem)| *problem).collect())
+    }
+
+    fn check(text: &str, dialect: &Dialect, rows: &[&[&str]], problems: &[Problem]) {
+        let expected: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| cell.to_string()).collect()).collect();
+        assert_eq!(read(text, dialect), (expected, problems.to_vec()), "{text:?}");
+    }
+
+    #[test]
+    fn csv_quotes() {
+        let csv = dialect(Some(b'"'), false, false, 2);
+        check("a,b\r\n\"c,\n\"\"d\"\"\",  \"e\" \n", &csv, &[&["a", "b"], &["c,\n\"d\"", "e"]], &[]);
+        check("\"\",x", &csv, &[&["", "x"]], &[]);
+        check("a b,c\"d", &csv, &[&["a b", "c\"d"]], &[]);
+        check("\"a\"b,c\nd,e", &csv, &[&["d", "e"]], &[Problem::BadQuotes]);
+        check("a,\"never closed", &csv, &[], &[Problem::BadQuotes]);
+        check("a\nb,c,d\n\ne,f,\n", &csv, &[&["e", "f"]], &[Problem::MissingColumns, Problem::ExtraColumns]);
+    }
+
+    #[test]
+    fn escapes_and_removed_quotes() {
+        let escape = dialect(None, true, false, 2);
+        check("a\\,b,c\\\nd\n\\N,\\\\", &escape, &[&["a,b", "c\nd"], &["\\N", "\\"]], &[]);
+        let remove = dialect(None, false, true, 2);
+        check("\"a\",'b'\n\"c,d\n", &remove, &[&["a", "b"]], &[Problem::BadQuotes]);
+    }
+
+    #[test]
+    fn missing_fields_are_filled() {
+        let fill = Dialect { fill_record: true, ..dialect(None, false, false, 3) };
+        check("a\nb,c\nd,e,f\n", &fill, &[&["a", "", ""], &["b", "c", ""], &["d", "e", "f"]], &[]);
+    }
+}
