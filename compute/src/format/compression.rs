@@ -19,7 +19,10 @@ pub enum Compression {
 const READ_BYTES: usize = 256 << 10;
 
 /// Wraps a reader of compressed bytes. Errors of the format come as `InvalidData` or `UnexpectedEof`.
-pub fn reader<'a>(source: impl Read + Send + 'a, compression: Compression) -> Result<Box<dyn Read + Send + 'a>> {
+pub fn reader<'a>(
+    source: impl Read + Send + 'a,
+    compression: Compression,
+) -> Result<Box<dyn Read + Send + 'a>> {
     let source = BufReader::with_capacity(READ_BYTES, source);
     Ok(match compression {
         Compression::None => Box::new(source),
@@ -36,10 +39,13 @@ mod tests {
 
     #[test]
     fn members_and_frames_follow_each_other() {
-        let text: Vec<u8> = (0..100_000_u32).flat_map(|number| format!("{number}|").into_bytes()).collect();
+        let text: Vec<u8> = (0..100_000_u32)
+            .flat_map(|number| format!("{number}|").into_bytes())
+            .collect();
         let (left, right) = text.split_at(text.len() / 3);
         let gzip = |bytes: &[u8]| {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             encoder.write_all(bytes).expect("write");
             encoder.finish().expect("finish")
         };
@@ -58,12 +64,21 @@ mod tests {
         for (compression, parts) in cases {
             let bytes = parts.concat();
             let mut got = Vec::new();
-            reader(bytes.as_slice(), compression).expect("reader").read_to_end(&mut got).expect("read");
+            reader(bytes.as_slice(), compression)
+                .expect("reader")
+                .read_to_end(&mut got)
+                .expect("read");
             assert!(got == text, "{compression:?}");
             if compression != Compression::None {
                 let cut = &bytes[..bytes.len() - 5];
                 let mut got = Vec::new();
-                assert!(reader(cut, compression).expect("reader").read_to_end(&mut got).is_err(), "{compression:?}");
+                assert!(
+                    reader(cut, compression)
+                        .expect("reader")
+                        .read_to_end(&mut got)
+                        .is_err(),
+                    "{compression:?}"
+                );
             }
         }
     }

@@ -92,7 +92,11 @@ impl Cutter {
         let (lines_before, offset) = (self.lines, self.offset);
         self.lines += memchr::memchr_iter(b'\n', &bytes).count() as u64;
         self.offset += bytes.len() as u64;
-        Chunk { bytes: Buffer::from_vec(bytes), lines_before, offset }
+        Chunk {
+            bytes: Buffer::from_vec(bytes),
+            lines_before,
+            offset,
+        }
     }
 
     fn search(&mut self) {
@@ -133,19 +137,42 @@ impl Cutter {
 mod tests {
     use super::*;
 
-    fn cut(text: &[u8], row_end: RowEnd, step: usize, chunk_bytes: usize) -> Vec<(Vec<u8>, u64, u64)> {
+    fn cut(
+        text: &[u8],
+        row_end: RowEnd,
+        step: usize,
+        chunk_bytes: usize,
+    ) -> Vec<(Vec<u8>, u64, u64)> {
         let mut cutter = Cutter::new(row_end, chunk_bytes);
-        let mut chunks: Vec<Chunk> = text.chunks(step).filter_map(|bytes| cutter.push(bytes)).collect();
+        let mut chunks: Vec<Chunk> = text
+            .chunks(step)
+            .filter_map(|bytes| cutter.push(bytes))
+            .collect();
         chunks.extend(cutter.finish());
-        chunks.into_iter().map(|chunk| (chunk.bytes.to_vec(), chunk.lines_before, chunk.offset)).collect()
+        chunks
+            .into_iter()
+            .map(|chunk| (chunk.bytes.to_vec(), chunk.lines_before, chunk.offset))
+            .collect()
     }
 
     #[test]
     fn chunks_are_whole_rows_and_add_up() {
         let cases: [(&[u8], RowEnd, &[&[u8]]); 3] = [
-            (b"a|1\nbb|2\nc|3", RowEnd::Newline, &[b"a|1\n", b"bb|2\n", b"c|3"]),
-            (b"\"a\n\"\"\",1\n\"b\n\",2\n", RowEnd::Quoted(b'"'), &[b"\"a\n\"\"\",1\n", b"\"b\n\",2\n"]),
-            (b"a\\\n|1\nb\\\\\nc\n", RowEnd::Escaped, &[b"a\\\n|1\n", b"b\\\\\n", b"c\n"]),
+            (
+                b"a|1\nbb|2\nc|3",
+                RowEnd::Newline,
+                &[b"a|1\n", b"bb|2\n", b"c|3"],
+            ),
+            (
+                b"\"a\n\"\"\",1\n\"b\n\",2\n",
+                RowEnd::Quoted(b'"'),
+                &[b"\"a\n\"\"\",1\n", b"\"b\n\",2\n"],
+            ),
+            (
+                b"a\\\n|1\nb\\\\\nc\n",
+                RowEnd::Escaped,
+                &[b"a\\\n|1\n", b"b\\\\\n", b"c\n"],
+            ),
         ];
         for (text, row_end, rows) in cases {
             for step in 1..text.len() {
@@ -158,7 +185,10 @@ mod tests {
                     let mut at = 0;
                     for (bytes, lines, offset) in chunks {
                         assert_eq!(offset as usize, at);
-                        assert_eq!(lines as usize, text[..at].iter().filter(|byte| **byte == b'\n').count());
+                        assert_eq!(
+                            lines as usize,
+                            text[..at].iter().filter(|byte| **byte == b'\n').count()
+                        );
                         assert_eq!(bytes, text[at..at + bytes.len()]);
                         at += bytes.len();
                         assert!(ends.contains(&at), "{step} {chunk_bytes} {at}");

@@ -2,12 +2,25 @@
 
 use crate::error::Result;
 use crate::node::Node;
-use crate::write::WriteTarget;
+use crate::write::{Router, WriteTarget, Written, joined};
 use blueshift_sql::SqlType;
 use blueshift_sql::statement::copy::{Authorization, CopyOptions};
 use blueshift_storage::row_group::RowGroupRecord;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use reject::Rejects;
+use source::Location;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::JoinSet;
+
+mod feed;
+mod manifest;
+mod parse;
+mod reject;
+mod rules;
+mod source;
+
+/// Chunks of about [`feed::CHUNK_BYTES`] that may wait for a parser.
+const CHUNKS_WAITING: usize = 4;
 
 /// A column that is loaded, or filled with a constant.
 #[derive(Clone, Debug)]
@@ -128,18 +141,90 @@ pub struct LoadFailure {
 }
 
 /// Loads. Reads, parses, sorts and encodes on all threads of the node; nothing is visible until the row groups
-/// are committed. On failure everything written is discarded. Dropping the future cancels the load.
+/// are committed. On failure nothing written is named. Dropping the future cancels the load.
 pub async fn load(
     node: &Arc<Node>,
     plan: LoadPlan,
     progress: Arc<LoadProgress>,
 ) -> std::result::Result<Loaded, Box<LoadFailure>> {
-    let _ = (node, plan, progress);
-    todo!("load")
+    let rejects = Arc::new(Rejects::new(plan.options.max_error));
+    let result = run(node, plan, progress, &rejects).await;
+    let (kept, rejected) = rejects.take();
+    match result {
+        Ok(loaded) => Ok(Loaded {
+            rejects: kept,
+            rejected,
+            ..loaded
+        }),
+        Err(error) => Err(Box::new(LoadFailure {
+            error,
+            rejects: kept,
+        })),
+    }
 }
 
 /// Checks that a plan's options fit together and its source may be reached, before anything runs.
 pub fn check(node: &Node, plan: &LoadPlan) -> Result<()> {
-    let _ = (node, plan);
-    todo!("load")
+    rules::Rules::new(plan)?;
+    Location::parse(&plan.source)?.check(&node.object_policy)
+}
+
+async fn run(
+    node: &Arc<Node>,
+    plan: LoadPlan,
+    progress: Arc<LoadProgress>,
+    rejects: &Arc<Rejects>,
+) -> Result<Loaded> {
+    let rules = Arc::new(rules::Rules::new(&plan)?);
+    let sources = source::find(&node.object_policy, &plan).await?;
+    let bytes = sources.iter().map(|source| source.bytes).sum();
+    progress.bytes_total.store(bytes, Ordering::Relaxed);
+    progress
+        .files_total
+        .store(sources.len() as u64, Ordering::Relaxed);
+    let router = Arc::new(Router::new(
+        &node.store,
+        &node.resources.compute,
+        &plan.target,
+    ));
+    let (sender, receiver) = tokio::sync::mpsc::channel(CHUNKS_WAITING);
+    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
+    let files = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = JoinSet::new();
+    for _ in 0..node.resources.threads.max(1) {
+        let parser = parse::Parser {
+            plan: plan.clone(),
+            rules: Arc::clone(&rules),
+            router: (!plan.options.no_load).then(|| Arc::clone(&router)),
+            rejects: Arc::clone(rejects),
+            progress: Arc::clone(&progress),
+        };
+        tasks.spawn_on(parser.run(Arc::clone(&receiver)), &node.resources.compute);
+    }
+    let feed = feed::Feed {
+        compression: rules.compression,
+        row_end: rules.row_end,
+        progress: Arc::clone(&progress),
+        files: Arc::clone(&files),
+    };
+    tasks.spawn_on(
+        feed.run(sources, node.resources.threads.max(1), sender),
+        &node.resources.compute,
+    );
+    // The parsers own the receiver now: when all of them end, the feed ends too.
+    drop(receiver);
+    while let Some(ended) = tasks.join_next().await {
+        joined(ended)?;
+    }
+    let written = match plan.options.no_load {
+        true => Written::default(),
+        false => router.finish().await?,
+    };
+    let files = std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Loaded {
+        row_groups: written.row_groups,
+        rows: progress.rows.load(Ordering::Relaxed),
+        files,
+        ..Loaded::default()
+    })
 }

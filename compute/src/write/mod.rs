@@ -24,7 +24,8 @@ use tokio::task::JoinSet;
 
 mod route;
 
-use route::{Router, column, joined};
+use route::column;
+pub(crate) use route::{Router, joined};
 
 /// Where rows go.
 #[derive(Clone)]

@@ -39,7 +39,7 @@ enum Order {
 }
 
 /// The writers of one statement, shared by the tasks that make its rows. Dropping it discards what they hold.
-pub(super) struct Router {
+pub(crate) struct Router {
     store: Arc<Store>,
     compute: Handle,
     target: WriteTarget,
@@ -57,7 +57,7 @@ struct Writers {
 
 impl Router {
     /// Makes a router; no writer runs yet.
-    pub(super) fn new(store: &Arc<Store>, compute: &Handle, target: &WriteTarget) -> Self {
+    pub(crate) fn new(store: &Arc<Store>, compute: &Handle, target: &WriteTarget) -> Self {
         let channels = (0..target.slice_count.max(1)).map(|_| None).collect();
         Self {
             store: Arc::clone(store),
@@ -73,7 +73,7 @@ impl Router {
     }
 
     /// Takes a batch of whole rows in table order.
-    pub(super) async fn write(&self, batch: RecordBatch) -> Result<()> {
+    pub(crate) async fn write(&self, batch: RecordBatch) -> Result<()> {
         let rows = batch.num_rows();
         if rows == 0 {
             return Ok(());
@@ -167,7 +167,7 @@ impl Router {
 
     /// Ends all writers and gives what they made durable. On an error of one nothing of the others is named,
     /// so it is swept with the other orphans.
-    pub(super) async fn finish(&self) -> Result<Written> {
+    pub(crate) async fn finish(&self) -> Result<Written> {
         let mut writers = self.writers.lock().await;
         for channel in writers.channels.iter_mut().filter_map(Option::take) {
             // A writer that has ended tells its error below.
@@ -253,7 +253,7 @@ impl super::IdentityCounter {
 }
 
 /// Unwraps what a thread or task of ours ended with.
-pub(super) fn joined<T>(
+pub(crate) fn joined<T>(
     ended: std::result::Result<Result<T>, tokio::task::JoinError>,
 ) -> Result<T> {
     match ended {

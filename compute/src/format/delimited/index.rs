@@ -26,8 +26,19 @@ struct Row {
 
 /// Indexes rows of `bytes` from `at` on, until `rows_max` good rows are found or the bytes end. Gives where to go on.
 /// A delimiter right before the newline does not begin another field, as in the files of many generators.
-pub fn index(bytes: &[u8], at: usize, dialect: &Dialect, rows_max: usize, fields: &mut Fields) -> usize {
-    let mut row = Row { start: at, field_start: at, ended: 0, too_many: false };
+pub fn index(
+    bytes: &[u8],
+    at: usize,
+    dialect: &Dialect,
+    rows_max: usize,
+    fields: &mut Fields,
+) -> usize {
+    let mut row = Row {
+        start: at,
+        field_start: at,
+        ended: 0,
+        too_many: false,
+    };
     let delimiters = repeat(dialect.delimiter);
     let newlines = repeat(b'\n');
     let mut base = at;
@@ -89,7 +100,10 @@ fn end_row(row: &mut Row, bytes: &[u8], newline: usize, dialect: &Dialect, field
     if end > row.start && bytes.get(end - 1) == Some(&b'\r') {
         end -= 1;
     }
-    let line = Line { start: row.start as u32, end: end as u32 };
+    let line = Line {
+        start: row.start as u32,
+        end: end as u32,
+    };
     let count = dialect.field_count;
     let trailing = row.ended == count && row.field_start == end && !row.too_many;
     if row.ended + 1 == count {
@@ -110,11 +124,20 @@ fn end_row(row: &mut Row, bytes: &[u8], newline: usize, dialect: &Dialect, field
         fields.ends.truncate(kept);
         let blank = end == row.start;
         if !(blank && dialect.ignore_blank_lines) {
-            let problem = if row.ended >= count { Problem::ExtraColumns } else { Problem::MissingColumns };
+            let problem = if row.ended >= count {
+                Problem::ExtraColumns
+            } else {
+                Problem::MissingColumns
+            };
             fields.bad.push((line, problem));
         }
     }
-    *row = Row { start: newline + 1, field_start: newline + 1, ended: 0, too_many: false };
+    *row = Row {
+        start: newline + 1,
+        field_start: newline + 1,
+        ended: 0,
+        too_many: false,
+    };
 }
 
 #[cfg(test)]
@@ -145,7 +168,10 @@ mod tests {
         }
         for line in lines {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let mut parts: Vec<Vec<u8>> = line.split(|byte| *byte == b'|').map(<[u8]>::to_vec).collect();
+            let mut parts: Vec<Vec<u8>> = line
+                .split(|byte| *byte == b'|')
+                .map(<[u8]>::to_vec)
+                .collect();
             if parts.len() == count + 1 && parts.last().is_some_and(Vec::is_empty) {
                 parts.pop();
             }
@@ -168,12 +194,19 @@ mod tests {
             for row in 0..fields.row_count() {
                 let place = |column| row * count + column;
                 let field = |column| {
-                    bytes[fields.starts[place(column)] as usize..fields.ends[place(column)] as usize].to_vec()
+                    bytes
+                        [fields.starts[place(column)] as usize..fields.ends[place(column)] as usize]
+                        .to_vec()
                 };
                 good.push((0..count).map(field).collect());
             }
             let line = |line: &Line| bytes[line.start as usize..line.end as usize].to_vec();
-            bad.extend(fields.bad.iter().map(|(place, problem)| (line(place), *problem)));
+            bad.extend(
+                fields
+                    .bad
+                    .iter()
+                    .map(|(place, problem)| (line(place), *problem)),
+            );
         }
         (good, bad)
     }
@@ -191,8 +224,13 @@ mod tests {
         for byte in 0..=255_u8 {
             let word = u64::from_le_bytes([byte, 10, byte, 124, 0, 255, 11, byte]);
             for needle in [10_u8, 124, byte] {
-                let expected = word.to_le_bytes().map(|each| if each == needle { 0x80 } else { 0 });
-                assert_eq!(equal_bytes(word, repeat(needle)), u64::from_le_bytes(expected));
+                let expected = word
+                    .to_le_bytes()
+                    .map(|each| if each == needle { 0x80 } else { 0 });
+                assert_eq!(
+                    equal_bytes(word, repeat(needle)),
+                    u64::from_le_bytes(expected)
+                );
             }
         }
     }

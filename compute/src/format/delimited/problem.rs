@@ -80,7 +80,9 @@ impl Problem {
             Self::Decimal => "Invalid digit, not a decimal number",
             Self::Boolean => "Unknown boolean format",
             Self::Null => "Missing data for not-null field",
-            Self::MultibyteChar => "Multibyte character not supported for CHAR (Hint: try using VARCHAR)",
+            Self::MultibyteChar => {
+                "Multibyte character not supported for CHAR (Hint: try using VARCHAR)"
+            }
             Self::Utf8 => "String contains invalid or unsupported UTF8 codepoints",
             Self::NulByte => "String contains a NUL byte",
             Self::Hex => "Invalid hexadecimal digit",

@@ -44,7 +44,9 @@ fn two(high: u8, low: u8) -> Option<u32> {
 /// Reads `YYYY-MM-DD`, nothing else.
 #[inline]
 pub fn iso_date(text: &[u8]) -> Option<i32> {
-    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else { return None };
+    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else {
+        return None;
+    };
     let year = two(y0, y1)? * 100 + two(y2, y3)?;
     days(year as i32, two(m0, m1)?, two(d0, d1)?)
 }
@@ -120,11 +122,16 @@ pub fn zone_offset_us(text: &[u8]) -> Option<i64> {
 pub fn iso_timestamp(text: &[u8]) -> Option<(i64, Option<i64>)> {
     let date = i64::from(iso_date(text.get(..10)?)?) * DAY_US;
     let rest = text.get(10..)?;
-    let Some((separator, rest)) = rest.split_first() else { return Some((date, None)) };
+    let Some((separator, rest)) = rest.split_first() else {
+        return Some((date, None));
+    };
     if !matches!(separator, b' ' | b'T') {
         return None;
     }
-    let zone_at = rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b':' | b'.')).unwrap_or(rest.len());
+    let zone_at = rest
+        .iter()
+        .position(|byte| !matches!(byte, b'0'..=b'9' | b':' | b'.'))
+        .unwrap_or(rest.len());
     let (time, zone) = rest.split_at(zone_at);
     let us = date + clock(time)?;
     let zone = zone.trim_ascii();
@@ -161,11 +168,15 @@ mod tests {
 
     #[test]
     fn timestamps() {
-        let check = |text: &str, expected| assert_eq!(iso_timestamp(text.as_bytes()), expected, "{text}");
+        let check =
+            |text: &str, expected| assert_eq!(iso_timestamp(text.as_bytes()), expected, "{text}");
         check("1970-01-01 00:00:01.5", Some((1_500_000, None)));
         check("1970-01-01", Some((0, None)));
         check("1970-01-01T01:00:00Z", Some((HOUR_US, Some(0))));
-        check("1970-01-01 01:00:00 +02:30", Some((HOUR_US, Some(150 * MINUTE_US))));
+        check(
+            "1970-01-01 01:00:00 +02:30",
+            Some((HOUR_US, Some(150 * MINUTE_US))),
+        );
         check("1970-01-01 01:00-08", Some((HOUR_US, Some(-8 * HOUR_US))));
         check("1970-01-01 00:00:00.1234567", Some((123_457, None)));
         check("1970-01-01 25:00:00", None);

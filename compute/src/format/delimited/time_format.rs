@@ -44,19 +44,50 @@ const WORDS: &[(&str, Piece)] = &[
 ];
 
 const MONTHS: [&str; 12] = [
-    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER",
+    "JANUARY",
+    "FEBRUARY",
+    "MARCH",
+    "APRIL",
+    "MAY",
+    "JUNE",
+    "JULY",
+    "AUGUST",
+    "SEPTEMBER",
+    "OCTOBER",
+    "NOVEMBER",
     "DECEMBER",
 ];
 
 /// What `'auto'` tries for the date, in this order.
 const AUTO_DATES: &[&str] = &[
-    "YYYY-MM-DD", "YYYY/MM/DD", "YYYYMMDD", "MM/DD/YYYY", "MM-DD-YYYY", "DD MON YYYY", "DD-MON-YYYY", "MON-DD-YYYY",
-    "MON DD, YYYY", "MON DD YYYY", "YYYY-MON-DD", "YYYY.DDD", "YYYYDDD", "MM/DD/YY", "MM.DD.YYYY", "DD-MON-YY",
+    "YYYY-MM-DD",
+    "YYYY/MM/DD",
+    "YYYYMMDD",
+    "MM/DD/YYYY",
+    "MM-DD-YYYY",
+    "DD MON YYYY",
+    "DD-MON-YYYY",
+    "MON-DD-YYYY",
+    "MON DD, YYYY",
+    "MON DD YYYY",
+    "YYYY-MON-DD",
+    "YYYY.DDD",
+    "YYYYDDD",
+    "MM/DD/YY",
+    "MM.DD.YYYY",
+    "DD-MON-YY",
 ];
 
 /// What `'auto'` tries for the time behind the date, in this order.
 const AUTO_TIMES: &[&str] = &[
-    "", " HH24:MI:SS OF", "THH24:MI:SSOF", " HH24:MI:SS", "THH24:MI:SS", " HH12:MI:SS AM", " HH12:MI AM", " HH24:MI",
+    "",
+    " HH24:MI:SS OF",
+    "THH24:MI:SSOF",
+    " HH24:MI:SS",
+    "THH24:MI:SS",
+    " HH12:MI:SS AM",
+    " HH12:MI AM",
+    " HH24:MI",
     " HH24MISS",
 ];
 
@@ -102,22 +133,33 @@ impl TimeFormat {
                 }
             }
         }
-        pieces.iter().any(|piece| !matches!(piece, Piece::Literal(_))).then_some(TimeFormat { pieces })
+        pieces
+            .iter()
+            .any(|piece| !matches!(piece, Piece::Literal(_)))
+            .then_some(TimeFormat { pieces })
     }
 
     /// Gives the formats that `'auto'` tries in turn.
     pub fn auto() -> Vec<TimeFormat> {
         let times = AUTO_TIMES.iter();
         times
-            .flat_map(|time| AUTO_DATES.iter().filter_map(move |date| TimeFormat::new(&format!("{date}{time}"))))
+            .flat_map(|time| {
+                AUTO_DATES
+                    .iter()
+                    .filter_map(move |date| TimeFormat::new(&format!("{date}{time}")))
+            })
             .collect()
     }
 
     /// Reads a text by this format. Fractions of a second are read though no format names them.
     pub fn read(&self, text: &[u8]) -> Option<Found> {
-        let mut reader = Reader { text: text.trim_ascii(), ..Reader::default() };
+        let mut reader = Reader {
+            text: text.trim_ascii(),
+            ..Reader::default()
+        };
         for (place, piece) in self.pieces.iter().enumerate() {
-            let followed_by_digits = !matches!(self.pieces.get(place + 1), None | Some(Piece::Literal(_)));
+            let followed_by_digits =
+                !matches!(self.pieces.get(place + 1), None | Some(Piece::Literal(_)));
             reader.piece(piece, followed_by_digits)?;
         }
         reader.found()
@@ -144,7 +186,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn number(&mut self, digits_max: usize, exact: bool) -> Option<u32> {
-        let count = self.text.iter().take(digits_max).take_while(|byte| byte.is_ascii_digit()).count();
+        let count = self
+            .text
+            .iter()
+            .take(digits_max)
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         if count == 0 || (exact && count < digits_max) {
             return None;
         }
@@ -178,7 +225,12 @@ impl Reader<'_> {
                 self.fraction();
             }
             Piece::HalfDay => {
-                let marks: [(&[u8], bool); 4] = [(b"AM", false), (b"PM", true), (b"A.M.", false), (b"P.M.", true)];
+                let marks: [(&[u8], bool); 4] = [
+                    (b"AM", false),
+                    (b"PM", true),
+                    (b"A.M.", false),
+                    (b"P.M.", true),
+                ];
                 let upper = self.text.to_ascii_uppercase();
                 let (mark, afternoon) = marks.iter().find(|(mark, _)| upper.starts_with(mark))?;
                 self.text = self.text.get(mark.len()..)?;
@@ -202,7 +254,9 @@ impl Reader<'_> {
     }
 
     fn below_sixty(&mut self, exact: bool) -> Option<i64> {
-        self.number(2, exact).filter(|number| *number < 60).map(i64::from)
+        self.number(2, exact)
+            .filter(|number| *number < 60)
+            .map(i64::from)
     }
 
     fn fraction(&mut self) {
@@ -218,10 +272,16 @@ impl Reader<'_> {
     }
 
     fn month_name(&mut self) -> Option<u32> {
-        let count = self.text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let count = self
+            .text
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphabetic())
+            .count();
         let (name, rest) = self.text.split_at(count);
         let name = String::from_utf8_lossy(name).to_ascii_uppercase();
-        let place = MONTHS.iter().position(|month| name.len() >= 3 && month.starts_with(&name))?;
+        let place = MONTHS
+            .iter()
+            .position(|month| name.len() >= 3 && month.starts_with(&name))?;
         self.text = rest;
         Some(place as u32 + 1)
     }
@@ -246,7 +306,11 @@ impl Reader<'_> {
             }
             None => days(year, self.month.unwrap_or(1), self.day.unwrap_or(1))?,
         };
-        Some(Found { days: date, us: hour * HOUR_US + self.us, offset_us: self.offset_us })
+        Some(Found {
+            days: date,
+            us: hour * HOUR_US + self.us,
+            offset_us: self.offset_us,
+        })
     }
 }
 
@@ -257,16 +321,39 @@ mod tests {
     #[test]
     fn formats() {
         let check = |format: &str, text: &str, expected: Option<(&str, i64)>| {
-            let found = TimeFormat::new(format).expect("a format").read(text.as_bytes());
-            let expected = expected.map(|(date, us)| (super::super::time::iso_date(date.as_bytes()).expect("date"), us));
-            assert_eq!(found.map(|found| (found.days, found.us)), expected, "{format} {text}");
+            let found = TimeFormat::new(format)
+                .expect("a format")
+                .read(text.as_bytes());
+            let expected = expected.map(|(date, us)| {
+                (
+                    super::super::time::iso_date(date.as_bytes()).expect("date"),
+                    us,
+                )
+            });
+            assert_eq!(
+                found.map(|found| (found.days, found.us)),
+                expected,
+                "{format} {text}"
+            );
         };
         check("MM/DD/YYYY", "11/21/2026", Some(("2026-11-21", 0)));
         check("MM/DD/YYYY", "1/2/2026", Some(("2026-01-02", 0)));
         check("DD-MON-YY", "07-Jan-99", Some(("1999-01-07", 0)));
-        check("YYYYMMDDHH24MISS", "20261121044701", Some(("2026-11-21", 17_221 * SECOND_US)));
-        check("YYYY-MM-DD HH12:MI:SS AM", "2026-11-21 12:00:00 AM", Some(("2026-11-21", 0)));
-        check("YYYY-MM-DD HH12:MI:SS AM", "2026-11-21 12:30:00 pm", Some(("2026-11-21", 45_000 * SECOND_US)));
+        check(
+            "YYYYMMDDHH24MISS",
+            "20261121044701",
+            Some(("2026-11-21", 17_221 * SECOND_US)),
+        );
+        check(
+            "YYYY-MM-DD HH12:MI:SS AM",
+            "2026-11-21 12:00:00 AM",
+            Some(("2026-11-21", 0)),
+        );
+        check(
+            "YYYY-MM-DD HH12:MI:SS AM",
+            "2026-11-21 12:30:00 pm",
+            Some(("2026-11-21", 45_000 * SECOND_US)),
+        );
         check("YYYY-MM-DD", "2026-02-30", None);
         check("YYYY-MM-DD", "2026-02-03x", None);
         assert_eq!(TimeFormat::new("--"), None);
@@ -275,12 +362,23 @@ mod tests {
     #[test]
     fn auto() {
         let formats = TimeFormat::auto();
-        for text in ["2026-11-21", "11/21/2026", "20261121", "21 Nov 2026", "November 21, 2026", "2026.325", "11/21/26"] {
+        for text in [
+            "2026-11-21",
+            "11/21/2026",
+            "20261121",
+            "21 Nov 2026",
+            "November 21, 2026",
+            "2026.325",
+            "11/21/26",
+        ] {
             let found = read_any(&formats, text.as_bytes()).unwrap_or_default();
             assert_eq!(found.days, 20_778, "{text}");
         }
         let found = read_any(&formats, b"21 Nov 2026 07:37:16 PST").unwrap_or_default();
-        assert_eq!((found.days, found.us, found.offset_us), (20_778, 27_436 * SECOND_US, Some(-8 * HOUR_US)));
+        assert_eq!(
+            (found.days, found.us, found.offset_us),
+            (20_778, 27_436 * SECOND_US, Some(-8 * HOUR_US))
+        );
         assert_eq!(read_any(&formats, b"yesterday"), None);
     }
 }

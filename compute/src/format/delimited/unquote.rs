@@ -27,7 +27,13 @@ enum End {
     Row,
 }
 
-fn row(bytes: &[u8], start: usize, dialect: &Dialect, rewritten: &mut Vec<u8>, fields: &mut Fields) -> usize {
+fn row(
+    bytes: &[u8],
+    start: usize,
+    dialect: &Dialect,
+    rewritten: &mut Vec<u8>,
+    fields: &mut Fields,
+) -> usize {
     let kept_fields = fields.starts.len();
     let kept_bytes = rewritten.len();
     let mut place = start;
@@ -54,12 +60,24 @@ fn row(bytes: &[u8], start: usize, dialect: &Dialect, rewritten: &mut Vec<u8>, f
         }
         if last {
             let blank = count == 1 && nothing && field_place == start;
-            return finish(bytes, start, place, dialect, (blank, count, problem), (kept_fields, kept_bytes), rewritten, fields);
+            return finish(
+                bytes,
+                start,
+                place,
+                dialect,
+                (blank, count, problem),
+                (kept_fields, kept_bytes),
+                rewritten,
+                fields,
+            );
         }
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the second half of one function, cut for reading")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the second half of one function, cut for reading"
+)]
 fn finish(
     bytes: &[u8],
     start: usize,
@@ -70,7 +88,10 @@ fn finish(
     rewritten: &mut Vec<u8>,
     fields: &mut Fields,
 ) -> usize {
-    let line = Line { start: start as u32, end: line_end(bytes, start, place) as u32 };
+    let line = Line {
+        start: start as u32,
+        end: line_end(bytes, start, place) as u32,
+    };
     let missing = dialect.field_count.saturating_sub(count);
     let problem = match problem {
         Some(problem) => Some(problem),
@@ -112,7 +133,12 @@ fn line_end(bytes: &[u8], start: usize, next: usize) -> usize {
 
 /// Reads one field and moves `place` behind its delimiter or newline. Tells whether it was quoted, and whether its
 /// quotes are wrong.
-fn field(bytes: &[u8], place: &mut usize, dialect: &Dialect, rewritten: &mut Vec<u8>) -> (bool, bool, End) {
+fn field(
+    bytes: &[u8],
+    place: &mut usize,
+    dialect: &Dialect,
+    rewritten: &mut Vec<u8>,
+) -> (bool, bool, End) {
     if let Some(quote) = dialect.quote {
         return csv_field(bytes, place, dialect, quote, rewritten);
     }
@@ -143,7 +169,10 @@ fn field(bytes: &[u8], place: &mut usize, dialect: &Dialect, rewritten: &mut Vec
     let (mut quoted, mut broken) = (false, false);
     if dialect.remove_quotes {
         let field = rewritten.get(from..).unwrap_or_default();
-        let first = field.first().copied().filter(|byte| matches!(byte, b'"' | b'\''));
+        let first = field
+            .first()
+            .copied()
+            .filter(|byte| matches!(byte, b'"' | b'\''));
         if let Some(first) = first {
             if field.len() >= 2 && field.last() == Some(&first) {
                 rewritten.pop();
@@ -194,12 +223,24 @@ fn csv_field(
             if byte == b'\n' && rewritten.len() > from && rewritten.last() == Some(&b'\r') {
                 rewritten.pop();
             }
-            let blanks = rewritten.get(from..).unwrap_or_default().iter().all(|each| *each == b' ');
+            let blanks = rewritten
+                .get(from..)
+                .unwrap_or_default()
+                .iter()
+                .all(|each| *each == b' ');
             broken |= quoted && !blanks;
             if quoted {
                 rewritten.truncate(from);
             }
-            return (quoted, broken, if byte == b'\n' { End::Row } else { End::Delimiter });
+            return (
+                quoted,
+                broken,
+                if byte == b'\n' {
+                    End::Row
+                } else {
+                    End::Delimiter
+                },
+            );
         }
         rewritten.push(byte);
     }
@@ -211,7 +252,12 @@ fn csv_field(
 mod tests {
     use super::*;
 
-    fn dialect(quote: Option<u8>, escape: bool, remove_quotes: bool, field_count: usize) -> Dialect {
+    fn dialect(
+        quote: Option<u8>,
+        escape: bool,
+        remove_quotes: bool,
+        field_count: usize,
+    ) -> Dialect {
         Dialect {
             delimiter: b',',
             quote,
@@ -228,43 +274,95 @@ mod tests {
         let (mut fields, mut rewritten) = (Fields::default(), Vec::new());
         let mut at = 0;
         while at < text.len() {
-            at = rewrite(text.as_bytes(), at, dialect, 2 + fields.row_count(), &mut rewritten, &mut fields);
+            at = rewrite(
+                text.as_bytes(),
+                at,
+                dialect,
+                2 + fields.row_count(),
+                &mut rewritten,
+                &mut fields,
+            );
         }
         let count = dialect.field_count;
         let cell = |at: usize| {
-            String::from_utf8_lossy(&rewritten[fields.starts[at] as usize..fields.ends[at] as usize]).to_string()
+            String::from_utf8_lossy(
+                &rewritten[fields.starts[at] as usize..fields.ends[at] as usize],
+            )
+            .to_string()
         };
-        let rows = (0..fields.row_count()).map(|row| (0..count).map(|column| cell(row * count + column)).collect());
-        (rows.collect(), fields.bad.iter().map(|(_, problem)| *problem).collect())
+        let rows = (0..fields.row_count()).map(|row| {
+            (0..count)
+                .map(|column| cell(row * count + column))
+                .collect()
+        });
+        (
+            rows.collect(),
+            fields.bad.iter().map(|(_, problem)| *problem).collect(),
+        )
     }
 
     fn check(text: &str, dialect: &Dialect, rows: &[&[&str]], problems: &[Problem]) {
-        let expected: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| cell.to_string()).collect()).collect();
-        assert_eq!(read(text, dialect), (expected, problems.to_vec()), "{text:?}");
+        let expected: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| cell.to_string()).collect())
+            .collect();
+        assert_eq!(
+            read(text, dialect),
+            (expected, problems.to_vec()),
+            "{text:?}"
+        );
     }
 
     #[test]
     fn csv_quotes() {
         let csv = dialect(Some(b'"'), false, false, 2);
-        check("a,b\r\n\"c,\n\"\"d\"\"\",  \"e\" \n", &csv, &[&["a", "b"], &["c,\n\"d\"", "e"]], &[]);
+        check(
+            "a,b\r\n\"c,\n\"\"d\"\"\",  \"e\" \n",
+            &csv,
+            &[&["a", "b"], &["c,\n\"d\"", "e"]],
+            &[],
+        );
         check("\"\",x", &csv, &[&["", "x"]], &[]);
         check("a b,c\"d", &csv, &[&["a b", "c\"d"]], &[]);
         check("\"a\"b,c\nd,e", &csv, &[&["d", "e"]], &[Problem::BadQuotes]);
         check("a,\"never closed", &csv, &[], &[Problem::BadQuotes]);
-        check("a\nb,c,d\n\ne,f,\n", &csv, &[&["e", "f"]], &[Problem::MissingColumns, Problem::ExtraColumns]);
+        check(
+            "a\nb,c,d\n\ne,f,\n",
+            &csv,
+            &[&["e", "f"]],
+            &[Problem::MissingColumns, Problem::ExtraColumns],
+        );
     }
 
     #[test]
     fn escapes_and_removed_quotes() {
         let escape = dialect(None, true, false, 2);
-        check("a\\,b,c\\\nd\n\\N,\\\\", &escape, &[&["a,b", "c\nd"], &["\\N", "\\"]], &[]);
+        check(
+            "a\\,b,c\\\nd\n\\N,\\\\",
+            &escape,
+            &[&["a,b", "c\nd"], &["\\N", "\\"]],
+            &[],
+        );
         let remove = dialect(None, false, true, 2);
-        check("\"a\",'b'\n\"c,d\n", &remove, &[&["a", "b"]], &[Problem::BadQuotes]);
+        check(
+            "\"a\",'b'\n\"c,d\n",
+            &remove,
+            &[&["a", "b"]],
+            &[Problem::BadQuotes],
+        );
     }
 
     #[test]
     fn missing_fields_are_filled() {
-        let fill = Dialect { fill_record: true, ..dialect(None, false, false, 3) };
-        check("a\nb,c\nd,e,f\n", &fill, &[&["a", "", ""], &["b", "c", ""], &["d", "e", "f"]], &[]);
+        let fill = Dialect {
+            fill_record: true,
+            ..dialect(None, false, false, 3)
+        };
+        check(
+            "a\nb,c\nd,e,f\n",
+            &fill,
+            &[&["a", "", ""], &["b", "c", ""], &["d", "e", "f"]],
+            &[],
+        );
     }
 }

@@ -1,0 +1,616 @@
+//! Converts the fields of a block of rows to arrow columns, one column at a time.
+
+use super::problem::{Note, Problem};
+use super::text::{TextColumn, TextRule};
+use super::time::iso_timestamp;
+use super::time_format::{Found, TimeFormat, read_any};
+use super::{Fields, time};
+use arrow::array::BooleanBufferBuilder;
+use arrow::array::{ArrayRef, ArrowPrimitiveType, BinaryViewBuilder, BooleanArray, PrimitiveArray};
+use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow::datatypes::{
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    Time64MicrosecondType, TimestampMicrosecondType,
+};
+use arrow_schema::ArrowError;
+use blueshift_sql::SqlType;
+use std::sync::Arc;
+
+/// How dates or timestamps are written.
+#[derive(Clone, Debug)]
+pub enum TimeRule {
+    /// ISO 8601 only, and a date alone where a timestamp is wanted.
+    Iso,
+    /// By the first of these that fits, after ISO 8601.
+    Formats(Vec<TimeFormat>),
+    /// By this format only.
+    Only(TimeFormat),
+    /// Units since 1970, so many microseconds each.
+    Epoch(i64),
+}
+
+/// How one column is read.
+#[derive(Clone, Debug)]
+pub struct ColumnRule {
+    /// Its place in the table, for notes.
+    pub column: u32,
+    /// Its place among the fields of a line.
+    pub field: usize,
+    /// Its type.
+    pub ty: SqlType,
+    /// Whether null is refused.
+    pub not_null: bool,
+    /// For texts.
+    pub text: TextRule,
+    /// For dates.
+    pub date: TimeRule,
+    /// For timestamps.
+    pub timestamp: TimeRule,
+    /// ACCEPTANYDATE: null instead of an error.
+    pub accept_any_date: bool,
+    /// ROUNDEC: rounds decimals instead of cutting.
+    pub round_decimals: bool,
+}
+
+/// The rows of one block and what their fields point into.
+pub struct Block<'a> {
+    /// What fields point into.
+    pub bytes: &'a Buffer,
+    /// The fields.
+    pub fields: &'a Fields,
+    /// Fields of a line.
+    pub field_count: usize,
+    /// The field that means null.
+    pub null_as: &'a [u8],
+    /// Whether all of `bytes` is UTF-8.
+    pub is_utf8: bool,
+}
+
+impl<'a> Block<'a> {
+    #[inline]
+    fn field(&self, row: usize, field: usize) -> (&'a [u8], u32) {
+        let place = row * self.field_count + field;
+        let start = self.fields.starts.get(place).copied().unwrap_or(0);
+        let end = self.fields.ends.get(place).copied().unwrap_or(0);
+        (
+            self.bytes
+                .as_slice()
+                .get(start as usize..end as usize)
+                .unwrap_or_default(),
+            start,
+        )
+    }
+
+    #[inline]
+    fn is_null(&self, row: usize, field: usize, bytes: &[u8]) -> bool {
+        bytes == self.null_as
+            && !self
+                .fields
+                .quoted
+                .get(row * self.field_count + field)
+                .copied()
+                .unwrap_or(false)
+    }
+}
+
+/// Converts one column of a block. Fields that do not convert become null and leave a note.
+pub fn column(
+    block: &Block<'_>,
+    rule: &ColumnRule,
+    notes: &mut Vec<Note>,
+) -> Result<ArrayRef, ArrowError> {
+    match rule.ty {
+        SqlType::SmallInt => fixed::<Int16Type>(block, rule, notes, |bytes| small(bytes)),
+        SqlType::Integer => fixed::<Int32Type>(block, rule, notes, |bytes| small(bytes)),
+        SqlType::BigInt | SqlType::Oid => fixed::<Int64Type>(block, rule, notes, integer),
+        SqlType::Decimal { precision, scale } => {
+            decimal_column(block, rule, notes, precision, scale)
+        }
+        SqlType::Real => fixed::<Float32Type>(block, rule, notes, |bytes| {
+            fast_float2::parse(bytes.trim_ascii()).map_err(|_| Problem::Float)
+        }),
+        SqlType::Double => fixed::<Float64Type>(block, rule, notes, |bytes| {
+            fast_float2::parse(bytes.trim_ascii()).map_err(|_| Problem::Float)
+        }),
+        SqlType::Boolean => boolean_column(block, rule, notes),
+        SqlType::Date => fixed::<Date32Type>(block, rule, notes, |bytes| date(bytes, rule)),
+        SqlType::Time => fixed::<Time64MicrosecondType>(block, rule, notes, |bytes| {
+            time::clock(bytes.trim_ascii()).ok_or(Problem::Time)
+        }),
+        SqlType::Timestamp => fixed::<TimestampMicrosecondType>(block, rule, notes, |bytes| {
+            timestamp(bytes, rule, false)
+        }),
+        SqlType::TimestampTz => {
+            let array = fixed::<TimestampMicrosecondType>(block, rule, notes, |bytes| {
+                timestamp(bytes, rule, true)
+            })?;
+            arrow::compute::cast(&array, &SqlType::TimestampTz.arrow())
+        }
+        SqlType::Varbyte(bytes_max) => bytes_column(block, rule, notes, bytes_max as usize),
+        SqlType::Super => super_column(block, rule, notes),
+        SqlType::Char(_) | SqlType::Varchar(_) | SqlType::Name | SqlType::Unknown => {
+            text_column(block, rule, notes)
+        }
+    }
+}
+
+/// The validity of a column in the making: nothing is kept while no null has come.
+struct Validity {
+    rows: usize,
+    bits: Option<BooleanBufferBuilder>,
+}
+
+impl Validity {
+    fn new(rows: usize) -> Self {
+        Self { rows, bits: None }
+    }
+
+    fn null_at(&mut self, row: usize) {
+        let rows = self.rows;
+        let bits = self.bits.get_or_insert_with(|| {
+            let mut bits = BooleanBufferBuilder::new(rows);
+            bits.append_n(rows, true);
+            bits
+        });
+        bits.set_bit(row, false);
+    }
+
+    fn finish(self) -> Option<NullBuffer> {
+        self.bits.map(|mut bits| NullBuffer::new(bits.finish()))
+    }
+}
+
+/// What to do with a field that did not convert: null if it means null, else a note.
+#[cold]
+fn unconverted(
+    block: &Block<'_>,
+    rule: &ColumnRule,
+    row: usize,
+    bytes: &[u8],
+    problem: Problem,
+    notes: &mut Vec<Note>,
+) {
+    let problem = if bytes.trim_ascii().is_empty() || block.is_null(row, rule.field, bytes) {
+        if !rule.not_null {
+            return;
+        }
+        Problem::Null
+    } else if rule.accept_any_date
+        && matches!(problem, Problem::Date | Problem::Timestamp)
+        && !rule.not_null
+    {
+        return;
+    } else {
+        problem
+    };
+    notes.push(Note {
+        row: row as u32,
+        column: rule.column,
+        problem,
+    });
+}
+
+#[inline]
+fn fixed<T: ArrowPrimitiveType>(
+    block: &Block<'_>,
+    rule: &ColumnRule,
+    notes: &mut Vec<Note>,
+    convert: impl Fn(&[u8]) -> Result<T::Native, Problem>,
+) -> Result<ArrayRef, ArrowError> {
+    let rows = block.fields.row_count();
+    let mut values = Vec::with_capacity(rows);
+    let mut validity = Validity::new(rows);
+    for row in 0..rows {
+        let (bytes, _) = block.field(row, rule.field);
+        match convert(bytes) {
+            Ok(value) => values.push(value),
+            Err(problem) => {
+                values.push(T::Native::default());
+                validity.null_at(row);
+                unconverted(block, rule, row, bytes, problem, notes);
+            }
+        }
+    }
+    let values = ScalarBuffer::from(values);
+    Ok(Arc::new(PrimitiveArray::<T>::try_new(
+        values,
+        validity.finish(),
+    )?))
+}
+
+/// Reads an integer; blanks around it are passed over.
+#[inline]
+fn integer(bytes: &[u8]) -> Result<i64, Problem> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    // 18 digits cannot overflow.
+    if digits.is_empty() || digits.len() > 18 {
+        return integer_slow(bytes);
+    }
+    let mut value = 0_i64;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return integer_slow(bytes);
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Ok(if negative { -value } else { value })
+}
+
+#[cold]
+fn integer_slow(bytes: &[u8]) -> Result<i64, Problem> {
+    let text = std::str::from_utf8(bytes.trim_ascii()).map_err(|_| Problem::Integer)?;
+    text.parse()
+        .map_err(|error: std::num::ParseIntError| match error.kind() {
+            std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => {
+                Problem::Overflow
+            }
+            _ => Problem::Integer,
+        })
+}
+
+#[inline]
+fn small<N: TryFrom<i64>>(bytes: &[u8]) -> Result<N, Problem> {
+    N::try_from(integer(bytes)?).map_err(|_| Problem::Overflow)
+}
+
+fn decimal_column(
+    block: &Block<'_>,
+    rule: &ColumnRule,
+    notes: &mut Vec<Note>,
+    precision: u8,
+    scale: i8,
+) -> Result<ArrayRef, ArrowError> {
+    let scale_digits = usize::try_from(scale).unwrap_or(0);
+    let limit = 10_i128.pow(u32::from(precision.min(38)));
+    let round = rule.round_decimals;
+    let array = fixed::<Decimal128Type>(block, rule, notes, |bytes| {
+        let value = match decimal_fast(bytes, scale_digits) {
+            Some(value) => i128::from(value),
+            None => decimal(bytes, scale_digits, round)?,
+        };
+        if value < limit && value > -limit {
+            Ok(value)
+        } else {
+            Err(Problem::Overflow)
+        }
+    })?;
+    arrow::array::AsArray::as_primitive::<Decimal128Type>(&array)
+        .clone()
+        .with_precision_and_scale(precision, scale)
+        .map(|array| Arc::new(array) as ArrayRef)
+}
+
+/// Reads `-?D+(.D*)?` of at most 18 digits with at most `scale` of them behind the point.
+#[inline]
+fn decimal_fast(bytes: &[u8], scale: usize) -> Option<i64> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    if digits.is_empty() || digits.len() + scale > 18 {
+        return None;
+    }
+    let mut value = 0_i64;
+    let mut behind = None;
+    for (place, &byte) in digits.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            if byte != b'.' || behind.is_some() || digits.len() == 1 {
+                return None;
+            }
+            behind = Some(digits.len() - place - 1);
+            continue;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    let missing = scale.checked_sub(behind.unwrap_or(0))?;
+    const POWERS: [i64; 19] = {
+        let mut powers = [1_i64; 19];
+        let mut place = 1;
+        while place < 19 {
+            powers[place] = powers[place - 1] * 10;
+            place += 1;
+        }
+        powers
+    };
+    let value = value * POWERS.get(missing)?;
+    Some(if negative { -value } else { value })
+}
+
+/// Reads any decimal, cutting or rounding what is behind the scale.
+#[cold]
+fn decimal(bytes: &[u8], scale: usize, round: bool) -> Result<i128, Problem> {
+    let text = bytes.trim_ascii();
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    let mut value = 0_i128;
+    let mut behind: Option<usize> = None;
+    let mut any = false;
+    let mut up = false;
+    for &byte in digits {
+        match byte {
+            b'.' if behind.is_none() => behind = Some(0),
+            b'0'..=b'9' => {
+                any = true;
+                let place = behind.unwrap_or(0);
+                if behind.is_some() {
+                    behind = Some(place + 1);
+                }
+                if place < scale || behind.is_none() {
+                    let shifted = value.checked_mul(10).ok_or(Problem::Overflow)?;
+                    value = shifted
+                        .checked_add(i128::from(byte - b'0'))
+                        .ok_or(Problem::Overflow)?;
+                } else if place == scale {
+                    up = round && byte >= b'5';
+                }
+            }
+            _ => return Err(Problem::Decimal),
+        }
+    }
+    if !any {
+        return Err(Problem::Decimal);
+    }
+    for _ in behind.unwrap_or(0).min(scale)..scale {
+        value = value.checked_mul(10).ok_or(Problem::Overflow)?;
+    }
+    if up {
+        value += 1;
+    }
+    Ok(if negative { -value } else { value })
+}
+
+fn date(bytes: &[u8], rule: &ColumnRule) -> Result<i32, Problem> {
+    if !matches!(rule.date, TimeRule::Only(_) | TimeRule::Epoch(_))
+        && let Some(days) = time::iso_date(bytes)
+    {
+        return Ok(days);
+    }
+    let text = bytes.trim_ascii();
+    let found = match &rule.date {
+        TimeRule::Iso | TimeRule::Epoch(_) => {
+            let us = iso_timestamp(text).map(|(us, _)| us.div_euclid(time::DAY_US));
+            return us
+                .and_then(|days| i32::try_from(days).ok())
+                .ok_or(Problem::Date);
+        }
+        TimeRule::Formats(formats) => read_any(formats, text),
+        TimeRule::Only(format) => format.read(text),
+    };
+    found.map(|found| found.days).ok_or(Problem::Date)
+}
+
+/// Microseconds since 1970; with `zoned` an instant, UTC where the text names no zone, else as written.
+fn timestamp(bytes: &[u8], rule: &ColumnRule, zoned: bool) -> Result<i64, Problem> {
+    let text = bytes.trim_ascii();
+    let instant = |us: i64, offset: Option<i64>| us - if zoned { offset.unwrap_or(0) } else { 0 };
+    let of_found = |found: Found| instant(found.timestamp_us(), found.offset_us);
+    if !matches!(rule.timestamp, TimeRule::Only(_) | TimeRule::Epoch(_))
+        && let Some((us, offset)) = iso_timestamp(text)
+    {
+        return Ok(instant(us, offset));
+    }
+    match &rule.timestamp {
+        TimeRule::Iso => None,
+        TimeRule::Formats(formats) => read_any(formats, text).map(of_found),
+        TimeRule::Only(format) => format.read(text).map(of_found),
+        TimeRule::Epoch(unit_us) => decimal(text, 6, false).ok().and_then(|millionths| {
+            i64::try_from(millionths * i128::from(*unit_us) / 1_000_000).ok()
+        }),
+    }
+    .ok_or(Problem::Timestamp)
+}
+
+fn boolean_column(
+    block: &Block<'_>,
+    rule: &ColumnRule,
+    notes: &mut Vec<Note>,
+) -> Result<ArrayRef, ArrowError> {
+    let rows = block.fields.row_count();
+    let mut values = BooleanBufferBuilder::new(rows);
+    let mut validity = Validity::new(rows);
+    for row in 0..rows {
+        let (bytes, _) = block.field(row, rule.field);
+        let word = bytes.trim_ascii().to_ascii_lowercase();
+        match word.as_slice() {
+            b"t" | b"true" | b"y" | b"yes" | b"1" => values.append(true),
+            b"f" | b"false" | b"n" | b"no" | b"0" => values.append(false),
+            _ => {
+                values.append(false);
+                validity.null_at(row);
+                unconverted(block, rule, row, bytes, Problem::Boolean, notes);
+            }
+        }
+    }
+    Ok(Arc::new(BooleanArray::new(
+        values.finish(),
+        validity.finish(),
+    )))
+}
+
+fn text_column(
+    block: &Block<'_>,
+    rule: &ColumnRule,
+    notes: &mut Vec<Note>,
+) -> Result<ArrayRef, ArrowError> {
+    let rows = block.fields.row_count();
+    let mut column = TextColumn::new(rows);
+    let mut validity = Validity::new(rows);
+    for row in 0..rows {
+        let (bytes, start) = block.field(row, rule.field);
+        let pushed = if block.is_null(row, rule.field, bytes) {
+            column.push_null();
+            Ok(false)
+        } else {
+            column.push(bytes, start, &rule.text, block.is_utf8)
+        };
+        match pushed {
+            Ok(true) => {}
+            Ok(false) => {
+                validity.null_at(row);
+                if rule.not_null {
+                    notes.push(Note {
+                        row: row as u32,
+                        column: rule.column,
+                        problem: Problem::Null,
+                    });
+                }
+            }
+            Err(problem) => {
+                column.push_null();
+                validity.null_at(row);
+                notes.push(Note {
+                    row: row as u32,
+                    column: rule.column,
+                    problem,
+                });
+            }
+        }
+    }
+    column.finish(block.bytes, validity.finish())
+}
+
+fn super_column(
+    block: &Block<'_>,
+    rule: &ColumnRule,
+    notes: &mut Vec<Note>,
+) -> Result<ArrayRef, ArrowError> {
+    let rows = block.fields.row_count();
+    let mut column = TextColumn::new(rows);
+    let mut validity = Validity::new(rows);
+    for row in 0..rows {
+        let (bytes, _) = block.field(row, rule.field);
+        let parsed = match block.is_null(row, rule.field, bytes) || bytes.trim_ascii().is_empty() {
+            true => None,
+            false => Some(serde_json::from_slice::<serde_json::Value>(bytes)),
+        };
+        let pushed = match parsed {
+            Some(Ok(value)) => column.push_made(value.to_string().as_bytes()),
+            Some(Err(_)) => Err(Problem::Json),
+            None if rule.not_null => Err(Problem::Null),
+            None => Ok(false),
+        };
+        if let Err(problem) = pushed {
+            notes.push(Note {
+                row: row as u32,
+                column: rule.column,
+                problem,
+            });
+        }
+        if !matches!(pushed, Ok(true)) {
+            column.push_null();
+            validity.null_at(row);
+        }
+    }
+    column.finish(block.bytes, validity.finish())
+}
+
+fn bytes_column(
+    block: &Block<'_>,
+    rule: &ColumnRule,
+    notes: &mut Vec<Note>,
+    bytes_max: usize,
+) -> Result<ArrayRef, ArrowError> {
+    let rows = block.fields.row_count();
+    let mut builder = BinaryViewBuilder::with_capacity(rows);
+    for row in 0..rows {
+        let (bytes, _) = block.field(row, rule.field);
+        match unhex(bytes) {
+            Some(value) if value.len() <= bytes_max && !bytes.is_empty() => {
+                builder.append_value(value)
+            }
+            Some(value) if value.len() > bytes_max => {
+                builder.append_null();
+                notes.push(Note {
+                    row: row as u32,
+                    column: rule.column,
+                    problem: Problem::TooLong,
+                });
+            }
+            _ => {
+                builder.append_null();
+                unconverted(block, rule, row, bytes, Problem::Hex, notes);
+            }
+        }
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
+fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let nibble = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let pairs = text.chunks_exact(2);
+    pairs.remainder().is_empty().then_some(())?;
+    pairs
+        .map(|pair| Some(nibble(*pair.first()?)? << 4 | nibble(*pair.last()?)?))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers() {
+        let cases: [(&str, Result<i64, Problem>); 8] = [
+            ("0", Ok(0)),
+            ("-42", Ok(-42)),
+            (" 7 ", Ok(7)),
+            ("+7", Ok(7)),
+            ("-9223372036854775808", Ok(i64::MIN)),
+            ("9223372036854775808", Err(Problem::Overflow)),
+            ("1x", Err(Problem::Integer)),
+            ("", Err(Problem::Integer)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(integer(text.as_bytes()), expected, "{text}");
+        }
+        assert_eq!(small::<i16>(b"32768"), Err(Problem::Overflow));
+        assert_eq!(small::<i16>(b"-32768"), Ok(i16::MIN));
+    }
+
+    #[test]
+    fn decimals() {
+        let read = |text: &str, scale, round| match decimal_fast(text.as_bytes(), scale) {
+            Some(value) => {
+                assert_eq!(
+                    decimal(text.as_bytes(), scale, round),
+                    Ok(i128::from(value)),
+                    "{text}"
+                );
+                Ok(i128::from(value))
+            }
+            None => decimal(text.as_bytes(), scale, round),
+        };
+        assert_eq!(read("12.34", 2, false), Ok(1_234));
+        assert_eq!(read("-12.3", 2, false), Ok(-1_230));
+        assert_eq!(read("12", 2, false), Ok(1_200));
+        assert_eq!(read("12.", 2, false), Ok(1_200));
+        assert_eq!(read(".5", 2, false), Ok(50));
+        assert_eq!(read("1.999", 2, false), Ok(199));
+        assert_eq!(read("1.995", 2, true), Ok(200));
+        assert_eq!(read("-1.995", 2, true), Ok(-200));
+        assert_eq!(
+            read("12345678901234567890.123", 3, false),
+            Ok(12_345_678_901_234_567_890_123)
+        );
+        for text in ["", ".", "-", "1.2.3", "1e5", "x"] {
+            assert_eq!(read(text, 2, false), Err(Problem::Decimal), "{text}");
+        }
+        let nines = "9".repeat(60);
+        assert_eq!(read(&nines, 0, false), Err(Problem::Overflow));
+    }
+
+    #[test]
+    fn hexadecimal() {
+        assert_eq!(unhex(b"00ffA0"), Some(vec![0, 255, 160]));
+        assert_eq!(unhex(b"0"), None);
+        assert_eq!(unhex(b"0g"), None);
+    }
+}

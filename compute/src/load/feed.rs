@@ -1,0 +1,266 @@
+//! Reads the files of a load and cuts them into chunks of whole rows for the parsers: plain files in ranges with
+//! several in flight, compressed files through a decompressor each.
+
+use super::source::Source;
+use super::{LoadProgress, LoadedFile};
+use crate::error::{Error, Result};
+use crate::format::compression::{self, Compression};
+use crate::format::cut::{Chunk, Cutter, RowEnd};
+use crate::object::reason;
+use crate::write::joined;
+use bytes::Bytes;
+use futures::StreamExt;
+use object_store::ObjectStoreExt;
+use std::io::Read;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinSet;
+
+/// Chunks are cut at the first row end past this size.
+pub(super) const CHUNK_BYTES: usize = 4 << 20;
+/// Files are asked for in ranges of this size.
+const RANGE_BYTES: u64 = 8 << 20;
+/// Ranges of one file in flight.
+const RANGES_IN_FLIGHT: usize = 3;
+/// The longest row; Redshift documents 4 MB, SUPER values 16 MB.
+const ROW_BYTES_MAX: usize = 64 << 20;
+
+/// A chunk and the file it is of.
+pub(super) struct FileChunk {
+    pub(super) url: Arc<str>,
+    pub(super) chunk: Chunk,
+}
+
+/// How to read the files of one load.
+#[derive(Clone)]
+pub(super) struct Feed {
+    pub(super) compression: Compression,
+    pub(super) row_end: RowEnd,
+    pub(super) progress: Arc<LoadProgress>,
+    pub(super) files: Arc<Mutex<Vec<LoadedFile>>>,
+}
+
+impl Feed {
+    /// Reads all files, `at_once` at a time. Ends early without an error when the parsers have ended.
+    pub(super) async fn run(
+        self,
+        sources: Vec<Source>,
+        at_once: usize,
+        chunks: Sender<FileChunk>,
+    ) -> Result<()> {
+        let mut waiting = sources.into_iter();
+        let mut reading = JoinSet::new();
+        loop {
+            while reading.len() < at_once
+                && let Some(source) = waiting.next()
+            {
+                reading.spawn(self.clone().file(source, chunks.clone()));
+            }
+            match reading.join_next().await {
+                Some(ended) => joined(ended)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn file(self, source: Source, chunks: Sender<FileChunk>) -> Result<()> {
+        let (sender, receiver) = channel(RANGES_IN_FLIGHT);
+        let url: Arc<str> = source.url.as_str().into();
+        let ranges = self.clone().ranges(source, sender);
+        let cut = match self.compression {
+            Compression::None => {
+                let feed = self.clone();
+                let url = Arc::clone(&url);
+                tokio::spawn(async move { feed.cut_plain(url, receiver, chunks).await })
+            }
+            _ => {
+                let feed = self.clone();
+                let url = Arc::clone(&url);
+                tokio::task::spawn_blocking(move || feed.cut_compressed(url, receiver, &chunks))
+            }
+        };
+        let abort = AbortOnDrop(cut);
+        // A decompressor that fails drops its receiver, which ends the ranges; its error is the one to tell.
+        let read = ranges.await;
+        let file = abort.join().await?;
+        read?;
+        self.progress.files_done.fetch_add(1, Ordering::Relaxed);
+        self.files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(file);
+        Ok(())
+    }
+
+    /// Sends the bytes of a file in order.
+    async fn ranges(self, source: Source, sender: Sender<Bytes>) -> Result<()> {
+        let starts = (0..source.bytes).step_by(RANGE_BYTES as usize);
+        let requests = starts.map(|start| {
+            let (store, path) = (Arc::clone(&source.store), source.path.clone());
+            let end = (start + RANGE_BYTES).min(source.bytes);
+            async move { store.get_range(&path, start..end).await }
+        });
+        let mut bodies = futures::stream::iter(requests).buffered(RANGES_IN_FLIGHT);
+        while let Some(body) = bodies.next().await {
+            let body = body.map_err(|error| Error::Source {
+                url: source.url.clone(),
+                reason: reason(&error),
+            })?;
+            self.progress
+                .bytes_done
+                .fetch_add(body.len() as u64, Ordering::Relaxed);
+            if self.progress.canceled.load(Ordering::Relaxed) {
+                return Err(Error::Canceled);
+            }
+            if sender.send(body).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn cut_plain(
+        self,
+        url: Arc<str>,
+        mut bodies: Receiver<Bytes>,
+        chunks: Sender<FileChunk>,
+    ) -> Result<LoadedFile> {
+        let mut pieces = Pieces::new(&url, self.row_end);
+        while let Some(body) = bodies.recv().await {
+            if let Some(chunk) = pieces.push(&body)?
+                && chunks.send(chunk).await.is_err()
+            {
+                return Ok(pieces.file);
+            }
+        }
+        let (last, file) = pieces.finish();
+        if let Some(chunk) = last {
+            // Parsers that have ended have an error of their own to tell.
+            let _ended = chunks.send(chunk).await;
+        }
+        Ok(file)
+    }
+
+    fn cut_compressed(
+        self,
+        url: Arc<str>,
+        bodies: Receiver<Bytes>,
+        chunks: &Sender<FileChunk>,
+    ) -> Result<LoadedFile> {
+        let failed = |error: std::io::Error| Error::Source {
+            url: url.to_string(),
+            reason: format!("not a whole {:?} file: {error}", self.compression),
+        };
+        let source = Bodies {
+            bodies,
+            current: Bytes::new(),
+        };
+        let mut reader = compression::reader(source, self.compression).map_err(failed)?;
+        let mut pieces = Pieces::new(&url, self.row_end);
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let count = reader.read(&mut buffer).map_err(failed)?;
+            if count == 0 {
+                break;
+            }
+            if let Some(chunk) = pieces.push(buffer.get(..count).unwrap_or_default())?
+                && chunks.blocking_send(chunk).is_err()
+            {
+                return Ok(pieces.file);
+            }
+        }
+        let (last, file) = pieces.finish();
+        if let Some(chunk) = last {
+            let _ended = chunks.blocking_send(chunk);
+        }
+        Ok(file)
+    }
+}
+
+/// Ends a task when the load is dropped.
+struct AbortOnDrop(tokio::task::JoinHandle<Result<LoadedFile>>);
+
+impl AbortOnDrop {
+    async fn join(mut self) -> Result<LoadedFile> {
+        joined((&mut self.0).await)
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The chunks of one file, counted.
+struct Pieces {
+    url: Arc<str>,
+    cutter: Cutter,
+    file: LoadedFile,
+}
+
+impl Pieces {
+    fn new(url: &Arc<str>, row_end: RowEnd) -> Self {
+        Self {
+            url: Arc::clone(url),
+            cutter: Cutter::new(row_end, CHUNK_BYTES),
+            file: LoadedFile {
+                filename: url.to_string(),
+                ..LoadedFile::default()
+            },
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<Option<FileChunk>> {
+        self.file.bytes += bytes.len() as u64;
+        self.file.lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        let chunk = self.cutter.push(bytes);
+        if self.cutter.waiting_bytes() > ROW_BYTES_MAX {
+            return Err(Error::Source {
+                url: self.url.to_string(),
+                reason: format!("a row is longer than {} MB", ROW_BYTES_MAX >> 20),
+            });
+        }
+        Ok(chunk.map(|chunk| FileChunk {
+            url: Arc::clone(&self.url),
+            chunk,
+        }))
+    }
+
+    fn finish(mut self) -> (Option<FileChunk>, LoadedFile) {
+        let last = self.cutter.finish();
+        // A last line without its newline is a line.
+        if last
+            .as_ref()
+            .is_some_and(|chunk| chunk.bytes.last() != Some(&b'\n'))
+        {
+            self.file.lines += 1;
+        }
+        let url = self.url;
+        (last.map(|chunk| FileChunk { url, chunk }), self.file)
+    }
+}
+
+/// The bodies of a file as a blocking reader.
+struct Bodies {
+    bodies: Receiver<Bytes>,
+    current: Bytes,
+}
+
+impl Read for Bodies {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.current.is_empty() {
+            match self.bodies.blocking_recv() {
+                Some(body) => self.current = body,
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.current.len());
+        let taken = self.current.split_to(count);
+        if let Some(place) = buffer.get_mut(..count) {
+            place.copy_from_slice(&taken);
+        }
+        Ok(count)
+    }
+}

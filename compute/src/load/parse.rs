@@ -1,0 +1,263 @@
+//! Parses chunks: fields, columns, refused rows; then sends what is good to its slices.
+
+use super::feed::FileChunk;
+use super::reject::{Rejects, raw};
+use super::rules::Rules;
+use super::{LoadColumn, LoadPlan, LoadProgress, Reject};
+use crate::error::{Error, Result};
+use crate::format::cut::Chunk;
+use crate::format::delimited::convert::{self, Block};
+use crate::format::delimited::problem::{Note, Problem};
+use crate::format::delimited::{Fields, Line, index, unquote};
+use crate::write::Router;
+use arrow::array::{
+    ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
+};
+use arrow::buffer::Buffer;
+use arrow::compute::{filter_record_batch, take};
+use arrow_schema::{Field, Schema, SchemaRef};
+use blueshift_sql::SqlType;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::Receiver;
+
+/// Rows that are indexed and converted at a time: their field table stays in the cache.
+const BLOCK_ROWS: usize = 8_192;
+
+/// One of the parsers of a load.
+pub(super) struct Parser {
+    pub(super) plan: LoadPlan,
+    pub(super) rules: Arc<Rules>,
+    /// `None` with NOLOAD.
+    pub(super) router: Option<Arc<Router>>,
+    pub(super) rejects: Arc<Rejects>,
+    pub(super) progress: Arc<LoadProgress>,
+}
+
+impl Parser {
+    /// Parses chunks until there are no more.
+    pub(super) async fn run(self, chunks: Arc<Mutex<Receiver<FileChunk>>>) -> Result<()> {
+        let schema = Arc::new(Schema::new(
+            self.plan
+                .columns
+                .iter()
+                .map(|column| Field::new(&column.name, column.ty.arrow(), true))
+                .collect::<Vec<_>>(),
+        ));
+        let mut fields = Fields::default();
+        loop {
+            let next = chunks.lock().await.recv().await;
+            let Some(FileChunk { url, chunk }) = next else {
+                return Ok(());
+            };
+            let mut reader = ChunkReader::new(&chunk, &self.rules);
+            while reader.at < chunk.bytes.len() {
+                if self.progress.canceled.load(Ordering::Relaxed) {
+                    return Err(Error::Canceled);
+                }
+                let batch = self.block(&mut reader, &mut fields, &url, &schema)?;
+                self.progress
+                    .rows
+                    .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                if let Some(router) = &self.router {
+                    router.write(batch).await?;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Reads the next rows of a chunk as a batch in table order.
+    fn block(
+        &self,
+        reader: &mut ChunkReader<'_>,
+        fields: &mut Fields,
+        url: &str,
+        schema: &SchemaRef,
+    ) -> Result<RecordBatch> {
+        let bytes = reader.next(&self.rules, fields);
+        let block = Block {
+            bytes: &bytes,
+            fields,
+            field_count: self.rules.dialect.field_count,
+            null_as: &self.rules.dialect.null_as,
+            is_utf8: reader.is_utf8,
+        };
+        let rows = fields.row_count();
+        let mut notes = Vec::new();
+        let mut rules = self.rules.columns.iter().peekable();
+        let mut columns = Vec::with_capacity(self.plan.columns.len());
+        for (place, column) in self.plan.columns.iter().enumerate() {
+            columns.push(match rules.next_if(|rule| rule.column as usize == place) {
+                Some(rule) => convert::column(&block, rule, &mut notes)?,
+                None => left_out(column, rows)?,
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?;
+        if notes.is_empty() && fields.bad.is_empty() {
+            return Ok(batch);
+        }
+        self.refuse(reader, &block, notes, url, batch)
+    }
+
+    /// Reports the rows with notes, and gives the batch without them.
+    #[cold]
+    fn refuse(
+        &self,
+        reader: &ChunkReader<'_>,
+        block: &Block<'_>,
+        mut notes: Vec<Note>,
+        url: &str,
+        batch: RecordBatch,
+    ) -> Result<RecordBatch> {
+        // The first problem of a row is the one told.
+        notes.sort_by_key(|note| (note.row, note.column));
+        notes.dedup_by_key(|note| note.row);
+        let mut keep = vec![true; batch.num_rows()];
+        let mut rejects = Vec::new();
+        for (line, problem) in &block.fields.bad {
+            rejects.push(self.reject(reader, *line, *problem, None, &[], url));
+        }
+        for note in &notes {
+            if let Some(kept) = keep.get_mut(note.row as usize) {
+                *kept = false;
+            }
+            let Some(line) = block.fields.lines.get(note.row as usize) else {
+                continue;
+            };
+            let column = self.plan.columns.get(note.column as usize);
+            let field = column.and_then(|column| column.field).unwrap_or(0);
+            let place = note.row as usize * block.field_count + field;
+            let range = block
+                .fields
+                .starts
+                .get(place)
+                .zip(block.fields.ends.get(place));
+            let value =
+                range.and_then(|(start, end)| block.bytes.get(*start as usize..*end as usize));
+            rejects.push(self.reject(
+                reader,
+                *line,
+                note.problem,
+                column,
+                value.unwrap_or_default(),
+                url,
+            ));
+        }
+        self.progress
+            .rejected
+            .fetch_add(rejects.len() as u64, Ordering::Relaxed);
+        self.rejects.add(rejects, &self.plan.table_name)?;
+        Ok(filter_record_batch(&batch, &BooleanArray::from(keep))?)
+    }
+
+    fn reject(
+        &self,
+        reader: &ChunkReader<'_>,
+        line: Line,
+        problem: Problem,
+        column: Option<&LoadColumn>,
+        value: &[u8],
+        url: &str,
+    ) -> Reject {
+        let bytes = reader.chunk.bytes.as_slice();
+        let before = bytes.get(..line.start as usize).unwrap_or_default();
+        let raw_line = bytes
+            .get(line.start as usize..line.end as usize)
+            .unwrap_or_default();
+        let position = match value.is_empty() {
+            true => 0,
+            false => memchr::memmem::find(raw_line, value).unwrap_or(0),
+        };
+        Reject {
+            slice: 0,
+            filename: url.to_owned(),
+            line_number: (reader.chunk.lines_before + 1) as i64
+                + memchr::memchr_iter(b'\n', before).count() as i64,
+            colname: column.map(|column| column.name.clone()).unwrap_or_default(),
+            ty: column
+                .map(|column| type_name(column.ty))
+                .unwrap_or_default(),
+            col_length: column
+                .map(|column| type_length(column.ty))
+                .unwrap_or_default(),
+            position: position as i32,
+            raw_line: raw(raw_line),
+            raw_field_value: raw(value),
+            err_code: problem.code(),
+            err_reason: problem.reason().to_owned(),
+            start_offset: reader.chunk.offset as i64,
+        }
+    }
+}
+
+/// Gives a column the file does not have: its DEFAULT, or null.
+fn left_out(column: &LoadColumn, rows: usize) -> Result<ArrayRef> {
+    match &column.default {
+        None => Ok(new_null_array(&column.ty.arrow(), rows)),
+        Some(one) => Ok(take(one.as_ref(), &UInt32Array::from(vec![0; rows]), None)?),
+    }
+}
+
+fn type_name(ty: SqlType) -> String {
+    let text = ty.to_string();
+    text.split('(').next().unwrap_or_default().to_owned()
+}
+
+fn type_length(ty: SqlType) -> String {
+    match ty {
+        SqlType::Char(bytes) | SqlType::Varchar(bytes) | SqlType::Varbyte(bytes) => {
+            bytes.to_string()
+        }
+        SqlType::Decimal { precision, scale } => format!("{precision}, {scale}"),
+        _ => "0".to_owned(),
+    }
+}
+
+/// Where the reading of a chunk stands.
+struct ChunkReader<'a> {
+    chunk: &'a Chunk,
+    at: usize,
+    is_utf8: bool,
+}
+
+impl<'a> ChunkReader<'a> {
+    fn new(chunk: &'a Chunk, rules: &Rules) -> Self {
+        let bytes = chunk.bytes.as_slice();
+        let mut at = 0;
+        for _ in chunk.lines_before..rules.header_lines {
+            let rest = bytes.get(at..).unwrap_or_default();
+            at = memchr::memchr(b'\n', rest).map_or(bytes.len(), |end| at + end + 1);
+            if at >= bytes.len() {
+                break;
+            }
+        }
+        Self {
+            chunk,
+            at,
+            is_utf8: std::str::from_utf8(bytes).is_ok(),
+        }
+    }
+
+    /// Finds the fields of the next rows; gives the buffer they point into.
+    fn next(&mut self, rules: &Rules, fields: &mut Fields) -> Buffer {
+        fields.clear();
+        let bytes = self.chunk.bytes.as_slice();
+        if rules.dialect.is_plain() {
+            self.at = index::index(bytes, self.at, &rules.dialect, BLOCK_ROWS, fields);
+            return self.chunk.bytes.clone();
+        }
+        let mut rewritten = Vec::new();
+        self.at = unquote::rewrite(
+            bytes,
+            self.at,
+            &rules.dialect,
+            BLOCK_ROWS,
+            &mut rewritten,
+            fields,
+        );
+        Buffer::from_vec(rewritten)
+    }
+}

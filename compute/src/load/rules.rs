@@ -1,0 +1,173 @@
+//! The options of a COPY, made ready for the parser.
+
+use super::{LoadColumn, LoadPlan};
+use crate::error::{Error, Result};
+use crate::format::compression::Compression;
+use crate::format::cut::RowEnd;
+use crate::format::delimited::Dialect;
+use crate::format::delimited::convert::{ColumnRule, TimeRule};
+use crate::format::delimited::text::TextRule;
+use crate::format::delimited::time_format::TimeFormat;
+use blueshift_sql::statement::copy::{CopyCompression, CopyFormat, CopyOptions, TimeText};
+use blueshift_sql::{SqlState, SqlType};
+
+/// What the parser needs to know.
+pub(super) struct Rules {
+    pub(super) dialect: Dialect,
+    pub(super) columns: Vec<ColumnRule>,
+    pub(super) compression: Compression,
+    pub(super) row_end: RowEnd,
+    pub(super) header_lines: u64,
+}
+
+impl Rules {
+    /// Checks the options and makes the rules.
+    pub(super) fn new(plan: &LoadPlan) -> Result<Rules> {
+        let options = &plan.options;
+        let is_csv = options.format == CopyFormat::Csv;
+        let quote = is_csv
+            .then(|| byte(options.quote.unwrap_or('"'), "QUOTE"))
+            .transpose()?;
+        let delimiter = delimiter(options, if is_csv { b',' } else { b'|' })?;
+        if quote == Some(delimiter) {
+            return Err(refused("QUOTE and DELIMITER must differ"));
+        }
+        if matches!(delimiter, b'\n' | b'\r') {
+            return Err(refused("DELIMITER must not be a line end"));
+        }
+        let dialect = Dialect {
+            delimiter,
+            quote,
+            escape: options.escape,
+            remove_quotes: options.remove_quotes,
+            null_as: null_as(options)?,
+            field_count: plan.field_count,
+            fill_record: options.fill_record,
+            ignore_blank_lines: options.ignore_blank_lines,
+        };
+        let row_end = match quote {
+            Some(quote) => RowEnd::Quoted(quote),
+            None if options.escape => RowEnd::Escaped,
+            None => RowEnd::Newline,
+        };
+        let columns = (0_u32..)
+            .zip(&plan.columns)
+            .filter_map(|(place, column)| column_rule(place, column, options));
+        Ok(Rules {
+            columns: columns.collect::<Result<_>>()?,
+            dialect,
+            compression: match options.compression {
+                CopyCompression::None => Compression::None,
+                CopyCompression::Gzip => Compression::Gzip,
+                CopyCompression::Zstd => Compression::Zstd,
+                CopyCompression::Bzip2 => Compression::Bzip2,
+            },
+            row_end,
+            header_lines: options.ignore_header,
+        })
+    }
+}
+
+fn refused(message: &str) -> Error {
+    Error::Sql(blueshift_sql::Error::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        message,
+    ))
+}
+
+fn byte(character: char, option: &str) -> Result<u8> {
+    u8::try_from(character)
+        .ok()
+        .filter(u8::is_ascii)
+        .ok_or_else(|| {
+            Error::Sql(blueshift_sql::Error::unsupported(
+                format!("{option} '{character}'"),
+                "Use one ASCII character.",
+            ))
+        })
+}
+
+/// Reads `'|'`, `'\t'`, `'\001'`.
+fn delimiter(options: &CopyOptions, default: u8) -> Result<u8> {
+    let Some(text) = &options.delimiter else {
+        return Ok(default);
+    };
+    let octal = |digits: &str| {
+        (digits.len() == 3)
+            .then(|| u8::from_str_radix(digits, 8).ok())
+            .flatten()
+    };
+    match text.strip_prefix('\\') {
+        Some("t") => return Ok(b'\t'),
+        Some("") | None => {}
+        Some(digits) => {
+            if let Some(byte) = octal(digits) {
+                return Ok(byte);
+            }
+        }
+    }
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(only), None) => byte(only, "DELIMITER"),
+        _ => Err(refused("DELIMITER must be one character")),
+    }
+}
+
+fn null_as(options: &CopyOptions) -> Result<Vec<u8>> {
+    match options.null_as.as_deref() {
+        None => Ok(b"\\N".to_vec()),
+        Some("\\0" | "\\000") => Ok(vec![0]),
+        Some("\n" | "\\n") => Err(refused("NULL AS must not be a line end")),
+        Some(text) => Ok(text.as_bytes().to_vec()),
+    }
+}
+
+fn column_rule(
+    place: u32,
+    column: &LoadColumn,
+    options: &CopyOptions,
+) -> Option<Result<ColumnRule>> {
+    let field = column.field?;
+    let (bytes_max, is_char) = match column.ty {
+        SqlType::Char(bytes) => (bytes as usize, true),
+        SqlType::Varchar(bytes) => (bytes as usize, false),
+        _ => (usize::MAX, false),
+    };
+    let empty_is_null = options.null_as.as_deref() == Some("");
+    let times = || {
+        Ok(ColumnRule {
+            column: place,
+            field,
+            ty: column.ty,
+            not_null: column.not_null,
+            text: TextRule {
+                bytes_max,
+                is_char,
+                trim_blanks: options.trim_blanks,
+                truncate: options.truncate_columns,
+                blanks_as_null: options.blanks_as_null,
+                empty_as_null: options.empty_as_null || empty_is_null,
+                replacement: options.accept_invalid_chars,
+            },
+            date: time_rule(&options.date_format, "DATEFORMAT")?,
+            timestamp: time_rule(&options.time_format, "TIMEFORMAT")?,
+            accept_any_date: options.accept_any_date,
+            round_decimals: options.round_decimals,
+        })
+    };
+    Some(times())
+}
+
+fn time_rule(text: &TimeText, option: &str) -> Result<TimeRule> {
+    Ok(match text {
+        TimeText::Default => TimeRule::Iso,
+        TimeText::Auto => TimeRule::Formats(TimeFormat::auto()),
+        TimeText::EpochSeconds => TimeRule::Epoch(1_000_000),
+        TimeText::EpochMilliseconds => TimeRule::Epoch(1_000),
+        TimeText::Format(format) => TimeRule::Only(TimeFormat::new(format).ok_or_else(|| {
+            refused(&format!(
+                "{option} '{format}' names no part of a date or time"
+            ))
+        })?),
+    })
+}

@@ -1,0 +1,343 @@
+//! Finds the files of a load: by prefix, or named by a manifest.
+
+use super::LoadPlan;
+use super::manifest::Manifest;
+use crate::error::{Error, Result};
+use crate::object::{ObjectPolicy, reason};
+use futures::TryStreamExt;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Files of one load at most.
+const FILES_MAX: usize = 1_000_000;
+/// Size of a manifest at most.
+const MANIFEST_BYTES_MAX: u64 = 64 << 20;
+
+/// A file to load.
+#[derive(Clone)]
+pub(super) struct Source {
+    /// As the user would write it.
+    pub(super) url: String,
+    /// Where it is.
+    pub(super) store: Arc<dyn ObjectStore>,
+    /// Its place there.
+    pub(super) path: ObjectPath,
+    /// Its size as it is, compressed or not.
+    pub(super) bytes: u64,
+}
+
+/// A URL, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Location {
+    S3 { bucket: String, key: String },
+    File(PathBuf),
+}
+
+impl Location {
+    pub(super) fn parse(url: &str) -> Result<Location> {
+        if let Some(rest) = url.strip_prefix("s3://") {
+            let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+            if bucket.is_empty() {
+                return Err(invalid(url, "the name of a bucket is missing"));
+            }
+            return Ok(Location::S3 {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+            });
+        }
+        if let Some(path) = url.strip_prefix("file://") {
+            if !path.starts_with('/') {
+                return Err(invalid(
+                    url,
+                    "a file URL needs an absolute path, as in file:///data/part",
+                ));
+            }
+            return Ok(Location::File(PathBuf::from(path)));
+        }
+        Err(invalid(url, "COPY reads s3:// and file:// only"))
+    }
+
+    /// Refuses a file outside the copy roots.
+    pub(super) fn check(&self, policy: &ObjectPolicy) -> Result<()> {
+        match self {
+            Location::S3 { .. } => Ok(()),
+            Location::File(path) => policy.check_file(path),
+        }
+    }
+}
+
+fn invalid(url: &str, why: &str) -> Error {
+    Error::Sql(
+        blueshift_sql::Error::new(
+            blueshift_sql::SqlState::INVALID_PARAMETER_VALUE,
+            format!("invalid COPY source \"{url}\""),
+        )
+        .with_hint(format!("{why}.")),
+    )
+}
+
+/// Lists what a plan loads, sorted by name. Nothing found is an error.
+pub(super) async fn find(policy: &ObjectPolicy, plan: &LoadPlan) -> Result<Vec<Source>> {
+    let location = Location::parse(&plan.source)?;
+    location.check(policy)?;
+    let finder = Finder { policy, plan };
+    let sources = match plan.options.manifest {
+        true => finder.of_manifest(&location).await?,
+        false => finder.of_prefix(&location).await?,
+    };
+    if sources.is_empty() {
+        let kind = if plan.source.starts_with("s3://") {
+            "S3 prefix"
+        } else {
+            "path"
+        };
+        return Err(Error::NoSource {
+            message: format!("The specified {kind} '{}' does not exist", plan.source),
+        });
+    }
+    Ok(sources)
+}
+
+struct Finder<'a> {
+    policy: &'a ObjectPolicy,
+    plan: &'a LoadPlan,
+}
+
+impl Finder<'_> {
+    fn bucket(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>> {
+        self.policy.bucket(
+            bucket,
+            &self.plan.authorization,
+            self.plan.options.region.as_deref(),
+        )
+    }
+
+    async fn of_prefix(&self, location: &Location) -> Result<Vec<Source>> {
+        match location {
+            Location::S3 { bucket, key } => {
+                let store = self.bucket(bucket)?;
+                let metas = list(store.as_ref(), key, &self.plan.source).await?;
+                let source = |meta: ObjectMeta| Source {
+                    url: format!("s3://{bucket}/{}", meta.location),
+                    store: Arc::clone(&store),
+                    path: meta.location,
+                    bytes: meta.size,
+                };
+                Ok(metas.into_iter().map(source).collect())
+            }
+            Location::File(path) => self.files_of_prefix(path).await,
+        }
+    }
+
+    async fn files_of_prefix(&self, prefix: &Path) -> Result<Vec<Source>> {
+        // The folder is resolved once; names below it are compared as text.
+        let text = prefix.to_string_lossy();
+        let (folder, name) = text.rsplit_once('/').unwrap_or(("", &text));
+        let folder =
+            self.policy
+                .allowed_file(Path::new(if folder.is_empty() { "/" } else { folder }))?;
+        let key = format!("{}/{name}", folder.display());
+        let store = self.policy.files();
+        let mut sources = Vec::new();
+        for meta in list(
+            store.as_ref(),
+            key.trim_start_matches('/'),
+            &self.plan.source,
+        )
+        .await?
+        {
+            let path = PathBuf::from(format!("/{}", meta.location));
+            self.policy.allowed_file(&path)?;
+            sources.push(Source {
+                url: format!("file://{}", path.display()),
+                store: Arc::clone(&store),
+                path: meta.location,
+                bytes: meta.size,
+            });
+        }
+        Ok(sources)
+    }
+
+    async fn of_manifest(&self, location: &Location) -> Result<Vec<Source>> {
+        let manifest = self
+            .open(&self.plan.source, location)
+            .await?
+            .ok_or_else(|| Error::NoSource {
+                message: format!(
+                    "The specified manifest '{}' does not exist",
+                    self.plan.source
+                ),
+            })?;
+        if manifest.bytes > MANIFEST_BYTES_MAX {
+            return Err(invalid(&self.plan.source, "a manifest may have 64 MB"));
+        }
+        let bytes = read_all(&manifest).await?;
+        let manifest = Manifest::parse(&bytes).map_err(|reason| Error::Source {
+            url: self.plan.source.clone(),
+            reason: format!("not a manifest: {reason}"),
+        })?;
+        let mut sources = Vec::new();
+        for entry in manifest.entries {
+            let location = Location::parse(&entry.url)?;
+            location.check(self.policy)?;
+            match self.open(&entry.url, &location).await? {
+                Some(source) => {
+                    if let Some(expected) = entry.meta.and_then(|meta| meta.content_length)
+                        && expected != source.bytes
+                    {
+                        return Err(Error::Source {
+                            url: entry.url,
+                            reason: format!(
+                                "the manifest says {expected} bytes, the file has {}",
+                                source.bytes
+                            ),
+                        });
+                    }
+                    sources.push(source);
+                }
+                None if entry.mandatory => {
+                    return Err(Error::NoSource {
+                        message: format!(
+                            "The file '{}', mandatory in manifest '{}', does not exist",
+                            entry.url, self.plan.source
+                        ),
+                    });
+                }
+                None => {}
+            }
+            if sources.len() > FILES_MAX {
+                return Err(invalid(
+                    &self.plan.source,
+                    "one COPY may name 1,000,000 files",
+                ));
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Finds one file; `None` if there is none.
+    async fn open(&self, url: &str, location: &Location) -> Result<Option<Source>> {
+        let (store, path) = match location {
+            Location::S3 { bucket, key } => (self.bucket(bucket)?, object_path(key, url)?),
+            Location::File(path) => {
+                let resolved = match self.policy.allowed_file(path) {
+                    Err(Error::NoSource { .. }) => return Ok(None),
+                    other => other?,
+                };
+                let path =
+                    ObjectPath::from_absolute_path(resolved).map_err(|error| Error::Source {
+                        url: url.to_owned(),
+                        reason: error.to_string(),
+                    })?;
+                (self.policy.files(), path)
+            }
+        };
+        match store.head(&path).await {
+            Ok(meta) => Ok(Some(Source {
+                url: url.to_owned(),
+                store,
+                path,
+                bytes: meta.size,
+            })),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(Error::Source {
+                url: url.to_owned(),
+                reason: reason(&error),
+            }),
+        }
+    }
+}
+
+fn object_path(key: &str, url: &str) -> Result<ObjectPath> {
+    ObjectPath::parse(key).map_err(|error| Error::Source {
+        url: url.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// Lists every object whose key begins with `prefix`, sorted. Stores list whole folders only, so the last folder in the
+/// prefix is listed and its names are compared.
+async fn list(store: &dyn ObjectStore, prefix: &str, url: &str) -> Result<Vec<ObjectMeta>> {
+    let folder = prefix
+        .rsplit_once('/')
+        .map(|(folder, _)| folder)
+        .filter(|folder| !folder.is_empty());
+    let folder = folder.map(|folder| object_path(folder, url)).transpose()?;
+    let mut found = Vec::new();
+    let mut listing = store.list(folder.as_ref());
+    loop {
+        match listing.try_next().await {
+            Ok(Some(meta)) if meta.location.as_ref().starts_with(prefix) => found.push(meta),
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(object_store::Error::NotFound { .. }) => break,
+            Err(error) => {
+                return Err(Error::Source {
+                    url: url.to_owned(),
+                    reason: reason(&error),
+                });
+            }
+        }
+        if found.len() > FILES_MAX {
+            return Err(invalid(url, "one COPY may load 1,000,000 files"));
+        }
+    }
+    found.sort_by(|left, right| left.location.cmp(&right.location));
+    Ok(found)
+}
+
+/// Reads a small file whole.
+async fn read_all(source: &Source) -> Result<bytes::Bytes> {
+    let failed = |error| Error::Source {
+        url: source.url.clone(),
+        reason: reason(&error),
+    };
+    let got = source.store.get(&source.path).await.map_err(failed)?;
+    got.bytes().await.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        let s3 = |bucket: &str, key: &str| Location::S3 {
+            bucket: bucket.into(),
+            key: key.into(),
+        };
+        assert_eq!(Location::parse("s3://b/k/e").ok(), Some(s3("b", "k/e")));
+        assert_eq!(Location::parse("s3://b").ok(), Some(s3("b", "")));
+        assert_eq!(
+            Location::parse("file:///d/p").ok(),
+            Some(Location::File("/d/p".into()))
+        );
+        for wrong in ["s3://", "file://d", "http://x/y", "emr://c/p", "d/p"] {
+            assert!(Location::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn files_stay_under_their_root() {
+        let root = tempfile::tempdir().expect("a directory");
+        let policy = ObjectPolicy {
+            copy_roots: vec![root.path().to_path_buf()],
+            ..ObjectPolicy::default()
+        };
+        assert!(policy.check_file(&root.path().join("a")).is_ok());
+        assert!(policy.check_file(Path::new("/etc/passwd")).is_err());
+        assert!(
+            policy
+                .check_file(&root.path().join("../etc/passwd"))
+                .is_err()
+        );
+        std::os::unix::fs::symlink("/etc", root.path().join("out")).expect("symlink");
+        assert!(
+            policy
+                .allowed_file(&root.path().join("out/passwd"))
+                .is_err()
+        );
+    }
+}
