@@ -18,6 +18,23 @@ pub struct RowGroupRecord {
     pub file_bytes: u64,
     /// Whether the rows belong to the sorted region.
     pub sorted: bool,
+    /// The leading sort key of its first and last row; absent without a compound sort key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_range: Option<KeyRange>,
+}
+
+/// Keys (see [`crate::statistics::key`]) of the leading sort column at both ends of a row group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRange {
+    /// Of the first row.
+    pub first: i128,
+    /// Of the last row.
+    pub last: i128,
+}
+
+impl KeyRange {
+    /// The key of a null: nulls come last.
+    pub const NULL: i128 = i128::MAX;
 }
 
 mod builder;

@@ -7,9 +7,11 @@ use crate::error::{Error, Result};
 use crate::io::BlockStore;
 use crate::layout::{mask, name};
 use crate::row_group::RowGroupRecord;
-use crate::schema::{CommitVersion, RowGroupId, SliceId, SortKey, TableId, TableLayout};
+use crate::schema::{
+    ColumnType, CommitVersion, RowGroupId, SliceId, SortKey, TableId, TableLayout,
+};
 use roaring::RoaringBitmap;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,9 +23,10 @@ pub(super) type MaskSource<'a> =
 /// Gives `view` with `commit` on top, under `version`. `Conflict` if a table, row group or mask the
 /// commit builds on is no longer there. The rows of its masks come from `masks`.
 ///
-/// A row group stays in the sorted region only if its slice has no other row group of the table left
-/// from before: then it cannot overlap any. A later vacuum, which removes all and adds all in one
-/// commit, so makes everything sorted again.
+/// A row group stays in the sorted region only if its slice has no other row group of the table, or
+/// if its first key follows the last one of the slice's sorted region: a time series that is appended
+/// to stays sorted. A later vacuum, which removes all and adds all in one commit, makes everything
+/// sorted again.
 pub(super) fn apply(
     masks: MaskSource<'_>,
     view: &ReadView,
@@ -165,20 +168,19 @@ fn add(tables: &Tables, groups: &mut Groups, commit: &Commit) -> Result<()> {
         added.entry(record.table).or_default().push(record);
     }
     for (id, records) in added {
-        let has_key = tables
-            .get(&id)
-            .is_some_and(|table| table.layout.sort_key != SortKey::None);
+        let Some(layout) = tables.get(&id).map(|table| Arc::clone(&table.layout)) else {
+            return Err(Error::Conflict { table: id.0 });
+        };
         let list = groups.entry(id).or_default();
-        let taken: BTreeSet<SliceId> = list.iter().map(|group| group.record.slice).collect();
+        let mut regions = SortedRegions::of(list);
         let mut known: HashSet<RowGroupId> = list.iter().map(|group| group.record.id).collect();
         for record in records {
             if !known.insert(record.id) {
                 let id = record.id.0;
                 return Err(Error::Internal(format!("row group {id} was added twice")));
             }
-            let sorted = record.sorted && has_key && !taken.contains(&record.slice);
             let record = RowGroupRecord {
-                sorted,
+                sorted: regions.extend(&layout, record),
                 ..record.clone()
             };
             list.push(Arc::new(RowGroupEntry {
@@ -191,6 +193,59 @@ fn add(tables: &Tables, groups: &mut Groups, commit: &Commit) -> Result<()> {
         list.sort_by_key(|group| !group.record.sorted);
     }
     Ok(())
+}
+
+/// The last row group of each slice's sorted region; `None` if a slice has only unsorted ones.
+struct SortedRegions {
+    ends: HashMap<SliceId, Option<RowGroupRecord>>,
+}
+
+impl SortedRegions {
+    fn of(list: &[Arc<RowGroupEntry>]) -> Self {
+        let mut ends: HashMap<SliceId, Option<RowGroupRecord>> = HashMap::new();
+        for record in list.iter().map(|group| &group.record) {
+            let end = ends.entry(record.slice).or_default();
+            if record.sorted {
+                *end = Some(record.clone());
+            }
+        }
+        Self { ends }
+    }
+
+    /// Tells whether `record` extends the sorted region of its slice, and if so makes it the end.
+    fn extend(&mut self, layout: &TableLayout, record: &RowGroupRecord) -> bool {
+        let fits = match self.ends.get(&record.slice) {
+            None => true,
+            Some(None) => false,
+            Some(Some(end)) => follows(layout, end, record),
+        };
+        let sorted = record.sorted && layout.sort_key != SortKey::None && fits;
+        let end = self.ends.entry(record.slice).or_default();
+        if sorted {
+            *end = Some(record.clone());
+        }
+        sorted
+    }
+}
+
+/// Tells whether all rows of `next` follow those of `end`, by their leading keys. Equal keys tell that
+/// only where the leading key is the whole key: not with further columns, and not with text, of which
+/// a key holds the beginning.
+fn follows(layout: &TableLayout, end: &RowGroupRecord, next: &RowGroupRecord) -> bool {
+    let (Some(end), Some(next)) = (end.key_range, next.key_range) else {
+        return false;
+    };
+    let is_whole_key = match &layout.sort_key {
+        SortKey::Compound(indexes) => match indexes.as_slice() {
+            [only] => layout
+                .columns
+                .get(*only)
+                .is_some_and(|column| !matches!(column.ty, ColumnType::Text | ColumnType::Bytes)),
+            _ => false,
+        },
+        SortKey::None | SortKey::Interleaved(_) => false,
+    };
+    end.last < next.first || (is_whole_key && end.last == next.first)
 }
 
 /// Reads and verifies the mask file of a row group.

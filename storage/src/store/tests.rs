@@ -66,6 +66,7 @@ fn write_rows(store: &Store, table: TableId, slice: SliceId, rows: u64) -> Resul
         rows,
         file_bytes,
         sorted: true,
+        key_range: None,
     })
 }
 

@@ -3,17 +3,19 @@
 //! Benchmark: `benches/micro/write.rs`. Rows that already are in order are not moved; one integer-like
 //! key is sorted as `(key, row)` pairs; anything else goes through comparable row bytes.
 
+use crate::block::build::build;
 use crate::error::Result;
-use crate::schema::SortKey;
+use crate::row_group::KeyRange;
+use crate::schema::{ColumnType, EncodingName, SortKey, TableLayout};
+use crate::statistics::ColumnSketch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
     TimestampMicrosecondType,
 };
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch, UInt32Array};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
 use arrow_row::{OwnedRow, RowConverter, Rows, SortField};
 use arrow_schema::{DataType, SortOptions};
-use arrow_select::take::take;
 use std::sync::Arc;
 
 /// Ascending, nulls last: as `ORDER BY` of the dialect puts them.
@@ -31,26 +33,14 @@ const INTERLEAVED_COLUMNS_MAX: usize = 8;
 /// The key of the last row of a row group, comparable with that of the next one.
 pub(crate) type LastKey = OwnedRow;
 
-/// Puts the rows of `batch`, at most `u32::MAX`, in the order of `key`. Equal keys keep their order.
-pub(crate) fn sort(key: &SortKey, batch: RecordBatch) -> Result<RecordBatch> {
-    let order = match key {
-        SortKey::None => None,
-        SortKey::Compound(indexes) => compound_order(&pick(&batch, indexes))?,
-        SortKey::Interleaved(indexes) => interleaved_order(&pick(&batch, indexes))?,
-    };
-    let Some(order) = order else { return Ok(batch) };
-    let order = UInt32Array::from(order);
-    let schema = batch.schema();
-    let mut columns = Vec::with_capacity(batch.num_columns());
-    // Each column is freed as soon as its sorted copy stands.
-    for column in take_columns(batch) {
-        columns.push(take(&column, &order, None)?);
+/// Gives the order of rows by `key`, whose columns are `columns`, with at most `u32::MAX` rows; `None`
+/// if they are in order already. Equal keys keep their order.
+pub(crate) fn order(key: &SortKey, columns: &[ArrayRef]) -> Result<Option<Vec<u32>>> {
+    match key {
+        SortKey::None => Ok(None),
+        SortKey::Compound(_) => compound_order(columns),
+        SortKey::Interleaved(_) => interleaved_order(columns),
     }
-    Ok(RecordBatch::try_new(schema, columns)?)
-}
-
-fn take_columns(batch: RecordBatch) -> Vec<ArrayRef> {
-    batch.into_parts().1
 }
 
 fn pick(batch: &RecordBatch, indexes: &[usize]) -> Vec<ArrayRef> {
@@ -87,6 +77,36 @@ pub(crate) fn follows(
     let (first_row, last_row) = (first_row.ok()?, last_row.ok()?);
     let in_order = last.is_none_or(|last| last.row() <= first_row.row(0));
     in_order.then(|| last_row.row(0).owned())
+}
+
+/// Gives the leading key of the first and the last row of `sorted`, for the commit record; `None`
+/// without a compound sort key.
+pub(crate) fn key_range(
+    key: &SortKey,
+    layout: &TableLayout,
+    sorted: &RecordBatch,
+) -> Option<KeyRange> {
+    let SortKey::Compound(indexes) = key else {
+        return None;
+    };
+    let index = *indexes.first()?;
+    let (column, ty) = (sorted.columns().get(index)?, layout.columns.get(index)?.ty);
+    let last = column.len().checked_sub(1)?;
+    Some(KeyRange {
+        first: leading_key(ty, column, 0)?,
+        last: leading_key(ty, column, last)?,
+    })
+}
+
+/// Gives the zone-map key of one value, read from the zone map of a block of that value alone.
+fn leading_key(ty: ColumnType, column: &ArrayRef, row: usize) -> Option<i128> {
+    if column.is_null(row) {
+        return Some(KeyRange::NULL);
+    }
+    let mut sketch = ColumnSketch::new(ty);
+    let one = column.slice(row, 1);
+    let built = build(ty, EncodingName::Raw, &*one, &mut sketch).ok()?;
+    built.zones.first()?.range.map(|(key, _)| key)
 }
 
 fn to_rows(columns: &[ArrayRef]) -> Result<Rows> {
@@ -216,8 +236,9 @@ fn interleaved_order(columns: &[ArrayRef]) -> Result<Option<Vec<u32>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{Int32Array, Int64Array, StringViewArray};
+    use arrow_array::{Int32Array, Int64Array, StringViewArray, UInt32Array};
     use arrow_ord::sort::{SortColumn, lexsort_to_indices};
+    use arrow_select::take::take;
     use proptest::prelude::*;
 
     fn naive(columns: &[ArrayRef]) -> Vec<ArrayRef> {
@@ -235,6 +256,15 @@ mod tests {
             .collect()
     }
 
+    fn sort(key: &SortKey, columns: &[ArrayRef]) -> Vec<ArrayRef> {
+        let Some(order) = order(key, columns).unwrap() else {
+            return columns.to_vec();
+        };
+        let order = UInt32Array::from(order);
+        let sorted = columns.iter().map(|column| take(column, &order, None));
+        sorted.collect::<Result<_, _>>().unwrap()
+    }
+
     fn batch(columns: Vec<ArrayRef>) -> RecordBatch {
         let named = columns
             .into_iter()
@@ -248,8 +278,8 @@ mod tests {
         #[test]
         fn one_key_sorts_as_the_naive_way(values: Vec<Option<i64>>) {
             let column: ArrayRef = Arc::new(Int64Array::from(values));
-            let sorted = sort(&SortKey::Compound(vec![0]), batch(vec![Arc::clone(&column)])).unwrap();
-            prop_assert_eq!(sorted.columns(), naive(&[column]));
+            let sorted = sort(&SortKey::Compound(vec![0]), &[Arc::clone(&column)]);
+            prop_assert_eq!(sorted, naive(&[column]));
         }
 
         #[test]
@@ -260,8 +290,8 @@ mod tests {
             let texts = values.iter().map(|v| Some(v.1.as_str()));
             let texts: ArrayRef = Arc::new(StringViewArray::from_iter(texts));
             let all = vec![numbers, texts];
-            let sorted = sort(&SortKey::Compound(vec![0, 1]), batch(all.clone())).unwrap();
-            prop_assert_eq!(sorted.columns(), naive(&all));
+            let sorted = sort(&SortKey::Compound(vec![0, 1]), &all);
+            prop_assert_eq!(sorted, naive(&all));
         }
 
         #[test]
@@ -269,8 +299,8 @@ mod tests {
             let left: ArrayRef = Arc::new(Int32Array::from_iter_values(values.iter().map(|v| v.0)));
             let right: ArrayRef = Arc::new(Int32Array::from_iter_values(values.iter().map(|v| v.1)));
             let all = vec![left, right];
-            let sorted = sort(&SortKey::Interleaved(vec![0, 1]), batch(all.clone())).unwrap();
-            prop_assert_eq!(naive(sorted.columns()), naive(&all));
+            let sorted = sort(&SortKey::Interleaved(vec![0, 1]), &all);
+            prop_assert_eq!(naive(&sorted), naive(&all));
         }
     }
 
@@ -280,10 +310,9 @@ mod tests {
         let right = Int32Array::from_iter_values((0..4_096).map(|at| at % 64));
         let sorted = sort(
             &SortKey::Interleaved(vec![0, 1]),
-            batch(vec![Arc::new(left), Arc::new(right)]),
-        )
-        .unwrap();
-        for column in sorted.columns() {
+            &[Arc::new(left), Arc::new(right)],
+        );
+        for column in sorted {
             let first = column.slice(0, 1_024);
             let greatest = first
                 .as_primitive::<Int32Type>()

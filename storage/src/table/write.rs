@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::layout::name;
 use crate::row_group::{RowGroupIdentity, RowGroupRecord};
-use crate::schema::{RowGroupId, SliceId, TableId, TableLayout};
+use crate::schema::{RowGroupId, SliceId, SortKey, TableId, TableLayout};
 use crate::store::Store;
 use crate::table::order::{self, LastKey};
 use arrow_array::cast::AsArray;
@@ -14,6 +14,7 @@ use arrow_array::types::{BinaryViewType, ByteViewType, StringViewType};
 use arrow_array::{Array, ArrayRef, GenericByteViewArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::concat::concat;
+use arrow_select::interleave::interleave;
 use std::sync::Arc;
 
 /// Rows of a row group at most: offsets in it stay far within 32 bits, and zone maps small.
@@ -135,8 +136,7 @@ impl SliceWriter {
         let rows = self.buffered_rows;
         let batches = std::mem::take(&mut self.batches);
         (self.buffered_bytes, self.buffered_rows) = (0, 0);
-        let whole = concat_columns(&self.schema, batches, rows)?;
-        let sorted = order::sort(&self.layout.sort_key, whole)?;
+        let sorted = sort(&self.schema, &self.layout.sort_key, batches, rows)?;
         let last = order::follows(&self.layout.sort_key, &sorted, self.last.as_ref());
         let in_order = last.is_some() && self.written.iter().all(|record| record.sorted);
         self.last = last;
@@ -158,6 +158,7 @@ impl SliceWriter {
             rows,
             file_bytes,
             sorted: in_order,
+            key_range: order::key_range(&self.layout.sort_key, &self.layout, &sorted),
         };
         self.written.push(record);
         Ok(())
@@ -179,12 +180,15 @@ fn record_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Resu
     )?)
 }
 
-/// Joins batches column by column, freeing the parts of each column before the next is joined.
-fn concat_columns(
+/// Joins batches into one in the order of `key`: each column is gathered straight from its parts, which
+/// are freed before the next is begun.
+fn sort(
     schema: &SchemaRef,
+    key: &SortKey,
     batches: Vec<RecordBatch>,
     rows: usize,
 ) -> Result<RecordBatch> {
+    let batch_rows: Vec<usize> = batches.iter().map(RecordBatch::num_rows).collect();
     let mut parts: Vec<Vec<ArrayRef>> = schema
         .fields()
         .iter()
@@ -195,19 +199,49 @@ fn concat_columns(
             part.push(Arc::clone(column));
         }
     }
+    let key_columns = match key {
+        SortKey::None => &[][..],
+        SortKey::Compound(indexes) | SortKey::Interleaved(indexes) => indexes,
+    };
+    let key_columns = key_columns.iter().filter_map(|index| parts.get(*index));
+    let key_columns: Vec<ArrayRef> = key_columns
+        .map(|arrays| join(arrays))
+        .collect::<Result<_>>()?;
+    let order = order::order(key, &key_columns)?;
+    drop(key_columns);
+    let places = order.map(|order| places(&batch_rows, &order));
     let mut columns = Vec::with_capacity(parts.len());
     for arrays in parts {
-        columns.push(match arrays.as_slice() {
-            [only] => Arc::clone(only),
-            _ => concat(
-                &arrays
-                    .iter()
-                    .map(|array| &**array)
-                    .collect::<Vec<&dyn Array>>(),
-            )?,
+        columns.push(match &places {
+            None => join(&arrays)?,
+            Some(places) => interleave(&references(&arrays), places)?,
         });
     }
     record_batch(schema, columns, rows)
+}
+
+/// Gives batch and row of each row of `order`, which counts rows through all batches.
+fn places(batch_rows: &[usize], order: &[u32]) -> Vec<(usize, usize)> {
+    let batches = batch_rows.iter().enumerate();
+    let all: Vec<(u32, u32)> = batches
+        .flat_map(|(batch, rows)| (0..*rows as u32).map(move |row| (batch as u32, row)))
+        .collect();
+    order
+        .iter()
+        .map(|row| all[*row as usize])
+        .map(|(batch, row)| (batch as usize, row as usize))
+        .collect()
+}
+
+fn join(arrays: &[ArrayRef]) -> Result<ArrayRef> {
+    Ok(match arrays {
+        [only] => Arc::clone(only),
+        _ => concat(&references(arrays))?,
+    })
+}
+
+fn references(arrays: &[ArrayRef]) -> Vec<&dyn Array> {
+    arrays.iter().map(|array| &**array).collect()
 }
 
 /// Copies text out of buffers that are much larger than what the array shows of them.

@@ -266,6 +266,7 @@ fn fixture(columns: Vec<(ColumnType, EncodingName, ArrayRef)>) -> Fixture {
         rows: rows.num_rows() as u64,
         file_bytes,
         sorted: true,
+        key_range: None,
     };
     Fixture {
         io,

@@ -1,10 +1,16 @@
-//! What a writer refuses before anything is written.
+//! What a writer refuses before anything is written, and what it wrote read back.
 
 use super::*;
 use crate::io::Memory;
 use crate::schema::{ColumnLayout, ColumnType, EncodingName};
-use crate::store::StoreOptions;
+use crate::store::{Commit, StoreOptions};
+use crate::table::delete::write_masks;
+use crate::table::scan::{RowGroupScan, ScanRequest, zone_count};
+use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, StringViewArray};
+use arrow_ord::sort::{SortColumn, lexsort_to_indices};
+use arrow_schema::SortOptions;
+use arrow_select::take::take_record_batch;
 use std::path::PathBuf;
 
 fn writer(nullable: bool) -> SliceWriter {
@@ -17,7 +23,7 @@ fn writer(nullable: bool) -> SliceWriter {
     };
     let layout = TableLayout {
         columns: vec![column],
-        sort_key: crate::schema::SortKey::Compound(vec![0]),
+        sort_key: SortKey::Compound(vec![0]),
     };
     let dir = PathBuf::from("test");
     let options = StoreOptions {
@@ -69,4 +75,300 @@ fn text_that_pins_a_large_buffer_is_copied() {
 #[test]
 fn nothing_written_is_nothing_to_commit() {
     assert!(writer(true).finish().unwrap().is_empty());
+}
+
+const ID: TableId = TableId(1);
+const ROWS: i64 = 30_000;
+
+const TYPES: [ColumnType; 15] = [
+    ColumnType::Int64,
+    ColumnType::Bool,
+    ColumnType::Int16,
+    ColumnType::Int32,
+    ColumnType::Float32,
+    ColumnType::Float64,
+    ColumnType::Decimal {
+        precision: 12,
+        scale: 2,
+    },
+    ColumnType::Decimal {
+        precision: 38,
+        scale: 4,
+    },
+    ColumnType::Date,
+    ColumnType::Time,
+    ColumnType::Timestamp,
+    ColumnType::TimestampTz,
+    ColumnType::Text,
+    ColumnType::Text,
+    ColumnType::Bytes,
+];
+
+fn all_types(sort_key: SortKey) -> Arc<TableLayout> {
+    let columns = TYPES.iter().zip(1..).map(|(ty, id)| ColumnLayout {
+        id,
+        name: format!("c{id}"),
+        ty: *ty,
+        encoding: EncodingName::Auto,
+        nullable: true,
+    });
+    Arc::new(TableLayout {
+        columns: columns.collect(),
+        sort_key,
+    })
+}
+
+/// Makes the value of column `index` in the row whose first column is `number`, scattered but the
+/// same each time; every seventh but in the first column is null.
+fn value(index: usize, ty: ColumnType, number: i64) -> Option<i64> {
+    let scattered = (number * 7_919 + index as i64 * 31) % 1_009;
+    match (index, ty) {
+        (0, _) => Some(number),
+        _ if (number + index as i64) % 7 == 0 => None,
+        (_, ColumnType::Bool) => Some(scattered % 2),
+        (_, ColumnType::Time) => Some(scattered * 1_000_000),
+        _ => Some(scattered - 500),
+    }
+}
+
+fn column(index: usize, ty: ColumnType, numbers: &[i64]) -> ArrayRef {
+    use arrow_array::builder::BinaryViewBuilder;
+    use arrow_array::*;
+    let values = || numbers.iter().map(|number| value(index, ty, *number));
+    let wide = |value: i64| i128::from(value) * 10_i128.pow(25);
+    let text = |value: i64| match index % 2 {
+        0 => format!("{value}"),
+        _ => format!("a text too long for its view {value}"),
+    };
+    match ty {
+        ColumnType::Bool => Arc::new(BooleanArray::from_iter(
+            values().map(|value| value.map(|value| value == 1)),
+        )),
+        ColumnType::Int16 => Arc::new(Int16Array::from_iter(
+            values().map(|value| value.map(|value| value as i16)),
+        )),
+        ColumnType::Int32 => Arc::new(Int32Array::from_iter(
+            values().map(|value| value.map(|value| value as i32)),
+        )),
+        ColumnType::Int64 => Arc::new(Int64Array::from_iter(values())),
+        ColumnType::Float32 => Arc::new(Float32Array::from_iter(
+            values().map(|value| value.map(|value| value as f32 / 4.0)),
+        )),
+        ColumnType::Float64 => Arc::new(Float64Array::from_iter(
+            values().map(|value| value.map(|value| value as f64 / 3.0)),
+        )),
+        ColumnType::Decimal { precision, scale } => {
+            let unscaled = values().map(|value| match precision > 18 {
+                true => value.map(wide),
+                false => value.map(i128::from),
+            });
+            let array = Decimal128Array::from_iter(unscaled);
+            Arc::new(array.with_precision_and_scale(precision, scale).unwrap())
+        }
+        ColumnType::Date => Arc::new(Date32Array::from_iter(
+            values().map(|value| value.map(|value| value as i32)),
+        )),
+        ColumnType::Time => Arc::new(Time64MicrosecondArray::from_iter(values())),
+        ColumnType::Timestamp => Arc::new(TimestampMicrosecondArray::from_iter(values())),
+        ColumnType::TimestampTz => {
+            Arc::new(TimestampMicrosecondArray::from_iter(values()).with_timezone("UTC"))
+        }
+        ColumnType::Text => Arc::new(StringViewArray::from_iter(
+            values().map(|value| value.map(text)),
+        )),
+        ColumnType::Bytes => {
+            let mut builder = BinaryViewBuilder::new();
+            values().for_each(|value| builder.append_option(value.map(text)));
+            Arc::new(builder.finish())
+        }
+    }
+}
+
+fn rows(layout: &TableLayout, numbers: &[i64]) -> RecordBatch {
+    let columns = TYPES.iter().enumerate();
+    let columns = columns.map(|(index, ty)| column(index, *ty, numbers));
+    RecordBatch::try_new(layout.arrow_schema(), columns.collect()).unwrap()
+}
+
+fn open(io: Arc<Memory>) -> Arc<Store> {
+    let options = StoreOptions {
+        dir: PathBuf::from("test"),
+        cache_bytes: 64 << 20,
+        slice_count: 1,
+        sync: true,
+    };
+    Store::open_on(io, options, PathBuf::new()).unwrap()
+}
+
+fn store_with(layout: &TableLayout) -> Arc<Store> {
+    let store = open(Arc::default());
+    make_table(&store, layout);
+    store
+}
+
+fn make_table(store: &Store, layout: &TableLayout) {
+    let layouts = vec![(ID, layout.clone())];
+    store
+        .commit(Commit {
+            layouts,
+            ..Commit::default()
+        })
+        .unwrap();
+}
+
+/// Writes the rows `numbers` in batches, in one commit.
+fn insert(store: &Arc<Store>, layout: &Arc<TableLayout>, numbers: &[i64], buffer_bytes: usize) {
+    let mut writer = SliceWriter::new(store, ID, SliceId(0), Arc::clone(layout), buffer_bytes);
+    for part in numbers.chunks(1_000) {
+        writer.write(rows(layout, part)).unwrap();
+    }
+    assert_eq!(writer.rows(), numbers.len() as u64);
+    let added = writer.finish().unwrap();
+    let base = store.read_view().version;
+    store
+        .commit(Commit {
+            added,
+            base,
+            ..Commit::default()
+        })
+        .unwrap();
+}
+
+/// Reads the whole table: one batch per row group.
+fn scan(store: &Arc<Store>, layout: &Arc<TableLayout>) -> Vec<RecordBatch> {
+    let request = Arc::new(ScanRequest {
+        projection: (0..TYPES.len()).collect(),
+        conjuncts: vec![],
+        row_ids: false,
+        batch_rows: ROWS as usize * 2,
+    });
+    let table = store.table(ID).unwrap();
+    let groups = table.row_groups.iter().map(|group| {
+        let zones = 0..zone_count(group.record.rows);
+        let mut scan =
+            RowGroupScan::new(store, layout, group, 0, zones, Arc::clone(&request)).unwrap();
+        let batch = scan.next_batch().unwrap();
+        assert!(scan.next_batch().unwrap().is_none());
+        batch
+    });
+    groups.flatten().collect()
+}
+
+fn numbers_of(batch: &RecordBatch) -> Vec<i64> {
+    let first = batch.column(0).as_primitive::<Int64Type>();
+    first.values().to_vec()
+}
+
+#[test]
+fn rows_come_back_whole_and_in_order_under_every_sort_key() {
+    let keys = [
+        SortKey::None,
+        SortKey::Compound(vec![0]),
+        SortKey::Compound(vec![8]),
+        SortKey::Compound(vec![12, 3]),
+        SortKey::Compound(vec![6, 13, 0]),
+        SortKey::Interleaved(vec![2, 12]),
+    ];
+    let scattered: Vec<i64> = (0..ROWS).map(|at| at * 17_389 % ROWS).collect();
+    for key in keys {
+        let layout = all_types(key.clone());
+        let store = store_with(&layout);
+        insert(&store, &layout, &scattered, 2 << 20);
+        let batches = scan(&store, &layout);
+        assert!(batches.len() > 2, "{} row groups", batches.len());
+        for batch in &batches {
+            assert_eq!(*batch, rows(&layout, &numbers_of(batch)), "{key:?}");
+            if let SortKey::Compound(indexes) = &key {
+                let sort_columns: Vec<SortColumn> = indexes
+                    .iter()
+                    .map(|index| SortColumn {
+                        values: Arc::clone(batch.column(*index)),
+                        options: Some(SortOptions {
+                            descending: false,
+                            nulls_first: false,
+                        }),
+                    })
+                    .collect();
+                let order = lexsort_to_indices(&sort_columns, None).unwrap();
+                let sorted = take_record_batch(batch, &order).unwrap();
+                for index in indexes {
+                    assert_eq!(sorted.column(*index), batch.column(*index), "{key:?}");
+                }
+            }
+        }
+        let mut found: Vec<i64> = batches.iter().flat_map(numbers_of).collect();
+        if key == SortKey::None {
+            assert_eq!(found, scattered);
+        }
+        found.sort_unstable();
+        assert_eq!(found, (0..ROWS).collect::<Vec<_>>(), "{key:?}");
+    }
+}
+
+#[test]
+fn deleted_rows_do_not_come_back() {
+    let layout = all_types(SortKey::Compound(vec![8]));
+    let store = store_with(&layout);
+    let numbers: Vec<i64> = (0..ROWS).collect();
+    insert(&store, &layout, &numbers, 2 << 20);
+    let before = scan(&store, &layout);
+    for step in [3, 2] {
+        let table = store.table(ID).unwrap();
+        let groups = table.row_groups.iter().map(|group| {
+            let offsets = (0..group.record.rows as u32).step_by(step);
+            (group.record.id, offsets.collect())
+        });
+        let (masks, deleted) = write_masks(&store, &table, groups.collect()).unwrap();
+        assert!(deleted > 0);
+        let base = store.read_view().version;
+        store
+            .commit(Commit {
+                masks,
+                base,
+                ..Commit::default()
+            })
+            .unwrap();
+    }
+    let expected = before.iter().map(|batch| {
+        let kept = numbers_of(batch).into_iter().enumerate();
+        let kept = kept.filter(|(at, _)| at % 3 != 0 && at % 2 != 0);
+        kept.map(|(_, number)| number).collect::<Vec<_>>()
+    });
+    let expected: Vec<Vec<i64>> = expected.collect();
+    let found = scan(&store, &layout);
+    assert_eq!(found.iter().map(numbers_of).collect::<Vec<_>>(), expected);
+    for batch in &found {
+        assert_eq!(*batch, rows(&layout, &numbers_of(batch)));
+    }
+    let total: usize = expected.iter().map(Vec::len).sum();
+    assert_eq!(store.table(ID).unwrap().row_count(), total as u64);
+}
+
+#[test]
+fn what_follows_the_sorted_region_stays_sorted() {
+    let layout = all_types(SortKey::Compound(vec![0]));
+    let io: Arc<Memory> = Arc::default();
+    let mut store = open(Arc::clone(&io));
+    make_table(&store, &layout);
+    let part = |from: i64, to: i64| (from..to).collect::<Vec<_>>();
+    // Each tells whether it extends the sorted region; the last key is whole, so an equal one may.
+    let steps = [
+        (part(100, 200), true),
+        (part(200, 300), true),
+        (part(50, 60), false),
+        (part(299, 310), true),
+        (part(305, 320), false),
+        (part(310, 320), true),
+    ];
+    for (numbers, sorted) in steps {
+        // What is known of the region must survive a replay of the log.
+        drop(store);
+        store = open(Arc::clone(&io));
+        insert(&store, &layout, &numbers, 2 << 20);
+        let table = store.table(ID).unwrap();
+        let newest = table.row_groups.iter().map(|group| &group.record);
+        let newest = newest.max_by_key(|record| record.id).unwrap();
+        assert_eq!(newest.sorted, sorted, "{:?}", numbers.first());
+    }
+    store.close().unwrap();
 }
