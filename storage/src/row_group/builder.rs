@@ -8,7 +8,7 @@ use crate::layout::row_group::{
 };
 use crate::schema::{ColumnLayout, TableLayout};
 use crate::statistics::ColumnSketch;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef};
 use std::io::Write;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
@@ -21,33 +21,32 @@ const BLOCK_ZONES_MAX: usize = 128;
 /// bit-packed half of it leave room.
 const FIRST_ZONES: usize = 16;
 
-/// Writes the whole file.
+/// Writes the whole file. Each column is asked for once, in table order, and dropped before the next.
 pub(super) fn write(
     out: &mut dyn Write,
     path: &Path,
     identity: &RowGroupIdentity,
     layout: &TableLayout,
-    rows: &RecordBatch,
+    row_count: u64,
+    column_of: &mut dyn FnMut(usize) -> Result<ArrayRef>,
 ) -> Result<()> {
-    if layout.columns.len() != rows.num_columns() {
-        let given = rows.num_columns();
-        return Err(Error::Internal(format!(
-            "{given} columns for a table of {}",
-            layout.columns.len()
-        )));
-    }
     let mut file = File {
         out,
         path,
         offset: 0,
     };
-    let row_count = rows.num_rows() as u64;
     file.write(&write_header(identity, row_count))?;
     let mut footer = Footer {
         rows: row_count,
         columns: Vec::with_capacity(layout.columns.len()),
     };
-    for (column, array) in layout.columns.iter().zip(rows.columns()) {
+    for (index, column) in layout.columns.iter().enumerate() {
+        let array = column_of(index)?;
+        if array.len() as u64 != row_count {
+            let (name, found) = (&column.name, array.len());
+            let text = format!("{found} rows of column \"{name}\" for a row group of {row_count}");
+            return Err(Error::Internal(text));
+        }
         footer
             .columns
             .push(write_column(&mut file, column, array.as_ref())?);

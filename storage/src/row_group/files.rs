@@ -11,7 +11,7 @@ use crate::layout::row_group::{
 };
 use crate::schema::{ColumnLayout, RowGroupId, SliceId, TableId, TableLayout};
 use crate::statistics::ColumnSketch;
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::{Buffer, MutableBuffer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -103,9 +103,31 @@ impl RowGroupFiles {
         layout: &TableLayout,
         rows: &RecordBatch,
     ) -> Result<u64> {
+        if layout.columns.len() != rows.num_columns() {
+            let given = rows.num_columns();
+            return Err(Error::Internal(format!(
+                "{given} columns for a table of {}",
+                layout.columns.len()
+            )));
+        }
+        let row_count = rows.num_rows() as u64;
+        self.write_columns(identity, layout, row_count, &mut |index| {
+            Ok(Arc::clone(rows.column(index)))
+        })
+    }
+
+    /// Writes a row group of `row_count` rows whose columns are made one by one: `column_of` is asked
+    /// once for each, in table order, and its answer is dropped before the next question.
+    pub fn write_columns(
+        &self,
+        identity: &RowGroupIdentity,
+        layout: &TableLayout,
+        row_count: u64,
+        column_of: &mut dyn FnMut(usize) -> Result<ArrayRef>,
+    ) -> Result<u64> {
         let path = Self::path(identity);
         self.shared.io.create(&path, &mut |out| {
-            builder::write(out, &path, identity, layout, rows)
+            builder::write(out, &path, identity, layout, row_count, column_of)
         })
     }
 

@@ -1,5 +1,6 @@
-//! A table on its slices: write, scan, predicate, delete, version list.
+//! A table on its slices: write, scan, predicate, delete.
 
+mod buffered;
 pub mod delete;
 mod order;
 pub mod predicate;

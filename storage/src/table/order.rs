@@ -13,10 +13,9 @@ use arrow_array::types::{
     Date32Type, Decimal128Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
     TimestampMicrosecondType,
 };
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
 use arrow_row::{OwnedRow, RowConverter, Rows, SortField};
 use arrow_schema::{DataType, SortOptions};
-use std::sync::Arc;
 
 /// Ascending, nulls last: as `ORDER BY` of the dialect puts them.
 const OPTIONS: SortOptions = SortOptions {
@@ -43,70 +42,47 @@ pub(crate) fn order(key: &SortKey, columns: &[ArrayRef]) -> Result<Option<Vec<u3
     }
 }
 
-fn pick(batch: &RecordBatch, indexes: &[usize]) -> Vec<ArrayRef> {
-    indexes
-        .iter()
-        .filter_map(|index| batch.columns().get(*index).map(Arc::clone))
-        .collect()
-}
-
-/// Tells whether the rows of `sorted` follow `last`, and gives the key of its last row if so. `None`
-/// for tables without a compound sort key: only that has one order over several row groups.
+/// Tells whether the rows between two ends follow `last`, and gives the key of the last of them if so.
+/// `ends` holds the key columns of the first and of the last row. `None` for tables without a compound
+/// sort key: only that has one order over several row groups.
 pub(crate) fn follows(
     key: &SortKey,
-    sorted: &RecordBatch,
+    ends: &[ArrayRef],
     last: Option<&LastKey>,
-) -> Option<LastKey> {
-    let SortKey::Compound(indexes) = key else {
-        return None;
+) -> Result<Option<LastKey>> {
+    let SortKey::Compound(_) = key else {
+        return Ok(None);
     };
-    let ends: Vec<ArrayRef> = pick(sorted, indexes);
-    let first_row = to_rows(
-        &ends
-            .iter()
-            .map(|array| array.slice(0, 1))
-            .collect::<Vec<_>>(),
-    );
-    let last_at = sorted.num_rows().checked_sub(1)?;
-    let last_row = to_rows(
-        &ends
-            .iter()
-            .map(|array| array.slice(last_at, 1))
-            .collect::<Vec<_>>(),
-    );
-    let (first_row, last_row) = (first_row.ok()?, last_row.ok()?);
-    let in_order = last.is_none_or(|last| last.row() <= first_row.row(0));
-    in_order.then(|| last_row.row(0).owned())
+    let rows = to_rows(ends)?;
+    let in_order = rows.num_rows() == 2 && last.is_none_or(|last| last.row() <= rows.row(0));
+    Ok(in_order.then(|| rows.row(1).owned()))
 }
 
-/// Gives the leading key of the first and the last row of `sorted`, for the commit record; `None`
-/// without a compound sort key.
+/// Gives the leading key of both `ends`, for the commit record; `None` without a compound sort key.
 pub(crate) fn key_range(
     key: &SortKey,
     layout: &TableLayout,
-    sorted: &RecordBatch,
-) -> Option<KeyRange> {
-    let SortKey::Compound(indexes) = key else {
-        return None;
+    ends: &[ArrayRef],
+) -> Result<Option<KeyRange>> {
+    let (SortKey::Compound(indexes), Some(leading)) = (key, ends.first()) else {
+        return Ok(None);
     };
-    let index = *indexes.first()?;
-    let (column, ty) = (sorted.columns().get(index)?, layout.columns.get(index)?.ty);
-    let last = column.len().checked_sub(1)?;
-    Some(KeyRange {
-        first: leading_key(ty, column, 0)?,
-        last: leading_key(ty, column, last)?,
-    })
+    let index = indexes.first().copied().unwrap_or_default();
+    let Some(column) = layout.columns.get(index) else {
+        return Ok(None);
+    };
+    Ok(Some(KeyRange {
+        first: leading_key(column.ty, leading, 0)?,
+        last: leading_key(column.ty, leading, 1)?,
+    }))
 }
 
 /// Gives the zone-map key of one value, read from the zone map of a block of that value alone.
-fn leading_key(ty: ColumnType, column: &ArrayRef, row: usize) -> Option<i128> {
-    if column.is_null(row) {
-        return Some(KeyRange::NULL);
-    }
+fn leading_key(ty: ColumnType, column: &ArrayRef, row: usize) -> Result<i128> {
     let mut sketch = ColumnSketch::new(ty);
-    let one = column.slice(row, 1);
-    let built = build(ty, EncodingName::Raw, &*one, &mut sketch).ok()?;
-    built.zones.first()?.range.map(|(key, _)| key)
+    let built = build(ty, EncodingName::Raw, &*column.slice(row, 1), &mut sketch)?;
+    let range = built.zones.first().and_then(|zone| zone.range);
+    Ok(range.map_or(KeyRange::NULL, |(key, _)| key))
 }
 
 fn to_rows(columns: &[ArrayRef]) -> Result<Rows> {
@@ -240,6 +216,7 @@ mod tests {
     use arrow_ord::sort::{SortColumn, lexsort_to_indices};
     use arrow_select::take::take;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     fn naive(columns: &[ArrayRef]) -> Vec<ArrayRef> {
         let keys: Vec<SortColumn> = columns
@@ -263,15 +240,6 @@ mod tests {
         let order = UInt32Array::from(order);
         let sorted = columns.iter().map(|column| take(column, &order, None));
         sorted.collect::<Result<_, _>>().unwrap()
-    }
-
-    fn batch(columns: Vec<ArrayRef>) -> RecordBatch {
-        let named = columns
-            .into_iter()
-            .enumerate()
-            .map(|(at, column)| (format!("c{at}"), column));
-        RecordBatch::try_from_iter_with_nullable(named.map(|(name, column)| (name, column, true)))
-            .unwrap()
     }
 
     proptest! {
@@ -330,10 +298,15 @@ mod tests {
     #[test]
     fn row_groups_that_follow_each_other_are_told() {
         let key = SortKey::Compound(vec![0]);
-        let rows = |values: Vec<i32>| batch(vec![Arc::new(Int32Array::from(values)) as ArrayRef]);
-        let first = follows(&key, &rows(vec![1, 5]), None).unwrap();
-        let second = follows(&key, &rows(vec![5, 9]), Some(&first)).unwrap();
-        assert!(follows(&key, &rows(vec![8, 10]), Some(&second)).is_none());
-        assert!(follows(&SortKey::None, &rows(vec![1]), None).is_none());
+        let ends = |values: [i32; 2]| [Arc::new(Int32Array::from(values.to_vec())) as ArrayRef];
+        let told = |values, last| follows(&key, &ends(values), last).unwrap();
+        let first = told([1, 5], None).unwrap();
+        let second = told([5, 9], Some(&first)).unwrap();
+        assert!(told([8, 10], Some(&second)).is_none());
+        assert!(
+            follows(&SortKey::None, &ends([1, 1]), None)
+                .unwrap()
+                .is_none()
+        );
     }
 }

@@ -1,20 +1,19 @@
 //! Writes rows of one table on one slice: buffers, sorts by the sort key, builds row groups and
 //! makes them durable. Nothing written here is visible before the commit record names it.
 //!
-//! Memory peaks at about twice the buffer: the buffered rows and their sorted copy.
+//! Memory peaks at the buffer and one sorted column: columns are gathered and encoded one by one.
 
 use crate::error::{Error, Result};
 use crate::layout::name;
 use crate::row_group::{RowGroupIdentity, RowGroupRecord};
-use crate::schema::{RowGroupId, SliceId, SortKey, TableId, TableLayout};
+use crate::schema::{RowGroupId, SliceId, TableId, TableLayout};
 use crate::store::Store;
+use crate::table::buffered::Buffered;
 use crate::table::order::{self, LastKey};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{BinaryViewType, ByteViewType, StringViewType};
 use arrow_array::{Array, ArrayRef, GenericByteViewArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, SchemaRef};
-use arrow_select::concat::concat;
-use arrow_select::interleave::interleave;
 use std::sync::Arc;
 
 /// Rows of a row group at most: offsets in it stay far within 32 bits, and zone maps small.
@@ -136,8 +135,11 @@ impl SliceWriter {
         let rows = self.buffered_rows;
         let batches = std::mem::take(&mut self.batches);
         (self.buffered_bytes, self.buffered_rows) = (0, 0);
-        let sorted = sort(&self.schema, &self.layout.sort_key, batches, rows)?;
-        let last = order::follows(&self.layout.sort_key, &sorted, self.last.as_ref());
+        let key = &self.layout.sort_key;
+        let mut buffered = Buffered::new(self.layout.columns.len(), batches);
+        let order = buffered.sort(key)?;
+        let last = order::follows(key, &order.ends, self.last.as_ref())?;
+        let key_range = order::key_range(key, &self.layout, &order.ends)?;
         let in_order = last.is_some() && self.written.iter().all(|record| record.sorted);
         self.last = last;
         let id = RowGroupId(self.store.next_file_id());
@@ -146,11 +148,10 @@ impl SliceWriter {
             slice: self.slice,
             id,
         };
-        let file_bytes = self
-            .store
-            .row_groups()
-            .write(&identity, &self.layout, &sorted)?;
         let (table, slice, rows) = (self.table, self.slice, rows as u64);
+        let mut column_of = |index| buffered.take_column(index, &order);
+        let files = self.store.row_groups();
+        let file_bytes = files.write_columns(&identity, &self.layout, rows, &mut column_of)?;
         let record = RowGroupRecord {
             table,
             slice,
@@ -158,7 +159,7 @@ impl SliceWriter {
             rows,
             file_bytes,
             sorted: in_order,
-            key_range: order::key_range(&self.layout.sort_key, &self.layout, &sorted),
+            key_range,
         };
         self.written.push(record);
         Ok(())
@@ -178,70 +179,6 @@ fn record_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Resu
         columns,
         &options,
     )?)
-}
-
-/// Joins batches into one in the order of `key`: each column is gathered straight from its parts, which
-/// are freed before the next is begun.
-fn sort(
-    schema: &SchemaRef,
-    key: &SortKey,
-    batches: Vec<RecordBatch>,
-    rows: usize,
-) -> Result<RecordBatch> {
-    let batch_rows: Vec<usize> = batches.iter().map(RecordBatch::num_rows).collect();
-    let mut parts: Vec<Vec<ArrayRef>> = schema
-        .fields()
-        .iter()
-        .map(|_| Vec::with_capacity(batches.len()))
-        .collect();
-    for batch in batches {
-        for (part, column) in parts.iter_mut().zip(batch.columns()) {
-            part.push(Arc::clone(column));
-        }
-    }
-    let key_columns = match key {
-        SortKey::None => &[][..],
-        SortKey::Compound(indexes) | SortKey::Interleaved(indexes) => indexes,
-    };
-    let key_columns = key_columns.iter().filter_map(|index| parts.get(*index));
-    let key_columns: Vec<ArrayRef> = key_columns
-        .map(|arrays| join(arrays))
-        .collect::<Result<_>>()?;
-    let order = order::order(key, &key_columns)?;
-    drop(key_columns);
-    let places = order.map(|order| places(&batch_rows, &order));
-    let mut columns = Vec::with_capacity(parts.len());
-    for arrays in parts {
-        columns.push(match &places {
-            None => join(&arrays)?,
-            Some(places) => interleave(&references(&arrays), places)?,
-        });
-    }
-    record_batch(schema, columns, rows)
-}
-
-/// Gives batch and row of each row of `order`, which counts rows through all batches.
-fn places(batch_rows: &[usize], order: &[u32]) -> Vec<(usize, usize)> {
-    let batches = batch_rows.iter().enumerate();
-    let all: Vec<(u32, u32)> = batches
-        .flat_map(|(batch, rows)| (0..*rows as u32).map(move |row| (batch as u32, row)))
-        .collect();
-    order
-        .iter()
-        .map(|row| all[*row as usize])
-        .map(|(batch, row)| (batch as usize, row as usize))
-        .collect()
-}
-
-fn join(arrays: &[ArrayRef]) -> Result<ArrayRef> {
-    Ok(match arrays {
-        [only] => Arc::clone(only),
-        _ => concat(&references(arrays))?,
-    })
-}
-
-fn references(arrays: &[ArrayRef]) -> Vec<&dyn Array> {
-    arrays.iter().map(|array| &**array).collect()
 }
 
 /// Copies text out of buffers that are much larger than what the array shows of them.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::io::Memory;
-use crate::schema::{ColumnLayout, ColumnType, EncodingName};
+use crate::schema::{ColumnLayout, ColumnType, EncodingName, SortKey};
 use crate::store::{Commit, StoreOptions};
 use crate::table::delete::write_masks;
 use crate::table::scan::{RowGroupScan, ScanRequest, zone_count};
