@@ -5,8 +5,14 @@ use super::context::external;
 use crate::error::Error;
 use arrow_schema::DataType;
 use datafusion_common::{DFSchema, Result};
-use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion_expr::{Expr, ExprSchemable, Operator, ScalarUDF, binary_expr, cast};
+use datafusion_expr::expr::{AggregateFunction, WindowFunction};
+use datafusion_expr::planner::{
+    ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawWindowExpr,
+};
+use datafusion_expr::utils::COUNT_STAR_EXPANSION;
+use datafusion_expr::{
+    Expr, ExprSchemable, Operator, ScalarUDF, WindowFunctionDefinition, binary_expr, cast, expr,
+};
 use sqlparser::ast::BinaryOperator;
 use std::sync::Arc;
 
@@ -29,6 +35,15 @@ impl Operators {
         }
     }
 }
+
+/// Tells whether these are the arguments of `count(*)`.
+#[expect(deprecated, reason = "the engine hands the star to planners as this expression")]
+fn is_star(args: &[Expr]) -> bool {
+    args.is_empty() || matches!(args, [Expr::Wildcard { qualifier: None, .. }])
+}
+
+/// The name a client sees for `count(*)`, so far as nothing else names it.
+const COUNT_STAR: &str = "count(*)";
 
 fn call(
     function: Option<&Arc<ScalarUDF>>,
@@ -76,6 +91,47 @@ impl ExprPlanner for Operators {
             _ => return Ok(PlannerResult::Original(expr)),
         };
         Ok(PlannerResult::Planned(planned))
+    }
+
+    fn plan_aggregate(
+        &self,
+        raw: RawAggregateExpr,
+    ) -> Result<PlannerResult<RawAggregateExpr>> {
+        if raw.func.name() != "count" || !is_star(&raw.args) {
+            return Ok(PlannerResult::Original(raw));
+        }
+        let count = AggregateFunction::new_udf(
+            raw.func,
+            vec![Expr::Literal(COUNT_STAR_EXPANSION, None)],
+            raw.distinct,
+            raw.filter,
+            raw.order_by,
+            raw.null_treatment,
+        );
+        let named = Expr::AggregateFunction(count).alias(COUNT_STAR);
+        Ok(PlannerResult::Planned(named))
+    }
+
+    fn plan_window(&self, raw: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
+        let WindowFunctionDefinition::AggregateUDF(function) = &raw.func_def else {
+            return Ok(PlannerResult::Original(raw));
+        };
+        if function.name() != "count" || !is_star(&raw.args) {
+            return Ok(PlannerResult::Original(raw));
+        }
+        let count = WindowFunction {
+            fun: raw.func_def,
+            params: expr::WindowFunctionParams {
+                args: vec![Expr::Literal(COUNT_STAR_EXPANSION, None)],
+                partition_by: raw.partition_by,
+                order_by: raw.order_by,
+                window_frame: raw.window_frame,
+                filter: raw.filter,
+                null_treatment: raw.null_treatment,
+                distinct: raw.distinct,
+            },
+        };
+        Ok(PlannerResult::Planned(Expr::from(count)))
     }
 
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
