@@ -29,6 +29,11 @@ pub fn crate_directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Gives the folder of the TPC-H schema and queries, which the demo carries.
+pub fn tpch_suite() -> PathBuf {
+    crate_directory().join("../leader/src/cli/demo/tpch")
+}
+
 /// Makes the Python environment with the peers, once.
 fn python(work: &Path) -> Result<PathBuf> {
     let environment = work.parent().unwrap_or(work).join("peers-venv");
@@ -71,7 +76,7 @@ pub fn run(
     load_only: Option<&str>,
 ) -> Result<Vec<PeerResult>> {
     let mut results = Vec::new();
-    let suite = crate_directory().join("suite/tpch");
+    let suite = tpch_suite();
     let threads = options.threads.to_string();
     let repeats = options.repeats.to_string();
     let wants = |name: &str| options.peers.iter().any(|peer| peer == name);

@@ -26,7 +26,7 @@ fn work_directory(options: &Options) -> Result<PathBuf> {
 }
 
 fn suite_file(name: &str) -> Result<String> {
-    let path = peers::crate_directory().join("suite/tpch").join(name);
+    let path = peers::tpch_suite().join(name);
     std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))
 }
 

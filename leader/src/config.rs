@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, bail};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Slices of a new data directory; an existing one keeps its own.
     pub slices: u32,
-    /// Directories COPY may read `file://` from.
+    /// Directories COPY may read `file://` from: a list, or one text with `:` between them.
+    #[serde(deserialize_with = "paths")]
     pub copy_root: Vec<PathBuf>,
     /// Memory queries may use in bytes; most of the machine's if absent.
     pub memory: Option<usize>,
@@ -36,6 +38,19 @@ pub struct Config {
     pub admin_password: Option<String>,
 }
 
+/// What the names of variables begin with.
+const ENVIRONMENT: &str = "BLUESHIFT_";
+/// Fields whose variables are read as text.
+const TEXTS: [&str; 5] = ["data", "copy_root", "tls_cert", "tls_key", "admin_password"];
+/// Fields whose variables are read as numbers, addresses and truth.
+const NUMBERS: [&str; 6] = [
+    "listen",
+    "slices",
+    "memory",
+    "cache",
+    "connections",
+    "insecure",
+];
 /// The block cache if nothing else is said.
 const CACHE_BYTES: usize = 512 << 20;
 /// Sessions at once if nothing else is said; Redshift's bound.
@@ -70,21 +85,17 @@ impl Config {
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        let names = [
-            "data",
-            "listen",
-            "slices",
-            "copy_root",
-            "memory",
-            "cache",
-            "connections",
-            "insecure",
-            "tls_cert",
-            "tls_key",
-            "admin_password",
-        ];
+        // Text that looks like a number or a list to figment, such as a password of digits, stays text.
+        let texts: BTreeMap<&str, String> = TEXTS
+            .into_iter()
+            .filter_map(|name| {
+                let variable = format!("{ENVIRONMENT}{}", name.to_uppercase());
+                Some((name, std::env::var(variable).ok()?))
+            })
+            .collect();
         let config: Config = figment
-            .merge(Env::prefixed("BLUESHIFT_").only(&names))
+            .merge(Env::prefixed(ENVIRONMENT).only(&NUMBERS))
+            .merge(Serialized::defaults(texts))
             .merge(Serialized::defaults(flags))
             .extract()
             .context("the configuration is not valid")?;
@@ -95,5 +106,50 @@ impl Config {
             bail!("--tls-cert and --tls-key are given together or not at all");
         }
         Ok(config)
+    }
+}
+
+/// Reads a list of paths, or one text with `:` between them.
+fn paths<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Paths {
+        List(Vec<PathBuf>),
+        Text(String),
+    }
+    Ok(match Paths::deserialize(from)? {
+        Paths::List(list) => list,
+        Paths::Text(text) => std::env::split_paths(&text)
+            .filter(|path| !path.as_os_str().is_empty())
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy_root(toml: &str) -> Vec<PathBuf> {
+        let figment = Figment::from(Serialized::defaults(Config::default()));
+        let config: Config = figment.merge(Toml::string(toml)).extract().unwrap();
+        config.copy_root
+    }
+
+    #[test]
+    fn copy_roots_are_a_list_or_one_text() {
+        let both = vec![PathBuf::from("/a"), PathBuf::from("/b c")];
+        assert_eq!(copy_root("copy_root = [\"/a\", \"/b c\"]"), both);
+        assert_eq!(copy_root("copy_root = \"/a:/b c\""), both);
+        assert_eq!(copy_root("copy_root = \"/a\""), [PathBuf::from("/a")]);
+        assert!(copy_root("copy_root = \"\"").is_empty());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let figment = Figment::from(Serialized::defaults(Config::default()));
+        let outcome = figment
+            .merge(Toml::string("slicess = 3"))
+            .extract::<Config>();
+        assert!(outcome.is_err_and(|error| error.to_string().contains("slicess")));
     }
 }

@@ -1,5 +1,6 @@
 //! What all sessions share: the node, the transactions, the history; and what a new data directory begins with.
 
+use crate::access::scram;
 use crate::catalog::cache::{put_schema, put_user, remove};
 use crate::catalog::{
     ADMIN_OID, Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, PUBLIC_OID, Schema, User,
@@ -71,6 +72,27 @@ impl Server {
     /// Writes a checkpoint and closes the data directory; later commits fail. Blocks.
     pub fn stop(&self) -> Result<()> {
         Ok(self.node.store.close()?)
+    }
+
+    /// Makes `password` that of `admin`, and tells whether it was another before. Blocks.
+    pub fn ensure_admin_password(&self, password: &str) -> Result<bool> {
+        let catalog = self.transactions.committed_catalog()?;
+        let Some(admin) = catalog.users.get(&ADMIN_OID) else {
+            return Ok(false);
+        };
+        let verifier = admin.verifier.as_deref();
+        if verifier.is_some_and(|verifier| scram::matches(verifier, password)) {
+            return Ok(false);
+        }
+        let admin = User {
+            verifier: Some(scram::verifier(password)),
+            ..User::clone(admin)
+        };
+        self.node.store.commit(Commit {
+            catalog: vec![put_user(&admin)?],
+            ..Commit::default()
+        })?;
+        Ok(true)
     }
 
     /// Finds a user as last committed, for the login.

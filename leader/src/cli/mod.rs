@@ -1,7 +1,8 @@
 //! One file per command.
 //!
-//! Exit codes: 0 a clean end, 1 the command failed, 2 wrong arguments.
+//! Exit codes: 0 a clean end, 1 the command failed, 2 wrong arguments, 3 an answer of the demo was wrong.
 
+mod demo;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +19,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Shows the whole on TPC-H data: makes it, loads it, runs the 22 queries and stays up.
+    Demo(demo::Demo),
     /// Serves a data directory.
     Serve(serve::Serve),
     /// Prints the version.
@@ -27,12 +30,14 @@ enum Command {
 /// Runs the command of the process's arguments.
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Serve(serve) => serve::run(serve),
+        Command::Demo(demo) => demo::run(demo),
+        Command::Serve(serve) => serve::run(serve).map(|()| ExitCode::SUCCESS),
         Command::Version => writeln!(std::io::stdout(), "blueshift {}", env!("CARGO_PKG_VERSION"))
+            .map(|()| ExitCode::SUCCESS)
             .map_err(Into::into),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Nowhere is left to tell that telling failed.
             let _untold = writeln!(std::io::stderr(), "blueshift: {error:#}");

@@ -11,10 +11,11 @@ use blueshift_compute::object::ObjectPolicy;
 use blueshift_storage::store::StoreOptions;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -37,9 +38,12 @@ pub(super) struct Serve {
     flags: Flags,
 }
 
+/// How log lines are written.
 #[derive(Clone, Copy, ValueEnum)]
-enum LogFormat {
+pub(super) enum LogFormat {
+    /// For people.
     Text,
+    /// For machines: one object a line.
     Json,
 }
 
@@ -89,22 +93,14 @@ struct Flags {
 
 /// Serves until told to stop.
 pub(super) fn run(serve: Serve) -> Result<()> {
-    let filter = EnvFilter::try_new(&serve.log).context("--log is not a log filter")?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match serve.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
+    log_to_stderr(&serve.log, serve.log_format)?;
     let config = Config::load(serve.config.as_deref(), &serve.flags)?;
-    let sockets = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(SOCKET_THREADS)
-        .thread_name("socket")
-        .enable_all()
-        .build()?;
-    let (server, generated) = start(&config)?;
-    let certificate = certificate(&config, &server)?;
+    let sockets = socket_runtime()?;
+    let Launch {
+        server,
+        certificate,
+        generated_password,
+    } = start(&config)?;
     sockets.block_on(async {
         let options = DoorOptions {
             listen: config.listen,
@@ -114,7 +110,7 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         };
         let door = Door::open(server.clone(), options).await?;
         let address = door.address()?;
-        announce(address, generated.as_deref())?;
+        announce(address, generated_password.as_deref())?;
         tracing::info!(%address, slices = server.node.store.slice_count(), "ready");
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate())?;
@@ -136,8 +132,42 @@ pub(super) fn run(serve: Serve) -> Result<()> {
     Ok(())
 }
 
-/// Opens the data directory; gives the password that was made for a new one, if none was chosen.
-fn start(config: &Config) -> Result<(Arc<Server>, Option<String>)> {
+/// Sends the log to stderr, coloured if that is a terminal.
+pub(super) fn log_to_stderr(filter: &str, format: LogFormat) -> Result<()> {
+    let filter = EnvFilter::try_new(filter).context("--log is not a log filter")?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+/// Starts the threads that answer sockets.
+pub(super) fn socket_runtime() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SOCKET_THREADS)
+        .thread_name("socket")
+        .enable_all()
+        .build()?;
+    Ok(runtime)
+}
+
+/// An open data directory, ready to listen.
+pub(super) struct Launch {
+    /// The leader with its node.
+    pub(super) server: Arc<Server>,
+    /// What proves the server to its clients.
+    pub(super) certificate: Certificate,
+    /// The password made for a new data directory, if none was chosen.
+    pub(super) generated_password: Option<String>,
+}
+
+/// Opens the data directory. A password that is configured becomes that of `admin`, also in an old directory.
+pub(super) fn start(config: &Config) -> Result<Launch> {
     let generated = Arc::new(OnceLock::new());
     let (chosen, made) = (config.admin_password.clone(), generated.clone());
     let admin_verifier = move || {
@@ -161,8 +191,16 @@ fn start(config: &Config) -> Result<(Arc<Server>, Option<String>)> {
         },
         admin_verifier: Box::new(admin_verifier),
     })?;
-    let password = generated.get().cloned();
-    Ok((server, password))
+    if let Some(password) = &config.admin_password
+        && server.ensure_admin_password(password)?
+    {
+        tracing::info!("the password of user admin is now the configured one");
+    }
+    Ok(Launch {
+        certificate: certificate(config, &server)?,
+        server,
+        generated_password: generated.get().cloned(),
+    })
 }
 
 fn certificate(config: &Config, server: &Server) -> Result<Certificate> {

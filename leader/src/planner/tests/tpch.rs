@@ -221,7 +221,7 @@ fn tables() -> Vec<Fixture> {
 
 fn query(number: usize) -> String {
     let path = format!(
-        "{}/../benches/suite/tpch/q{number:02}.sql",
+        "{}/src/cli/demo/tpch/q{number:02}.sql",
         env!("CARGO_MANIFEST_DIR")
     );
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))

@@ -282,7 +282,7 @@ fn dates_and_times() {
     check(
         SqlType::Date,
         Date32Array::from(vec![-719_529]),
-        "0001-12-31 BC",
+        "0002-12-31 BC",
         &[255, 244, 217, 226],
     );
     check(

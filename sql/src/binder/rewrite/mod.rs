@@ -1,6 +1,7 @@
 //! Rewrites of the syntax tree before binding, one file each.
 
 mod cast;
+mod count_star;
 mod date_part;
 mod niladic;
 mod set_operator;
@@ -53,6 +54,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         niladic::rewrite(expr);
+        count_star::rewrite(expr);
         date_part::rewrite(expr);
         ControlFlow::Continue(())
     }
