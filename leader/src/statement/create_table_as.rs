@@ -54,7 +54,10 @@ fn columns(bound: &LogicalPlan, names: &[String]) -> Result<Vec<Column>> {
         ));
     }
     let columns = fields.iter().enumerate().map(|(index, field)| Column {
-        name: names.get(index).unwrap_or(field.name()).clone(),
+        name: match names.get(index) {
+            Some(name) => name.clone(),
+            None => binder::shown_name(field.name()).to_string(),
+        },
         id: 0,
         ty: kept_type(SqlType::from_field(field), field.data_type()),
         encoding: None,

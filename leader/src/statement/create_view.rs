@@ -99,7 +99,10 @@ fn columns(bound: &datafusion::logical_expr::LogicalPlan, names: &[String]) -> R
     }
     let mut columns: Vec<Column> = Vec::with_capacity(fields.len());
     for (index, field) in fields.iter().enumerate() {
-        let name = names.get(index).unwrap_or(field.name()).clone();
+        let name = match names.get(index) {
+            Some(name) => name.clone(),
+            None => binder::shown_name(field.name()).to_string(),
+        };
         if columns.iter().any(|column| column.name == name) {
             return Err(Error::new(
                 SqlState::DUPLICATE_COLUMN,

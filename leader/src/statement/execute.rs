@@ -4,7 +4,7 @@ use super::answer::OutputColumn;
 use crate::error::Result;
 use arrow_schema::Schema;
 use blueshift_compute::node::Node;
-use blueshift_sql::SqlType;
+use blueshift_sql::{SqlType, binder};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -56,7 +56,7 @@ pub fn output_columns(schema: &Schema) -> Vec<OutputColumn> {
         .fields()
         .iter()
         .map(|field| OutputColumn {
-            name: field.name().clone(),
+            name: binder::shown_name(field.name()).to_string(),
             ty: SqlType::from_field(field),
             arrow: field.data_type().clone(),
         })

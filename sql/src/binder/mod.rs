@@ -62,6 +62,11 @@ pub struct BoundUpdate {
     pub input: LogicalPlan,
 }
 
+/// Gives the name of a result column as a user sees it: plans number names that repeat.
+pub fn shown_name(name: &str) -> &str {
+    rewrite::column_name::shown(name)
+}
+
 /// Binds a query. `parameters`, if given, are the types of `$1`...; others are inferred.
 pub fn bind_query(
     names: &dyn Names,

@@ -1,6 +1,7 @@
 //! Rewrites of the syntax tree before binding, one file each.
 
 mod cast;
+pub(super) mod column_name;
 mod count_star;
 mod date_part;
 mod niladic;
@@ -8,7 +9,7 @@ mod set_operator;
 mod top;
 
 use crate::error::{Error, Result};
-use sqlparser::ast::{Expr, ObjectName, Query, VisitMut, VisitorMut};
+use sqlparser::ast::{Expr, ObjectName, Query, Select, VisitMut, VisitorMut};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -24,6 +25,16 @@ pub(super) fn apply(part: &mut impl VisitMut) -> Result<HashMap<String, usize>> 
 #[derive(Default)]
 struct Rewriter {
     positions: HashMap<String, usize>,
+    /// How many subqueries inside expressions stand around; their columns are not seen by name.
+    nested: usize,
+}
+
+/// Tells whether an expression is a subquery.
+fn holds_query(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. }
+    )
 }
 
 fn flow(result: Result<()>) -> ControlFlow<Error> {
@@ -40,6 +51,13 @@ impl VisitorMut for Rewriter {
         flow(top::rewrite(query).and_then(|()| set_operator::rewrite(&mut query.body)))
     }
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if self.nested == 0 {
+            column_name::rewrite(select);
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<Error> {
         if let Some(ident) = relation.0.last().and_then(|part| part.as_ident()) {
             let name = match ident.quote_style {
@@ -53,6 +71,9 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if holds_query(expr) {
+            self.nested += 1;
+        }
         niladic::rewrite(expr);
         count_star::rewrite(expr);
         date_part::rewrite(expr);
@@ -60,6 +81,9 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if holds_query(expr) {
+            self.nested -= 1;
+        }
         flow(cast::rewrite(expr))
     }
 }

@@ -1,0 +1,179 @@
+//! Names of result columns as Redshift gives them: `count`, `case`, `?column?`.
+//!
+//! The engine wants names unique within a list; Redshift does not. A name that is not gets a suffix after [`UNIQUE`],
+//! which [`shown`] takes away again wherever a name leaves the plan.
+
+use sqlparser::ast::{Expr, Ident, Select, SelectItem};
+use std::collections::HashSet;
+
+/// Parts a name from the number that makes it unique; no identifier can hold it.
+const UNIQUE: char = '\0';
+/// The name of an expression without one.
+const NAMELESS: &str = "?column?";
+
+/// Takes the suffix off a name.
+pub(in crate::binder) fn shown(name: &str) -> &str {
+    name.split_once(UNIQUE).map_or(name, |(name, _)| name)
+}
+
+/// Names every expression of a list.
+pub(super) fn rewrite(select: &mut Select) {
+    // What `*` stands for is not known here, so no made-up name may look like a column's.
+    let has_star = |item: &SelectItem| {
+        matches!(
+            item,
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)
+        )
+    };
+    let has_star = select.projection.iter().any(has_star);
+    let columns = select.projection.iter().filter_map(|item| match item {
+        SelectItem::UnnamedExpr(expr) if is_column(expr) => name(expr),
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        _ => None,
+    });
+    let mut taken: HashSet<String> = columns.collect();
+    let mut seen = HashSet::new();
+    for (index, item) in select.projection.iter_mut().enumerate() {
+        match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let repeats = !seen.insert(expr.to_string());
+                if is_column(expr) && !repeats {
+                    continue;
+                }
+                let mut alias = name(expr).unwrap_or_else(|| NAMELESS.to_owned());
+                if !taken.insert(alias.clone()) || has_star {
+                    alias = unique(&alias, index);
+                }
+                *item = SelectItem::ExprWithAlias {
+                    expr: expr.clone(),
+                    alias: Ident::with_quote('"', alias),
+                };
+            }
+            SelectItem::ExprWithAlias { alias, .. } => {
+                let name = folded(alias);
+                if !seen.insert(format!("{UNIQUE}{name}")) {
+                    *alias = Ident::with_quote('"', unique(&name, index));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn unique(name: &str, index: usize) -> String {
+    format!("{name}{UNIQUE}{index}")
+}
+
+fn folded(ident: &Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_lowercase(),
+    }
+}
+
+fn is_column(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+}
+
+/// Gives the name an expression has by itself.
+fn name(expr: &Expr) -> Option<String> {
+    let known = match expr {
+        Expr::Identifier(ident) => return Some(folded(ident)),
+        Expr::CompoundIdentifier(idents) => return idents.last().map(folded),
+        Expr::Function(function) => {
+            return function
+                .name
+                .0
+                .last()
+                .and_then(|part| part.as_ident())
+                .map(folded);
+        }
+        Expr::Nested(inner) => return name(inner),
+        Expr::Cast {
+            expr, data_type, ..
+        } => {
+            return name(expr).or_else(|| {
+                let ty = data_type.to_string().to_lowercase();
+                let ty = ty.split(['(', ' ']).next().unwrap_or_default();
+                Some(internal_type(ty).to_owned())
+            });
+        }
+        Expr::Case { else_result, .. } => {
+            let other = else_result.as_deref().filter(|other| is_column(other));
+            return other.and_then(name).or_else(|| Some("case".to_owned()));
+        }
+        Expr::Extract { .. } => "date_part",
+        Expr::Substring { .. } => "substring",
+        Expr::Position { .. } => "position",
+        Expr::Trim { .. } => "btrim",
+        Expr::Overlay { .. } => "overlay",
+        Expr::Ceil { .. } => "ceil",
+        Expr::Floor { .. } => "floor",
+        Expr::AtTimeZone { .. } => "timezone",
+        _ => return None,
+    };
+    Some(known.to_owned())
+}
+
+/// Gives the catalog's name of a type.
+fn internal_type(name: &str) -> &str {
+    match name {
+        "smallint" => "int2",
+        "int" | "integer" => "int4",
+        "bigint" => "int8",
+        "real" => "float4",
+        "double" | "float" => "float8",
+        "decimal" | "dec" => "numeric",
+        "boolean" => "bool",
+        "character" | "char" | "nchar" => "bpchar",
+        "text" | "nvarchar" => "varchar",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlparser::ast::{SetExpr, Statement};
+    use sqlparser::dialect::PostgreSqlDialect;
+    use sqlparser::parser::Parser;
+
+    fn names(list: &str) -> Vec<String> {
+        let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &format!("SELECT {list} FROM t"));
+        let Some(Statement::Query(mut query)) = parsed.unwrap().pop() else {
+            panic!("not a query");
+        };
+        let SetExpr::Select(select) = query.body.as_mut() else {
+            panic!("not a select");
+        };
+        rewrite(select);
+        let names = select.projection.iter().map(|item| match item {
+            SelectItem::ExprWithAlias { alias, .. } => alias.value.clone(),
+            other => other.to_string(),
+        });
+        names.collect()
+    }
+
+    #[test]
+    fn expressions_have_redshifts_names() {
+        assert_eq!(names("1"), ["?column?"]);
+        assert_eq!(names("count(*), SUM(a)"), ["count", "sum"]);
+        assert_eq!(names("a::int, 1::int"), ["a", "int4"]);
+        assert_eq!(names("CASE WHEN a THEN 1 END"), ["case"]);
+        assert_eq!(
+            names("EXTRACT(year FROM d), t.b, c AS x"),
+            ["date_part", "t.b", "x"]
+        );
+    }
+
+    #[test]
+    fn names_are_unique_within_the_plan_alone() {
+        assert_eq!(names("1, 2"), ["?column?", "?column?\01"]);
+        assert_eq!(names("a, a"), ["a", "a\01"]);
+        assert_eq!(names("1 AS a, 2 AS a"), ["a", "a\01"]);
+        assert_eq!(names("*, count(*)"), ["*", "count\01"]);
+        assert_eq!(names("sum, sum(b)"), ["sum", "sum\01"]);
+        assert_eq!(shown("?column?\01"), "?column?");
+        assert_eq!(shown("plain"), "plain");
+    }
+}
