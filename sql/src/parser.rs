@@ -9,6 +9,7 @@ use crate::sqlstate::SqlState;
 use crate::statement::ObjectName;
 use crate::statement::query::{Expression, Query};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word};
 use std::any::TypeId;
@@ -27,8 +28,11 @@ const RECURSION_MAX: usize = 1_000;
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Redshift's words and operators, on top of PostgreSQL's.
-#[derive(Debug, Default)]
-pub(crate) struct RedshiftDialect;
+#[derive(Debug)]
+pub(crate) struct RedshiftDialect {
+    /// Whether `x NOT NULL` tests for null, as in a query; after a column's DEFAULT it is a constraint.
+    not_null_is_test: bool,
+}
 
 impl Dialect for RedshiftDialect {
     fn dialect(&self) -> TypeId {
@@ -47,10 +51,17 @@ impl Dialect for RedshiftDialect {
     fn is_identifier_part(&self, ch: char) -> bool {
         self.is_identifier_start(ch) || ch.is_ascii_digit() || ch == '$'
     }
-    fn is_reserved_for_identifier(&self, word: sqlparser::keywords::Keyword) -> bool {
+    fn is_reserved_for_identifier(&self, word: Keyword) -> bool {
         PostgreSqlDialect {}.is_reserved_for_identifier(word)
     }
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        let ends_default = match &parser.peek_token_ref().token {
+            Token::Word(word) => matches!(word.keyword, Keyword::NOT | Keyword::COLLATE),
+            _ => false,
+        };
+        if ends_default && !self.not_null_is_test {
+            return Some(Ok(self.prec_unknown()));
+        }
         PostgreSqlDialect {}.get_next_precedence(parser)
     }
     fn prec_value(&self, precedence: Precedence) -> u8 {
@@ -81,7 +92,7 @@ impl Dialect for RedshiftDialect {
         true
     }
     fn supports_notnull_operator(&self) -> bool {
-        true
+        self.not_null_is_test
     }
     fn supports_interval_options(&self) -> bool {
         true
@@ -135,7 +146,9 @@ impl<'a> Source<'a> {
             .with_detail("Statement too large. A statement may have 16777216 bytes.")
             .with_hint("Load rows with COPY instead of INSERT"));
         }
-        let dialect = RedshiftDialect;
+        let dialect = RedshiftDialect {
+            not_null_is_test: true,
+        };
         let mut walk = Walk::new(text);
         let mut raw = Vec::new();
         Tokenizer::new(&dialect, text)
@@ -670,19 +683,31 @@ impl<'a> Cursor<'a> {
         &mut self,
         run: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
     ) -> Result<T> {
+        self.with_dialect(
+            &RedshiftDialect {
+                not_null_is_test: true,
+            },
+            run,
+        )
+    }
+
+    fn with_dialect<T>(
+        &mut self,
+        dialect: &RedshiftDialect,
+        run: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
+    ) -> Result<T> {
         let rest = self
             .source
             .tokens
             .get(self.at..self.end)
             .unwrap_or_default();
         let tokens = rest.iter().map(unescaped).collect::<Result<Vec<_>>>()?;
-        let dialect = RedshiftDialect;
         let at_end = Cursor {
             at: self.end,
             ..self.clone()
         };
         let outcome = stacker::grow(STACK_BYTES, || {
-            let mut parser = Parser::new(&dialect)
+            let mut parser = Parser::new(dialect)
                 .with_recursion_limit(RECURSION_MAX)
                 .with_tokens_with_locations(tokens);
             let value = run(&mut parser)?;
@@ -701,6 +726,19 @@ impl<'a> Cursor<'a> {
     pub(crate) fn query(&mut self) -> Result<Query> {
         let tree = self.with_parser(|parser| parser.parse_query())?;
         Ok(Query { tree })
+    }
+
+    /// The expression of a column's DEFAULT: a NOT NULL after it is the column's.
+    pub(crate) fn default_expression(&mut self) -> Result<Expression> {
+        let mark = self.mark();
+        let dialect = RedshiftDialect {
+            not_null_is_test: false,
+        };
+        let tree = Box::new(self.with_dialect(&dialect, |parser| parser.parse_expr())?);
+        Ok(Expression {
+            tree,
+            text: self.text_from(mark).to_owned(),
+        })
     }
 
     /// An expression, up to where it ends.

@@ -323,7 +323,9 @@ fn column(
             cursor.name()?;
         }
         match cursor.word()?.as_str() {
-            "default" if column.default.is_none() => column.default = Some(cursor.expression()?),
+            "default" if column.default.is_none() => {
+                column.default = Some(cursor.default_expression()?)
+            }
             "default" => return Err(twice("default values", &name, table)),
             "identity" => {
                 set_identity(&mut column, identity(cursor, false)?, table)?;

@@ -8,6 +8,8 @@ pub mod query;
 mod redact;
 mod refused;
 pub mod session;
+#[cfg(test)]
+mod tests;
 
 pub use copy::Copy;
 pub use create_table::{ColumnDefinition, CreateTable};

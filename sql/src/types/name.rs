@@ -63,6 +63,30 @@ impl SqlType {
         Ok(ty)
     }
 
+    /// Gives the catalog's name, as a cast names its column: `int4`, `varchar`.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Boolean => "bool",
+            Self::SmallInt => "int2",
+            Self::Integer => "int4",
+            Self::BigInt => "int8",
+            Self::Decimal { .. } => "numeric",
+            Self::Real => "float4",
+            Self::Double => "float8",
+            Self::Char(_) => "bpchar",
+            Self::Varchar(_) => "varchar",
+            Self::Date => "date",
+            Self::Time => "time",
+            Self::Timestamp => "timestamp",
+            Self::TimestampTz => "timestamptz",
+            Self::Varbyte(_) => "varbyte",
+            Self::Super => "super",
+            Self::Oid => "oid",
+            Self::Name => "name",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// Gives the name Redshift shows, as `character varying(25)`.
     pub fn display(self) -> String {
         match self {

@@ -4,7 +4,11 @@ mod cast;
 pub(super) mod column_name;
 mod count_star;
 mod date_part;
+mod decode;
 mod niladic;
+mod operator;
+mod order_by;
+pub(super) mod output_name;
 mod set_operator;
 mod top;
 
@@ -20,6 +24,12 @@ pub(super) fn apply(part: &mut impl VisitMut) -> Result<HashMap<String, usize>> 
         ControlFlow::Continue(()) => Ok(rewriter.positions),
         ControlFlow::Break(error) => Err(error),
     }
+}
+
+/// Applies every rewrite to a whole query.
+pub(super) fn apply_to_query(query: &mut Query) -> Result<HashMap<String, usize>> {
+    output_name::rewrite(query);
+    apply(query)
 }
 
 #[derive(Default)]
@@ -48,6 +58,7 @@ impl VisitorMut for Rewriter {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        order_by::rewrite(query);
         flow(top::rewrite(query).and_then(|()| set_operator::rewrite(&mut query.body)))
     }
 
@@ -77,7 +88,8 @@ impl VisitorMut for Rewriter {
         niladic::rewrite(expr);
         count_star::rewrite(expr);
         date_part::rewrite(expr);
-        ControlFlow::Continue(())
+        decode::rewrite(expr);
+        flow(operator::rewrite(expr))
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
