@@ -23,23 +23,23 @@ endpoint = f"http://127.0.0.1:{s3_port}"
 s3 = boto3.client(
     "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key=SECRET
 )
-s3.create_bucket(Bucket="b")
+s3.create_bucket(Bucket="bucket")
 text = lambda first: "".join(f"{n}|name {n}\n" for n in range(first, first + 1000)).encode()
-s3.put_object(Bucket="b", Key="plain/part-0", Body=text(0))
-s3.put_object(Bucket="b", Key="plain/part-1", Body=text(1000))
-s3.put_object(Bucket="b", Key="gz/part-0.gz", Body=gzip.compress(text(0)) + gzip.compress(text(1000)))
-s3.put_object(Bucket="b", Key="bz/part-0.bz2", Body=bz2.compress(text(0)))
+s3.put_object(Bucket="bucket", Key="plain/part-0", Body=text(0))
+s3.put_object(Bucket="bucket", Key="plain/part-1", Body=text(1000))
+s3.put_object(Bucket="bucket", Key="gz/part-0.gz", Body=gzip.compress(text(0)) + gzip.compress(text(1000)))
+s3.put_object(Bucket="bucket", Key="bz/part-0.bz2", Body=bz2.compress(text(0)))
 manifest = {
     "entries": [
-        {"url": "s3://b/plain/part-1", "mandatory": True},
-        {"url": "s3://b/not-there", "mandatory": False},
+        {"url": "s3://bucket/plain/part-1", "mandatory": True},
+        {"url": "s3://bucket/not-there", "mandatory": False},
     ]
 }
-s3.put_object(Bucket="b", Key="m/optional", Body=json.dumps(manifest).encode())
+s3.put_object(Bucket="bucket", Key="m/optional", Body=json.dumps(manifest).encode())
 manifest["entries"][1]["mandatory"] = True
-s3.put_object(Bucket="b", Key="m/mandatory", Body=json.dumps(manifest).encode())
-manifest = {"entries": [{"url": "s3://b/plain/part-1", "mandatory": True, "meta": {"content_length": 3}}]}
-s3.put_object(Bucket="b", Key="m/length", Body=json.dumps(manifest).encode())
+s3.put_object(Bucket="bucket", Key="m/mandatory", Body=json.dumps(manifest).encode())
+manifest = {"entries": [{"url": "s3://bucket/plain/part-1", "mandatory": True, "meta": {"content_length": 3}}]}
+s3.put_object(Bucket="bucket", Key="m/length", Body=json.dumps(manifest).encode())
 
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
@@ -80,12 +80,12 @@ try:
         connection.execute("DROP TABLE t")
 
     two, one, second = (2000, 1999000), (1000, 499500), (1000, 1499500)
-    load(f"'s3://b/plain/part' {keys}", two)
-    load(f"'s3://b/plain/part-1' {credentials}", second)
-    load(f"'s3://b/plain/' {role} REGION 'us-east-1'", two)
-    load(f"'s3://b/gz/' {role} GZIP", two)
-    load(f"'s3://b/bz/' {role} BZIP2", one)
-    load(f"'s3://b/m/optional' {keys} MANIFEST", second)
+    load(f"'s3://bucket/plain/part' {keys}", two)
+    load(f"'s3://bucket/plain/part-1' {credentials}", second)
+    load(f"'s3://bucket/plain/' {role} REGION 'us-east-1'", two)
+    load(f"'s3://bucket/gz/' {role} GZIP", two)
+    load(f"'s3://bucket/bz/' {role} BZIP2", one)
+    load(f"'s3://bucket/m/optional' {keys} MANIFEST", second)
 
     connection.execute("CREATE TABLE t (id INTEGER, name VARCHAR(20))")
 
@@ -99,9 +99,9 @@ try:
             for word in words:
                 assert word in shown, (word, shown)
 
-    refuse(f"'s3://b/m/mandatory' {keys} MANIFEST", "not-there")
-    refuse(f"'s3://b/m/length' {keys} MANIFEST", "part-1")
-    refuse(f"'s3://b/nothing/' {keys}", "nothing/")
+    refuse(f"'s3://bucket/m/mandatory' {keys} MANIFEST", "not-there")
+    refuse(f"'s3://bucket/m/length' {keys} MANIFEST", "part-1")
+    refuse(f"'s3://bucket/nothing/' {keys}", "nothing/")
     refuse(f"'s3://no-such-bucket/x' {keys}", "no-such-bucket")
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
     shown = str(connection.execute("SELECT * FROM stl_query").fetchall())

@@ -35,7 +35,9 @@ impl ExpressionFilter {
         columns.dedup();
         // A dictionary's entries may be tested with a null among them, whatever the column promises.
         let fields = table.project(&columns)?.fields;
-        let nullable = fields.iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let nullable = fields
+            .iter()
+            .map(|field| field.as_ref().clone().with_nullable(true));
         let schema = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
         let expression = move_columns(expression, |index| columns.binary_search(&index).ok())?;
         Ok(Self {

@@ -274,13 +274,31 @@ pub fn session_functions(
     add(
         "col_description",
         &[2],
-        string,
+        string.clone(),
         Arc::new(move |args| {
             let column = match args.get(1) {
                 Some(Arg::Int(column)) => u32::try_from(*column).unwrap_or(u32::MAX),
                 _ => u32::MAX,
             };
             Ok(description(&shared, args, column))
+        }),
+    );
+    add(
+        "pg_encoding_to_char",
+        &[1],
+        string.clone(),
+        Arc::new(|args| Ok(encoding_name(args))),
+    );
+    // Arrays of the catalogs are kept as text.
+    add(
+        "array_to_string",
+        &[2, 3],
+        string,
+        Arc::new(|args| {
+            Ok(match args.first() {
+                Some(Arg::Text(array)) => text(array.clone()),
+                _ => ScalarValue::Utf8View(None),
+            })
         }),
     );
     let shared = ctx.clone();
@@ -316,6 +334,17 @@ fn current_setting(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
         Ok(value) => Ok(text(value)),
         Err(_) if missing_ok => Ok(ScalarValue::Utf8View(None)),
         Err(error) => Err(refuse(error)),
+    }
+}
+
+/// PostgreSQL's number of the one encoding.
+const UTF8: i64 = 6;
+
+fn encoding_name(args: &[Arg]) -> ScalarValue {
+    match args.first() {
+        Some(Arg::Int(UTF8)) => text("UTF8"),
+        Some(Arg::Int(_)) => text(""),
+        _ => ScalarValue::Utf8View(None),
     }
 }
 

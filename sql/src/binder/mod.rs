@@ -78,18 +78,6 @@ pub fn bind_query(
     bind_tree(names, query.tree.as_ref().clone(), parameters, &[])
 }
 
-/// Gives the column names a client shall see for a bound query: two may be equal, and an expression without a
-/// name is `?column?`. The plan's own names are unique but need not be these.
-pub fn output_names(query: &Query, plan: &LogicalPlan) -> Vec<String> {
-    let fields: Vec<String> = plan
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| field.name().clone())
-        .collect();
-    rewrite::output_name::names(&query.tree, &fields)
-}
-
 /// Binds an expression without columns (a DEFAULT, a VALUES cell, an EXECUTE argument).
 pub fn bind_constant(names: &dyn Names, expression: &Expression) -> Result<Expr> {
     let mut tree = expression.tree.as_ref().clone();
@@ -161,7 +149,7 @@ fn bind_tree(
 ) -> Result<LogicalPlan> {
     stacker::grow(STACK_BYTES, || {
         let mut context = Context::new(names);
-        context.positions = rewrite::apply_to_query(&mut tree)?;
+        context.positions = rewrite::apply(&mut tree)?;
         for (name, source) in targets {
             context
                 .targets

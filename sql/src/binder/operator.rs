@@ -37,9 +37,19 @@ impl Operators {
 }
 
 /// Tells whether these are the arguments of `count(*)`.
-#[expect(deprecated, reason = "the engine hands the star to planners as this expression")]
+#[expect(
+    deprecated,
+    reason = "the engine hands the star to planners as this expression"
+)]
 fn is_star(args: &[Expr]) -> bool {
-    args.is_empty() || matches!(args, [Expr::Wildcard { qualifier: None, .. }])
+    args.is_empty()
+        || matches!(
+            args,
+            [Expr::Wildcard {
+                qualifier: None,
+                ..
+            }]
+        )
 }
 
 /// The name a client sees for `count(*)`, so far as nothing else names it.
@@ -93,10 +103,7 @@ impl ExprPlanner for Operators {
         Ok(PlannerResult::Planned(planned))
     }
 
-    fn plan_aggregate(
-        &self,
-        raw: RawAggregateExpr,
-    ) -> Result<PlannerResult<RawAggregateExpr>> {
+    fn plan_aggregate(&self, raw: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
         if raw.func.name() != "count" || !is_star(&raw.args) {
             return Ok(PlannerResult::Original(raw));
         }

@@ -356,6 +356,11 @@ fn clients_see_the_names_of_redshift() {
             panic!("not a query")
         };
         let plan = bind_query(&Fixed::new(), &query, &[]).expect(text);
-        assert_eq!(output_names(&query, &plan), expected, "{text}");
+        let fields = plan.schema().fields();
+        let names: Vec<_> = fields
+            .iter()
+            .map(|field| shown_name(field.name()))
+            .collect();
+        assert_eq!(names, expected, "{text}");
     }
 }

@@ -3,6 +3,7 @@
 //! The engine wants names unique within a list; Redshift does not. A name that is not gets a suffix after [`UNIQUE`],
 //! which [`shown`] takes away again wherever a name leaves the plan.
 
+use crate::types::SqlType;
 use sqlparser::ast::{Expr, Ident, Select, SelectItem};
 use std::collections::HashSet;
 
@@ -37,7 +38,7 @@ pub(super) fn rewrite(select: &mut Select) {
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let repeats = !seen.insert(expr.to_string());
-                if is_column(expr) && !repeats {
+                if is_column(expr) && !repeats && !has_star {
                     continue;
                 }
                 let mut alias = name(expr).unwrap_or_else(|| NAMELESS.to_owned());
@@ -93,15 +94,15 @@ fn name(expr: &Expr) -> Option<String> {
             expr, data_type, ..
         } => {
             return name(expr).or_else(|| {
-                let ty = data_type.to_string().to_lowercase();
-                let ty = ty.split(['(', ' ']).next().unwrap_or_default();
-                Some(internal_type(ty).to_owned())
+                let ty = SqlType::parse(&data_type.to_string().to_lowercase()).ok()?;
+                Some(ty.short_name().to_owned())
             });
         }
         Expr::Case { else_result, .. } => {
             let other = else_result.as_deref().filter(|other| is_column(other));
             return other.and_then(name).or_else(|| Some("case".to_owned()));
         }
+        Expr::Exists { .. } => "exists",
         Expr::Extract { .. } => "date_part",
         Expr::Substring { .. } => "substring",
         Expr::Position { .. } => "position",
@@ -113,22 +114,6 @@ fn name(expr: &Expr) -> Option<String> {
         _ => return None,
     };
     Some(known.to_owned())
-}
-
-/// Gives the catalog's name of a type.
-fn internal_type(name: &str) -> &str {
-    match name {
-        "smallint" => "int2",
-        "int" | "integer" => "int4",
-        "bigint" => "int8",
-        "real" => "float4",
-        "double" | "float" => "float8",
-        "decimal" | "dec" => "numeric",
-        "boolean" => "bool",
-        "character" | "char" | "nchar" => "bpchar",
-        "text" | "nvarchar" => "varchar",
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,11 @@
 
 mod cast;
 pub(super) mod column_name;
-mod count_star;
 mod date_part;
 mod decode;
 mod niladic;
 mod operator;
 mod order_by;
-pub(super) mod output_name;
 mod set_operator;
 mod top;
 
@@ -24,12 +22,6 @@ pub(super) fn apply(part: &mut impl VisitMut) -> Result<HashMap<String, usize>> 
         ControlFlow::Continue(()) => Ok(rewriter.positions),
         ControlFlow::Break(error) => Err(error),
     }
-}
-
-/// Applies every rewrite to a whole query.
-pub(super) fn apply_to_query(query: &mut Query) -> Result<HashMap<String, usize>> {
-    output_name::rewrite(query);
-    apply(query)
 }
 
 #[derive(Default)]
@@ -86,7 +78,6 @@ impl VisitorMut for Rewriter {
             self.nested += 1;
         }
         niladic::rewrite(expr);
-        count_star::rewrite(expr);
         date_part::rewrite(expr);
         decode::rewrite(expr);
         flow(operator::rewrite(expr))
