@@ -203,6 +203,10 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
     })
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the certificate is the operator's file, read once at the start"
+)]
 fn certificate(config: &Config, server: &Server) -> Result<Certificate> {
     let read = |path: &PathBuf| {
         std::fs::read(path).with_context(|| format!("could not read \"{}\"", path.display()))

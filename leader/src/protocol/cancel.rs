@@ -2,6 +2,7 @@
 
 use crate::session::CancelHandle;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Secrets have four bytes before protocol 3.2.
@@ -34,8 +35,8 @@ impl Registry {
         loop {
             state.last_pid = state.last_pid.checked_add(1).unwrap_or(1);
             let pid = state.last_pid;
-            if !state.open.contains_key(&pid) {
-                state.open.insert(pid, (secret.clone(), None));
+            if let Entry::Vacant(free) = state.open.entry(pid) {
+                free.insert((secret.clone(), None));
                 return Admission {
                     registry: self.clone(),
                     pid,

@@ -2,6 +2,8 @@
 //!
 //! They are made anew for each statement with their values inside, so a plan that holds one needs no session.
 
+mod catalog;
+
 use super::context::LastStatements;
 use crate::access::check;
 use crate::catalog::name::Relation;
@@ -76,8 +78,13 @@ impl ScalarUDFImpl for SessionFunction {
         &self.signature
     }
 
-    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
-        Ok(self.returns.clone())
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        // `::regclass` and its like give the oid of a name, and the name of an oid.
+        let is_text = arguments.first().is_some_and(DataType::is_string);
+        Ok(match self.name.starts_with("reg") && is_text {
+            true => DataType::Int64,
+            false => self.returns.clone(),
+        })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -97,14 +104,18 @@ impl ScalarUDFImpl for SessionFunction {
                 .iter()
                 .map(|array| cell(array, row))
                 .collect::<Result<Vec<_>>>()?;
-            values.push((self.body)(&cells)?);
+            let value = (self.body)(&cells)?;
+            values.push(match value.is_null() {
+                true => ScalarValue::try_new_null(args.return_field.data_type())?,
+                false => value,
+            });
         }
         match (is_constant, values.pop()) {
             (true, Some(value)) => Ok(ColumnarValue::Scalar(value)),
             (_, last) => {
                 values.extend(last);
                 let array = match values.is_empty() {
-                    true => arrow::array::new_empty_array(&self.returns),
+                    true => arrow::array::new_empty_array(args.return_field.data_type()),
                     false => ScalarValue::iter_to_array(values)?,
                 };
                 Ok(ColumnarValue::Array(array))
@@ -274,31 +285,13 @@ pub fn session_functions(
     add(
         "col_description",
         &[2],
-        string.clone(),
+        string,
         Arc::new(move |args| {
             let column = match args.get(1) {
                 Some(Arg::Int(column)) => u32::try_from(*column).unwrap_or(u32::MAX),
                 _ => u32::MAX,
             };
             Ok(description(&shared, args, column))
-        }),
-    );
-    add(
-        "pg_encoding_to_char",
-        &[1],
-        string.clone(),
-        Arc::new(|args| Ok(encoding_name(args))),
-    );
-    // Arrays of the catalogs are kept as text.
-    add(
-        "array_to_string",
-        &[2, 3],
-        string,
-        Arc::new(|args| {
-            Ok(match args.first() {
-                Some(Arg::Text(array)) => text(array.clone()),
-                _ => ScalarValue::Utf8View(None),
-            })
         }),
     );
     let shared = ctx.clone();
@@ -322,6 +315,7 @@ pub fn session_functions(
         DataType::Boolean,
         Arc::new(move |args| has_database_privilege(&shared, args)),
     );
+    catalog::add_all(ctx, &mut add);
     functions
 }
 
@@ -334,17 +328,6 @@ fn current_setting(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
         Ok(value) => Ok(text(value)),
         Err(_) if missing_ok => Ok(ScalarValue::Utf8View(None)),
         Err(error) => Err(refuse(error)),
-    }
-}
-
-/// PostgreSQL's number of the one encoding.
-const UTF8: i64 = 6;
-
-fn encoding_name(args: &[Arg]) -> ScalarValue {
-    match args.first() {
-        Some(Arg::Int(UTF8)) => text("UTF8"),
-        Some(Arg::Int(_)) => text(""),
-        _ => ScalarValue::Utf8View(None),
     }
 }
 

@@ -153,12 +153,12 @@ mod tests {
 
     #[test]
     fn names_are_unique_within_the_plan_alone() {
-        assert_eq!(names("1, 2"), ["?column?", "?column?\01"]);
-        assert_eq!(names("a, a"), ["a", "a\01"]);
-        assert_eq!(names("1 AS a, 2 AS a"), ["a", "a\01"]);
-        assert_eq!(names("*, count(*)"), ["*", "count\01"]);
-        assert_eq!(names("sum, sum(b)"), ["sum", "sum\01"]);
-        assert_eq!(shown("?column?\01"), "?column?");
+        assert_eq!(names("1, 2"), ["?column?", "?column?\u{0}1"]);
+        assert_eq!(names("a, a"), ["a", "a\u{0}1"]);
+        assert_eq!(names("1 AS a, 2 AS a"), ["a", "a\u{0}1"]);
+        assert_eq!(names("*, count(*)"), ["*", "count\u{0}1"]);
+        assert_eq!(names("sum, sum(b)"), ["sum", "sum\u{0}1"]);
+        assert_eq!(shown("?column?\u{0}1"), "?column?");
         assert_eq!(shown("plain"), "plain");
     }
 }
