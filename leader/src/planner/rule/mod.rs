@@ -1,6 +1,7 @@
 //! One file per optimizer rule of ours, each removable by a setting.
 
 pub mod build_side;
+pub mod catalog_lookup;
 pub mod colocated_join_mode;
 pub mod colocated_subset_join;
 mod distribution;
