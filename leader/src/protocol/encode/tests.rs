@@ -283,7 +283,7 @@ fn dates_and_times() {
         SqlType::Date,
         Date32Array::from(vec![-719_529]),
         "0002-12-31 BC",
-        &[255, 244, 217, 226],
+        &[255, 244, 218, 138],
     );
     check(
         SqlType::Time,
@@ -330,7 +330,7 @@ fn dates_and_times() {
         SqlType::Unknown,
         IntervalMonthDayNanoArray::from(vec![interval]),
         "1 year 2 mons 3 days 04:05:06",
-        &[0, 0, 0, 3, 108, 141, 18, 128, 0, 0, 0, 3, 0, 0, 0, 14],
+        &[0, 0, 0, 3, 108, 139, 192, 128, 0, 0, 0, 3, 0, 0, 0, 14],
     );
 }
 

@@ -33,11 +33,11 @@ pub(super) fn rewrite(select: &mut Select) {
         _ => None,
     });
     let mut taken: HashSet<String> = columns.collect();
-    let mut seen = HashSet::new();
+    let (mut seen, mut aliases) = (HashSet::new(), HashSet::new());
     for (index, item) in select.projection.iter_mut().enumerate() {
         match item {
             SelectItem::UnnamedExpr(expr) => {
-                let repeats = !seen.insert(expr.to_string());
+                let repeats = is_column(expr) && !seen.insert(name(expr));
                 if is_column(expr) && !repeats && !has_star {
                     continue;
                 }
@@ -52,7 +52,7 @@ pub(super) fn rewrite(select: &mut Select) {
             }
             SelectItem::ExprWithAlias { alias, .. } => {
                 let name = folded(alias);
-                if !seen.insert(format!("{UNIQUE}{name}")) {
+                if !aliases.insert(name.clone()) {
                     *alias = Ident::with_quote('"', unique(&name, index));
                 }
             }
