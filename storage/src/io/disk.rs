@@ -97,7 +97,7 @@ impl Disk {
         self.ensure_dir(parent)?;
         match DirBuilder::new().mode(0o700).create(whole) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(failed("create", whole, error));
+                Err(failed("create", whole, error))
             }
             _ => self.sync_whole(parent),
         }

@@ -607,7 +607,7 @@ impl RowFilter for EvenLength {
         let texts = columns[0].as_string_view();
         Ok(BooleanBuffer::collect_bool(rows, |row| {
             match texts.is_valid(row) {
-                true => texts.value(row).len() % 2 == 0,
+                true => texts.value(row).len().is_multiple_of(2),
                 false => self.null_passes,
             }
         }))
