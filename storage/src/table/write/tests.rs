@@ -1,7 +1,7 @@
 //! What a writer refuses before anything is written, and what it wrote read back.
 
 use super::*;
-use crate::io::Memory;
+use crate::io::{BlockStore, Fault, Faulty, Memory};
 use crate::schema::{ColumnLayout, ColumnType, EncodingName, SortKey};
 use crate::store::{Commit, StoreOptions};
 use crate::table::delete::write_masks;
@@ -190,7 +190,7 @@ fn rows(layout: &TableLayout, numbers: &[i64]) -> RecordBatch {
     RecordBatch::try_new(layout.arrow_schema(), columns.collect()).unwrap()
 }
 
-fn open(io: Arc<Memory>) -> Arc<Store> {
+fn open(io: Arc<dyn BlockStore>) -> Arc<Store> {
     let options = StoreOptions {
         dir: PathBuf::from("test"),
         cache_bytes: 64 << 20,
@@ -201,7 +201,7 @@ fn open(io: Arc<Memory>) -> Arc<Store> {
 }
 
 fn store_with(layout: &TableLayout) -> Arc<Store> {
-    let store = open(Arc::default());
+    let store = open(Arc::new(Memory::default()));
     make_table(&store, layout);
     store
 }
@@ -218,20 +218,31 @@ fn make_table(store: &Store, layout: &TableLayout) {
 
 /// Writes the rows `numbers` in batches, in one commit.
 fn insert(store: &Arc<Store>, layout: &Arc<TableLayout>, numbers: &[i64], buffer_bytes: usize) {
+    try_insert(store, layout, numbers, buffer_bytes).unwrap();
+}
+
+fn try_insert(
+    store: &Arc<Store>,
+    layout: &Arc<TableLayout>,
+    numbers: &[i64],
+    buffer_bytes: usize,
+) -> Result<()> {
     let mut writer = SliceWriter::new(store, ID, SliceId(0), Arc::clone(layout), buffer_bytes);
     for part in numbers.chunks(1_000) {
-        writer.write(rows(layout, part)).unwrap();
+        writer.write(rows(layout, part))?;
     }
     assert_eq!(writer.rows(), numbers.len() as u64);
-    let added = writer.finish().unwrap();
-    let base = store.read_view().version;
-    store
-        .commit(Commit {
-            added,
-            base,
-            ..Commit::default()
-        })
-        .unwrap();
+    let added = writer.finish()?;
+    let commit = Commit {
+        added: added.clone(),
+        base: store.read_view().version,
+        ..Commit::default()
+    };
+    let committed = store.commit(commit);
+    if committed.is_err() {
+        store.discard(&added, &[]);
+    }
+    committed.map(drop)
 }
 
 /// Reads the whole table: one batch per row group.
@@ -348,7 +359,7 @@ fn deleted_rows_do_not_come_back() {
 fn what_follows_the_sorted_region_stays_sorted() {
     let layout = all_types(SortKey::Compound(vec![0]));
     let io: Arc<Memory> = Arc::default();
-    let mut store = open(Arc::clone(&io));
+    let mut store = open(io.clone());
     make_table(&store, &layout);
     let part = |from: i64, to: i64| (from..to).collect::<Vec<_>>();
     // Each tells whether it extends the sorted region; the last key is whole, so an equal one may.
@@ -363,7 +374,7 @@ fn what_follows_the_sorted_region_stays_sorted() {
     for (numbers, sorted) in steps {
         // What is known of the region must survive a replay of the log.
         drop(store);
-        store = open(Arc::clone(&io));
+        store = open(io.clone());
         insert(&store, &layout, &numbers, 2 << 20);
         let table = store.table(ID).unwrap();
         let newest = table.row_groups.iter().map(|group| &group.record);
@@ -371,4 +382,40 @@ fn what_follows_the_sorted_region_stays_sorted() {
         assert_eq!(newest.sorted, sorted, "{:?}", numbers.first());
     }
     store.close().unwrap();
+}
+
+#[test]
+fn a_device_full_at_any_step_of_a_write_loses_and_leaves_nothing() {
+    let layout = all_types(SortKey::Compound(vec![0]));
+    let numbers: Vec<i64> = (0..3_000).collect();
+    let run = |at: usize| {
+        let io = Arc::new(Memory::default());
+        let faulty = Arc::new(Faulty::new(io.clone(), at, Fault::Full));
+        let store = open(faulty.clone());
+        make_table(&store, &layout);
+        let made = faulty.steps();
+        let written = try_insert(&store, &layout, &numbers, 256 << 10);
+        (io, store, written, made..faulty.steps())
+    };
+    let (_, _, written, steps) = run(usize::MAX);
+    written.unwrap();
+    let (mut refused, mut stopped) = (0, 0);
+    for at in steps {
+        let (io, store, written, _) = run(at);
+        match written.unwrap_err() {
+            Error::DiskFull { .. } => {
+                refused += 1;
+                let files = io.list(&name::table_dir(SliceId(0), ID)).unwrap();
+                assert!(files.is_empty(), "step {at} left {files:?}");
+                insert(&store, &layout, &numbers, 256 << 10);
+                let found = scan(&store, &layout);
+                let found: Vec<i64> = found.iter().flat_map(numbers_of).collect();
+                assert_eq!(found, numbers, "step {at}");
+            }
+            // The sync of the log is the one step after which nothing is sure.
+            Error::LogStopped => stopped += 1,
+            other => panic!("step {at}: {other}"),
+        }
+    }
+    assert!(refused > 2 && stopped == 1, "{refused} {stopped}");
 }
