@@ -21,8 +21,8 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use workspace::Workspace;
@@ -122,24 +122,30 @@ pub(super) fn run(demo: Demo) -> Result<ExitCode> {
         let canceled = Arc::new(AtomicBool::new(false));
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let verdict = OnceLock::new();
         let show = async {
             let right = show(&demo, &server, address, &login, &workspace, &canceled).await?;
+            verdict.get_or_init(|| right);
             if !demo.exit {
                 invite(address, &password, demo.data.is_none())?;
                 std::future::pending::<()>().await;
             }
-            anyhow::Ok(right)
+            anyhow::Ok(())
         };
-        let mut right = Ok(true);
+        let mut shown = Ok(());
         tokio::select! {
-            shown = Box::pin(show) => right = shown,
+            ended = Box::pin(show) => shown = ended,
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         canceled.store(true, Ordering::Relaxed);
         stop.cancel();
         serving.await?;
-        right
+        shown?;
+        match verdict.get() {
+            Some(right) => Ok(*right),
+            None => bail!("the demo was stopped before its answers were checked"),
+        }
     });
     server.stop()?;
     Ok(match outcome? {
