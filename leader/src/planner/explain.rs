@@ -194,10 +194,7 @@ fn measured(plan: &Arc<dyn ExecutionPlan>) -> String {
         count("blocks"),
         count("blocks_pruned"),
     ) {
-        text.push_str(&format!(
-            " (blocks read {read} of {} (pruned {pruned}))",
-            read + pruned
-        ));
+        text.push_str(&format!(" (blocks read {read} of {all} (pruned {pruned}))",));
     }
     text
 }
