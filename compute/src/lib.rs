@@ -2,11 +2,11 @@
 
 #[cfg(test)]
 mod fixture;
-pub mod node;
 pub mod load;
 pub mod write;
 pub mod scan;
 pub mod format;
+pub mod node;
 pub mod object;
 pub mod distribution;
 pub mod resource;

@@ -1,12 +1,12 @@
 //! The language: Redshift SQL text and names in, bound logical plans out.
 
 pub mod binder;
-pub mod error;
-pub mod function;
-pub mod parser;
-pub mod sqlstate;
 pub mod statement;
+pub mod function;
 pub mod types;
+pub mod parser;
+pub mod error;
+pub mod sqlstate;
 
 pub use error::{Error, Result};
 pub use sqlstate::SqlState;

@@ -2,7 +2,7 @@
 
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
-use crate::parser::Cursor;
+use crate::parser::cursor::Cursor;
 use crate::sqlstate::SqlState;
 
 /// `COPY table [(columns)] FROM 'source' authorization [options]`.

@@ -3,7 +3,7 @@
 use super::query::{Expression, Query};
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
-use crate::parser::Cursor;
+use crate::parser::cursor::Cursor;
 use crate::sqlstate::SqlState;
 use crate::types::SqlType;
 use sqlparser::tokenizer::Token;

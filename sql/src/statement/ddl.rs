@@ -3,7 +3,7 @@
 use super::query::Query;
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
-use crate::parser::Cursor;
+use crate::parser::cursor::Cursor;
 use sqlparser::tokenizer::Token;
 
 /// `DROP kind [IF EXISTS] name, ... [CASCADE | RESTRICT]`.

@@ -13,25 +13,14 @@ mod tests;
 
 pub use copy::Copy;
 pub use create_table::{ColumnDefinition, CreateTable};
+pub use crate::parser::tree::ObjectName;
 pub use query::Query;
 pub use redact::redacted;
 
 use crate::error::{Error, Result};
-use crate::parser::{Cursor, Source};
+use crate::parser::cursor::Cursor;
+use crate::parser::source::Source;
 use sqlparser::tokenizer::Token;
-
-/// A name of one to three parts, folded to lower case unless quoted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ObjectName {
-    /// `database` in `database.schema.name`.
-    pub database: Option<String>,
-    /// `schema` in `schema.name`.
-    pub schema: Option<String>,
-    /// The last part.
-    pub name: String,
-    /// Character position in the statement text, counting from 1; 0 if unknown.
-    pub position: usize,
-}
 
 /// A statement with the text it was parsed from.
 #[derive(Clone, Debug)]

@@ -3,22 +3,10 @@
 use super::create_table::{CreateTableAs, TableAttributes};
 use super::{ObjectName, Statement, dml};
 use crate::error::{Error, Result};
-use crate::parser::Cursor;
+pub use crate::parser::tree::{Expression, Query};
+
+use crate::parser::cursor::Cursor;
 use sqlparser::ast::{ObjectNamePart, SetExpr};
-
-/// A query expression.
-#[derive(Clone, Debug)]
-pub struct Query {
-    pub(crate) tree: Box<sqlparser::ast::Query>,
-}
-
-/// A scalar expression.
-#[derive(Clone, Debug)]
-pub struct Expression {
-    pub(crate) tree: Box<sqlparser::ast::Expr>,
-    /// Its text as the user wrote it, for catalogs.
-    pub text: String,
-}
 
 impl Query {
     /// Parses a text that is one query, as a view's text in the catalog.
@@ -37,7 +25,7 @@ impl Query {
 impl Expression {
     /// Parses a text that is one expression, as a DEFAULT in the catalog.
     pub fn parse(text: &str) -> Result<Self> {
-        let source = crate::parser::Source::new(text)?;
+        let source = crate::parser::source::Source::new(text)?;
         let mut statements = source.statements();
         let [cursor] = statements.as_mut_slice() else {
             return Err(Error::syntax("the text is not an expression", None));

@@ -1,6 +1,6 @@
 //! Masks secrets in a statement's text, for logs and system tables.
 
-use crate::parser::Source;
+use crate::parser::source::Source;
 use sqlparser::tokenizer::Token;
 
 /// Words after which a string literal is a secret.

@@ -1,7 +1,7 @@
 //! Statements Redshift has and this server does not yet: refused by name, with what to do instead.
 
 use crate::error::Error;
-use crate::parser::Cursor;
+use crate::parser::cursor::Cursor;
 
 /// First words of the statement, its name, and the way out. The longest match of the table wins.
 const REFUSED: &[(&[&str], &str, &str)] = &[

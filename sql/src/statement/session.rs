@@ -3,7 +3,7 @@
 use super::query::Expression;
 use super::{Parsed, Statement};
 use crate::error::{Error, Result};
-use crate::parser::Cursor;
+use crate::parser::cursor::Cursor;
 use crate::sqlstate::SqlState;
 use sqlparser::tokenizer::Token;
 

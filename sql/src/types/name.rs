@@ -2,7 +2,8 @@
 
 use super::{CHAR_MAX, SqlType, VARBYTE_DEFAULT, VARBYTE_MAX, VARCHAR_DEFAULT, VARCHAR_MAX};
 use crate::error::{Error, Result};
-use crate::parser::{Cursor, Source};
+use crate::parser::cursor::Cursor;
+use crate::parser::source::Source;
 use crate::sqlstate::SqlState;
 use sqlparser::tokenizer::Token;
 

@@ -1,0 +1,106 @@
+//! Redshift's words and operators, on top of PostgreSQL's.
+
+use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
+use std::any::TypeId;
+
+/// Redshift's words and operators, on top of PostgreSQL's.
+#[derive(Debug)]
+pub(crate) struct RedshiftDialect {
+    /// Whether `x NOT NULL` tests for null, as in a query; after a column's DEFAULT it is a constraint.
+    pub(super) not_null_is_test: bool,
+}
+
+impl Dialect for RedshiftDialect {
+    fn dialect(&self) -> TypeId {
+        // Inherit what `sqlparser` does for PostgreSQL alone, such as OPERATOR(pg_catalog.~), which psql sends.
+        TypeId::of::<PostgreSqlDialect>()
+    }
+    fn identifier_quote_style(&self, _identifier: &str) -> Option<char> {
+        Some('"')
+    }
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        ch == '"'
+    }
+    fn is_identifier_start(&self, ch: char) -> bool {
+        ch.is_alphabetic() || ch == '_' || ch == '#' || !ch.is_ascii()
+    }
+    fn is_identifier_part(&self, ch: char) -> bool {
+        self.is_identifier_start(ch) || ch.is_ascii_digit() || ch == '$'
+    }
+    fn is_reserved_for_identifier(&self, word: Keyword) -> bool {
+        PostgreSqlDialect {}.is_reserved_for_identifier(word)
+    }
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        let ends_default = match &parser.peek_token_ref().token {
+            Token::Word(word) => matches!(word.keyword, Keyword::NOT | Keyword::COLLATE),
+            _ => false,
+        };
+        if ends_default && !self.not_null_is_test {
+            return Some(Ok(self.prec_unknown()));
+        }
+        PostgreSqlDialect {}.get_next_precedence(parser)
+    }
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        PostgreSqlDialect {}.prec_value(precedence)
+    }
+    fn supports_filter_during_aggregation(&self) -> bool {
+        true
+    }
+    fn supports_group_by_expr(&self) -> bool {
+        true
+    }
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+    fn allow_extract_single_quotes(&self) -> bool {
+        true
+    }
+    fn supports_bitwise_shift_operators(&self) -> bool {
+        true
+    }
+    fn supports_nested_comments(&self) -> bool {
+        true
+    }
+    fn supports_string_escape_constant(&self) -> bool {
+        true
+    }
+    fn supports_string_literal_backslash_escape(&self) -> bool {
+        true
+    }
+    fn supports_notnull_operator(&self) -> bool {
+        self.not_null_is_test
+    }
+    fn supports_interval_options(&self) -> bool {
+        true
+    }
+    fn convert_type_before_value(&self) -> bool {
+        true
+    }
+    fn supports_top_before_distinct(&self) -> bool {
+        true
+    }
+    fn supports_connect_by(&self) -> bool {
+        true
+    }
+    fn supports_select_wildcard_exclude(&self) -> bool {
+        true
+    }
+    fn supports_select_exclude(&self) -> bool {
+        true
+    }
+    fn supports_select_wildcard_with_alias(&self) -> bool {
+        true
+    }
+    fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
+    fn supports_array_typedef_with_brackets(&self) -> bool {
+        true
+    }
+    fn supports_within_after_array_aggregation(&self) -> bool {
+        true
+    }
+}

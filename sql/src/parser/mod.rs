@@ -1,0 +1,25 @@
+//! The token cursor every statement parses with.
+//!
+//! Tokens come from `sqlparser`, with two changes: string literals are unescaped here, by Redshift's rules, and
+//! every location is rewritten to line 1 with the column equal to the character position in the whole text. So
+//! the position in any error, of the parser or of the binder, is simply its column.
+
+
+pub(crate) mod cursor;
+pub(crate) mod dialect;
+mod literal;
+pub(crate) mod source;
+pub mod tree;
+
+/// The longest statement text Redshift takes: 16 MB.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The longest name, in bytes.
+pub const NAME_BYTES_MAX: usize = 127;
+/// How deep parentheses may nest.
+const NESTING_MAX: usize = 200;
+/// How many tokens one expression may have, which bounds the depth of a chain such as `a + b + c ...`.
+const CHAIN_TOKENS_MAX: usize = 6_000;
+/// How deep the expression parser may recurse; each nesting costs it a few levels.
+const RECURSION_MAX: usize = 1_000;
+/// Stack for the recursive parser: about 30 KB for each level of [`NESTING_MAX`] in an unoptimized build.
+const STACK_BYTES: usize = 64 * 1024 * 1024;

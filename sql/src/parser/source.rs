@@ -1,0 +1,238 @@
+//! A text cut into tokens, and its statements told apart.
+
+use super::cursor::Cursor;
+use super::dialect::RedshiftDialect;
+use super::{CHAIN_TOKENS_MAX, NESTING_MAX, TEXT_BYTES_MAX};
+use crate::error::{Error, Result};
+use crate::sqlstate::SqlState;
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
+
+/// A text cut into tokens, comments and white space left out.
+pub(crate) struct Source<'a> {
+    pub(super) text: &'a str,
+    /// Tokens whose span is their character position in `text`.
+    pub(super) tokens: Vec<TokenWithSpan>,
+    /// Byte range of each token, as long as `tokens`.
+    pub(super) bytes: Vec<(usize, usize)>,
+}
+
+impl<'a> Source<'a> {
+    /// Cuts a text into tokens, within the documented bounds.
+    pub(crate) fn new(text: &'a str) -> Result<Self> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Error::new(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                format!("statement is too large: {} bytes", text.len()),
+            )
+            .with_detail("Statement too large. A statement may have 16777216 bytes.")
+            .with_hint("Load rows with COPY instead of INSERT"));
+        }
+        let dialect = RedshiftDialect {
+            not_null_is_test: true,
+        };
+        let mut walk = Walk::new(text);
+        let mut raw = Vec::new();
+        Tokenizer::new(&dialect, text)
+            .with_unescape(false)
+            .tokenize_with_location_into_buf(&mut raw)
+            .map_err(|error| {
+                let (_, character) = walk.to(error.location);
+                token_error(&error.message).at(character + 1)
+            })?;
+        let mut tokens: Vec<TokenWithSpan> = Vec::with_capacity(raw.len());
+        let mut bytes: Vec<(usize, usize)> = Vec::with_capacity(raw.len());
+        let mut newline = false;
+        for TokenWithSpan { token, span } in raw {
+            let (start, start_character) = walk.to(span.start);
+            let (end, end_character) = walk.to(span.end);
+            match token {
+                Token::Whitespace(_) => {
+                    newline |= text
+                        .get(start..end)
+                        .is_some_and(|space| space.contains('\n'));
+                }
+                Token::EOF => {}
+                Token::SingleQuotedString(second)
+                    if newline
+                        && matches!(
+                            tokens.last(),
+                            Some(TokenWithSpan {
+                                token: Token::SingleQuotedString(_),
+                                ..
+                            })
+                        ) =>
+                {
+                    // 'a' newline 'b' is one literal, as in the SQL standard.
+                    if let Some(TokenWithSpan {
+                        token: Token::SingleQuotedString(first),
+                        ..
+                    }) = tokens.last_mut()
+                    {
+                        first.push_str(&second);
+                    }
+                    if let Some(last) = bytes.last_mut() {
+                        *last = (last.0, end);
+                    }
+                    newline = false;
+                }
+                token => {
+                    let place = |character: usize| Location::new(1, character as u64 + 1);
+                    let span = Span::new(place(start_character), place(end_character));
+                    tokens.push(TokenWithSpan { token, span });
+                    bytes.push((start, end));
+                    newline = false;
+                }
+            }
+        }
+        let source = Self {
+            text,
+            tokens,
+            bytes,
+        };
+        source.ensure_bounds()?;
+        Ok(source)
+    }
+
+    /// Refuses what would nest so deep that working on the syntax tree would need an unbounded stack.
+    fn ensure_bounds(&self) -> Result<()> {
+        let (mut depth, mut chains) = (0usize, vec![0usize]);
+        for (idx, token) in self.tokens.iter().enumerate() {
+            match token.token {
+                Token::LParen | Token::LBracket | Token::LBrace => {
+                    depth += 1;
+                    chains.push(0);
+                }
+                Token::RParen | Token::RBracket | Token::RBrace => {
+                    depth = depth.saturating_sub(1);
+                    if chains.len() > 1 {
+                        chains.pop();
+                    }
+                }
+                Token::Comma | Token::SemiColon => {
+                    if let Some(chain) = chains.last_mut() {
+                        *chain = 0;
+                    }
+                }
+                _ => {
+                    if let Some(chain) = chains.last_mut() {
+                        *chain += 1;
+                    }
+                }
+            }
+            let long = chains.last().is_some_and(|chain| *chain > CHAIN_TOKENS_MAX);
+            if depth > NESTING_MAX || long {
+                let what = if long {
+                    "has too many operators"
+                } else {
+                    "is nested too deeply"
+                };
+                return Err(Error::new(
+                    SqlState::STATEMENT_TOO_COMPLEX,
+                    format!("expression {what}"),
+                )
+                .with_detail(format!(
+                    "An expression may nest {NESTING_MAX} deep and have {CHAIN_TOKENS_MAX} words."
+                ))
+                .with_hint("Put the values into a temporary table and join it")
+                .at(self.character(idx) + 1));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives one cursor per statement; the semicolons are left out.
+    pub(crate) fn statements(&self) -> Vec<Cursor<'_>> {
+        let mut cursors = Vec::new();
+        let mut begin = 0;
+        for (idx, token) in self.tokens.iter().enumerate() {
+            if token.token == Token::SemiColon {
+                cursors.push(Cursor {
+                    source: self,
+                    begin,
+                    at: begin,
+                    end: idx,
+                });
+                begin = idx + 1;
+            }
+        }
+        if begin < self.tokens.len() {
+            cursors.push(Cursor {
+                source: self,
+                begin,
+                at: begin,
+                end: self.tokens.len(),
+            });
+        }
+        cursors
+    }
+
+    /// Every token with its byte range.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = (&Token, (usize, usize))> {
+        self.tokens
+            .iter()
+            .map(|token| &token.token)
+            .zip(self.bytes.iter().copied())
+    }
+
+    pub(super) fn character(&self, idx: usize) -> usize {
+        match self.tokens.get(idx) {
+            Some(token) => (token.span.start.column as usize).saturating_sub(1),
+            None => self.text.chars().count(),
+        }
+    }
+}
+
+/// Finds byte and character offsets of increasing locations in one pass over the text.
+struct Walk<'a> {
+    chars: std::str::Chars<'a>,
+    line: u64,
+    column: u64,
+    byte: usize,
+    character: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            chars: text.chars(),
+            line: 1,
+            column: 1,
+            byte: 0,
+            character: 0,
+        }
+    }
+
+    fn to(&mut self, location: Location) -> (usize, usize) {
+        while (self.line, self.column) < (location.line, location.column) {
+            let Some(ch) = self.chars.next() else { break };
+            if ch == '\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
+            self.byte += ch.len_utf8();
+            self.character += 1;
+        }
+        (self.byte, self.character)
+    }
+}
+
+fn token_error(message: &str) -> Error {
+    let lower = message.to_lowercase();
+    if lower.contains("unterminated") {
+        let what = if lower.contains("string") || lower.contains("dollar") {
+            "unterminated quoted string"
+        } else if lower.contains("comment") {
+            "unterminated comment"
+        } else {
+            "unterminated quoted identifier"
+        };
+        return Error::syntax(what, None);
+    }
+    if lower.contains("close delimiter") || lower.contains("unexpected eof") {
+        return Error::syntax("unterminated quoted identifier or comment", None);
+    }
+    Error::syntax("syntax error in the text of the statement", None)
+        .with_detail(format!("The text cannot be cut into words: {lower}."))
+}
