@@ -35,7 +35,10 @@ pub(super) enum Verdict {
 pub(super) fn judge(number: usize, scale: f64, ours: &Rows) -> Verdict {
     if scale == 1.0 {
         return match published(number) {
-            Some(theirs) => verdict(difference(ours, &theirs, ROUNDING_PUBLISHED)),
+            Some(theirs) => {
+                let ours = as_published(number, ours);
+                verdict(difference(&ours, &theirs, ROUNDING_PUBLISHED))
+            }
             None => Verdict::Unknown,
         };
     }
@@ -165,6 +168,17 @@ fn line(row: &[Option<String>]) -> String {
         .map(|cell| cell.as_deref().unwrap_or("NULL").trim())
         .collect();
     cells.join("|")
+}
+
+/// Gives our answer as it was published: the keys of Q11 (`ps_partkey`) came without their last two digits.
+fn as_published(number: usize, ours: &Rows) -> Rows {
+    let mut ours = ours.clone();
+    if number == 11 {
+        for key in ours.iter_mut().filter_map(|row| row.first_mut()?.as_mut()) {
+            key.truncate(key.len().saturating_sub(2));
+        }
+    }
+    ours
 }
 
 /// Gives the published answer of a query at scale 1, as the generator's crate carries it.
