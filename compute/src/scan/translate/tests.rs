@@ -2,6 +2,7 @@ use super::*;
 use blueshift_storage::{ColumnLayout, ColumnType, EncodingName, SortKey};
 use datafusion::common::DFSchema;
 use datafusion::physical_expr::expressions::{case, lit};
+use datafusion::physical_expr::simplifier::PhysicalExprSimplifier;
 use datafusion::physical_plan::joins::SeededRandomState;
 use datafusion::prelude::SessionContext;
 
@@ -32,7 +33,9 @@ fn physical(layout: &TableLayout, predicate: &str) -> TestResult<Arc<dyn Physica
     let schema = DFSchema::try_from(layout.arrow_schema())?;
     let session = SessionContext::new();
     let expression = session.parse_sql_expr(predicate, &schema)?;
-    Ok(session.create_physical_expr(expression, &schema)?)
+    let expression = session.create_physical_expr(expression, &schema)?;
+    // The optimizer leaves no cast of a constant.
+    Ok(PhysicalExprSimplifier::new(&layout.arrow_schema()).simplify(expression)?)
 }
 
 fn check(predicate: &str, expected: &str) -> TestResult {
