@@ -105,7 +105,12 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.names.aggregate_function(&function_name(name))
+        match function_name(name).as_str() {
+            "listagg" => self.names.aggregate_function("string_agg"),
+            // Redshift has neither; LISTAGG is its word for the first.
+            "string_agg" | "array_agg" => None,
+            name => self.names.aggregate_function(name),
+        }
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {

@@ -130,7 +130,72 @@ fn from_arrow(error: &ArrowError) -> Error {
     }
 }
 
+/// Redshift's name of an arrow type in a message.
+fn type_shown(arrow: &str) -> &str {
+    match arrow.split(['(', ' ']).next().unwrap_or(arrow) {
+        "Int16" => "smallint",
+        "Int32" => "integer",
+        "Int64" => "bigint",
+        "Float32" => "real",
+        "Float64" => "double precision",
+        "Decimal128" | "Decimal256" => "numeric",
+        "Date32" => "date",
+        "Timestamp" => "timestamp",
+        "Time64" => "time",
+        "Boolean" => "boolean",
+        other => other,
+    }
+}
+
+/// Text that is not a value of a type, or a number that a type cannot hold.
+fn from_cast(message: &str) -> Option<Error> {
+    let text = between(message, "Cannot cast string '", "' to value of ")
+        .or_else(|| between(message, "Cannot cast value '", "' to value of "))
+        .or_else(|| between(message, "Error parsing timestamp from '", "'"));
+    if let Some(text) = text {
+        let ty = match between(message, "' to value of ", " type") {
+            Some(arrow) => type_shown(arrow),
+            None => "timestamp",
+        };
+        let whole = matches!(ty, "smallint" | "integer" | "bigint");
+        let digits = text.trim().trim_start_matches(['-', '+']);
+        if whole && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(Error::new(
+                SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+                format!("value \"{text}\" is out of range for type {ty}"),
+            ));
+        }
+        let code = match ty {
+            "date" | "time" | "timestamp" => SqlState::INVALID_DATETIME_FORMAT,
+            _ => SqlState::INVALID_TEXT_REPRESENTATION,
+        };
+        let message = format!("invalid input syntax for type {ty}: \"{text}\"");
+        return Some(Error::new(code, message));
+    }
+    if message.contains("too large to store in a Decimal") {
+        let error = Error::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            "numeric field overflow",
+        );
+        return Some(error.with_hint("Cast to a DECIMAL of more digits"));
+    }
+    let ty = type_shown(
+        message
+            .split_once("Can't cast value ")?
+            .1
+            .split_once(" to type ")?
+            .1,
+    );
+    Some(Error::new(
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        format!("{ty} out of range"),
+    ))
+}
+
 fn from_execution(message: &str) -> Error {
+    if let Some(error) = from_cast(message) {
+        return error;
+    }
     let lower = message.to_lowercase();
     let code = if lower.contains("divide by zero") {
         return Error::new(SqlState::DIVISION_BY_ZERO, "division by zero");

@@ -4,7 +4,7 @@ use super::Names;
 use super::context::external;
 use crate::error::Error;
 use arrow_schema::DataType;
-use datafusion_common::{DFSchema, Result};
+use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, WindowFunction};
 use datafusion_expr::planner::{
     ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawWindowExpr,
@@ -69,6 +69,25 @@ fn call(
     }
 }
 
+/// The type of a whole number; a constant that fits is an INTEGER.
+fn integer_type(expr: &Expr, ty: DataType) -> DataType {
+    match expr {
+        Expr::Literal(ScalarValue::Int64(Some(value)), _) if i32::try_from(*value).is_ok() => {
+            DataType::Int32
+        }
+        _ => ty,
+    }
+}
+
+/// Arithmetic of INTEGER: done in BIGINT, where it cannot overflow, and checked on the way back.
+fn checked(left: Expr, operator: Operator, right: Expr) -> Expr {
+    let wide = |expr| cast(expr, DataType::Int64);
+    cast(
+        binary_expr(wide(left), operator, wide(right)),
+        DataType::Int32,
+    )
+}
+
 impl ExprPlanner for Operators {
     fn plan_binary_op(
         &self,
@@ -78,6 +97,9 @@ impl ExprPlanner for Operators {
         let operator = match expr.op {
             BinaryOperator::Plus => Operator::Plus,
             BinaryOperator::Minus => Operator::Minus,
+            BinaryOperator::Multiply => Operator::Multiply,
+            BinaryOperator::Divide => Operator::Divide,
+            BinaryOperator::Modulo => Operator::Modulo,
             _ => return Ok(PlannerResult::Original(expr)),
         };
         let types = (expr.left.get_type(schema), expr.right.get_type(schema));
@@ -86,14 +108,26 @@ impl ExprPlanner for Operators {
         };
         let days = |expr: Expr| cast(expr, DataType::Int32);
         let planned = match (left, operator, right) {
+            (left, _, right) if left.is_integer() && right.is_integer() => {
+                let left = integer_type(&expr.left, left);
+                let right = integer_type(&expr.right, right);
+                match (left, right) {
+                    (DataType::Int16 | DataType::Int32, DataType::Int16 | DataType::Int32) => {
+                        checked(expr.left, operator, expr.right)
+                    }
+                    _ => return Ok(PlannerResult::Original(expr)),
+                }
+            }
             // Whole days, as Redshift counts them.
             (DataType::Date32, Operator::Minus, DataType::Date32) => {
                 binary_expr(days(expr.left), operator, days(expr.right))
             }
-            (DataType::Date32, _, right) if right.is_integer() => cast(
-                binary_expr(days(expr.left), operator, days(expr.right)),
-                DataType::Date32,
-            ),
+            (DataType::Date32, Operator::Plus | Operator::Minus, right) if right.is_integer() => {
+                cast(
+                    binary_expr(days(expr.left), operator, days(expr.right)),
+                    DataType::Date32,
+                )
+            }
             (left, Operator::Plus, DataType::Date32) if left.is_integer() => cast(
                 binary_expr(days(expr.left), operator, days(expr.right)),
                 DataType::Date32,

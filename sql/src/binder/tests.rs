@@ -364,3 +364,32 @@ fn clients_see_the_names_of_redshift() {
         assert_eq!(names, expected, "{text}");
     }
 }
+
+#[test]
+fn names_of_redshift_bind() {
+    for text in [
+        "SELECT mod(7, 3), 2 ^ 3, |/ 25.0, @ -5, ceiling(1.2), getdate(), sysdate",
+        "SELECT listagg(r_name, ',') WITHIN GROUP (ORDER BY r_regionkey) FROM region",
+        "SELECT regexp_replace(r_name, 'A', 'b') FROM region",
+        "SELECT cast(2.5 AS INT), 2.5::bigint, cast(r_regionkey + 0.5 AS INT) FROM region",
+    ] {
+        bind(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+    assert!(bind("SELECT string_agg(r_name, ',') FROM region").is_err());
+}
+
+#[test]
+fn integer_arithmetic_is_integer() {
+    let plan = bind(
+        "SELECT r_regionkey + 1, r_regionkey * r_regionkey, 7 / 2, 1 + 5000000000 FROM region",
+    )
+    .unwrap();
+    let types: Vec<_> = plan
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| SqlType::from_field(field))
+        .collect();
+    let int = SqlType::Integer;
+    assert_eq!(types, [int, int, int, SqlType::BigInt]);
+}

@@ -5,6 +5,7 @@ mod date;
 pub(crate) mod round_half;
 mod string;
 pub(crate) mod text_length;
+pub(crate) mod whole;
 
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         text_length::assign(),
         text_length::cut(),
         round_half::round(),
+        whole::whole(),
     ];
     functions.extend(string::functions());
     functions.extend(date::functions());
@@ -36,6 +38,7 @@ pub(crate) fn internal(name: &str) -> Option<Arc<ScalarUDF>> {
     match name {
         "blueshift_assign_text" => Some(text_length::assign()),
         "blueshift_cut" => Some(text_length::cut()),
+        "blueshift_whole" => Some(whole::whole()),
         "blueshift_round" => Some(round_half::round()),
         _ => None,
     }

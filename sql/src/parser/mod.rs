@@ -4,7 +4,6 @@
 //! every location is rewritten to line 1 with the column equal to the character position in the whole text. So
 //! the position in any error, of the parser or of the binder, is simply its column.
 
-
 pub(crate) mod cursor;
 pub(crate) mod dialect;
 mod literal;

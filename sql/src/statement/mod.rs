@@ -11,9 +11,9 @@ pub mod session;
 #[cfg(test)]
 mod tests;
 
+pub use crate::parser::tree::ObjectName;
 pub use copy::Copy;
 pub use create_table::{ColumnDefinition, CreateTable};
-pub use crate::parser::tree::ObjectName;
 pub use query::Query;
 pub use redact::redacted;
 

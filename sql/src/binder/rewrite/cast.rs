@@ -37,6 +37,11 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
         *expr = call(name, vec![(**inner).clone()]);
         return Ok(());
     }
+    if is_integer(data_type) && may_have_fraction(inner) {
+        let value = std::mem::replace(inner.as_mut(), Expr::Value(Value::Null.into()));
+        **inner = call("blueshift_whole", vec![value]);
+        return Ok(());
+    }
     let (length, ty) = match data_type {
         DataType::Varchar(Some(_))
         | DataType::CharacterVarying(Some(_))
@@ -56,4 +61,22 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     let cast = std::mem::replace(expr, Expr::Value(Value::Null.into()));
     *expr = call("blueshift_cut", vec![cast, length]);
     Ok(())
+}
+
+fn is_integer(ty: &DataType) -> bool {
+    matches!(
+        SqlType::parse(&ty.to_string().to_lowercase()),
+        Ok(SqlType::SmallInt | SqlType::Integer | SqlType::BigInt)
+    )
+}
+
+/// Constants without a fraction, and parameters, whose type is the cast's, need no rounding.
+fn may_have_fraction(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(digits, _) => !digits.bytes().all(|byte| byte.is_ascii_digit()),
+            _ => false,
+        },
+        _ => true,
+    }
 }

@@ -8,6 +8,7 @@ mod niladic;
 mod operator;
 mod order_by;
 mod set_operator;
+mod synonym;
 mod top;
 
 use crate::error::{Error, Result};
@@ -80,6 +81,7 @@ impl VisitorMut for Rewriter {
         niladic::rewrite(expr);
         date_part::rewrite(expr);
         decode::rewrite(expr);
+        synonym::rewrite(expr);
         flow(operator::rewrite(expr))
     }
 
