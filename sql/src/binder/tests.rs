@@ -393,3 +393,87 @@ fn integer_arithmetic_is_integer() {
     let int = SqlType::Integer;
     assert_eq!(types, [int, int, int, SqlType::BigInt]);
 }
+
+/// Runs a query without tables and gives its rows as one text.
+fn answer(text: &str) -> std::result::Result<String, crate::Error> {
+    let plan = bind(text)?;
+    let runtime = datafusion::execution::runtime_env::RuntimeEnv::default();
+    let state = datafusion::execution::SessionStateBuilder::new()
+        .with_default_features()
+        .with_runtime_env(Arc::new(runtime))
+        .build();
+    let run = async {
+        let context = datafusion::prelude::SessionContext::new_with_state(state);
+        context.execute_logical_plan(plan).await?.collect().await
+    };
+    let batches = stacker::grow(STACK_BYTES, || {
+        arrow::util::pretty::pretty_format_batches(
+            &block_on(run).map_err(|engine| from_engine(&engine))?,
+        )
+        .map(|table| table.to_string())
+        .map_err(|error| from_engine(&error.into()))
+    })?;
+    let row = batches.lines().nth(3).unwrap_or_default();
+    Ok(row
+        .split('|')
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(" ")
+        .trim()
+        .to_owned())
+}
+
+/// Runs a future that never waits.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
+#[test]
+fn constants_have_redshifts_answers() {
+    for (text, expected) in [
+        (
+            "SELECT cast(2.5 AS INT), cast(-2.5 AS INT), '7'::int, 2.5::float8::int, true::int",
+            "3 -3 7 2 1",
+        ),
+        (
+            "SELECT 7 / 2, -7 / 2, mod(7, 3), 7 % 3, 2 ^ 3, |/ 25.0, @ -5, 100000 * 3",
+            "3 -3 1 1 8.0 5.0 5 300000",
+        ),
+        (
+            "SELECT regexp_replace('aaa', 'a', 'b'), date_part_year(date '2026-05-17')",
+            "bbb 2026",
+        ),
+        (
+            "SELECT getdate() IS NULL, sysdate > '2020-01-01'",
+            "false true",
+        ),
+    ] {
+        match answer(text) {
+            Ok(found) => assert_eq!(found, expected, "{text}"),
+            Err(error) => panic!("{text}: {error}"),
+        }
+    }
+    for (text, code) in [
+        (
+            "SELECT 2147483647 + 1",
+            crate::SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        ),
+        ("SELECT 1 / 0", crate::SqlState::DIVISION_BY_ZERO),
+        (
+            "SELECT 'x'::int",
+            crate::SqlState::INVALID_TEXT_REPRESENTATION,
+        ),
+        ("SELECT 'x'::date", crate::SqlState::INVALID_DATETIME_FORMAT),
+    ] {
+        match answer(text) {
+            Ok(found) => panic!("{text}: {found}"),
+            Err(error) => assert_eq!(error.code, code, "{text}: {error}"),
+        }
+    }
+}
