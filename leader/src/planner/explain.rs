@@ -4,12 +4,14 @@
 //! cooperative yielding) print nothing of their own; the tag of a join tells what they do to its sides. Costs are
 //! units of Redshift's examples: a hundredth per row scanned, one per row of anything else at most.
 
-use crate::planner::estimate::{Estimate, physical};
+mod expression;
+
+use crate::planner::estimate::physical;
+use crate::planner::rule::colocated_join_mode;
 use blueshift_compute::distribution::Distribution;
 use blueshift_compute::scan::SliceScanExec;
 use datafusion::common::JoinType;
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr_common::physical_expr::fmt_sql;
+use datafusion::physical_expr::window::WindowExpr;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::filter::FilterExec;
@@ -20,7 +22,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
-use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{ExecutionPlan, Partitioning, displayable};
 use std::sync::Arc;
@@ -38,7 +40,7 @@ pub fn text(plan: &Arc<dyn ExecutionPlan>, analyze: bool, verbose: bool) -> Vec<
         analyze,
         tag: tag(plan),
     };
-    printer.print(plan, 0);
+    printer.print(plan, &Place::default());
     let mut lines = printer.lines;
     if crossed(plan) {
         lines.push(
@@ -85,76 +87,120 @@ struct Printer {
 struct Node {
     title: String,
     details: Vec<String>,
+    /// What rows must hold to come out.
+    filters: Vec<String>,
     cost: (f64, f64),
 }
 
+impl Node {
+    fn new(title: impl Into<String>, details: Vec<String>, cost: (f64, f64)) -> Self {
+        Self {
+            title: title.into(),
+            details,
+            filters: Vec::new(),
+            cost,
+        }
+    }
+}
+
+/// Where in the tree printing is, and what the nodes passed without a line of their own leave to the next one.
+#[derive(Clone, Default)]
+struct Place<'a> {
+    depth: usize,
+    /// A line for the limit was printed, and nothing since that it is not about.
+    limited: bool,
+    /// Something other than a limit was printed, or rows are gathered already.
+    inside: bool,
+    /// Conditions of filters above, which the next line tells.
+    filters: Vec<String>,
+    /// The topmost of those filters: its rows are those of the line.
+    filter: Option<&'a Arc<dyn ExecutionPlan>>,
+    /// Nanoseconds spent above without a line.
+    time: usize,
+}
+
 impl Printer {
-    fn print(&mut self, plan: &Arc<dyn ExecutionPlan>, depth: usize) {
-        let estimate = physical::estimate(plan.as_ref());
-        let Some(node) = describe(plan) else {
-            let deeper = self.print_network(plan, depth, &estimate);
+    fn print<'a>(&mut self, plan: &'a Arc<dyn ExecutionPlan>, place: &Place<'a>) {
+        let mut place = place.clone();
+        let limits = plan.fetch().is_some() || is_limit(plan);
+        if limits && !place.limited {
+            let cost = cost_of(plan);
+            let node = Node::new("Limit", Vec::new(), (cost, cost));
+            self.node(place.depth, &node, plan, &actual(rows_of(plan), None));
+            place.depth += 1;
+            place.limited = true;
+        }
+        if let Some(key) = gathered_by(plan, place.inside || self.tag == "LD") {
+            self.gather(plan, &mut place, key);
+        }
+        let Some(mut node) = describe(plan) else {
+            if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+                let text = expression::text(filter.predicate(), filter.input());
+                place.filters.push(format!("({text})"));
+                place.filter = place.filter.or(Some(plan));
+            }
+            place.time += nanoseconds(plan, "elapsed_compute");
             plan.children()
                 .into_iter()
-                .for_each(|child| self.print(child, deeper));
+                .for_each(|child| self.print(child, &place));
             return;
         };
-        self.node(depth, &node, &estimate, plan);
+        node.filters.append(&mut place.filters);
+        let shown = place.filter.unwrap_or(plan);
         let join = plan.downcast_ref::<HashJoinExec>();
+        let own = match join {
+            Some(_) => nanoseconds(plan, "join_time"),
+            None => nanoseconds(plan, "elapsed_compute"),
+        };
+        let mut measured = actual(rows_of(shown), Some(own + place.time));
+        measured.push_str(&blocks(plan));
+        self.node(place.depth, &node, shown, &measured);
+        let below = |deeper: usize| Place {
+            depth: place.depth + deeper,
+            limited: place.limited && plan.downcast_ref::<SortExec>().is_some(),
+            inside: true,
+            ..Place::default()
+        };
         match (join, plan.children().as_slice()) {
             // The outer side first, the inner, hashed one below it.
             (Some(_), [build, probe]) => {
-                self.print(probe, depth + 1);
-                let inner = physical::estimate(build.as_ref());
+                self.print(probe, &below(1));
                 let total = cost_of(build);
-                let hash = Node {
-                    title: "Hash".to_owned(),
-                    details: Vec::new(),
-                    cost: (total, total),
-                };
-                self.node(depth + 1, &hash, &inner, build);
-                self.print(build, depth + 2);
+                let hash = Node::new("Hash", Vec::new(), (total, total));
+                let measured = actual(rows_of(build), Some(nanoseconds(plan, "build_time")));
+                self.node(place.depth + 1, &hash, build, &measured);
+                self.print(build, &below(2));
             }
             (_, children) => children
                 .iter()
-                .for_each(|child| self.print(child, depth + 1)),
+                .for_each(|child| self.print(child, &below(1))),
         }
     }
 
-    /// A merge gathers sorted rows at the leader.
-    fn print_network(
-        &mut self,
-        plan: &Arc<dyn ExecutionPlan>,
-        depth: usize,
-        estimate: &Estimate,
-    ) -> usize {
-        let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() else {
-            return depth;
-        };
+    /// Sorted rows are merged at the leader.
+    fn gather(&mut self, plan: &Arc<dyn ExecutionPlan>, place: &mut Place<'_>, key: String) {
         let cost = cost_of(plan);
-        let details = vec![format!("Merge Key: {}", sort_key(merge.expr().iter()))];
-        let node = Node {
-            title: "Merge".to_owned(),
-            details,
-            cost: (cost, cost),
+        let merge = Node::new("Merge", vec![format!("Merge Key: {key}")], (cost, cost));
+        let spent = match plan.downcast_ref::<SortPreservingMergeExec>() {
+            Some(_) => nanoseconds(plan, "elapsed_compute"),
+            None => 0,
         };
-        self.node(depth, &node, estimate, plan);
-        let details = vec!["Send to Leader".to_owned()];
-        let node = Node {
-            title: "Network".to_owned(),
-            details,
-            cost: (cost, cost),
+        let measured = actual(rows_of(plan), Some(spent + place.time));
+        self.node(place.depth, &merge, plan, &measured);
+        let network = Node::new("Network", vec!["Send to Leader".to_owned()], (cost, cost));
+        let sent = match plan.downcast_ref::<SortPreservingMergeExec>() {
+            Some(merge) => rows_of(merge.input()),
+            None => rows_of(plan),
         };
-        self.node(depth + 1, &node, estimate, plan);
-        depth + 2
+        self.node(place.depth + 1, &network, plan, &actual(sent, None));
+        place.depth += 2;
+        place.inside = true;
+        place.limited = true;
+        place.time = 0;
     }
 
-    fn node(
-        &mut self,
-        depth: usize,
-        node: &Node,
-        estimate: &Estimate,
-        plan: &Arc<dyn ExecutionPlan>,
-    ) {
+    fn node(&mut self, depth: usize, node: &Node, plan: &Arc<dyn ExecutionPlan>, measured: &str) {
+        let estimate = physical::estimate(plan.as_ref());
         let arrow = if depth == 0 {
             String::new()
         } else {
@@ -170,33 +216,79 @@ impl Printer {
             estimate.width()
         );
         if self.analyze {
-            line.push_str(&measured(plan));
+            line.push_str(measured);
         }
         self.lines.push(line);
         let indent = " ".repeat(depth * 6 + 2);
         for detail in &node.details {
             self.lines.push(format!("{indent}{detail}"));
         }
+        if !node.filters.is_empty() {
+            let text = expression::all(&node.filters);
+            self.lines.push(format!("{indent}Filter: {text}"));
+        }
     }
 }
 
-/// What a node measured: rows, time, and for a scan its blocks.
-fn measured(plan: &Arc<dyn ExecutionPlan>) -> String {
-    let Some(metrics) = plan.metrics() else {
-        return String::new();
-    };
-    let rows = metrics.output_rows().unwrap_or(0);
-    let milliseconds = metrics.elapsed_compute().unwrap_or(0) as f64 / 1e6;
-    let mut text = format!(" (actual rows={rows} time={milliseconds:.3} ms)");
+fn is_limit(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.downcast_ref::<GlobalLimitExec>().is_some()
+        || plan.downcast_ref::<LocalLimitExec>().is_some()
+}
+
+/// What rows are merged by on their way to the leader, if this node is where they leave the slices in order. A sort on
+/// a single slice at the top is one too: its rows go the same way.
+fn gathered_by(plan: &Arc<dyn ExecutionPlan>, inside: bool) -> Option<String> {
+    if let Some(sort) = plan.downcast_ref::<SortExec>() {
+        return (!inside).then(|| expression::sort_key(sort.expr().iter(), sort.input()));
+    }
+    let merge = plan.downcast_ref::<SortPreservingMergeExec>()?;
+    let mut below = merge.input();
+    loop {
+        if let Some(sort) = below.downcast_ref::<SortExec>() {
+            return Some(expression::sort_key(sort.expr().iter(), sort.input()));
+        }
+        match below.children().as_slice() {
+            [child] if describe(below).is_none() => below = child,
+            _ => return Some(expression::sort_key(merge.expr().iter(), merge.input())),
+        }
+    }
+}
+
+fn rows_of(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    plan.metrics()
+        .and_then(|metrics| metrics.output_rows())
+        .unwrap_or(0)
+}
+
+/// The sum of a time over all partitions.
+fn nanoseconds(plan: &Arc<dyn ExecutionPlan>, name: &str) -> usize {
+    plan.metrics()
+        .and_then(|metrics| metrics.sum_by_name(name))
+        .map_or(0, |value| value.as_usize())
+}
+
+/// What a step really did: rows, and the time of all slices together.
+fn actual(rows: usize, nanoseconds: Option<usize>) -> String {
+    match nanoseconds {
+        Some(spent) => format!(" (actual rows={rows} time={:.3} ms)", spent as f64 / 1e6),
+        None => format!(" (actual rows={rows})"),
+    }
+}
+
+/// The blocks a scan read and pruned.
+fn blocks(plan: &Arc<dyn ExecutionPlan>) -> String {
+    let metrics = plan.metrics().unwrap_or_default();
     let count = |name: &str| metrics.sum_by_name(name).map(|value| value.as_usize());
-    if let (Some(read), Some(all), Some(pruned)) = (
+    match (
         count("blocks_read"),
         count("blocks"),
         count("blocks_pruned"),
     ) {
-        text.push_str(&format!(" (blocks read {read} of {all} (pruned {pruned}))",));
+        (Some(read), Some(all), Some(pruned)) => {
+            format!(" (blocks read {read} of {all} (pruned {pruned}))")
+        }
+        _ => String::new(),
     }
-    text
 }
 
 /// Says what a node is to a reader; `None` for those that only carry batches.
@@ -204,19 +296,17 @@ fn describe(plan: &Arc<dyn ExecutionPlan>) -> Option<Node> {
     let total = cost_of(plan);
     let start = plan.children().first().map_or(0.0, |child| cost_of(child));
     let node = |title: String, details: Vec<String>, start: f64| {
-        Some(Node {
-            title,
-            details,
-            cost: (start, total.max(start)),
-        })
+        Some(Node::new(title, details, (start, total.max(start))))
     };
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
         let kind = match join.join_type() {
             JoinType::Inner => "Hash Join",
-            JoinType::Left | JoinType::Right => "Hash Left Join",
+            // The hashed side, the engine's left one, is the inner one: the right one to a reader.
+            JoinType::Left => "Hash Right Join",
+            JoinType::Right => "Hash Left Join",
             JoinType::Full => "Hash Full Join",
             JoinType::LeftAnti | JoinType::RightAnti => "Hash Anti Join",
-            JoinType::LeftSemi | JoinType::RightSemi => "Hash Semi Join",
+            JoinType::LeftSemi | JoinType::RightSemi => "Hash IN Join",
             JoinType::LeftMark | JoinType::RightMark => "Hash Mark Join",
         };
         let conditions: Vec<_> = join
@@ -225,16 +315,16 @@ fn describe(plan: &Arc<dyn ExecutionPlan>) -> Option<Node> {
             .map(|(inner, outer)| {
                 format!(
                     "(\"outer\".{} = \"inner\".{})",
-                    fmt_sql(outer.as_ref()),
-                    fmt_sql(inner.as_ref())
+                    expression::text(outer, join.right()),
+                    expression::text(inner, join.left())
                 )
             })
             .collect();
-        let mut details = vec![format!("Hash Cond: {}", parenthesized(&conditions))];
+        let mut details = vec![format!("Hash Cond: {}", expression::all(&conditions))];
         if let Some(filter) = join.filter() {
             details.push(format!(
                 "Join Filter: ({})",
-                fmt_sql(filter.expression().as_ref())
+                expression::join_filter(filter, join.left(), join.right())
             ));
         }
         return node(format!("{kind} {}", motion(join)), details, start);
@@ -242,15 +332,17 @@ fn describe(plan: &Arc<dyn ExecutionPlan>) -> Option<Node> {
     if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
         let filter = join
             .filter()
-            .map(|f| format!("Join Filter: ({})", fmt_sql(f.expression().as_ref())));
+            .map(|filter| expression::join_filter(filter, join.left(), join.right()))
+            .map(|text| format!("Join Filter: ({text})"));
         return node(
-            "Nested Loop DS_BCAST_INNER".to_owned(),
+            format!("Nested Loop {}", collected(join.left())),
             filter.into_iter().collect(),
             0.0,
         );
     }
-    if plan.downcast_ref::<CrossJoinExec>().is_some() {
-        return node("Nested Loop DS_BCAST_INNER".to_owned(), Vec::new(), 0.0);
+    if let Some(join) = plan.downcast_ref::<CrossJoinExec>() {
+        let title = format!("Nested Loop {}", collected(join.left()));
+        return node(title, Vec::new(), 0.0);
     }
     if plan.downcast_ref::<SortMergeJoinExec>().is_some() {
         return node("Merge Join DS_DIST_NONE".to_owned(), Vec::new(), 0.0);
@@ -269,64 +361,55 @@ fn describe(plan: &Arc<dyn ExecutionPlan>) -> Option<Node> {
         return node(title.to_owned(), Vec::new(), start);
     }
     if let Some(sort) = plan.downcast_ref::<SortExec>() {
-        let mut details = vec![format!("Sort Key: {}", sort_key(sort.expr().iter()))];
-        if let Some(fetch) = sort.fetch() {
-            details.push(format!("Limit: {fetch}"));
-        }
-        return node("Sort".to_owned(), details, total);
+        let key = expression::sort_key(sort.expr().iter(), sort.input());
+        return node("Sort".to_owned(), vec![format!("Sort Key: {key}")], total);
     }
-    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        let detail = format!("Filter: ({})", fmt_sql(filter.predicate().as_ref()));
-        return node("Subquery Scan".to_owned(), vec![detail], 0.0);
-    }
-    if plan.downcast_ref::<GlobalLimitExec>().is_some()
-        || plan.downcast_ref::<LocalLimitExec>().is_some()
+    if plan.downcast_ref::<UnionExec>().is_some() || plan.downcast_ref::<InterleaveExec>().is_some()
     {
-        return node("Limit".to_owned(), Vec::new(), start);
-    }
-    if plan.downcast_ref::<UnionExec>().is_some() {
         return node("Append".to_owned(), Vec::new(), 0.0);
     }
-    if plan.downcast_ref::<WindowAggExec>().is_some()
-        || plan.downcast_ref::<BoundedWindowAggExec>().is_some()
-    {
-        return node("Window".to_owned(), Vec::new(), start);
+    let windows = match plan.downcast_ref::<WindowAggExec>() {
+        Some(window) => Some(window.window_expr()),
+        None => plan
+            .downcast_ref::<BoundedWindowAggExec>()
+            .map(BoundedWindowAggExec::window_expr),
+    };
+    if let Some(windows) = windows {
+        return node("Window".to_owned(), window_details(plan, windows), start);
     }
     if !plan.children().is_empty() {
         return None;
     }
-    match scan_name(plan) {
-        Some(table) => {
-            let filters = physical::pushed_filters(plan.as_ref());
-            let conditions: Vec<_> = filters
-                .iter()
-                .map(|filter| format!("({})", fmt_sql(filter.as_ref())))
-                .collect();
-            let details = match conditions.is_empty() {
-                true => Vec::new(),
-                false => vec![format!("Filter: {}", parenthesized(&conditions))],
-            };
-            node(format!("Seq Scan on {table}"), details, 0.0)
-        }
-        None => node("Result".to_owned(), Vec::new(), 0.0),
-    }
+    let Some(table) = scan_name(plan) else {
+        return node("Result".to_owned(), Vec::new(), 0.0);
+    };
+    let mut scan = node(format!("Seq Scan on {table}"), Vec::new(), 0.0)?;
+    scan.filters = physical::pushed_filters(plan.as_ref())
+        .iter()
+        .map(|filter| format!("({})", expression::text(filter, plan)))
+        .collect();
+    Some(scan)
 }
 
-fn parenthesized(conditions: &[String]) -> String {
-    match conditions {
-        [one] => one.clone(),
-        many => format!("({})", many.join(" AND ")),
+fn window_details(plan: &Arc<dyn ExecutionPlan>, windows: &[Arc<dyn WindowExpr>]) -> Vec<String> {
+    let mut details = Vec::new();
+    let children = plan.children();
+    let (Some(window), Some(input)) = (windows.first(), children.first()) else {
+        return details;
+    };
+    let partition: Vec<String> = window
+        .partition_by()
+        .iter()
+        .map(|expr| expression::text(expr, input))
+        .collect();
+    if !partition.is_empty() {
+        details.push(format!("Partition: {}", partition.join(", ")));
     }
-}
-
-fn sort_key<'a>(
-    exprs: impl Iterator<Item = &'a datafusion::physical_expr::PhysicalSortExpr>,
-) -> String {
-    let name = |expr: &Arc<dyn PhysicalExpr>| fmt_sql(expr.as_ref()).to_string();
-    exprs
-        .map(|item| name(&item.expr))
-        .collect::<Vec<_>>()
-        .join(", ")
+    if !window.order_by().is_empty() {
+        let order = expression::sort_key(window.order_by().iter(), input);
+        details.push(format!("Order: {order}"));
+    }
+    details
 }
 
 /// Tells what moves before a join.
@@ -340,7 +423,18 @@ fn motion(join: &HashJoinExec) -> &'static str {
             (true, true) => "DS_DIST_BOTH",
         },
         PartitionMode::CollectLeft if is_everywhere(join.left()) => "DS_DIST_ALL_NONE",
+        // One table for all slices, but each finds its matches among its own rows.
+        PartitionMode::CollectLeft if colocated_join_mode::lies_together(join) => "DS_DIST_NONE",
         PartitionMode::CollectLeft => "DS_BCAST_INNER",
+    }
+}
+
+/// Tells how an inner side that every slice needs as a whole gets there.
+fn collected(inner: &Arc<dyn ExecutionPlan>) -> &'static str {
+    if is_everywhere(inner) {
+        "DS_DIST_ALL_NONE"
+    } else {
+        "DS_BCAST_INNER"
     }
 }
 

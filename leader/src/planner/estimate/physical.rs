@@ -3,7 +3,9 @@
 use super::logical::comparison_of;
 use super::predicate::{self, Predicate, Term};
 use super::{ColumnEstimate, Estimate, JoinKey, ROWS_UNKNOWN};
+use blueshift_compute::scan::SliceScanExec;
 use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinSide, JoinType};
 use datafusion::physical_expr::expressions::{
@@ -62,6 +64,9 @@ fn fitted(mut estimate: Estimate, schema: &Schema) -> Estimate {
 
 fn of_leaf(plan: &dyn ExecutionPlan) -> Estimate {
     let schema = plan.schema();
+    if let Some(scan) = plan.downcast_ref::<SliceScanExec>() {
+        return of_scan(scan);
+    }
     let statistics = StatisticsContext::new().compute(plan, &StatisticsArgs::new());
     let table = match statistics {
         Ok(statistics) => Estimate::of_statistics(&schema, &statistics),
@@ -77,8 +82,30 @@ fn of_leaf(plan: &dyn ExecutionPlan) -> Estimate {
     )
 }
 
+/// A scan's conditions are on the table's columns, of which it may give but some.
+fn of_scan(scan: &SliceScanExec) -> Estimate {
+    let stored = scan.table();
+    let table = match stored.statistics() {
+        Some(statistics) => Estimate::of_statistics(&stored.schema, &statistics),
+        None => Estimate::unknown(&stored.schema, ROWS_UNKNOWN),
+    };
+    let filters = pushed_filters(scan);
+    let kept = match filters.is_empty() {
+        true => table,
+        false => predicate::filter(
+            table,
+            Predicate::And(filters.iter().map(translate).collect()),
+        ),
+    };
+    kept.project(scan.projection())
+}
+
 /// Lists the conditions a scan took over, without those the engine adds while it runs.
 pub fn pushed_filters(plan: &dyn ExecutionPlan) -> Vec<Arc<dyn PhysicalExpr>> {
+    if let Some(scan) = plan.downcast_ref::<SliceScanExec>() {
+        let known = scan.filters().iter().filter(|filter| !is_dynamic(filter));
+        return known.cloned().collect();
+    }
     let mut filters = Vec::new();
     let visited = plan.apply_expressions(&mut |expr| {
         let boolean = expr

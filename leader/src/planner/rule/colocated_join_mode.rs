@@ -6,6 +6,7 @@
 
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
 use std::sync::Arc;
@@ -29,6 +30,27 @@ pub(super) fn sides_lie_right(join: &HashJoinExec, partitions: usize) -> (bool, 
         // Both lie by keys, but each by another one.
         (Some(l), Some(r)) if l != r => (true, false),
         (l, r) => (l.is_some(), r.is_some()),
+    }
+}
+
+/// Tells whether rows that meet in a join lie on one slice, by all its keys or by some.
+pub(in crate::planner) fn lies_together(join: &HashJoinExec) -> bool {
+    let mut left = join.left();
+    while let Some(gathering) = left.downcast_ref::<CoalescePartitionsExec>() {
+        left = gathering.input();
+    }
+    let count = left.output_partitioning().partition_count();
+    let by = |plan: &Arc<dyn ExecutionPlan>, keys: Vec<Arc<dyn PhysicalExpr>>| {
+        let placed_by = placed_by(plan, count)?;
+        placed_by
+            .iter()
+            .map(|expr| key_position(plan, &keys, expr))
+            .collect::<Option<Vec<usize>>>()
+    };
+    let (left_keys, right_keys) = join.on().iter().cloned().unzip();
+    match (by(left, left_keys), by(join.right(), right_keys)) {
+        (Some(left), Some(right)) => left == right,
+        _ => false,
     }
 }
 
