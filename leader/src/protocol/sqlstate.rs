@@ -205,6 +205,9 @@ fn external(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Report {
 /// Finds the code of an engine error that has only its text, else `otherwise`.
 fn by_text(text: &str, otherwise: SqlState) -> Report {
     let line = first_line(text);
+    if let Some(error) = blueshift_sql::binder::cast_failure(&line) {
+        return Report::new(error.code, error.message);
+    }
     let lower = line.to_lowercase();
     let has = |part: &str| lower.contains(part);
     if has("divide by zero") || has("division by zero") {
@@ -326,7 +329,7 @@ mod tests {
                 "Cannot cast string 'x' to value of Int32 type".into(),
             )),
             SqlState::INVALID_TEXT_REPRESENTATION,
-            "Cannot cast string 'x' to value of Int32 type",
+            "invalid input syntax for type integer: \"x\"",
         );
         check(
             DataFusionError::ResourcesExhausted("pool".into()),

@@ -148,7 +148,7 @@ fn type_shown(arrow: &str) -> &str {
 }
 
 /// Text that is not a value of a type, or a number that a type cannot hold.
-fn from_cast(message: &str) -> Option<Error> {
+pub fn cast_failure(message: &str) -> Option<Error> {
     let text = between(message, "Cannot cast string '", "' to value of ")
         .or_else(|| between(message, "Cannot cast value '", "' to value of "))
         .or_else(|| between(message, "Error parsing timestamp from '", "'"));
@@ -193,7 +193,7 @@ fn from_cast(message: &str) -> Option<Error> {
 }
 
 fn from_execution(message: &str) -> Error {
-    if let Some(error) = from_cast(message) {
+    if let Some(error) = cast_failure(message) {
         return error;
     }
     let lower = message.to_lowercase();

@@ -10,7 +10,7 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 
-pub use error::{from_engine, nearest};
+pub use error::{cast_failure, from_engine, nearest};
 
 use crate::error::Result;
 use crate::statement::ObjectName;
