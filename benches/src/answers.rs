@@ -39,6 +39,17 @@ pub fn difference(ours: &Rows, theirs: &Rows) -> Option<String> {
     None
 }
 
+/// Gives our answer as it was published: the keys of Q11 (`ps_partkey`) came without their last two digits.
+pub fn as_published(query: u32, ours: &Rows) -> Vec<Vec<Option<String>>> {
+    let mut ours = ours.to_vec();
+    if query == 11 {
+        for key in ours.iter_mut().filter_map(|row| row.first_mut()?.as_mut()) {
+            key.truncate(key.len().saturating_sub(2));
+        }
+    }
+    ours
+}
+
 /// Gives the published answer of a query at scale 1, as the generator's crate carries it.
 pub fn published(query: u32) -> Option<Vec<Vec<Option<String>>>> {
     let text = tpchgen::q_and_a::answers_sf1::answer(i32::try_from(query).ok()?)?;

@@ -1,6 +1,6 @@
 //! The TPC-H suite: the 22 queries, and the load of lineitem.
 
-use crate::answers::{difference, published};
+use crate::answers::{as_published, difference, published};
 use crate::report::{Figures, best, print_queries};
 use crate::server::Server;
 use crate::{Options, client, data, peers};
@@ -120,7 +120,9 @@ pub async fn queries(options: &Options) -> Result<()> {
             }
         }
         let official = (options.scale == 1.0).then(|| published(*number)).flatten();
-        if let Some(text) = official.and_then(|official| difference(rows, &official)) {
+        if let Some(text) =
+            official.and_then(|official| difference(&as_published(*number, rows), &official))
+        {
             println!("{name} differs from the published answer: {text}");
             wrong += 1;
         }

@@ -161,6 +161,10 @@ impl Cluster {
     }
 
     /// Plans a query as the leader does.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "there is no binder in this crate"
+    )]
     pub(crate) fn plan(
         &self,
         session: &SessionContext,

@@ -30,7 +30,7 @@ impl Notice {
     }
 
     /// Makes a `NOTICE`: something was skipped, as IF EXISTS does.
-    pub fn notice(message: impl Into<String>) -> Self {
+    pub fn skipped(message: impl Into<String>) -> Self {
         let code = SqlState::SUCCESSFUL_COMPLETION;
         Self {
             severity: "NOTICE",

@@ -29,7 +29,7 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
     let committed = ctx.transaction.committed_catalog()?;
     if catalog.schema_named(name).is_some() || committed.schema_named(name).is_some() {
         if create.if_not_exists {
-            ctx.notices.push(Notice::notice(format!(
+            ctx.notices.push(Notice::skipped(format!(
                 "schema \"{name}\" already exists, skipping"
             )));
             return Ok(Body::done("CREATE SCHEMA"));

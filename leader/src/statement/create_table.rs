@@ -151,7 +151,7 @@ pub async fn reserve_name(
         return Ok(true);
     }
     if if_not_exists {
-        ctx.notices.push(Notice::notice(format!(
+        ctx.notices.push(Notice::skipped(format!(
             "relation \"{name}\" already exists, skipping"
         )));
         return Ok(false);
@@ -205,16 +205,14 @@ pub fn new_table(
         ));
     }
     let mut seen = HashSet::new();
-    let mut next_id = 1;
-    for column in &mut columns {
+    for (id, column) in (1..).zip(&mut columns) {
         if !seen.insert(column.name.clone()) {
             return Err(Error::new(
                 SqlState::DUPLICATE_COLUMN,
                 format!("column \"{}\" specified more than once", column.name),
             ));
         }
-        column.id = next_id;
-        next_id += 1;
+        column.id = id;
         if let Some(word) = &column.encoding {
             layout::encoding(word, &column.name, column.ty)?;
         }

@@ -67,7 +67,7 @@ fn find(
             }
             if if_exists {
                 let text = format!("{kind} \"{}\" does not exist, skipping", name.name);
-                ctx.notices.push(Notice::notice(text));
+                ctx.notices.push(Notice::skipped(text));
                 return Ok(None);
             }
             // Redshift names the kind that was to be dropped.
@@ -164,7 +164,7 @@ async fn drop_with_dependents(
             .lock(Lockable::Relation(view.oid), Mode::Exclusive)
             .await?;
         if !listed.contains(&view.oid) {
-            ctx.notices.push(Notice::notice(format!(
+            ctx.notices.push(Notice::skipped(format!(
                 "drop cascades to view {}",
                 view.name
             )));
@@ -223,7 +223,7 @@ pub async fn schema(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
         let Some(schema) = catalog.schema_named(&name.name) else {
             if drop.if_exists {
                 let text = format!("schema \"{}\" does not exist, skipping", name.name);
-                ctx.notices.push(Notice::notice(text));
+                ctx.notices.push(Notice::skipped(text));
                 continue;
             }
             return Err(super::context::no_schema(&name.name, &catalog));

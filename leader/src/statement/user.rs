@@ -118,7 +118,7 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
         let catalog = ctx.transaction.catalog()?;
         let Some(user) = catalog.user_named(name) else {
             if drop.if_exists {
-                ctx.notices.push(Notice::notice(format!(
+                ctx.notices.push(Notice::skipped(format!(
                     "user \"{name}\" does not exist, skipping"
                 )));
                 continue;

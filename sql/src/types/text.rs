@@ -295,7 +295,7 @@ fn read_timestamp(text: &str) -> Option<i64> {
 
 fn read_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_prefix("\\x").unwrap_or(text);
-    if digits.len() % 2 != 0 || !digits.is_ascii() {
+    if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
         return None;
     }
     (0..digits.len())
