@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use blueshift_sql::statement::copy::Authorization;
 use object_store::ObjectStore;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +28,8 @@ impl ObjectPolicy {
         authorization: &Authorization,
         region: Option<&str>,
     ) -> Result<Arc<dyn ObjectStore>> {
-        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+        let has_keys = matches!(authorization, Authorization::Keys { .. });
+        let mut builder = builder_from_env(has_keys).with_bucket_name(bucket);
         if let Some(endpoint) = &self.s3_endpoint {
             builder = builder.with_endpoint(endpoint);
         }
@@ -107,6 +108,24 @@ impl ObjectPolicy {
             hint: "Start the server with --copy-root naming a directory above it.".to_owned(),
         }
     }
+}
+
+/// Begins a client with the AWS_ variables of the server. The session token among them belongs to the server's own keys:
+/// with keys of the statement it would make every request fail.
+fn builder_from_env(has_keys: bool) -> AmazonS3Builder {
+    if !has_keys {
+        return AmazonS3Builder::from_env();
+    }
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.to_str()?.strip_prefix("AWS_")?.to_ascii_lowercase();
+        let key: AmazonS3ConfigKey = format!("aws_{name}").parse().ok()?;
+        Some((key, value.to_str()?.to_owned()))
+    });
+    variables
+        .filter(|(key, _)| *key != AmazonS3ConfigKey::Token)
+        .fold(AmazonS3Builder::new(), |builder, (key, value)| {
+            builder.with_config(key, value)
+        })
 }
 
 /// Says why a client failed, in one line and without what might hold a secret: the chain of causes, not requests.

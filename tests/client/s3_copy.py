@@ -28,6 +28,10 @@ text = lambda first: "".join(f"{n}|name {n}\n" for n in range(first, first + 100
 s3.put_object(Bucket="bucket", Key="plain/part-0", Body=text(0))
 s3.put_object(Bucket="bucket", Key="plain/part-1", Body=text(1000))
 s3.put_object(Bucket="bucket", Key="gz/part-0.gz", Body=gzip.compress(text(0)) + gzip.compress(text(1000)))
+s3.put_object(Bucket="bucket", Key="odd/null", Body=b"-1|a\n5|b\n")
+s3.put_object(Bucket="bucket", Key="odd/quotes", Body=b"7|\"a|b\"\n8|'c'\n")
+s3.put_object(Bucket="bucket", Key="odd/csv", Body=b'1,5" pipe\n' + b'2,"two\nlines"\n' * 1_500_000)
+s3.put_object(Bucket="bucket", Key="odd/wrong", Body=b"1;abc\n" * 1_000_000)
 s3.put_object(Bucket="bucket", Key="bz/part-0.bz2", Body=bz2.compress(text(0)))
 manifest = {
     "entries": [
@@ -87,6 +91,11 @@ try:
     load(f"'s3://bucket/bz/' {role} BZIP2", one)
     load(f"'s3://bucket/m/optional' {keys} MANIFEST", second)
 
+    load(f"'s3://bucket/odd/null' {keys} NULL AS '-1'", (2, 5))
+    load(f"'s3://bucket/odd/quotes' {keys} REMOVEQUOTES", (2, 15))
+    # A quote inside a field is data, and so it must not move the places where a large file is cut.
+    load(f"'s3://bucket/odd/csv' {keys} CSV", (1_500_001, 3_000_001))
+
     connection.execute("CREATE TABLE t (id INTEGER, name VARCHAR(20))")
 
     def refuse(tail, *words):
@@ -102,6 +111,8 @@ try:
     refuse(f"'s3://bucket/m/mandatory' {keys} MANIFEST", "not-there")
     refuse(f"'s3://bucket/m/length' {keys} MANIFEST", "part-1")
     refuse(f"'s3://bucket/nothing/' {keys}", "nothing/")
+    # Every one of a million rows is bad; the answer must not take longer for that.
+    refuse(f"'s3://bucket/odd/wrong' {keys}", "stl_load_errors", "odd/wrong", "line 1,", "Delimiter not found")
     refuse(f"'s3://no-such-bucket/x' {keys}", "no-such-bucket")
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
     shown = str(connection.execute("SELECT * FROM stl_query").fetchall())

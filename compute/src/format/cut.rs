@@ -10,8 +10,13 @@ use arrow::buffer::Buffer;
 pub enum RowEnd {
     /// At every newline.
     Newline,
-    /// At every newline outside this quote character.
-    Quoted(u8),
+    /// At every newline outside quoted fields of CSV.
+    Quoted {
+        /// Around fields.
+        quote: u8,
+        /// Between fields.
+        delimiter: u8,
+    },
     /// At every newline that no backslash makes literal.
     Escaped,
 }
@@ -38,6 +43,8 @@ pub struct Cutter {
     /// The end of the last whole row in `pending`.
     whole: usize,
     inside_quotes: bool,
+    /// Where in `pending` the last quoted field closed; the same quote right behind reopens it, being a doubled one.
+    closed_at: Option<usize>,
     escaped: bool,
     lines: u64,
     offset: u64,
@@ -53,6 +60,7 @@ impl Cutter {
             searched: 0,
             whole: 0,
             inside_quotes: false,
+            closed_at: None,
             escaped: false,
             lines: 0,
             offset: 0,
@@ -71,6 +79,9 @@ impl Cutter {
         }
         let rest = self.pending.split_off(self.whole);
         self.searched -= self.whole;
+        self.closed_at = self
+            .closed_at
+            .and_then(|closed| closed.checked_sub(self.whole));
         self.whole = 0;
         let full = std::mem::replace(&mut self.pending, rest);
         self.pending.reserve(self.chunk_bytes);
@@ -108,12 +119,20 @@ impl Cutter {
                     self.whole = base + at + 1;
                 }
             }
-            RowEnd::Quoted(quote) => {
+            RowEnd::Quoted { quote, delimiter } => {
                 for at in memchr::memchr2_iter(quote, b'\n', fresh) {
-                    if fresh.get(at) == Some(&quote) {
-                        self.inside_quotes = !self.inside_quotes;
-                    } else if !self.inside_quotes {
-                        self.whole = base + at + 1;
+                    let place = base + at;
+                    if fresh.get(at) != Some(&quote) {
+                        if !self.inside_quotes {
+                            self.whole = place + 1;
+                        }
+                    } else if self.inside_quotes {
+                        self.inside_quotes = false;
+                        self.closed_at = Some(place);
+                    } else {
+                        let before = self.pending.get(..place).unwrap_or_default();
+                        let is_doubled = self.closed_at.is_some_and(|closed| closed + 1 == place);
+                        self.inside_quotes = is_doubled || opens(before, delimiter);
                     }
                 }
             }
@@ -133,9 +152,21 @@ impl Cutter {
     }
 }
 
+/// Tells whether a quote behind `before`, outside quoted fields, opens one: only blanks may stand between it and the
+/// beginning of its field. Any other quote there is data.
+fn opens(before: &[u8], delimiter: u8) -> bool {
+    let last = before
+        .iter()
+        .rev()
+        .find(|byte| **byte != b' ' || delimiter == b' ');
+    last.is_none_or(|byte| *byte == delimiter || *byte == b'\n')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::delimited::{Dialect, Fields, unquote};
+    use proptest::prelude::*;
 
     fn cut(
         text: &[u8],
@@ -155,6 +186,55 @@ mod tests {
             .collect()
     }
 
+    const CSV: RowEnd = RowEnd::Quoted {
+        quote: b'"',
+        delimiter: b',',
+    };
+
+    /// Gives every good row's fields and every bad row's bytes, of all chunks.
+    fn parsed(chunks: &[Vec<u8>], dialect: &Dialect) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for bytes in chunks {
+            let (mut fields, mut rewritten) = (Fields::default(), Vec::new());
+            unquote::rewrite(bytes, 0, dialect, usize::MAX, &mut rewritten, &mut fields);
+            let places = fields.starts.iter().zip(&fields.ends);
+            good.extend(
+                places.map(|(start, end)| rewritten[*start as usize..*end as usize].to_vec()),
+            );
+            let lines = fields.bad.iter().map(|(line, _)| line);
+            bad.extend(lines.map(|line| bytes[line.start as usize..line.end as usize].to_vec()));
+        }
+        (good, bad)
+    }
+
+    proptest! {
+        #[test]
+        fn a_split_file_parses_as_the_whole(
+            text in "[ab,\" \r\n]{0,60}",
+            step in 1_usize..8,
+            chunk_bytes in 1_usize..20,
+            delimiter in prop::sample::select(vec![b',', b' ']),
+        ) {
+            let dialect = Dialect {
+                delimiter,
+                quote: Some(b'"'),
+                escape: false,
+                remove_quotes: false,
+                null_as: b"\\N".to_vec(),
+                field_count: 2,
+                fill_record: false,
+                ignore_blank_lines: false,
+            };
+            let row_end = RowEnd::Quoted { quote: b'"', delimiter };
+            let chunks = cut(text.as_bytes(), row_end, step, chunk_bytes);
+            let chunks: Vec<Vec<u8>> = chunks.into_iter().map(|(bytes, _, _)| bytes).collect();
+            prop_assert_eq!(
+                parsed(&chunks, &dialect),
+                parsed(&[text.into_bytes()], &dialect)
+            );
+        }
+    }
+
     #[test]
     fn chunks_are_whole_rows_and_add_up() {
         let cases: [(&[u8], RowEnd, &[&[u8]]); 3] = [
@@ -165,7 +245,7 @@ mod tests {
             ),
             (
                 b"\"a\n\"\"\",1\n\"b\n\",2\n",
-                RowEnd::Quoted(b'"'),
+                CSV,
                 &[b"\"a\n\"\"\",1\n", b"\"b\n\",2\n"],
             ),
             (

@@ -65,7 +65,7 @@ impl Feed {
     }
 
     async fn file(self, source: Source, chunks: Sender<FileChunk>) -> Result<()> {
-        let (sender, receiver) = channel(RANGES_IN_FLIGHT);
+        let (sender, receiver) = channel::<Part>(RANGES_IN_FLIGHT);
         let url: Arc<str> = source.url.as_str().into();
         let ranges = self.clone().ranges(source, sender);
         let cut = match self.compression {
@@ -81,10 +81,12 @@ impl Feed {
             }
         };
         let abort = AbortOnDrop(cut);
-        // A decompressor that fails drops its receiver, which ends the ranges; its error is the one to tell.
+        // A decompressor that fails drops its receiver, which ends the ranges without an error, so its own is told.
+        // When reading fails, what follows from that is not worth telling.
         let read = ranges.await;
-        let file = abort.join().await?;
+        let file = abort.join().await;
         read?;
+        let file = file?;
         self.progress.files_done.fetch_add(1, Ordering::Relaxed);
         self.files
             .lock()
@@ -94,7 +96,7 @@ impl Feed {
     }
 
     /// Sends the bytes of a file in order.
-    async fn ranges(self, source: Source, sender: Sender<Bytes>) -> Result<()> {
+    async fn ranges(self, source: Source, sender: Sender<Part>) -> Result<()> {
         let starts = (0..source.bytes).step_by(RANGE_BYTES as usize);
         let requests = starts.map(|start| {
             let (store, path) = (Arc::clone(&source.store), source.path.clone());
@@ -113,21 +115,29 @@ impl Feed {
             if self.progress.canceled.load(Ordering::Relaxed) {
                 return Err(Error::Canceled);
             }
-            if sender.send(body).await.is_err() {
+            if sender.send(Part::Body(body)).await.is_err() {
                 return Ok(());
             }
         }
+        // A receiver that has ended has an error of its own to tell.
+        let _ended = sender.send(Part::End).await;
         Ok(())
     }
 
     async fn cut_plain(
         self,
         url: Arc<str>,
-        mut bodies: Receiver<Bytes>,
+        mut bodies: Receiver<Part>,
         chunks: Sender<FileChunk>,
     ) -> Result<LoadedFile> {
         let mut pieces = Pieces::new(&url, self.row_end);
-        while let Some(body) = bodies.recv().await {
+        loop {
+            let body = match bodies.recv().await {
+                Some(Part::Body(body)) => body,
+                Some(Part::End) => break,
+                // Reading failed and tells why; half a row must not reach the parsers.
+                None => return Err(Error::Canceled),
+            };
             if let Some(chunk) = pieces.push(&body)?
                 && chunks.send(chunk).await.is_err()
             {
@@ -145,7 +155,7 @@ impl Feed {
     fn cut_compressed(
         self,
         url: Arc<str>,
-        bodies: Receiver<Bytes>,
+        bodies: Receiver<Part>,
         chunks: &Sender<FileChunk>,
     ) -> Result<LoadedFile> {
         let failed = |error: std::io::Error| Error::Source {
@@ -155,6 +165,7 @@ impl Feed {
         let source = Bodies {
             bodies,
             current: Bytes::new(),
+            ended: false,
         };
         let mut reader = compression::reader(source, self.compression).map_err(failed)?;
         let mut pieces = Pieces::new(&url, self.row_end);
@@ -176,6 +187,12 @@ impl Feed {
         }
         Ok(file)
     }
+}
+
+/// What is read of a file. Its end is said, so that a reading that failed is not taken for it.
+enum Part {
+    Body(Bytes),
+    End,
 }
 
 /// Ends a task when the load is dropped.
@@ -244,16 +261,18 @@ impl Pieces {
 
 /// The bodies of a file as a blocking reader.
 struct Bodies {
-    bodies: Receiver<Bytes>,
+    bodies: Receiver<Part>,
     current: Bytes,
+    ended: bool,
 }
 
 impl Read for Bodies {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        while self.current.is_empty() {
+        while self.current.is_empty() && !self.ended {
             match self.bodies.blocking_recv() {
-                Some(body) => self.current = body,
-                None => return Ok(0),
+                Some(Part::Body(body)) => self.current = body,
+                Some(Part::End) => self.ended = true,
+                None => return Err(std::io::ErrorKind::ConnectionAborted.into()),
             }
         }
         let count = buffer.len().min(self.current.len());

@@ -1,5 +1,6 @@
 //! Parses chunks: fields, columns, refused rows; then sends what is good to its slices.
 
+use super::describe;
 use super::feed::FileChunk;
 use super::reject::{Rejects, raw};
 use super::rules::Rules;
@@ -106,7 +107,7 @@ impl Parser {
     #[cold]
     fn refuse(
         &self,
-        reader: &ChunkReader<'_>,
+        reader: &mut ChunkReader<'_>,
         block: &Block<'_>,
         mut notes: Vec<Note>,
         url: &str,
@@ -116,54 +117,61 @@ impl Parser {
         notes.sort_by_key(|note| (note.row, note.column));
         notes.dedup_by_key(|note| note.row);
         let mut keep = vec![true; batch.num_rows()];
-        let mut rejects = Vec::new();
+        let mut refused: Vec<(Line, Problem, Option<&Note>)> = Vec::new();
         for (line, problem) in &block.fields.bad {
-            rejects.push(self.reject(reader, *line, *problem, None, &[], url));
+            refused.push((*line, *problem, None));
         }
         for note in &notes {
             if let Some(kept) = keep.get_mut(note.row as usize) {
                 *kept = false;
             }
-            let Some(line) = block.fields.lines.get(note.row as usize) else {
-                continue;
-            };
-            let column = self.plan.columns.get(note.column as usize);
-            let field = column.and_then(|column| column.field).unwrap_or(0);
-            let place = note.row as usize * block.field_count + field;
-            let range = block
-                .fields
-                .starts
-                .get(place)
-                .zip(block.fields.ends.get(place));
-            let value =
-                range.and_then(|(start, end)| block.bytes.get(*start as usize..*end as usize));
-            rejects.push(self.reject(
-                reader,
-                *line,
-                note.problem,
-                column,
-                value.unwrap_or_default(),
-                url,
-            ));
+            if let Some(line) = block.fields.lines.get(note.row as usize) {
+                refused.push((*line, note.problem, Some(note)));
+            }
         }
-        self.progress
-            .rejected
-            .fetch_add(rejects.len() as u64, Ordering::Relaxed);
-        self.rejects.add(rejects, &self.plan.table_name)?;
+        refused.sort_by_key(|(line, _, _)| line.start);
+        let count = refused.len() as u64;
+        self.progress.rejected.fetch_add(count, Ordering::Relaxed);
+        // Only those that will be kept are described: a file of the wrong kind has a bad row every few bytes.
+        let described = refused
+            .into_iter()
+            .take(self.rejects.wanted())
+            .map(|(line, problem, note)| {
+                let blamed = note.and_then(|note| self.blamed(block, note));
+                self.reject(reader, line, problem, blamed, url)
+            })
+            .collect();
+        self.rejects.add(count, described, &self.plan.table_name)?;
         Ok(filter_record_batch(&batch, &BooleanArray::from(keep))?)
+    }
+
+    /// Gives the column and the field a note is about.
+    fn blamed<'a>(
+        &'a self,
+        block: &'a Block<'_>,
+        note: &Note,
+    ) -> Option<(&'a LoadColumn, &'a [u8])> {
+        let column = self.plan.columns.get(note.column as usize)?;
+        let place = note.row as usize * block.field_count + column.field?;
+        let start = *block.fields.starts.get(place)? as usize;
+        let end = *block.fields.ends.get(place)? as usize;
+        Some((column, block.bytes.get(start..end)?))
     }
 
     fn reject(
         &self,
-        reader: &ChunkReader<'_>,
+        reader: &mut ChunkReader<'_>,
         line: Line,
         problem: Problem,
-        column: Option<&LoadColumn>,
-        value: &[u8],
+        blamed: Option<(&LoadColumn, &[u8])>,
         url: &str,
     ) -> Reject {
+        let line_number = reader.line_number(line.start as usize);
+        let (column, value) = match blamed {
+            Some((column, value)) => (Some(column), value),
+            None => (None, &[][..]),
+        };
         let bytes = reader.chunk.bytes.as_slice();
-        let before = bytes.get(..line.start as usize).unwrap_or_default();
         let raw_line = bytes
             .get(line.start as usize..line.end as usize)
             .unwrap_or_default();
@@ -174,8 +182,7 @@ impl Parser {
         Reject {
             slice: 0,
             filename: url.to_owned(),
-            line_number: (reader.chunk.lines_before + 1) as i64
-                + memchr::memchr_iter(b'\n', before).count() as i64,
+            line_number: i64::try_from(line_number).unwrap_or(i64::MAX),
             colname: column.map(|column| column.name.clone()).unwrap_or_default(),
             ty: column
                 .map(|column| type_name(column.ty))
@@ -187,7 +194,7 @@ impl Parser {
             raw_line: raw(raw_line),
             raw_field_value: raw(value),
             err_code: problem.code(),
-            err_reason: problem.reason().to_owned(),
+            err_reason: describe::reason(problem, column.map(|column| column.ty), value),
             start_offset: reader.chunk.offset as i64,
         }
     }
@@ -221,6 +228,8 @@ struct ChunkReader<'a> {
     chunk: &'a Chunk,
     at: usize,
     is_utf8: bool,
+    /// A place in the chunk and the newlines before it, so that lines are counted once.
+    counted: (usize, u64),
 }
 
 impl<'a> ChunkReader<'a> {
@@ -238,7 +247,20 @@ impl<'a> ChunkReader<'a> {
             chunk,
             at,
             is_utf8: std::str::from_utf8(bytes).is_ok(),
+            counted: (0, 0),
         }
+    }
+
+    /// Gives the line of the file, from 1, that begins at `start` of the chunk. Cheap when asked in order.
+    fn line_number(&mut self, start: usize) -> u64 {
+        let (mut from, mut lines) = self.counted;
+        if start < from {
+            (from, lines) = (0, 0);
+        }
+        let between = self.chunk.bytes.get(from..start).unwrap_or_default();
+        lines += memchr::memchr_iter(b'\n', between).count() as u64;
+        self.counted = (start, lines);
+        self.chunk.lines_before + 1 + lines
     }
 
     /// Finds the fields of the next rows; gives the buffer they point into.

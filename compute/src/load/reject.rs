@@ -27,12 +27,21 @@ impl Rejects {
         }
     }
 
-    /// Adds refused rows of one file; `Err` if the load must end.
-    pub(super) fn add(&self, rejects: Vec<Reject>, table: &str) -> Result<(), Error> {
-        let count = self
-            .count
-            .fetch_add(rejects.len() as u64, Ordering::Relaxed)
-            + rejects.len() as u64;
+    /// Tells how many more refused rows are worth describing: up to the one that ends the load, and no more than are
+    /// kept.
+    pub(super) fn wanted(&self) -> usize {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self
+            .limit
+            .saturating_sub(self.count.load(Ordering::Relaxed));
+        KEPT_MAX
+            .saturating_sub(kept.len())
+            .min(usize::try_from(left).unwrap_or(usize::MAX))
+    }
+
+    /// Adds `refused` rows of one file, the first of them described; `Err` if the load must end.
+    pub(super) fn add(&self, refused: u64, rejects: Vec<Reject>, table: &str) -> Result<(), Error> {
+        let count = self.count.fetch_add(refused, Ordering::Relaxed) + refused;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let room = KEPT_MAX.saturating_sub(kept.len());
         kept.extend(rejects.into_iter().take(room));
@@ -97,4 +106,26 @@ pub(super) fn raw(bytes: &[u8]) -> String {
             .unwrap_or_default(),
     )
     .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_all_describes_few_and_ends_at_the_limit() {
+        let some = |count| vec![Reject::default(); count];
+        let first = Rejects::new(0);
+        assert_eq!(first.wanted(), 1);
+        assert!(first.add(300, some(1), "t").is_err());
+        assert_eq!((first.wanted(), first.take().1), (0, 300));
+
+        let many = Rejects::new(100_000);
+        assert_eq!(many.wanted(), KEPT_MAX);
+        assert!(many.add(99_999, some(KEPT_MAX), "t").is_ok());
+        assert_eq!(many.wanted(), 0);
+        assert!(many.add(1, some(0), "t").is_err());
+        let (kept, count) = many.take();
+        assert_eq!((kept.len(), count), (KEPT_MAX, 100_000));
+    }
 }

@@ -46,7 +46,7 @@ impl Rules {
             ignore_blank_lines: options.ignore_blank_lines,
         };
         let row_end = match quote {
-            Some(quote) => RowEnd::Quoted(quote),
+            Some(quote) => RowEnd::Quoted { quote, delimiter },
             None if options.escape => RowEnd::Escaped,
             None => RowEnd::Newline,
         };

@@ -107,10 +107,12 @@ pub fn column(
             decimal_column(block, rule, notes, precision, scale)
         }
         SqlType::Real => fixed::<Float32Type>(block, rule, notes, |bytes| {
-            fast_float2::parse(bytes.trim_ascii()).map_err(|_| Problem::Float)
+            let value: f32 = fast_float2::parse(bytes.trim_ascii()).map_err(|_| Problem::Float)?;
+            in_range(value.is_infinite(), bytes).map(|()| value)
         }),
         SqlType::Double => fixed::<Float64Type>(block, rule, notes, |bytes| {
-            fast_float2::parse(bytes.trim_ascii()).map_err(|_| Problem::Float)
+            let value: f64 = fast_float2::parse(bytes.trim_ascii()).map_err(|_| Problem::Float)?;
+            in_range(value.is_infinite(), bytes).map(|()| value)
         }),
         SqlType::Boolean => boolean_column(block, rule, notes),
         SqlType::Date => fixed::<Date32Type>(block, rule, notes, |bytes| date(bytes, rule)),
@@ -200,9 +202,15 @@ fn fixed<T: ArrowPrimitiveType>(
     let rows = block.fields.row_count();
     let mut values = Vec::with_capacity(rows);
     let mut validity = Validity::new(rows);
+    // A text that means null rarely converts too (NULL AS '-1'); only then is every field compared with it.
+    let null_converts = convert(block.null_as).is_ok();
     for row in 0..rows {
         let (bytes, _) = block.field(row, rule.field);
-        match convert(bytes) {
+        let converted = match null_converts && block.is_null(row, rule.field, bytes) {
+            true => Err(Problem::Null),
+            false => convert(bytes),
+        };
+        match converted {
             Ok(value) => values.push(value),
             Err(problem) => {
                 values.push(T::Native::default());
@@ -255,6 +263,14 @@ fn integer_slow(bytes: &[u8]) -> Result<i64, Problem> {
 #[inline]
 fn small<N: TryFrom<i64>>(bytes: &[u8]) -> Result<N, Problem> {
     N::try_from(integer(bytes)?).map_err(|_| Problem::Overflow)
+}
+
+/// Refuses a number that is infinite only because its type cannot hold it.
+fn in_range(is_infinite: bool, bytes: &[u8]) -> Result<(), Problem> {
+    match is_infinite && bytes.iter().any(u8::is_ascii_digit) {
+        true => Err(Problem::Overflow),
+        false => Ok(()),
+    }
 }
 
 fn decimal_column(
@@ -362,7 +378,7 @@ fn decimal(bytes: &[u8], scale: usize, round: bool) -> Result<i128, Problem> {
         value = value.checked_mul(10).ok_or(Problem::Overflow)?;
     }
     if up {
-        value += 1;
+        value = value.checked_add(1).ok_or(Problem::Overflow)?;
     }
     Ok(if negative { -value } else { value })
 }
@@ -402,7 +418,8 @@ fn timestamp(bytes: &[u8], rule: &ColumnRule, zoned: bool) -> Result<i64, Proble
         TimeRule::Formats(formats) => read_any(formats, text).map(of_found),
         TimeRule::Only(format) => format.read(text).map(of_found),
         TimeRule::Epoch(unit_us) => decimal(text, 6, false).ok().and_then(|millionths| {
-            i64::try_from(millionths * i128::from(*unit_us) / 1_000_000).ok()
+            let us = millionths.checked_mul(i128::from(*unit_us))?;
+            i64::try_from(us / 1_000_000).ok()
         }),
     }
     .ok_or(Problem::Timestamp)
@@ -418,11 +435,13 @@ fn boolean_column(
     let mut validity = Validity::new(rows);
     for row in 0..rows {
         let (bytes, _) = block.field(row, rule.field);
-        let word = bytes.trim_ascii().to_ascii_lowercase();
-        match word.as_slice() {
-            b"t" | b"true" | b"y" | b"yes" | b"1" => values.append(true),
-            b"f" | b"false" | b"n" | b"no" | b"0" => values.append(false),
-            _ => {
+        let value = match block.is_null(row, rule.field, bytes) {
+            true => None,
+            false => boolean(bytes.trim_ascii()),
+        };
+        match value {
+            Some(value) => values.append(value),
+            None => {
                 values.append(false);
                 validity.null_at(row);
                 unconverted(block, rule, row, bytes, Problem::Boolean, notes);
@@ -433,6 +452,18 @@ fn boolean_column(
         values.finish(),
         validity.finish(),
     )))
+}
+
+fn boolean(word: &[u8]) -> Option<bool> {
+    let is_any = |words: &[&str]| {
+        words
+            .iter()
+            .any(|each| word.eq_ignore_ascii_case(each.as_bytes()))
+    };
+    if is_any(&["t", "true", "y", "yes", "1"]) {
+        return Some(true);
+    }
+    is_any(&["f", "false", "n", "no", "0"]).then_some(false)
 }
 
 fn text_column(
@@ -522,7 +553,11 @@ fn bytes_column(
     let mut builder = BinaryViewBuilder::with_capacity(rows);
     for row in 0..rows {
         let (bytes, _) = block.field(row, rule.field);
-        match unhex(bytes) {
+        let value = match block.is_null(row, rule.field, bytes) {
+            true => None,
+            false => unhex(bytes),
+        };
+        match value {
             Some(value) if value.len() <= bytes_max && !bytes.is_empty() => {
                 builder.append_value(value)
             }
@@ -605,6 +640,110 @@ mod tests {
         }
         let nines = "9".repeat(60);
         assert_eq!(read(&nines, 0, false), Err(Problem::Overflow));
+    }
+
+    /// Converts the fields of one column of one-field lines.
+    fn convert(
+        texts: &[&str],
+        ty: SqlType,
+        null_as: &str,
+        not_null: bool,
+    ) -> (ArrayRef, Vec<Note>) {
+        let mut fields = Fields::default();
+        let mut bytes = Vec::new();
+        for text in texts {
+            let start = bytes.len() as u32;
+            bytes.extend_from_slice(text.as_bytes());
+            let end = bytes.len() as u32;
+            fields.starts.push(start);
+            fields.ends.push(end);
+            fields.lines.push(super::super::Line { start, end });
+        }
+        let block = Block {
+            bytes: &Buffer::from_vec(bytes),
+            fields: &fields,
+            field_count: 1,
+            null_as: null_as.as_bytes(),
+            is_utf8: true,
+        };
+        let rule = ColumnRule {
+            column: 0,
+            field: 0,
+            ty,
+            not_null,
+            text: TextRule {
+                bytes_max: 9,
+                is_char: false,
+                trim_blanks: false,
+                truncate: false,
+                blanks_as_null: false,
+                empty_as_null: false,
+                replacement: None,
+            },
+            date: TimeRule::Iso,
+            timestamp: TimeRule::Epoch(1_000_000),
+            accept_any_date: false,
+            round_decimals: true,
+        };
+        let mut notes = Vec::new();
+        let array = column(&block, &rule, &mut notes).expect("a column");
+        (array, notes)
+    }
+
+    #[test]
+    fn a_text_that_means_null_is_null_though_it_converts() {
+        let decimal = SqlType::Decimal {
+            precision: 5,
+            scale: 1,
+        };
+        let cases = [
+            (SqlType::Integer, "-1", "2"),
+            (SqlType::Double, "0", "1.5"),
+            (decimal, "0", "1.5"),
+            (SqlType::Boolean, "n", "no"),
+            (SqlType::Date, "1900-01-01", "1900-01-02"),
+            (SqlType::Varbyte(4), "ff", "fe"),
+            (SqlType::Varchar(9), "none", "some"),
+        ];
+        for (ty, null, value) in cases {
+            let (array, notes) = convert(&[null, value], ty, null, false);
+            assert!(
+                notes.is_empty() && array.is_null(0) && array.is_valid(1),
+                "{ty}"
+            );
+            let (_, notes) = convert(&[null, value], ty, null, true);
+            let problems: Vec<_> = notes.iter().map(|note| (note.row, note.problem)).collect();
+            assert_eq!(problems, [(0, Problem::Null)], "{ty}");
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        let widest = SqlType::Decimal {
+            precision: 38,
+            scale: 0,
+        };
+        let cases = [
+            (SqlType::Double, "1e999", Problem::Overflow),
+            (SqlType::Real, "-1e39", Problem::Overflow),
+            (
+                widest,
+                "170141183460469231731687303715884105727.9",
+                Problem::Overflow,
+            ),
+            (
+                SqlType::Timestamp,
+                "170141183460469231731687303715884",
+                Problem::Timestamp,
+            ),
+        ];
+        for (ty, text, problem) in cases {
+            let (_, notes) = convert(&[text], ty, "\\N", false);
+            let problems: Vec<_> = notes.iter().map(|note| note.problem).collect();
+            assert_eq!(problems, [problem], "{ty} {text}");
+        }
+        let (array, notes) = convert(&["inf", "nan"], SqlType::Double, "\\N", false);
+        assert!(notes.is_empty() && array.null_count() == 0);
     }
 
     #[test]

@@ -24,7 +24,7 @@ struct Row {
     too_many: bool,
 }
 
-/// Indexes rows of `bytes` from `at` on, until `rows_max` good rows are found or the bytes end. Gives where to go on.
+/// Indexes rows of `bytes` from `at` on, until `rows_max` rows, good or bad, are found or the bytes end. Gives where to go on.
 /// A delimiter right before the newline does not begin another field, as in the files of many generators.
 pub fn index(
     bytes: &[u8],
@@ -58,7 +58,7 @@ pub fn index(
                 end_field(&mut row, place, dialect.field_count, fields);
             } else {
                 end_row(&mut row, bytes, place, dialect, fields);
-                if fields.lines.len() >= rows_max {
+                if fields.found() >= rows_max {
                     return place + 1;
                 }
             }
@@ -71,7 +71,7 @@ pub fn index(
             end_field(&mut row, place, dialect.field_count, fields);
         } else if byte == b'\n' {
             end_row(&mut row, bytes, place, dialect, fields);
-            if fields.lines.len() >= rows_max {
+            if fields.found() >= rows_max {
                 return place + 1;
             }
         }

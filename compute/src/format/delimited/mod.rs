@@ -75,7 +75,12 @@ impl Fields {
         self.bad.clear();
     }
 
-    /// Counts rows.
+    /// Counts rows, good and bad.
+    pub fn found(&self) -> usize {
+        self.lines.len() + self.bad.len()
+    }
+
+    /// Counts good rows.
     pub fn row_count(&self) -> usize {
         self.lines.len()
     }

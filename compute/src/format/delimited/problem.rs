@@ -33,8 +33,6 @@ pub enum Problem {
     MultibyteChar,
     /// Bytes that are not UTF-8.
     Utf8,
-    /// A NUL byte in a text.
-    NulByte,
     /// Not hexadecimal digits.
     Hex,
     /// Not JSON.
@@ -45,9 +43,8 @@ impl Problem {
     /// Gives STL_LOAD_ERRORS.err_code.
     pub fn code(self) -> i32 {
         match self {
-            Self::BadQuotes => 1214,
+            Self::BadQuotes | Self::MissingColumns => 1214,
             Self::ExtraColumns => 1202,
-            Self::MissingColumns => 1203,
             Self::Overflow | Self::TooLong => 1204,
             Self::Date => 1205,
             Self::Timestamp | Self::Time => 1206,
@@ -57,7 +54,6 @@ impl Problem {
             Self::Boolean => 1210,
             Self::Null => 1213,
             Self::MultibyteChar => 1215,
-            Self::NulByte => 1220,
             Self::Hex => 1219,
             Self::Utf8 => 1220,
             Self::Json => 1224,
@@ -84,7 +80,6 @@ impl Problem {
                 "Multibyte character not supported for CHAR (Hint: try using VARCHAR)"
             }
             Self::Utf8 => "String contains invalid or unsupported UTF8 codepoints",
-            Self::NulByte => "String contains a NUL byte",
             Self::Hex => "Invalid hexadecimal digit",
             Self::Json => "Invalid JSON for a SUPER value",
         }

@@ -4,7 +4,7 @@
 use super::problem::Problem;
 use super::{Dialect, Fields, Line};
 
-/// Reads rows of `bytes` from `at` on, until `rows_max` good rows are found or the bytes end; appends the fields'
+/// Reads rows of `bytes` from `at` on, until `rows_max` rows, good or bad, are found or the bytes end; appends the fields'
 /// bytes to `rewritten`. Gives where to go on.
 pub fn rewrite(
     bytes: &[u8],
@@ -15,7 +15,7 @@ pub fn rewrite(
     fields: &mut Fields,
 ) -> usize {
     let mut place = at;
-    while place < bytes.len() && fields.lines.len() < rows_max {
+    while place < bytes.len() && fields.found() < rows_max {
         place = row(bytes, place, dialect, rewritten, fields);
     }
     place
@@ -142,23 +142,82 @@ fn field(
     if let Some(quote) = dialect.quote {
         return csv_field(bytes, place, dialect, quote, rewritten);
     }
-    let from = rewritten.len();
-    let mut end = End::Row;
+    if dialect.escape && is_null_mark(bytes, *place, dialect.delimiter) {
+        // The null mark is null whatever NULL AS says.
+        *place += 2;
+        rewritten.extend_from_slice(&dialect.null_as);
+        return (false, false, take_end(bytes, place));
+    }
+    let opening = bytes.get(*place).copied();
+    match opening.filter(|byte| dialect.remove_quotes && matches!(byte, b'"' | b'\'')) {
+        Some(quote) => {
+            *place += 1;
+            outer_quoted_field(bytes, place, dialect, quote, rewritten)
+        }
+        None => bare_field(bytes, place, dialect, rewritten),
+    }
+}
+
+/// Tells whether the whole field at `place` is `\N`.
+fn is_null_mark(bytes: &[u8], place: usize, delimiter: u8) -> bool {
+    bytes.get(place) == Some(&b'\\')
+        && bytes.get(place + 1) == Some(&b'N')
+        && at_end(bytes, place + 2, delimiter)
+}
+
+/// Tells whether a field may end before `place`.
+fn at_end(bytes: &[u8], place: usize, delimiter: u8) -> bool {
+    match bytes.get(place) {
+        None | Some(b'\n') => true,
+        Some(b'\r') => matches!(bytes.get(place + 1), None | Some(b'\n')),
+        Some(&byte) => byte == delimiter,
+    }
+}
+
+/// Moves behind what ends a field, where [`at_end`] is true.
+fn take_end(bytes: &[u8], place: &mut usize) -> End {
+    match bytes.get(*place) {
+        None => End::Row,
+        Some(b'\r') => {
+            *place = (*place + 2).min(bytes.len());
+            End::Row
+        }
+        Some(b'\n') => {
+            *place += 1;
+            End::Row
+        }
+        Some(_) => {
+            *place += 1;
+            End::Delimiter
+        }
+    }
+}
+
+/// Adds the byte that a backslash makes literal.
+fn literal(bytes: &[u8], place: &mut usize, rewritten: &mut Vec<u8>) {
+    rewritten.push(bytes.get(*place).copied().unwrap_or(b'\\'));
+    *place = (*place + 1).min(bytes.len());
+}
+
+/// Reads a field that no quotes surround. One with an escape in it counts as quoted: it is not the null mark.
+fn bare_field(
+    bytes: &[u8],
+    place: &mut usize,
+    dialect: &Dialect,
+    rewritten: &mut Vec<u8>,
+) -> (bool, bool, End) {
+    let mut kept = rewritten.len();
+    let mut escaped = false;
     while let Some(&byte) = bytes.get(*place) {
         *place += 1;
         if byte == b'\\' && dialect.escape {
-            match bytes.get(*place) {
-                // The null mark stays as it is.
-                Some(b'N') => rewritten.extend_from_slice(b"\\N"),
-                Some(&literal) => rewritten.push(literal),
-                None => rewritten.push(b'\\'),
-            }
-            *place = (*place + 1).min(bytes.len());
+            literal(bytes, place, rewritten);
+            escaped = true;
+            kept = rewritten.len();
         } else if byte == dialect.delimiter {
-            end = End::Delimiter;
-            break;
+            return (escaped, false, End::Delimiter);
         } else if byte == b'\n' {
-            if rewritten.len() > from && rewritten.last() == Some(&b'\r') {
+            if rewritten.len() > kept && rewritten.last() == Some(&b'\r') {
                 rewritten.pop();
             }
             break;
@@ -166,24 +225,31 @@ fn field(
             rewritten.push(byte);
         }
     }
-    let (mut quoted, mut broken) = (false, false);
-    if dialect.remove_quotes {
-        let field = rewritten.get(from..).unwrap_or_default();
-        let first = field
-            .first()
-            .copied()
-            .filter(|byte| matches!(byte, b'"' | b'\''));
-        if let Some(first) = first {
-            if field.len() >= 2 && field.last() == Some(&first) {
-                rewritten.pop();
-                rewritten.remove(from);
-                quoted = true;
-            } else {
-                broken = true;
-            }
+    (escaped, false, End::Row)
+}
+
+/// Reads a field of REMOVEQUOTES from behind its opening quote: it ends at the same quote before a delimiter or the
+/// end of the line, and keeps everything between, delimiters too.
+fn outer_quoted_field(
+    bytes: &[u8],
+    place: &mut usize,
+    dialect: &Dialect,
+    quote: u8,
+    rewritten: &mut Vec<u8>,
+) -> (bool, bool, End) {
+    while let Some(&byte) = bytes.get(*place) {
+        *place += 1;
+        if byte == b'\\' && dialect.escape {
+            literal(bytes, place, rewritten);
+        } else if byte == quote && at_end(bytes, *place, dialect.delimiter) {
+            return (true, false, take_end(bytes, place));
+        } else if byte == b'\n' {
+            break;
+        } else {
+            rewritten.push(byte);
         }
     }
-    (quoted, broken, end)
+    (true, true, End::Row)
 }
 
 fn csv_field(
@@ -195,7 +261,7 @@ fn csv_field(
 ) -> (bool, bool, End) {
     // Blanks between a delimiter and a quote do not count.
     let mut opening = *place;
-    while bytes.get(opening) == Some(&b' ') {
+    while bytes.get(opening) == Some(&b' ') && dialect.delimiter != b' ' {
         opening += 1;
     }
     let quoted = bytes.get(opening) == Some(&quote);
@@ -278,7 +344,7 @@ mod tests {
                 text.as_bytes(),
                 at,
                 dialect,
-                2 + fields.row_count(),
+                2 + fields.found(),
                 &mut rewritten,
                 &mut fields,
             );
@@ -343,6 +409,16 @@ mod tests {
             &[&["a,b", "c\nd"], &["\\N", "\\"]],
             &[],
         );
+        // An escaped backslash before N is data, and so is N with a backslash inside a field.
+        check(
+            "\\\\N,a\\Nb\r\nc\\\r\\\n,\\N\r\n",
+            &escape,
+            &[&["\\N", "aNb"], &["c\r\n", "\\N"]],
+            &[],
+        );
+        let (mut fields, mut rewritten) = (Fields::default(), Vec::new());
+        rewrite(b"\\\\N,\\N", 0, &escape, 9, &mut rewritten, &mut fields);
+        assert_eq!(fields.quoted, [true, false]);
         let remove = dialect(None, false, true, 2);
         check(
             "\"a\",'b'\n\"c,d\n",
@@ -350,6 +426,14 @@ mod tests {
             &[&["a", "b"]],
             &[Problem::BadQuotes],
         );
+        check(
+            "\"a,b\",'c'\r\nd','' 'e' ''\n\"\",\"\n",
+            &remove,
+            &[&["a,b", "c"], &["d'", "' 'e' '"]],
+            &[Problem::BadQuotes],
+        );
+        let both = dialect(None, true, true, 2);
+        check("'a\\',b',c", &both, &[&["a',b", "c"]], &[]);
     }
 
     #[test]
