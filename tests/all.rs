@@ -2,6 +2,7 @@
 
 mod client;
 mod fault;
+mod plan;
 mod protocol;
 mod slt;
 mod tpch;

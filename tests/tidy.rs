@@ -54,8 +54,11 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Product modules that may hold `unsafe`, each a hot loop with its proof beside it.
-const UNSAFE_ALLOWED: &[&str] =
-    &["storage/src/encoding/native.rs", "storage/src/table/scan/sink.rs", "compute/src/resource.rs"];
+const UNSAFE_ALLOWED: &[&str] = &[
+    "storage/src/encoding/native.rs",
+    "storage/src/table/scan/sink.rs",
+    "compute/src/resource.rs",
+];
 
 /// A file longer than this holds two subjects.
 const FILE_LINES_MAX: usize = 800;

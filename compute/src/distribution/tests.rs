@@ -35,7 +35,10 @@ fn a_slice_is_where_the_engine_would_shuffle_a_row() -> TestResult {
 }
 
 /// Gives the output partition of each row through the engine's own shuffle.
-#[expect(clippy::disallowed_methods, reason = "the engine's own session is the oracle here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the engine's own session is the oracle here"
+)]
 async fn shuffle(key: &ArrayRef, partitions: u32) -> TestResult<Vec<u32>> {
     let schema = Arc::new(Schema::new(vec![
         Field::new("key", key.data_type().clone(), true),

@@ -73,6 +73,7 @@ pub static TABLES: &[&dyn SystemTable] = &[
     &pg_catalog::pg_description::PgDescription,
     &pg_catalog::pg_inherits::PgInherits,
     &pg_catalog::pg_namespace::PgNamespace,
+    &pg_catalog::pg_table_def::PgTableDef,
     &pg_catalog::pg_type::PgType,
     &pg_catalog::pg_user::PgUser,
 ];

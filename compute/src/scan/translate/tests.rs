@@ -29,7 +29,10 @@ fn layout() -> TableLayout {
 }
 
 /// Parses a predicate as the engine would hand it to a scan.
-#[expect(clippy::disallowed_methods, reason = "the engine's own session is the oracle here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the engine's own session is the oracle here"
+)]
 fn physical(layout: &TableLayout, predicate: &str) -> TestResult<Arc<dyn PhysicalExpr>> {
     let schema = DFSchema::try_from(layout.arrow_schema())?;
     let session = SessionContext::new();

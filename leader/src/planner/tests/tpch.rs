@@ -219,7 +219,10 @@ fn tables() -> Vec<Fixture> {
     ]
 }
 
-#[expect(clippy::disallowed_methods, reason = "the queries are files of the demo")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the queries are files of the demo"
+)]
 fn query(number: usize) -> String {
     let path = format!(
         "{}/src/cli/demo/tpch/q{number:02}.sql",

@@ -8,5 +8,6 @@ pub mod pg_database;
 pub mod pg_description;
 pub mod pg_inherits;
 pub mod pg_namespace;
+pub mod pg_table_def;
 pub mod pg_type;
 pub mod pg_user;

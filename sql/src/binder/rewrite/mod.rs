@@ -5,6 +5,7 @@ pub(super) mod column_name;
 mod date_part;
 mod decode;
 mod niladic;
+mod number;
 mod operator;
 mod order_by;
 mod set_operator;
@@ -79,6 +80,7 @@ impl VisitorMut for Rewriter {
             self.nested += 1;
         }
         niladic::rewrite(expr);
+        number::rewrite(expr);
         date_part::rewrite(expr);
         decode::rewrite(expr);
         synonym::rewrite(expr);

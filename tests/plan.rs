@@ -1,0 +1,103 @@
+//! Plans: what moves, what is pruned, and how EXPLAIN tells it, on one slice and on several.
+
+use blueshift_tests::{Server, ServerOptions, connect};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_tells_what_moves_and_what_is_read() {
+    for slices in [1, 4] {
+        on(slices).await;
+    }
+}
+
+async fn on(slices: u32) {
+    let server = Server::start(ServerOptions {
+        slices: Some(slices),
+        ..ServerOptions::default()
+    })
+    .await;
+    let client = connect(server.port).await;
+    client
+        .run(
+            "CREATE TABLE head (k BIGINT, buyer INTEGER, total DECIMAL(12,2)) DISTKEY(k) SORTKEY(k);
+             CREATE TABLE line (k BIGINT, part INTEGER, price DECIMAL(12,2)) DISTKEY(k) SORTKEY(k);
+             CREATE TABLE kind (part INTEGER, name VARCHAR(20)) DISTSTYLE ALL;
+             CREATE TABLE buyer (id INTEGER, city VARCHAR(20)) DISTKEY(id)",
+        )
+        .await;
+    // Two loads of one table: keys 0 to 499, and 1000 to 1499.
+    for start in [0, 1000] {
+        let rows: Vec<String> = (start..start + 500)
+            .map(|key| format!("({key}, {}, {key}.25)", key % 7))
+            .collect();
+        let rows = rows.join(",");
+        client.run(&format!("INSERT INTO head VALUES {rows}")).await;
+        client.run(&format!("INSERT INTO line VALUES {rows}")).await;
+    }
+    client
+        .run("INSERT INTO kind VALUES (0, 'zero'), (1, 'one'), (2, 'two'); INSERT INTO buyer VALUES (1, 'Rome'), (2, 'Oslo')")
+        .await;
+    let explain = async |sql: &str| client.rows(&format!("EXPLAIN {sql}")).await.join("\n");
+
+    // Both distribution keys: nothing moves.
+    let plan = explain("SELECT count(*) FROM head h JOIN line l ON h.k = l.k").await;
+    assert!(plan.contains("XN Hash Join DS_DIST_NONE"), "{plan}");
+    assert!(
+        plan.contains("Hash Cond: (\"outer\".k = \"inner\".k)"),
+        "{plan}"
+    );
+    assert!(
+        !plan.contains("Distribute") && !plan.contains("BCAST"),
+        "{plan}"
+    );
+
+    // A table every node has is not moved.
+    let plan = explain(
+        "SELECT name, price FROM line JOIN kind ON line.part = kind.part ORDER BY price LIMIT 3",
+    )
+    .await;
+    assert!(plan.contains("XN Hash Join DS_DIST_ALL_NONE"), "{plan}");
+    let steps: Vec<&str> = plan
+        .lines()
+        .filter_map(|line| line.split("XN ").nth(1))
+        .filter_map(|step| step.split("  (cost=").next())
+        .collect();
+    assert_eq!(&steps[..4], ["Limit", "Merge", "Network", "Sort"], "{plan}");
+
+    // Another key than the one rows are placed by: something moves.
+    let plan = explain("SELECT count(*) FROM head JOIN buyer ON head.buyer = buyer.id").await;
+    assert!(!plan.contains("DS_DIST_NONE"), "{plan}");
+
+    // Conditions are SQL, on the step that tests them.
+    let plan = explain(
+        "SELECT buyer, sum(total * 2) FROM head WHERE k <> 5 GROUP BY buyer HAVING sum(total * 2) > 9 ORDER BY 2",
+    )
+    .await;
+    assert!(plan.contains("Filter: (k <> 5)"), "{plan}");
+    assert!(plan.contains("Sort Key: sum("), "{plan}");
+    for word in ["Int64(", "Decimal128(", "Subquery Scan", "@"] {
+        assert!(!plan.contains(word), "{word} in {plan}");
+    }
+
+    // A range of the sort key reads the blocks of one load only.
+    let lines = client
+        .rows("EXPLAIN ANALYZE SELECT total FROM head WHERE k BETWEEN 1100 AND 1199")
+        .await;
+    let scan = lines
+        .iter()
+        .find(|line| line.contains("Seq Scan on head"))
+        .unwrap_or_else(|| panic!("no scan: {lines:?}"));
+    assert!(scan.contains("actual rows=100 "), "{scan}");
+    let pruned: u32 = scan
+        .split("pruned ")
+        .nth(1)
+        .and_then(|text| text.split(')').next())
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| panic!("no blocks: {scan}"));
+    assert!(pruned > 0, "{scan}");
+
+    // A scalar subquery has one row at most.
+    let (code, _) = client
+        .failure("SELECT count(*) FROM line WHERE k = (SELECT k FROM head WHERE k < 2)")
+        .await;
+    assert_eq!(code, "21000");
+}
