@@ -26,7 +26,14 @@ impl Server {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         if !cfg!(debug_assertions) {
             let status = Command::new(cargo)
-                .args(["build", "--release", "--quiet", "-p", "blueshift-leader"])
+                .args([
+                    "build",
+                    "--release",
+                    "--quiet",
+                    "--workspace",
+                    "--bin",
+                    "blueshift",
+                ])
                 .status()?;
             ensure!(status.success(), "the server does not build");
         }

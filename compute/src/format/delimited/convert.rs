@@ -100,8 +100,8 @@ pub fn column(
     notes: &mut Vec<Note>,
 ) -> Result<ArrayRef, ArrowError> {
     match rule.ty {
-        SqlType::SmallInt => fixed::<Int16Type>(block, rule, notes, |bytes| small(bytes)),
-        SqlType::Integer => fixed::<Int32Type>(block, rule, notes, |bytes| small(bytes)),
+        SqlType::SmallInt => fixed::<Int16Type>(block, rule, notes, small),
+        SqlType::Integer => fixed::<Int32Type>(block, rule, notes, small),
         SqlType::BigInt | SqlType::Oid => fixed::<Int64Type>(block, rule, notes, integer),
         SqlType::Decimal { precision, scale } => {
             decimal_column(block, rule, notes, precision, scale)

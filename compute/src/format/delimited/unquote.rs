@@ -96,7 +96,7 @@ fn finish(
     let problem = match problem {
         Some(problem) => Some(problem),
         None if count > dialect.field_count => Some(Problem::ExtraColumns),
-        None if missing > 0 && !(dialect.fill_record && !blank) => Some(Problem::MissingColumns),
+        None if missing > 0 && (blank || !dialect.fill_record) => Some(Problem::MissingColumns),
         None => None,
     };
     let skipped = blank && dialect.ignore_blank_lines;
