@@ -190,3 +190,30 @@ async fn a_hundred_psql_connections_run_queries() {
     assert!(server.is_alive());
     assert!(server.peak_memory_bytes() < 2 << 30);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_first_load_into_an_automatic_table_is_spread() {
+    let files = tempfile::tempdir().expect("a directory");
+    // A little more than the million rows of 64 bytes that one slice would keep.
+    let line = format!("1|{}\n", "x".repeat(4_000));
+    std::fs::write(files.path().join("part"), line.repeat(16_500)).expect("write");
+    let server = Server::start(ServerOptions {
+        slices: Some(2),
+        arguments: vec!["--copy-root".into(), files.path().display().to_string()],
+        ..ServerOptions::default()
+    })
+    .await;
+    let client = connect(server.port).await;
+    client
+        .run("CREATE TABLE t (a INTEGER, b VARCHAR(4000))")
+        .await;
+    client
+        .run(&format!(
+            "COPY t FROM 'file://{}/part'",
+            files.path().display()
+        ))
+        .await;
+    assert_eq!(client.value("SELECT count(*) FROM t").await, "16500");
+    let style = "SELECT releffectivediststyle FROM pg_class WHERE relname = 't'";
+    assert_eq!(client.value(style).await, "11");
+}

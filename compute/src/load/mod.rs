@@ -170,6 +170,12 @@ pub fn check(node: &Node, plan: &LoadPlan) -> Result<()> {
     Location::parse(&plan.source)?.check(&node.object_policy)
 }
 
+/// Adds up the bytes of the files a plan would load, compressed as they are. Lists them.
+pub async fn source_bytes(node: &Node, plan: &LoadPlan) -> Result<u64> {
+    let sources = source::find(&node.object_policy, plan).await?;
+    Ok(sources.iter().map(|source| source.bytes).sum())
+}
+
 async fn run(
     node: &Arc<Node>,
     plan: LoadPlan,

@@ -6,7 +6,7 @@ use super::answer::{Body, Notice};
 use super::context::Context;
 use super::names::SessionNames;
 use super::target;
-use crate::catalog::Table;
+use crate::catalog::{Table, TableDistribution};
 use crate::error::{Error, Result};
 use crate::history::RunningLoad;
 use crate::history::activity::LoadStatement;
@@ -19,9 +19,20 @@ use std::sync::Arc;
 /// Runs a COPY.
 pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
     let (names, table) = target::lock(ctx, &copy.table, Mode::Append).await?;
-    let plan = plan(ctx, &names, &table, copy)?;
+    let mut plan = plan(ctx, &names, &table, copy)?;
     let node = ctx.server.node.clone();
     load::check(&node, &plan)?;
+    if table.distribution == TableDistribution::AutoAll {
+        // A large first load must not land on one slice.
+        let bytes = load::source_bytes(&node, &plan).await?;
+        let given: Vec<bool> = plan
+            .columns
+            .iter()
+            .map(|column| column.field.is_some())
+            .collect();
+        plan.target =
+            target::write_target(ctx, &table, &given, Some(bytes / target::AUTO_ROW_BYTES))?;
+    }
     let progress = Arc::new(LoadProgress::default());
     let statement = LoadStatement {
         userid: ctx.user.oid,

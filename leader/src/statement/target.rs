@@ -22,8 +22,8 @@ use std::sync::atomic::AtomicI64;
 /// A DISTSTYLE AUTO table stays in one copy on slice 0 up to this many rows; then new rows are spread.
 pub const AUTO_ALL_ROWS_MAX: u64 = 1_000_000;
 
-/// The same for a COPY that knows only the size of its files: about [`AUTO_ALL_ROWS_MAX`] rows of 64 bytes.
-pub const AUTO_ALL_BYTES_MAX: u64 = 64 << 20;
+/// The bytes of a row a COPY reckons with, as it knows only the size of its files.
+pub const AUTO_ROW_BYTES: u64 = 64;
 
 /// Finds and locks a table to write to, and resolves names anew as of after the lock.
 pub async fn lock(
