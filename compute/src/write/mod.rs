@@ -122,7 +122,14 @@ pub async fn update(
     })
     .await?;
     let written = router.finish().await?;
-    let (masks, _) = marks.write(node).await?;
+    let masks = match marks.write(node).await {
+        Ok((masks, _)) => masks,
+        Err(error) => {
+            // The new rows will never be named: their files go now.
+            node.store.discard(&written.row_groups, &[]);
+            return Err(error);
+        }
+    };
     Ok((written, masks))
 }
 

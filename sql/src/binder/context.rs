@@ -50,7 +50,7 @@ pub(super) fn external(error: Error) -> DataFusionError {
 }
 
 /// Functions whose formats the engine reads in another language than Redshift.
-const OTHER_FORMATS: &[&str] = &["to_char", "to_date", "to_timestamp"];
+pub(super) const OTHER_FORMATS: &[&str] = &["to_char", "to_date", "to_timestamp"];
 
 fn function_name(name: &str) -> String {
     let lower = name.to_lowercase();
