@@ -6,6 +6,8 @@
 pub mod cancel;
 pub mod prepared;
 #[cfg(test)]
+mod example_tests;
+#[cfg(test)]
 mod tests;
 
 pub use crate::statement::answer::{Answer, Body, Notice, OutputColumn};

@@ -8,7 +8,7 @@ use blueshift_storage::store::StoreOptions;
 use futures::StreamExt;
 use std::path::Path;
 
-fn start(directory: &Path) -> Arc<Server> {
+pub(super) fn start(directory: &Path) -> Arc<Server> {
     let options = ServerOptions {
         store: StoreOptions {
             dir: directory.to_path_buf(),
@@ -26,7 +26,7 @@ fn start(directory: &Path) -> Arc<Server> {
     Server::start(options).unwrap()
 }
 
-fn login(server: &Arc<Server>, user: &str, pid: i32) -> Session {
+pub(super) fn login(server: &Arc<Server>, user: &str, pid: i32) -> Session {
     let facts = LoginFacts {
         user: user.to_string(),
         database: "dev".to_string(),

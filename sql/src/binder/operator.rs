@@ -28,7 +28,7 @@ pub(super) struct Operators {
 impl Operators {
     pub(super) fn new(names: &dyn Names) -> Self {
         Self {
-            date_part: names.scalar_function("date_part"),
+            date_part: names.scalar_function("extract"),
             position: names.scalar_function("strpos"),
             substring: names.scalar_function("substr"),
             overlay: names.scalar_function("overlay"),

@@ -1,14 +1,26 @@
-//! Redshift's functions, one file each; `adapter.rs` meets DataFusion.
+//! Redshift's functions, one file each, declared as data; `declared.rs` and `adapter.rs` meet DataFusion.
 
 pub(crate) mod adapter;
-mod date;
+pub(crate) mod call;
+pub mod declaration;
+mod declared;
+pub(crate) mod resolve;
 pub(crate) mod round_half;
-mod string;
+mod scalar;
 pub(crate) mod text_length;
 pub(crate) mod whole;
+pub(crate) mod zone;
 
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use declaration::Scalar;
 use std::sync::Arc;
+
+/// Gives every declared scalar function with its documentation, also those the engine computes.
+pub fn declarations() -> impl Iterator<Item = &'static Scalar> {
+    scalar::FAMILIES
+        .iter()
+        .flat_map(|(_, functions)| functions.iter().copied())
+}
 
 /// Gives every scalar function of ours. They replace the engine's of the same name.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
@@ -18,8 +30,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         round_half::round(),
         whole::whole(),
     ];
-    functions.extend(string::functions());
-    functions.extend(date::functions());
+    functions.extend(declarations().filter_map(declared::function));
     functions
 }
 

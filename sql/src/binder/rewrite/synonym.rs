@@ -66,7 +66,6 @@ fn function_rewritten(function: &mut Function) -> Option<Expr> {
             op: BinaryOperator::Modulo,
             right: Box::new(Expr::Nested(Box::new(right.clone()))),
         }))),
-        ("date_part_year", [date]) => Some(call("date_part", vec![text("year"), date.clone()])),
         // Every match is replaced, not only the first.
         ("regexp_replace", [subject, pattern]) => Some(call(
             "regexp_replace",

@@ -1,0 +1,262 @@
+//! Chooses the form of a call and converts its arguments to the types of that form.
+
+use super::declaration::{Form, Kind, Returns, Scalar};
+use crate::error::{Error, Result};
+use crate::sqlstate::SqlState;
+use crate::types::{SqlType, write_text};
+use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{Float32Type, Float64Type};
+use arrow_schema::{ArrowError, DataType, Field, TimeUnit};
+use datafusion_common::ScalarValue;
+use std::sync::Arc;
+
+/// Gives the form that takes arguments of these types at the least cost.
+pub(super) fn form(declaration: &Scalar, types: &[DataType]) -> Result<&'static Form> {
+    let forms: &'static [Form] = declaration.forms;
+    let cost = |form: &'static Form| {
+        if !form.takes(types.len()) {
+            return None;
+        }
+        let costs = types.iter().enumerate();
+        let cost: Option<u32> = costs
+            .map(|(argument, ty)| cost(form.kind(argument)?, ty))
+            .sum();
+        Some((cost?, form))
+    };
+    let fitting = forms.iter().filter_map(cost);
+    match fitting.min_by_key(|(cost, _)| *cost) {
+        Some((_, form)) => Ok(form),
+        None => Err(mismatch(declaration, types)),
+    }
+}
+
+fn mismatch(declaration: &Scalar, types: &[DataType]) -> Error {
+    let shown = types.iter().map(|ty| match ty {
+        DataType::Null => "unknown".to_owned(),
+        ty => SqlType::from_arrow(ty).short_name().to_owned(),
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    Error::new(
+        SqlState::UNDEFINED_FUNCTION,
+        format!("function {}({shown}) does not exist", declaration.name),
+    )
+    .with_hint(format!("Write {}", declaration.documentation.syntax))
+}
+
+/// The types of the arguments after conversion.
+pub(super) fn converted(form: &Form, types: &[DataType]) -> Vec<DataType> {
+    let each = types.iter().enumerate();
+    each.map(|(argument, ty)| {
+        let kind = form.kind(argument).unwrap_or(Kind::Any);
+        target(kind, ty)
+    })
+    .collect()
+}
+
+/// The type of the result of a form for arguments of these types.
+pub(super) fn result(
+    form: &Form,
+    types: &[DataType],
+    constants: &[Option<&ScalarValue>],
+) -> Result<DataType> {
+    match form.returns {
+        Returns::Kind(kind) => Ok(kind.arrow().unwrap_or(DataType::Decimal128(38, 0))),
+        Returns::Types(compute) => compute(&converted(form, types), constants),
+    }
+}
+
+fn target(kind: Kind, ty: &DataType) -> DataType {
+    match (kind.arrow(), kind, ty) {
+        (Some(ty), _, _) => ty,
+        (None, Kind::Number, text) if is_text(text) => DataType::Float64,
+        (None, Kind::Number | Kind::Decimal, DataType::Null) => DataType::Int32,
+        (None, Kind::Decimal, ty) => whole(ty).unwrap_or_else(|| ty.clone()),
+        (None, _, DataType::Utf8 | DataType::LargeUtf8) => DataType::Utf8View,
+        (None, _, DataType::Timestamp(unit, zone)) if *unit != TimeUnit::Microsecond => {
+            DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
+        }
+        (None, _, ty) => ty.clone(),
+    }
+}
+
+/// The decimal that holds every value of an integer type.
+fn whole(ty: &DataType) -> Option<DataType> {
+    let digits = match ty {
+        DataType::Int8 | DataType::UInt8 => 3,
+        DataType::Int16 | DataType::UInt16 => 5,
+        DataType::Int32 | DataType::UInt32 => 10,
+        DataType::Int64 => 19,
+        DataType::UInt64 => 20,
+        _ => return None,
+    };
+    Some(DataType::Decimal128(digits, 0))
+}
+
+fn is_text(ty: &DataType) -> bool {
+    matches!(
+        ty,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
+}
+
+/// What it costs to see a value of a type as of a kind; `None` if it cannot be.
+///
+/// Text costs most, because a literal is text until something else is asked for; the order among the kinds says what
+/// a literal is taken for where a function has several forms.
+fn cost(kind: Kind, ty: &DataType) -> Option<u32> {
+    if *ty == DataType::Null {
+        return Some(1);
+    }
+    let text = is_text(ty);
+    let decimal = matches!(
+        ty,
+        DataType::Decimal32(..)
+            | DataType::Decimal64(..)
+            | DataType::Decimal128(..)
+            | DataType::Decimal256(..)
+    );
+    let float = matches!(ty, DataType::Float32 | DataType::Float64);
+    let integer = ty.is_integer();
+    let zoned = matches!(ty, DataType::Timestamp(_, Some(_)));
+    let timestamp = matches!(ty, DataType::Timestamp(_, None));
+    Some(match kind {
+        Kind::Boolean if *ty == DataType::Boolean => 0,
+        Kind::Integer | Kind::BigInt | Kind::Double | Kind::Date
+            if kind.arrow().as_ref() == Some(ty) =>
+        {
+            0
+        }
+        Kind::Integer if integer => 3,
+        Kind::BigInt if integer => 2,
+        Kind::Integer | Kind::BigInt if decimal => 26,
+        Kind::Integer | Kind::BigInt if float => 27,
+        Kind::Double if float => 1,
+        Kind::Double if decimal => 3,
+        Kind::Double if integer => 5,
+        Kind::Decimal if decimal => 0,
+        Kind::Decimal if integer => 2,
+        Kind::Number if decimal || float || integer => 0,
+        Kind::Timestamp if timestamp => 0,
+        Kind::TimestampTz if zoned => 0,
+        Kind::Timestamp if *ty == DataType::Date32 => 2,
+        Kind::TimestampTz if timestamp => 4,
+        Kind::TimestampTz if *ty == DataType::Date32 => 5,
+        Kind::Timestamp if zoned => 6,
+        Kind::Date if timestamp || zoned => 8,
+        Kind::Time if matches!(ty, DataType::Time32(_) | DataType::Time64(_)) => 0,
+        Kind::Interval if matches!(ty, DataType::Interval(_) | DataType::Duration(_)) => 0,
+        Kind::Varbyte
+            if matches!(
+                ty,
+                DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+            ) =>
+        {
+            0
+        }
+        Kind::Any => 1,
+        Kind::Text if text => 0,
+        Kind::Timestamp if text => 15,
+        Kind::TimestampTz if text => 16,
+        Kind::Date if text => 18,
+        Kind::Time if text => 19,
+        Kind::Double if text => 20,
+        Kind::Number if text => 21,
+        Kind::BigInt if text => 22,
+        Kind::Integer if text => 23,
+        Kind::Interval if text => 24,
+        Kind::Boolean if text => 25,
+        Kind::Text if !matches!(kind_of_bytes(ty), Some(())) => 30,
+        _ => return None,
+    })
+}
+
+/// Bytes have no text of their own: they are not taken for one.
+fn kind_of_bytes(ty: &DataType) -> Option<()> {
+    matches!(
+        ty,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+    )
+    .then_some(())
+}
+
+/// Converts an argument to the type its form wants.
+pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field) -> Result<ArrayRef> {
+    let ty = array.data_type();
+    let to = target(kind, ty);
+    if *ty == to {
+        return Ok(array);
+    }
+    if to == DataType::Utf8View && !is_text(ty) && *ty != DataType::Null {
+        return Ok(Arc::new(shown(array.as_ref(), SqlType::from_field(field))));
+    }
+    let whole = to.is_integer();
+    let array: ArrayRef = match ty {
+        // As a cast does: decimals round half away from zero, doubles half to even.
+        DataType::Decimal128(_, scale) if whole && *scale > 0 => {
+            cast(&array, &DataType::Decimal128(38, 0))?
+        }
+        DataType::Float64 if whole => Arc::new(
+            array
+                .as_primitive::<Float64Type>()
+                .unary::<_, Float64Type>(f64::round_ties_even),
+        ),
+        DataType::Float32 if whole => Arc::new(
+            array
+                .as_primitive::<Float32Type>()
+                .unary::<_, Float32Type>(f32::round_ties_even),
+        ),
+        _ => array,
+    };
+    cast(&array, &to)
+}
+
+fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(array, to, &options).map_err(|error| not_a_value(array, to, &error))
+}
+
+/// Says which text is not a value of the type.
+fn not_a_value(array: &ArrayRef, to: &DataType, error: &ArrowError) -> Error {
+    let ty = SqlType::from_arrow(to);
+    if !is_text(array.data_type()) {
+        return Error::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("value out of range for type {ty}"),
+        );
+    }
+    let code = match ty {
+        SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::TimestampTz => {
+            SqlState::INVALID_DATETIME_FORMAT
+        }
+        _ => SqlState::INVALID_TEXT_REPRESENTATION,
+    };
+    let text = error.to_string();
+    let value = text.split('\'').nth(1).unwrap_or_default();
+    Error::new(
+        code,
+        format!("invalid input syntax for type {ty}: \"{value}\""),
+    )
+}
+
+/// The text of every value, as a cast to VARCHAR gives it.
+pub(crate) fn shown(array: &dyn Array, ty: SqlType) -> StringViewArray {
+    let mut builder = StringViewBuilder::with_capacity(array.len());
+    let mut text = String::new();
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            builder.append_null();
+            continue;
+        }
+        text.clear();
+        match array.as_boolean_opt() {
+            Some(truth) => text.push_str(if truth.value(row) { "true" } else { "false" }),
+            None => write_text(array, row, ty, &mut text),
+        }
+        builder.append_value(&text);
+    }
+    builder.finish()
+}

@@ -1,0 +1,15 @@
+//! Scalar functions by family.
+
+mod date;
+mod math;
+mod string;
+
+use super::declaration::Scalar;
+pub(super) use date::calendar::{HOUR, MINUTE, SECOND, out_of_range};
+
+/// Every family: its name in the manual, its functions.
+pub(super) const FAMILIES: &[(&str, &[&Scalar])] = &[
+    ("date and time", date::FUNCTIONS),
+    ("math", math::FUNCTIONS),
+    ("string", string::FUNCTIONS),
+];
