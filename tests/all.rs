@@ -1,6 +1,7 @@
 //! The one test binary that drives servers; each module is a kind of test.
 
 mod client;
+mod differential;
 mod fault;
 mod plan;
 mod protocol;

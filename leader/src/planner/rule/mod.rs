@@ -4,7 +4,9 @@ pub mod build_side;
 pub mod catalog_lookup;
 pub mod colocated_join_mode;
 pub mod colocated_subset_join;
+pub mod disjoint_lists;
 mod distribution;
+pub mod filter_pushdown;
 pub mod init_plan;
 pub mod join_order;
 
@@ -13,10 +15,12 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use std::sync::Arc;
 
-/// Gives the logical rules in their order: the engine's. Join order follows when they have settled, see
-/// [`crate::planner::plan`].
+/// Gives the logical rules in their order: the engine's, after one that guards its simplifier. Join order follows when
+/// they have settled, see [`crate::planner::plan`].
 pub fn logical() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    Optimizer::new().rules
+    let mut rules = Optimizer::new().rules;
+    rules.insert(0, Arc::new(disjoint_lists::DisjointLists));
+    rules
 }
 
 /// Gives the physical rules in their order: the engine's, with ours among them.
@@ -25,6 +29,8 @@ pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     for rule in &mut rules {
         if rule.name() == "join_selection" {
             *rule = Arc::new(build_side::BuildSide::new());
+        } else if let Some(ours) = filter_pushdown::FilterPushdown::in_place_of(rule.name()) {
+            *rule = Arc::new(ours);
         }
     }
     rules
