@@ -85,6 +85,8 @@ pub struct Session {
     settings_before: Settings,
     prepared: HashMap<String, Parsed>,
     last: LastStatements,
+    /// What the last statements were before the block, for ROLLBACK.
+    last_before: LastStatements,
     temp_schema: Option<Oid>,
     cancel: CancelHandle,
 }
@@ -122,6 +124,7 @@ impl Session {
             is_failed: false,
             prepared: HashMap::new(),
             last: LastStatements::default(),
+            last_before: LastStatements::default(),
             temp_schema: None,
             cancel: CancelHandle::default(),
         })
@@ -277,7 +280,7 @@ impl Session {
         let mut transaction = match self.transaction.take() {
             Some(open) => open,
             None => {
-                self.settings_before = self.settings.clone();
+                self.keep_for_rollback();
                 self.server.transactions.begin(pid, false)
             }
         };
@@ -322,7 +325,7 @@ impl Session {
             notices.push(Notice::warning(SqlState::ACTIVE_SQL_TRANSACTION, text));
             return Ok(Body::done("BEGIN"));
         }
-        self.settings_before = self.settings.clone();
+        self.keep_for_rollback();
         let mut transaction = self.server.transactions.begin(self.login.pid, true);
         transaction.is_read_only = begin.read_only;
         self.transaction = Some(transaction);
@@ -360,9 +363,16 @@ impl Session {
         Body::done("ROLLBACK")
     }
 
+    /// Notes what a rollback of the transaction that begins now takes back in the session itself.
+    fn keep_for_rollback(&mut self) {
+        self.settings_before = self.settings.clone();
+        self.last_before = self.last;
+    }
+
     /// Takes back what the session itself kept of a transaction.
     fn after_rollback(&mut self) {
         self.settings = self.settings_before.clone();
+        self.last.roll_back(self.last_before);
         if let Some(schema) = self.temp_schema {
             let committed = self.server.transactions.committed_catalog();
             if !committed.is_ok_and(|catalog| catalog.schemas.contains_key(&schema)) {

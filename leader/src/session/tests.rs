@@ -1,5 +1,7 @@
 //! Statements through a session, without a socket.
 
+mod load;
+
 use super::*;
 use crate::server::ServerOptions;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -9,7 +11,11 @@ use futures::StreamExt;
 use std::path::Path;
 
 pub(super) fn start(directory: &Path) -> Arc<Server> {
-    let options = ServerOptions {
+    Server::start(options(directory)).unwrap()
+}
+
+fn options(directory: &Path) -> ServerOptions {
+    ServerOptions {
         store: StoreOptions {
             dir: directory.to_path_buf(),
             cache_bytes: 16 << 20,
@@ -22,8 +28,7 @@ pub(super) fn start(directory: &Path) -> Arc<Server> {
             ..NodeOptions::default()
         },
         admin_verifier: Box::new(|| Ok("SCRAM-SHA-256$4096:AAAA$AAAA:AAAA".to_string())),
-    };
-    Server::start(options).unwrap()
+    }
 }
 
 pub(super) fn login(server: &Arc<Server>, user: &str, pid: i32) -> Session {

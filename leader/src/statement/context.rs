@@ -16,15 +16,28 @@ use datafusion::physical_plan::ExecutionPlan;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What `pg_last_copy_count()` and its like answer.
+/// What `pg_last_copy_count()` and its like answer. Source: Redshift's guide, PG_LAST_COPY_ID and PG_LAST_COPY_COUNT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastStatements {
-    /// Rows of the last COPY.
+    /// Rows of the last COPY; 0 if it failed while loading.
     pub copy_count: i64,
-    /// The query id of the last COPY; -1 before the first.
+    /// The query id of the last COPY that began to load; -1 before the first.
     pub copy_id: Option<i64>,
+    /// Whether that COPY failed while loading: then its id, by which STL_LOAD_ERRORS is asked, outlives the rollback.
+    pub is_copy_failed: bool,
     /// The query id of the last statement that ran on slices; -1 before the first.
     pub query_id: Option<i64>,
+}
+
+impl LastStatements {
+    /// Takes back what a transaction that did not commit had loaded; `before` is what was there when it began.
+    pub fn roll_back(&mut self, before: LastStatements) {
+        if !self.is_copy_failed {
+            self.copy_count = before.copy_count;
+            self.copy_id = before.copy_id;
+            self.is_copy_failed = before.is_copy_failed;
+        }
+    }
 }
 
 /// One statement's surroundings, lent by the session.

@@ -1,6 +1,7 @@
 //! COPY: resolves table, columns and options into a `LoadPlan`; the slices do the rest.
 //!
-//! Refused rows are recorded in STL_LOAD_ERRORS whatever becomes of the transaction.
+//! Refused rows are recorded in STL_LOAD_ERRORS whatever becomes of the transaction; files in STL_LOAD_COMMITS once it
+//! has committed.
 
 use super::answer::{Body, Notice};
 use super::context::Context;
@@ -55,6 +56,11 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         Ok(loaded) => loaded,
         Err(failure) => {
             history.load_errors(&statement, failure.rejects);
+            if matches!(failure.error, blueshift_compute::Error::Load { .. }) {
+                ctx.last.copy_id = Some(ctx.query);
+                ctx.last.copy_count = 0;
+                ctx.last.is_copy_failed = true;
+            }
             return Err(failure.error.into());
         }
     };
@@ -73,9 +79,11 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         )));
     } else {
         ctx.transaction.add_row_groups(row_groups);
-        history.load_commits(&statement, files);
+        ctx.transaction
+            .after_commit(move || history.load_commits(&statement, files));
         ctx.last.copy_count = i64::try_from(rows).unwrap_or(i64::MAX);
         ctx.last.copy_id = Some(ctx.query);
+        ctx.last.is_copy_failed = false;
         ctx.notices.push(Notice::info(format!(
             "Load into table '{}' completed, {rows} record(s) loaded successfully.",
             table.name

@@ -21,6 +21,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// What waits for a commit.
+type AfterCommit = Box<dyn FnOnce() + Send + Sync>;
+
 /// The counters of identity columns, by table and column index.
 type IdentityCounters = HashMap<(TableId, usize), Arc<IdentityCounter>>;
 
@@ -57,6 +60,7 @@ impl Transactions {
             base: None,
             effective: None,
             own: Commit::default(),
+            after_commit: Vec::new(),
         }
     }
 
@@ -95,6 +99,7 @@ pub struct Transaction {
     base: Option<Arc<ReadView>>,
     effective: Option<Arc<ReadView>>,
     own: Commit,
+    after_commit: Vec<AfterCommit>,
 }
 
 impl Transaction {
@@ -231,9 +236,16 @@ impl Transaction {
         self.effective = None;
     }
 
+    /// Keeps something to be told once the transaction has committed, and never otherwise. It must not wait.
+    pub fn after_commit(&mut self, tell: impl FnOnce() + Send + Sync + 'static) {
+        self.after_commit.push(Box::new(tell));
+    }
+
     /// Commits: durable and visible when this returns. Not stopped by dropping the future.
     pub async fn commit(mut self) -> Result<()> {
+        let after_commit = std::mem::take(&mut self.after_commit);
         if self.own.is_empty() {
+            after_commit.into_iter().for_each(|tell| tell());
             return Ok(());
         }
         let (xid, pid) = (self.xid, self.pid);
@@ -246,8 +258,9 @@ impl Transaction {
                 .unwrap_or_default();
             let (written, masks) = (own.added.clone(), own.masks.clone());
             let outcome = self.shared.store.commit(own);
-            if outcome.is_err() {
-                self.shared.store.discard(&written, &masks);
+            match &outcome {
+                Ok(_) => after_commit.into_iter().for_each(|tell| tell()),
+                Err(_) => self.shared.store.discard(&written, &masks),
             }
             // Dropped here, after the outcome is known: its locks are given back.
             drop(self);
