@@ -24,6 +24,7 @@ codes! {
     NUMERIC_VALUE_OUT_OF_RANGE = "22003", "A number does not fit its type.";
     DIVISION_BY_ZERO = "22012", "Division by zero.";
     STRING_DATA_RIGHT_TRUNCATION = "22001", "A string is too long for its type.";
+    SUBSTRING_ERROR = "22011", "A part of a text has a negative length.";
     INVALID_DATETIME_FORMAT = "22007", "Text that is not a date or time.";
     DATETIME_FIELD_OVERFLOW = "22008", "A date or time out of range.";
     INVALID_TEXT_REPRESENTATION = "22P02", "Text that is not a value of the type.";

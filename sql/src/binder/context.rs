@@ -49,9 +49,6 @@ pub(super) fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// Functions whose formats the engine reads in another language than Redshift.
-pub(super) const OTHER_FORMATS: &[&str] = &["to_char", "to_date", "to_timestamp"];
-
 fn function_name(name: &str) -> String {
     let lower = name.to_lowercase();
     lower
@@ -100,10 +97,6 @@ impl ContextProvider for Context<'_> {
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         let name = function_name(name);
-        // The engine's read `%` words and echo Redshift's: no answer is better than a wrong one.
-        if OTHER_FORMATS.contains(&name.as_str()) {
-            return None;
-        }
         crate::function::internal(&name).or_else(|| self.names.scalar_function(&name))
     }
 

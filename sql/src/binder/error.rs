@@ -223,10 +223,6 @@ fn from_execution(message: &str) -> Error {
 
 fn from_plan(message: &str) -> Error {
     if let Some(name) = between(message, "Invalid function '", "'") {
-        if super::context::OTHER_FORMATS.contains(&name.to_lowercase().as_str()) {
-            let hint = "Use EXTRACT and DATE_PART for parts, and a cast for text in ISO 8601";
-            return Error::unsupported(format!("function {name}(...)"), hint);
-        }
         let error = Error::new(
             SqlState::UNDEFINED_FUNCTION,
             format!("function {name}(...) does not exist"),

@@ -8,6 +8,7 @@ use crate::sqlstate::SqlState;
 use arrow::array::{
     Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray,
     BooleanBuilder, PrimitiveArray, PrimitiveBuilder, StringViewArray, StringViewBuilder,
+    UInt32Array,
 };
 use arrow::datatypes::{
     Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNanoType,
@@ -32,12 +33,20 @@ pub struct Call<'a> {
 }
 
 /// An argument as a column of values.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Column<'a, A> {
     pub(crate) array: &'a A,
     /// Zero for a constant, so that every row is row zero.
     mask: usize,
 }
+
+impl<A> Clone for Column<'_, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A> Copy for Column<'_, A> {}
 
 impl<'a, A> Column<'a, A>
 where
@@ -155,6 +164,19 @@ impl<'a> Call<'a> {
         argument: usize,
     ) -> Result<Column<'a, PrimitiveArray<IntervalMonthDayNanoType>>> {
         self.column(argument)
+    }
+
+    /// An argument with a value for every row, as it is.
+    pub(crate) fn full(&self, argument: usize) -> Result<ArrayRef> {
+        let array = self
+            .arguments
+            .get(argument)
+            .ok_or_else(|| absent(argument))?;
+        if array.len() == self.rows {
+            return Ok(Arc::clone(array));
+        }
+        let rows = UInt32Array::from(vec![0; self.rows]);
+        arrow::compute::take(array, &rows, None).map_err(|_| absent(argument))
     }
 
     /// The arrow type of an argument.

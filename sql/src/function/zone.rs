@@ -4,7 +4,7 @@ use super::scalar::{HOUR, MINUTE, SECOND, out_of_range};
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
 use chrono::{DateTime, MappedLocalTime, Offset, TimeZone};
-use chrono_tz::{TZ_VARIANTS, Tz};
+use chrono_tz::{OffsetName, TZ_VARIANTS, Tz};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -114,6 +114,25 @@ impl Zone {
             }
         };
         instant.checked_add(offset).ok_or_else(out_of_range)
+    }
+
+    /// The abbreviation of the zone at an instant.
+    pub(crate) fn abbreviation(self, instant: i64) -> Result<String> {
+        match self {
+            Self::Fixed(offset) => {
+                let known = ABBREVIATIONS.iter();
+                let mut known = known.filter(|(_, minutes)| minutes * MINUTE == offset);
+                Ok(match known.next() {
+                    Some((name, _)) => name.to_ascii_uppercase(),
+                    None => String::new(),
+                })
+            }
+            Self::Place(zone) => {
+                let at = DateTime::from_timestamp_micros(instant).ok_or_else(out_of_range)?;
+                let offset = zone.offset_from_utc_datetime(&at.naive_utc());
+                Ok(offset.abbreviation().unwrap_or_default().to_owned())
+            }
+        }
     }
 
     /// When clocks show a time. A time that never comes is taken before the clocks change, one that comes twice after.

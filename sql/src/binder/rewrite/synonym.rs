@@ -7,16 +7,7 @@ use sqlparser::ast::{
 };
 
 /// Functions that only have another name in the engine.
-const RENAMED: &[(&str, &str)] = &[
-    ("ceiling", "ceil"),
-    ("dexp", "exp"),
-    ("dlog1", "ln"),
-    ("dlog10", "log10"),
-    ("dpow", "power"),
-    ("pow", "power"),
-    ("replicate", "repeat"),
-    ("isnull", "nvl"),
-];
+const RENAMED: &[(&str, &str)] = &[("isnull", "nvl")];
 
 pub(super) fn rewrite(expr: &mut Expr) {
     match expr {
