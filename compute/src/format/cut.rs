@@ -197,10 +197,12 @@ mod tests {
         for bytes in chunks {
             let (mut fields, mut rewritten) = (Fields::default(), Vec::new());
             unquote::rewrite(bytes, 0, dialect, usize::MAX, &mut rewritten, &mut fields);
-            let places = fields.starts.iter().zip(&fields.ends);
-            good.extend(
-                places.map(|(start, end)| rewritten[*start as usize..*end as usize].to_vec()),
-            );
+            for row in 0..fields.rows {
+                for column in 0..dialect.field_count {
+                    let (start, end) = fields.place(row, column).expect("a field");
+                    good.push(rewritten[start..end].to_vec());
+                }
+            }
             let lines = fields.bad.iter().map(|(line, _)| line);
             bad.extend(lines.map(|line| bytes[line.start as usize..line.end as usize].to_vec()));
         }

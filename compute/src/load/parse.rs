@@ -6,15 +6,13 @@ use super::reject::{Rejects, raw};
 use super::rules::Rules;
 use super::{LoadColumn, LoadPlan, LoadProgress, Reject};
 use crate::error::{Error, Result};
-use crate::format::cut::Chunk;
 use crate::format::delimited::convert::{self, Block};
 use crate::format::delimited::problem::{Note, Problem};
-use crate::format::delimited::{Fields, Line, index, unquote};
+use crate::format::delimited::{Fields, Line, index, text, unquote};
 use crate::write::Router;
 use arrow::array::{
     ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
 };
-use arrow::buffer::Buffer;
 use arrow::compute::{filter_record_batch, take};
 use arrow_schema::{Field, Schema, SchemaRef};
 use blueshift_sql::SqlType;
@@ -46,18 +44,18 @@ impl Parser {
                 .map(|column| Field::new(&column.name, column.ty.arrow(), true))
                 .collect::<Vec<_>>(),
         ));
-        let mut fields = Fields::default();
+        let mut index = Index::default();
         loop {
             let next = chunks.lock().await.recv().await;
-            let Some(FileChunk { url, chunk }) = next else {
+            let Some(file) = next else {
                 return Ok(());
             };
-            let mut reader = ChunkReader::new(&chunk, &self.rules);
-            while reader.at < chunk.bytes.len() {
+            let mut reader = ChunkReader::new(&file, &self.rules);
+            while reader.at < file.chunk.bytes.len() {
                 if self.progress.canceled.load(Ordering::Relaxed) {
                     return Err(Error::Canceled);
                 }
-                let batch = self.block(&mut reader, &mut fields, &url, &schema)?;
+                let batch = self.block(&mut reader, &mut index, &schema)?;
                 self.progress
                     .rows
                     .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
@@ -73,19 +71,12 @@ impl Parser {
     fn block(
         &self,
         reader: &mut ChunkReader<'_>,
-        fields: &mut Fields,
-        url: &str,
+        index: &mut Index,
         schema: &SchemaRef,
     ) -> Result<RecordBatch> {
-        let bytes = reader.next(&self.rules, fields);
-        let block = Block {
-            bytes: &bytes,
-            fields,
-            field_count: self.rules.dialect.field_count,
-            null_as: &self.rules.dialect.null_as,
-            is_utf8: reader.is_utf8,
-        };
-        let rows = fields.row_count();
+        let source = reader.next(&self.rules, index);
+        let block = index.block(&self.rules, source);
+        let rows = block.rows.len();
         let mut notes = Vec::new();
         let mut rules = self.rules.columns.iter().peekable();
         let mut columns = Vec::with_capacity(self.plan.columns.len());
@@ -97,10 +88,10 @@ impl Parser {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?;
-        if notes.is_empty() && fields.bad.is_empty() {
+        if notes.is_empty() && block.fields.bad.is_empty() {
             return Ok(batch);
         }
-        self.refuse(reader, &block, notes, url, batch)
+        self.refuse(reader, source, &block, notes, batch)
     }
 
     /// Reports the rows with notes, and gives the batch without them.
@@ -108,9 +99,9 @@ impl Parser {
     fn refuse(
         &self,
         reader: &mut ChunkReader<'_>,
+        source: Source<'_>,
         block: &Block<'_>,
         mut notes: Vec<Note>,
-        url: &str,
         batch: RecordBatch,
     ) -> Result<RecordBatch> {
         // The first problem of a row is the one told.
@@ -125,8 +116,9 @@ impl Parser {
             if let Some(kept) = keep.get_mut(note.row as usize) {
                 *kept = false;
             }
-            if let Some(line) = block.fields.lines.get(note.row as usize) {
-                refused.push((*line, note.problem, Some(note)));
+            let row = note.row as usize;
+            if let Some(line) = block.fields.line(row, block.field_count, source.bytes) {
+                refused.push((line, note.problem, Some(note)));
             }
         }
         refused.sort_by_key(|(line, _, _)| line.start);
@@ -138,7 +130,7 @@ impl Parser {
             .take(self.rejects.wanted())
             .map(|(line, problem, note)| {
                 let blamed = note.and_then(|note| self.blamed(block, note));
-                self.reject(reader, line, problem, blamed, url)
+                self.reject(reader, source.line(line), problem, blamed)
             })
             .collect();
         self.rejects.add(count, described, &self.plan.table_name)?;
@@ -152,9 +144,7 @@ impl Parser {
         note: &Note,
     ) -> Option<(&'a LoadColumn, &'a [u8])> {
         let column = self.plan.columns.get(note.column as usize)?;
-        let place = note.row as usize * block.field_count + column.field?;
-        let start = *block.fields.starts.get(place)? as usize;
-        let end = *block.fields.ends.get(place)? as usize;
+        let (start, end) = block.fields.place(note.row as usize, column.field?)?;
         Some((column, block.bytes.get(start..end)?))
     }
 
@@ -164,14 +154,13 @@ impl Parser {
         line: Line,
         problem: Problem,
         blamed: Option<(&LoadColumn, &[u8])>,
-        url: &str,
     ) -> Reject {
         let line_number = reader.line_number(line.start as usize);
         let (column, value) = match blamed {
             Some((column, value)) => (Some(column), value),
             None => (None, &[][..]),
         };
-        let bytes = reader.chunk.bytes.as_slice();
+        let bytes = reader.file.chunk.bytes.as_slice();
         let raw_line = bytes
             .get(line.start as usize..line.end as usize)
             .unwrap_or_default();
@@ -181,7 +170,7 @@ impl Parser {
         };
         Reject {
             slice: 0,
-            filename: url.to_owned(),
+            filename: reader.file.url.to_string(),
             line_number: i64::try_from(line_number).unwrap_or(i64::MAX),
             colname: column.map(|column| column.name.clone()).unwrap_or_default(),
             ty: column
@@ -195,7 +184,7 @@ impl Parser {
             raw_field_value: raw(value),
             err_code: problem.code(),
             err_reason: describe::reason(problem, column.map(|column| column.ty), value),
-            start_offset: reader.chunk.offset as i64,
+            start_offset: reader.file.chunk.offset as i64,
         }
     }
 }
@@ -223,20 +212,71 @@ fn type_length(ty: SqlType) -> String {
     }
 }
 
+/// The index of a block, and the memory it is made in.
+#[derive(Default)]
+struct Index {
+    fields: Fields,
+    /// The block's text without quotes and escapes, if it may have them.
+    rewritten: Vec<u8>,
+    /// All numbers below some count of rows.
+    rows: Vec<u32>,
+}
+
+impl Index {
+    /// Gives the rows of the block read last, from `source`.
+    fn block<'a>(&'a mut self, rules: &'a Rules, source: Source<'a>) -> Block<'a> {
+        let count = self.fields.rows as u32;
+        self.rows.extend(self.rows.len() as u32..count);
+        let (bytes, used) = match rules.dialect.is_plain() {
+            true => (source.bytes, source.block_bytes),
+            false => (self.rewritten.as_slice(), self.rewritten.len()),
+        };
+        Block {
+            bytes,
+            text: text::checked(bytes.get(..used).unwrap_or_default()),
+            fields: &self.fields,
+            field_count: rules.dialect.field_count,
+            null_as: &rules.dialect.null_as,
+            rows: self.rows.get(..self.fields.rows).unwrap_or_default(),
+        }
+    }
+}
+
+/// What is left of a chunk.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    /// The next block and all behind it.
+    bytes: &'a [u8],
+    /// Bytes of the block.
+    block_bytes: usize,
+    /// Where that is in the chunk.
+    at: usize,
+}
+
+impl Source<'_> {
+    /// Gives a line's place in the chunk.
+    fn line(&self, line: Line) -> Line {
+        let at = self.at as u32;
+        Line {
+            start: at + line.start,
+            end: at + line.end,
+        }
+    }
+}
+
 /// Where the reading of a chunk stands.
 struct ChunkReader<'a> {
-    chunk: &'a Chunk,
+    file: &'a FileChunk,
     at: usize,
-    is_utf8: bool,
     /// A place in the chunk and the newlines before it, so that lines are counted once.
     counted: (usize, u64),
 }
 
 impl<'a> ChunkReader<'a> {
-    fn new(chunk: &'a Chunk, rules: &Rules) -> Self {
-        let bytes = chunk.bytes.as_slice();
+    fn new(file: &'a FileChunk, rules: &Rules) -> Self {
+        let bytes = file.chunk.bytes.as_slice();
         let mut at = 0;
-        for _ in chunk.lines_before..rules.header_lines {
+        for _ in file.chunk.lines_before..rules.header_lines {
             let rest = bytes.get(at..).unwrap_or_default();
             at = memchr::memchr(b'\n', rest).map_or(bytes.len(), |end| at + end + 1);
             if at >= bytes.len() {
@@ -244,9 +284,8 @@ impl<'a> ChunkReader<'a> {
             }
         }
         Self {
-            chunk,
+            file,
             at,
-            is_utf8: std::str::from_utf8(bytes).is_ok(),
             counted: (0, 0),
         }
     }
@@ -257,29 +296,31 @@ impl<'a> ChunkReader<'a> {
         if start < from {
             (from, lines) = (0, 0);
         }
-        let between = self.chunk.bytes.get(from..start).unwrap_or_default();
+        let between = self.file.chunk.bytes.get(from..start).unwrap_or_default();
         lines += memchr::memchr_iter(b'\n', between).count() as u64;
         self.counted = (start, lines);
-        self.chunk.lines_before + 1 + lines
+        self.file.chunk.lines_before + 1 + lines
     }
 
-    /// Finds the fields of the next rows; gives the buffer they point into.
-    fn next(&mut self, rules: &Rules, fields: &mut Fields) -> Buffer {
-        fields.clear();
-        let bytes = self.chunk.bytes.as_slice();
-        if rules.dialect.is_plain() {
-            self.at = index::index(bytes, self.at, &rules.dialect, BLOCK_ROWS, fields);
-            return self.chunk.bytes.clone();
-        }
-        let mut rewritten = Vec::new();
-        self.at = unquote::rewrite(
+    /// Finds the fields of the next rows; gives what they were read from.
+    fn next(&mut self, rules: &Rules, index: &mut Index) -> Source<'a> {
+        let (at, dialect) = (self.at, &rules.dialect);
+        let bytes = self.file.chunk.bytes.get(at..).unwrap_or_default();
+        let Index {
+            fields, rewritten, ..
+        } = index;
+        let block_bytes = if dialect.is_plain() {
+            index::index(bytes, dialect, BLOCK_ROWS, fields)
+        } else {
+            fields.clear();
+            rewritten.clear();
+            unquote::rewrite(bytes, 0, dialect, BLOCK_ROWS, rewritten, fields)
+        };
+        self.at += block_bytes;
+        Source {
             bytes,
-            self.at,
-            &rules.dialect,
-            BLOCK_ROWS,
-            &mut rewritten,
-            fields,
-        );
-        Buffer::from_vec(rewritten)
+            block_bytes,
+            at,
+        }
     }
 }

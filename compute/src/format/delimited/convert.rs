@@ -4,10 +4,10 @@ use super::problem::{Note, Problem};
 use super::text::{TextColumn, TextRule};
 use super::time::iso_timestamp;
 use super::time_format::{Found, TimeFormat, read_any};
-use super::{Fields, time};
+use super::{Fields, number, time};
 use arrow::array::BooleanBufferBuilder;
 use arrow::array::{ArrayRef, ArrowPrimitiveType, BinaryViewBuilder, BooleanArray, PrimitiveArray};
-use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{
     Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
     Time64MicrosecondType, TimestampMicrosecondType,
@@ -52,42 +52,55 @@ pub struct ColumnRule {
     pub round_decimals: bool,
 }
 
-/// The rows of one block and what their fields point into.
+/// Rows to convert, and what their fields point into.
 pub struct Block<'a> {
-    /// What fields point into.
-    pub bytes: &'a Buffer,
+    /// What fields point into, and what stands behind them.
+    pub bytes: &'a [u8],
+    /// `bytes` as far as fields reach, if that is all UTF-8.
+    pub text: Option<&'a str>,
     /// The fields.
     pub fields: &'a Fields,
     /// Fields of a line.
     pub field_count: usize,
     /// The field that means null.
     pub null_as: &'a [u8],
-    /// Whether all of `bytes` is UTF-8.
-    pub is_utf8: bool,
+    /// The rows, by their place among the good ones.
+    pub rows: &'a [u32],
+}
+
+/// A field: its bytes, and the same with what stands behind them, so that parsers can load whole words.
+#[derive(Clone, Copy, Default)]
+struct FieldBytes<'a> {
+    bytes: &'a [u8],
+    ahead: &'a [u8],
 }
 
 impl<'a> Block<'a> {
-    #[inline]
-    fn field(&self, row: usize, field: usize) -> (&'a [u8], u32) {
-        let place = row * self.field_count + field;
-        let start = self.fields.starts.get(place).copied().unwrap_or(0);
-        let end = self.fields.ends.get(place).copied().unwrap_or(0);
-        (
-            self.bytes
-                .as_slice()
-                .get(start as usize..end as usize)
-                .unwrap_or_default(),
-            start,
-        )
+    #[inline(always)]
+    fn field(&self, row: u32, field: usize) -> FieldBytes<'a> {
+        let found = self.fields.place(row as usize, field);
+        let field = found.and_then(|(start, end)| {
+            let ahead = self.bytes.get(start..)?;
+            let bytes = ahead.get(..end.checked_sub(start)?)?;
+            Some(FieldBytes { bytes, ahead })
+        });
+        field.unwrap_or_default()
     }
 
-    #[inline]
-    fn is_null(&self, row: usize, field: usize, bytes: &[u8]) -> bool {
+    /// Gives a field as text, if all is UTF-8: no need to look at it again.
+    #[inline(always)]
+    fn text(&self, row: u32, field: usize) -> Option<&'a str> {
+        let (start, end) = self.fields.place(row as usize, field)?;
+        self.text?.get(start..end)
+    }
+
+    #[inline(always)]
+    fn is_null(&self, row: u32, field: usize, bytes: &[u8]) -> bool {
         bytes == self.null_as
             && !self
                 .fields
                 .quoted
-                .get(row * self.field_count + field)
+                .get(row as usize * self.field_count + field)
                 .copied()
                 .unwrap_or(false)
     }
@@ -106,25 +119,31 @@ pub fn column(
         SqlType::Decimal { precision, scale } => {
             decimal_column(block, rule, notes, precision, scale)
         }
-        SqlType::Real => fixed::<Float32Type>(block, rule, notes, |bytes| {
-            let value: f32 = fast_float2::parse(bytes.trim_ascii()).map_err(|_| Problem::Float)?;
-            in_range(value.is_infinite(), bytes).map(|()| value)
-        }),
-        SqlType::Double => fixed::<Float64Type>(block, rule, notes, |bytes| {
-            let value: f64 = fast_float2::parse(bytes.trim_ascii()).map_err(|_| Problem::Float)?;
-            in_range(value.is_infinite(), bytes).map(|()| value)
-        }),
+        SqlType::Real => {
+            fixed::<Float32Type>(block, rule, notes, |FieldBytes { bytes, .. }| {
+                let value: f32 =
+                    fast_float2::parse(bytes.trim_ascii()).map_err(|_| Problem::Float)?;
+                in_range(value.is_infinite(), bytes).map(|()| value)
+            })
+        }
+        SqlType::Double => {
+            fixed::<Float64Type>(block, rule, notes, |FieldBytes { bytes, .. }| {
+                let value: f64 =
+                    fast_float2::parse(bytes.trim_ascii()).map_err(|_| Problem::Float)?;
+                in_range(value.is_infinite(), bytes).map(|()| value)
+            })
+        }
         SqlType::Boolean => boolean_column(block, rule, notes),
-        SqlType::Date => fixed::<Date32Type>(block, rule, notes, |bytes| date(bytes, rule)),
-        SqlType::Time => fixed::<Time64MicrosecondType>(block, rule, notes, |bytes| {
-            time::clock(bytes.trim_ascii()).ok_or(Problem::Time)
+        SqlType::Date => fixed::<Date32Type>(block, rule, notes, |field| date(field.bytes, rule)),
+        SqlType::Time => fixed::<Time64MicrosecondType>(block, rule, notes, |field| {
+            time::clock(field.bytes.trim_ascii()).ok_or(Problem::Time)
         }),
-        SqlType::Timestamp => fixed::<TimestampMicrosecondType>(block, rule, notes, |bytes| {
-            timestamp(bytes, rule, false)
+        SqlType::Timestamp => fixed::<TimestampMicrosecondType>(block, rule, notes, |field| {
+            timestamp(field.bytes, rule, false)
         }),
         SqlType::TimestampTz => {
-            let array = fixed::<TimestampMicrosecondType>(block, rule, notes, |bytes| {
-                timestamp(bytes, rule, true)
+            let array = fixed::<TimestampMicrosecondType>(block, rule, notes, |field| {
+                timestamp(field.bytes, rule, true)
             })?;
             arrow::compute::cast(&array, &SqlType::TimestampTz.arrow())
         }
@@ -167,7 +186,7 @@ impl Validity {
 fn unconverted(
     block: &Block<'_>,
     rule: &ColumnRule,
-    row: usize,
+    row: u32,
     bytes: &[u8],
     problem: Problem,
     notes: &mut Vec<Note>,
@@ -186,7 +205,7 @@ fn unconverted(
         problem
     };
     notes.push(Note {
-        row: row as u32,
+        row,
         column: rule.column,
         problem,
     });
@@ -197,29 +216,28 @@ fn fixed<T: ArrowPrimitiveType>(
     block: &Block<'_>,
     rule: &ColumnRule,
     notes: &mut Vec<Note>,
-    convert: impl Fn(&[u8]) -> Result<T::Native, Problem>,
+    convert: impl Fn(FieldBytes<'_>) -> Result<T::Native, Problem>,
 ) -> Result<ArrayRef, ArrowError> {
-    let rows = block.fields.row_count();
-    let mut values = Vec::with_capacity(rows);
-    let mut validity = Validity::new(rows);
+    let mut validity = Validity::new(block.rows.len());
     // A text that means null rarely converts too (NULL AS '-1'); only then is every field compared with it.
-    let null_converts = convert(block.null_as).is_ok();
-    for row in 0..rows {
-        let (bytes, _) = block.field(row, rule.field);
-        let converted = match null_converts && block.is_null(row, rule.field, bytes) {
+    let null = FieldBytes {
+        bytes: block.null_as,
+        ahead: block.null_as,
+    };
+    let null_converts = convert(null).is_ok();
+    let values = block.rows.iter().enumerate().map(|(place, &row)| {
+        let field = block.field(row, rule.field);
+        let converted = match null_converts && block.is_null(row, rule.field, field.bytes) {
             true => Err(Problem::Null),
-            false => convert(bytes),
+            false => convert(field),
         };
-        match converted {
-            Ok(value) => values.push(value),
-            Err(problem) => {
-                values.push(T::Native::default());
-                validity.null_at(row);
-                unconverted(block, rule, row, bytes, problem, notes);
-            }
-        }
-    }
-    let values = ScalarBuffer::from(values);
+        converted.unwrap_or_else(|problem| {
+            validity.null_at(place);
+            unconverted(block, rule, row, field.bytes, problem, notes);
+            T::Native::default()
+        })
+    });
+    let values: ScalarBuffer<T::Native> = values.collect::<Vec<_>>().into();
     Ok(Arc::new(PrimitiveArray::<T>::try_new(
         values,
         validity.finish(),
@@ -227,25 +245,12 @@ fn fixed<T: ArrowPrimitiveType>(
 }
 
 /// Reads an integer; blanks around it are passed over.
-#[inline]
-fn integer(bytes: &[u8]) -> Result<i64, Problem> {
-    let (negative, digits) = match bytes {
-        [b'-', rest @ ..] => (true, rest),
-        rest => (false, rest),
-    };
-    // 18 digits cannot overflow.
-    if digits.is_empty() || digits.len() > 18 {
-        return integer_slow(bytes);
+#[inline(always)]
+fn integer(field: FieldBytes<'_>) -> Result<i64, Problem> {
+    match number::integer(field.ahead, field.bytes.len()) {
+        Some(value) => Ok(value),
+        None => integer_slow(field.bytes),
     }
-    let mut value = 0_i64;
-    for &byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return integer_slow(bytes);
-        }
-        value = value * 10 + i64::from(digit);
-    }
-    Ok(if negative { -value } else { value })
 }
 
 #[cold]
@@ -260,9 +265,9 @@ fn integer_slow(bytes: &[u8]) -> Result<i64, Problem> {
         })
 }
 
-#[inline]
-fn small<N: TryFrom<i64>>(bytes: &[u8]) -> Result<N, Problem> {
-    N::try_from(integer(bytes)?).map_err(|_| Problem::Overflow)
+#[inline(always)]
+fn small<N: TryFrom<i64>>(field: FieldBytes<'_>) -> Result<N, Problem> {
+    N::try_from(integer(field)?).map_err(|_| Problem::Overflow)
 }
 
 /// Refuses a number that is infinite only because its type cannot hold it.
@@ -283,10 +288,10 @@ fn decimal_column(
     let scale_digits = usize::try_from(scale).unwrap_or(0);
     let limit = 10_i128.pow(u32::from(precision.min(38)));
     let round = rule.round_decimals;
-    let array = fixed::<Decimal128Type>(block, rule, notes, |bytes| {
-        let value = match decimal_fast(bytes, scale_digits) {
+    let array = fixed::<Decimal128Type>(block, rule, notes, |field| {
+        let value = match number::decimal(field.ahead, field.bytes.len(), scale_digits) {
             Some(value) => i128::from(value),
-            None => decimal(bytes, scale_digits, round)?,
+            None => decimal(field.bytes, scale_digits, round)?,
         };
         if value < limit && value > -limit {
             Ok(value)
@@ -298,43 +303,6 @@ fn decimal_column(
         .clone()
         .with_precision_and_scale(precision, scale)
         .map(|array| Arc::new(array) as ArrayRef)
-}
-
-/// Reads `-?D+(.D*)?` of at most 18 digits with at most `scale` of them behind the point.
-#[inline]
-fn decimal_fast(bytes: &[u8], scale: usize) -> Option<i64> {
-    let (negative, digits) = match bytes {
-        [b'-', rest @ ..] => (true, rest),
-        rest => (false, rest),
-    };
-    if digits.is_empty() || digits.len() + scale > 18 {
-        return None;
-    }
-    let mut value = 0_i64;
-    let mut behind = None;
-    for (place, &byte) in digits.iter().enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            if byte != b'.' || behind.is_some() || digits.len() == 1 {
-                return None;
-            }
-            behind = Some(digits.len() - place - 1);
-            continue;
-        }
-        value = value * 10 + i64::from(digit);
-    }
-    let missing = scale.checked_sub(behind.unwrap_or(0))?;
-    const POWERS: [i64; 19] = {
-        let mut powers = [1_i64; 19];
-        let mut place = 1;
-        while place < 19 {
-            powers[place] = powers[place - 1] * 10;
-            place += 1;
-        }
-        powers
-    };
-    let value = value * POWERS.get(missing)?;
-    Some(if negative { -value } else { value })
 }
 
 /// Reads any decimal, cutting or rounding what is behind the scale.
@@ -430,11 +398,11 @@ fn boolean_column(
     rule: &ColumnRule,
     notes: &mut Vec<Note>,
 ) -> Result<ArrayRef, ArrowError> {
-    let rows = block.fields.row_count();
+    let rows = block.rows.len();
     let mut values = BooleanBufferBuilder::new(rows);
     let mut validity = Validity::new(rows);
-    for row in 0..rows {
-        let (bytes, _) = block.field(row, rule.field);
+    for (place, &row) in block.rows.iter().enumerate() {
+        let FieldBytes { bytes, .. } = block.field(row, rule.field);
         let value = match block.is_null(row, rule.field, bytes) {
             true => None,
             false => boolean(bytes.trim_ascii()),
@@ -443,7 +411,7 @@ fn boolean_column(
             Some(value) => values.append(value),
             None => {
                 values.append(false);
-                validity.null_at(row);
+                validity.null_at(place);
                 unconverted(block, rule, row, bytes, Problem::Boolean, notes);
             }
         }
@@ -471,41 +439,33 @@ fn text_column(
     rule: &ColumnRule,
     notes: &mut Vec<Note>,
 ) -> Result<ArrayRef, ArrowError> {
-    let rows = block.fields.row_count();
-    let mut column = TextColumn::new(rows);
-    let mut validity = Validity::new(rows);
-    for row in 0..rows {
-        let (bytes, start) = block.field(row, rule.field);
+    let mut column = TextColumn::new(block.rows.len());
+    let mut validity = Validity::new(block.rows.len());
+    let null_problem = rule.not_null.then_some(Problem::Null);
+    for (place, &row) in block.rows.iter().enumerate() {
+        let FieldBytes { bytes, ahead } = block.field(row, rule.field);
         let pushed = if block.is_null(row, rule.field, bytes) {
-            column.push_null();
             Ok(false)
         } else {
-            column.push(bytes, start, &rule.text, block.is_utf8)
+            match block.text(row, rule.field) {
+                Some(text) => column.push(text, ahead, &rule.text),
+                None => column.push_unchecked(bytes, &rule.text),
+            }
         };
-        match pushed {
-            Ok(true) => {}
-            Ok(false) => {
-                validity.null_at(row);
-                if rule.not_null {
-                    notes.push(Note {
-                        row: row as u32,
-                        column: rule.column,
-                        problem: Problem::Null,
-                    });
-                }
-            }
-            Err(problem) => {
-                column.push_null();
-                validity.null_at(row);
-                notes.push(Note {
-                    row: row as u32,
-                    column: rule.column,
-                    problem,
-                });
-            }
-        }
+        let problem = match pushed {
+            Ok(true) => continue,
+            Ok(false) => null_problem,
+            Err(problem) => Some(problem),
+        };
+        column.push_null();
+        validity.null_at(place);
+        notes.extend(problem.map(|problem| Note {
+            row,
+            column: rule.column,
+            problem,
+        }));
     }
-    column.finish(block.bytes, validity.finish())
+    column.finish(validity.finish())
 }
 
 fn super_column(
@@ -513,34 +473,34 @@ fn super_column(
     rule: &ColumnRule,
     notes: &mut Vec<Note>,
 ) -> Result<ArrayRef, ArrowError> {
-    let rows = block.fields.row_count();
+    let rows = block.rows.len();
     let mut column = TextColumn::new(rows);
     let mut validity = Validity::new(rows);
-    for row in 0..rows {
-        let (bytes, _) = block.field(row, rule.field);
+    for (place, &row) in block.rows.iter().enumerate() {
+        let FieldBytes { bytes, .. } = block.field(row, rule.field);
         let parsed = match block.is_null(row, rule.field, bytes) || bytes.trim_ascii().is_empty() {
             true => None,
             false => Some(serde_json::from_slice::<serde_json::Value>(bytes)),
         };
         let pushed = match parsed {
-            Some(Ok(value)) => column.push_made(value.to_string().as_bytes()),
+            Some(Ok(value)) => column.push_made(&value.to_string()),
             Some(Err(_)) => Err(Problem::Json),
             None if rule.not_null => Err(Problem::Null),
             None => Ok(false),
         };
         if let Err(problem) = pushed {
             notes.push(Note {
-                row: row as u32,
+                row,
                 column: rule.column,
                 problem,
             });
         }
         if !matches!(pushed, Ok(true)) {
             column.push_null();
-            validity.null_at(row);
+            validity.null_at(place);
         }
     }
-    column.finish(block.bytes, validity.finish())
+    column.finish(validity.finish())
 }
 
 fn bytes_column(
@@ -549,10 +509,10 @@ fn bytes_column(
     notes: &mut Vec<Note>,
     bytes_max: usize,
 ) -> Result<ArrayRef, ArrowError> {
-    let rows = block.fields.row_count();
+    let rows = block.rows.len();
     let mut builder = BinaryViewBuilder::with_capacity(rows);
-    for row in 0..rows {
-        let (bytes, _) = block.field(row, rule.field);
+    for &row in block.rows {
+        let FieldBytes { bytes, .. } = block.field(row, rule.field);
         let value = match block.is_null(row, rule.field, bytes) {
             true => None,
             false => unhex(bytes),
@@ -564,7 +524,7 @@ fn bytes_column(
             Some(value) if value.len() > bytes_max => {
                 builder.append_null();
                 notes.push(Note {
-                    row: row as u32,
+                    row,
                     column: rule.column,
                     problem: Problem::TooLong,
                 });
@@ -591,6 +551,12 @@ fn unhex(text: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn field(ahead: &str, len: usize) -> FieldBytes<'_> {
+        let ahead = ahead.as_bytes();
+        let bytes = &ahead[..len];
+        FieldBytes { bytes, ahead }
+    }
+
     #[test]
     fn integers() {
         let cases: [(&str, Result<i64, Problem>); 8] = [
@@ -604,15 +570,21 @@ mod tests {
             ("", Err(Problem::Integer)),
         ];
         for (text, expected) in cases {
-            assert_eq!(integer(text.as_bytes()), expected, "{text}");
+            for behind in ["", "|12345678"] {
+                let ahead = [text, behind].concat();
+                let field = field(&ahead, text.len());
+                assert_eq!(integer(field), expected, "{text}");
+            }
         }
-        assert_eq!(small::<i16>(b"32768"), Err(Problem::Overflow));
-        assert_eq!(small::<i16>(b"-32768"), Ok(i16::MIN));
+        assert_eq!(small::<i16>(field("32768", 5)), Err(Problem::Overflow));
+        assert_eq!(small::<i16>(field("-32768", 6)), Ok(i16::MIN));
     }
 
     #[test]
     fn decimals() {
-        let read = |text: &str, scale, round| match decimal_fast(text.as_bytes(), scale) {
+        let ahead = |text: &str| format!("{text}|12345678901").into_bytes();
+        let read = |text: &str, scale, round| match number::decimal(&ahead(text), text.len(), scale)
+        {
             Some(value) => {
                 assert_eq!(
                     decimal(text.as_bytes(), scale, round),
@@ -649,22 +621,26 @@ mod tests {
         null_as: &str,
         not_null: bool,
     ) -> (ArrayRef, Vec<Note>) {
-        let mut fields = Fields::default();
+        let mut fields = Fields {
+            cuts: vec![u32::MAX],
+            stride: 1,
+            rows: texts.len(),
+            ..Fields::default()
+        };
         let mut bytes = Vec::new();
         for text in texts {
-            let start = bytes.len() as u32;
             bytes.extend_from_slice(text.as_bytes());
-            let end = bytes.len() as u32;
-            fields.starts.push(start);
-            fields.ends.push(end);
-            fields.lines.push(super::super::Line { start, end });
+            fields.cuts.push(bytes.len() as u32);
+            bytes.push(b'\n');
         }
+        let rows: Vec<u32> = (0..texts.len() as u32).collect();
         let block = Block {
-            bytes: &Buffer::from_vec(bytes),
+            bytes: &bytes,
+            text: str::from_utf8(&bytes).ok(),
             fields: &fields,
             field_count: 1,
             null_as: null_as.as_bytes(),
-            is_utf8: true,
+            rows: &rows,
         };
         let rule = ColumnRule {
             column: 0,

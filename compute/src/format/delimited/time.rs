@@ -44,11 +44,7 @@ fn two(high: u8, low: u8) -> Option<u32> {
 /// Reads `YYYY-MM-DD`, nothing else.
 #[inline]
 pub fn iso_date(text: &[u8]) -> Option<i32> {
-    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else {
-        return None;
-    };
-    let year = two(y0, y1)? * 100 + two(y2, y3)?;
-    days(year as i32, two(m0, m1)?, two(d0, d1)?)
+    super::number::date(text.try_into().ok()?)
 }
 
 /// Reads `HH:MM[:SS[.ffffff]]` as microseconds since midnight; `24:00:00` is allowed. Further digits round.

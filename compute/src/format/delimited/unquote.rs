@@ -1,8 +1,12 @@
 //! Finds the fields of text with quotes, escapes, or lines to fill: byte by byte, rewriting each field without what
-//! quotes and escapes add. The rewritten bytes are a buffer of their own, which fields point into.
+//! quotes and escapes add. The rewritten bytes are a buffer of their own, which fields point into; a newline cuts each
+//! from the next.
 
 use super::problem::Problem;
 use super::{Dialect, Fields, Line};
+
+/// What stands behind every rewritten field. Fields may hold newlines too: it is its place that counts.
+const CUT: u8 = b'\n';
 
 /// Reads rows of `bytes` from `at` on, until `rows_max` rows, good or bad, are found or the bytes end; appends the fields'
 /// bytes to `rewritten`. Gives where to go on.
@@ -14,6 +18,14 @@ pub fn rewrite(
     rewritten: &mut Vec<u8>,
     fields: &mut Fields,
 ) -> usize {
+    fields.stride = dialect.field_count;
+    fields.cuts.truncate(match fields.rows {
+        0 => 0,
+        rows => rows * dialect.field_count + 1,
+    });
+    if fields.cuts.is_empty() {
+        fields.cuts.push((rewritten.len() as u32).wrapping_sub(1));
+    }
     let mut place = at;
     while place < bytes.len() && fields.found() < rows_max {
         place = row(bytes, place, dialect, rewritten, fields);
@@ -34,7 +46,7 @@ fn row(
     rewritten: &mut Vec<u8>,
     fields: &mut Fields,
 ) -> usize {
-    let kept_fields = fields.starts.len();
+    let kept_fields = fields.quoted.len();
     let kept_bytes = rewritten.len();
     let mut place = start;
     let mut problem = None;
@@ -52,9 +64,7 @@ fn row(
         let trailing = last && count == dialect.field_count && nothing && count > 0;
         if !trailing {
             if count < dialect.field_count {
-                fields.starts.push(field_start as u32);
-                fields.ends.push(rewritten.len() as u32);
-                fields.quoted.push(quoted);
+                end_field(quoted, rewritten, fields);
             }
             count += 1;
         }
@@ -101,8 +111,7 @@ fn finish(
     };
     let skipped = blank && dialect.ignore_blank_lines;
     if problem.is_some() || skipped {
-        fields.starts.truncate(kept_fields);
-        fields.ends.truncate(kept_fields);
+        fields.cuts.truncate(kept_fields + 1);
         fields.quoted.truncate(kept_fields);
         rewritten.truncate(kept_bytes);
         if let (Some(problem), false) = (problem, skipped) {
@@ -110,13 +119,19 @@ fn finish(
         }
     } else {
         for _ in 0..missing {
-            fields.starts.push(rewritten.len() as u32);
-            fields.ends.push(rewritten.len() as u32);
-            fields.quoted.push(false);
+            end_field(false, rewritten, fields);
         }
         fields.lines.push(line);
+        fields.rows += 1;
     }
     place
+}
+
+/// Ends a field with what is rewritten.
+fn end_field(quoted: bool, rewritten: &mut Vec<u8>, fields: &mut Fields) {
+    fields.cuts.push(rewritten.len() as u32);
+    fields.quoted.push(quoted);
+    rewritten.push(CUT);
 }
 
 /// Gives where a line ends without its newline, which stands before `next` if there is one.
@@ -349,16 +364,13 @@ mod tests {
                 &mut fields,
             );
         }
-        let count = dialect.field_count;
-        let cell = |at: usize| {
-            String::from_utf8_lossy(
-                &rewritten[fields.starts[at] as usize..fields.ends[at] as usize],
-            )
-            .to_string()
+        let cell = |row: usize, column: usize| {
+            let (start, end) = fields.place(row, column).expect("a field");
+            String::from_utf8_lossy(&rewritten[start..end]).to_string()
         };
-        let rows = (0..fields.row_count()).map(|row| {
-            (0..count)
-                .map(|column| cell(row * count + column))
+        let rows = (0..fields.rows).map(|row| {
+            (0..dialect.field_count)
+                .map(|column| cell(row, column))
                 .collect()
         });
         (
