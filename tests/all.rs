@@ -3,6 +3,7 @@
 mod client;
 mod differential;
 mod fault;
+mod isolation;
 mod plan;
 mod protocol;
 mod slt;

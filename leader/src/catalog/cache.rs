@@ -249,6 +249,7 @@ mod tests {
             columns: Vec::new(),
             depends_on: Vec::new(),
             search_path: Vec::new(),
+            sources: Vec::new(),
         }
     }
 

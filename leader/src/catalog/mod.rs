@@ -125,6 +125,9 @@ pub struct Table {
     pub constraints: Vec<TableConstraint>,
     /// BACKUP.
     pub backup: bool,
+    /// How many columns it ever had: the greatest column id given out, never used again.
+    #[serde(default)]
+    pub columns_made: u32,
     /// The placement fingerprint when rows were placed, see `compute::distribution`.
     pub placement_fingerprint: u64,
     /// Microseconds since 1970 when it was made.
@@ -132,6 +135,21 @@ pub struct Table {
 }
 
 impl Table {
+    /// Gives the id for a new column.
+    pub fn next_column_id(&self) -> u32 {
+        let ids = self.columns.iter().map(|column| column.id);
+        ids.chain([self.columns_made]).max().unwrap_or_default() + 1
+    }
+
+    /// Tells whether rows written for `other` fit: same columns, same placement, same order.
+    pub fn stores_like(&self, other: &Self) -> bool {
+        let design = |table: &Self| match table.distribution {
+            TableDistribution::AutoEven => TableDistribution::AutoAll,
+            other => other,
+        };
+        self.columns == other.columns && design(self) == design(other) && self.sort == other.sort
+    }
+
     /// Gives the id of its rows in storage.
     pub fn id(&self) -> TableId {
         TableId(u64::from(self.oid))
@@ -157,6 +175,23 @@ pub struct View {
     pub depends_on: Vec<Oid>,
     /// The search path it was made under.
     pub search_path: Vec<String>,
+    /// What the names in its text meant when it was made. They mean it for ever: renaming or adding a column does
+    /// not change a view.
+    #[serde(default)]
+    pub sources: Vec<ViewSource>,
+}
+
+/// A name in a view's text and what it meant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ViewSource {
+    /// The schema, if it was written.
+    pub schema: Option<String>,
+    /// The name.
+    pub name: String,
+    /// The table or view meant.
+    pub oid: Oid,
+    /// Ids and names of a table's columns then; empty for a view.
+    pub columns: Vec<(u32, String)>,
 }
 
 /// A user.

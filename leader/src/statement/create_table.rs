@@ -144,8 +144,12 @@ pub async fn reserve_name(
     let others = committed
         .relation_named(schema.oid, name)
         .filter(|relation| {
-            // What we dropped ourselves is free; what others made since our view was taken is not.
-            !(is_dropped_here(relation) && ctx.transaction.drops(relation.oid()))
+            // What we dropped or renamed ourselves is free; what others made since our view was taken is not.
+            let is_gone = is_dropped_here(relation) && ctx.transaction.drops(relation.oid());
+            let is_renamed = seen
+                .relation(relation.oid())
+                .is_some_and(|now| now.name() != name || now.schema() != schema.oid);
+            !(is_gone || (is_renamed && ctx.transaction.changes(relation.oid())))
         });
     if own.or(others).is_none() {
         return Ok(true);
@@ -162,7 +166,7 @@ pub async fn reserve_name(
     ))
 }
 
-fn column(definition: &ColumnDefinition) -> Column {
+pub(super) fn column(definition: &ColumnDefinition) -> Column {
     Column {
         name: definition.name.clone(),
         id: 0,
@@ -237,6 +241,7 @@ pub fn new_table(
         owner: ctx.user.oid,
         distribution: distribution(&columns, attributes)?,
         sort: sort(&columns, attributes)?,
+        columns_made: u32::try_from(columns.len()).unwrap_or(u32::MAX),
         columns,
         constraints: Vec::new(),
         backup: attributes.backup.unwrap_or(true),
@@ -280,7 +285,10 @@ pub fn column_index(columns: &[Column], name: &str) -> Result<usize> {
         })
 }
 
-fn distribution(columns: &[Column], attributes: &TableAttributes) -> Result<TableDistribution> {
+pub(super) fn distribution(
+    columns: &[Column],
+    attributes: &TableAttributes,
+) -> Result<TableDistribution> {
     let style = attributes.dist_style;
     if let Some(key) = &attributes.dist_key {
         if !matches!(style, None | Some(DistStyle::Key)) {
@@ -307,7 +315,7 @@ fn distribution(columns: &[Column], attributes: &TableAttributes) -> Result<Tabl
     }
 }
 
-fn sort(columns: &[Column], attributes: &TableAttributes) -> Result<TableSort> {
+pub(super) fn sort(columns: &[Column], attributes: &TableAttributes) -> Result<TableSort> {
     let keys = |names: &[String], max: usize, kind: &str| -> Result<Vec<usize>> {
         if names.len() > max {
             return Err(invalid(format!(
@@ -359,7 +367,7 @@ fn inherit(table: &mut Table, parent: &Table, given: &TableAttributes) {
     }
 }
 
-fn constraints(
+pub(super) fn constraints(
     ctx: &mut Context<'_>,
     table: &Table,
     given: &[Constraint],

@@ -59,6 +59,7 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
         columns: columns(&bound, &create.columns)?,
         depends_on,
         search_path: names.search_path_names(),
+        sources: names.written(),
     };
     if let Some(old) = replaced {
         check_columns_kept(&old, &view)?;

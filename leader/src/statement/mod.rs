@@ -10,6 +10,8 @@ pub mod function;
 pub mod names;
 pub mod target;
 
+pub mod alter_schema;
+pub mod alter_table;
 pub mod analyze;
 pub mod comment;
 pub mod copy;
@@ -46,6 +48,8 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::Copy(copy) => Box::pin(copy::run(ctx, copy)).await,
         Statement::CreateTable(create) => create_table::run(ctx, create).await,
         Statement::CreateTableAs(create) => Box::pin(create_table_as::run(ctx, create)).await,
+        Statement::AlterTable(alter) => Box::pin(alter_table::run(ctx, alter)).await,
+        Statement::AlterSchema(alter) => alter_schema::run(ctx, alter).await,
         Statement::DropTable(drop) => drop::table(ctx, drop).await,
         Statement::CreateSchema(create) => create_schema::run(ctx, create).await,
         Statement::DropSchema(drop) => drop::schema(ctx, drop).await,
@@ -104,6 +108,8 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Select(_) => "SELECT",
         Statement::CreateTableAs(_) => "CREATE TABLE AS",
         Statement::CreateTable(_) => "CREATE TABLE",
+        Statement::AlterTable(_) => "ALTER TABLE",
+        Statement::AlterSchema(_) => "ALTER SCHEMA",
         Statement::DropTable(_) => "DROP TABLE",
         Statement::CreateSchema(_) => "CREATE SCHEMA",
         Statement::DropSchema(_) => "DROP SCHEMA",

@@ -10,6 +10,7 @@ use crate::catalog::layout;
 use crate::catalog::name::{Relation, nearest};
 use crate::catalog::{
     Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User, View,
+    ViewSource,
 };
 use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
@@ -47,6 +48,10 @@ pub struct SessionNames {
     functions: Arc<HashMap<String, Arc<ScalarUDF>>>,
     /// Oids of tables and views named so far, not those inside views.
     used: Mutex<BTreeSet<Oid>>,
+    /// Names as written, and what they meant, not those inside views.
+    written: Mutex<Vec<ViewSource>>,
+    /// The view whose text this resolver is for.
+    inside: Option<Arc<View>>,
     view_depth: usize,
 }
 
@@ -62,6 +67,8 @@ impl SessionNames {
             state,
             functions,
             used: Mutex::default(),
+            written: Mutex::default(),
+            inside: None,
             view_depth: 0,
         }
     }
@@ -76,9 +83,69 @@ impl SessionNames {
         crate::history::lock(&self.used).iter().copied().collect()
     }
 
+    /// Gives the names of tables and views written so far with what they mean, to be kept with a view.
+    pub fn written(&self) -> Vec<ViewSource> {
+        crate::history::lock(&self.written).clone()
+    }
+
+    fn note(&self, name: &ObjectName, relation: &Relation) {
+        crate::history::lock(&self.used).insert(relation.oid());
+        let columns = match relation {
+            Relation::Table(table) => {
+                let columns = table.columns.iter();
+                columns
+                    .map(|column| (column.id, column.name.clone()))
+                    .collect()
+            }
+            Relation::View(_) => Vec::new(),
+        };
+        let source = ViewSource {
+            schema: name.schema.clone(),
+            name: name.name.clone(),
+            oid: relation.oid(),
+            columns,
+        };
+        let mut written = crate::history::lock(&self.written);
+        if !written.contains(&source) {
+            written.push(source);
+        }
+    }
+
+    /// Gives what a name in the text of a view meant when the view was made.
+    fn source(&self, name: &ObjectName) -> Option<&ViewSource> {
+        let mut sources = self.inside.as_ref()?.sources.iter();
+        sources.find(|source| source.schema == name.schema && source.name == name.name)
+    }
+
+    /// Gives a table as a view saw it when the view was made: its columns then, under their names then.
+    fn as_of_view(&self, table: &Table, source: &ViewSource) -> Result<Arc<dyn TableSource>> {
+        let stored = provider_as_source(Arc::new(self.stored_table(table, false)?));
+        let now = table.columns.iter();
+        let is_same = now
+            .map(|column| (column.id, &column.name))
+            .eq(source.columns.iter().map(|(id, name)| (*id, name)));
+        if is_same {
+            return Ok(stored);
+        }
+        let columns = source.columns.iter().filter_map(|(id, then)| {
+            let column = table.columns.iter().find(|column| column.id == *id)?;
+            let name = datafusion::common::Column::new(Some("rows"), column.name.as_str());
+            Some(Expr::Column(name).alias(then.as_str()))
+        });
+        let plan = LogicalPlanBuilder::scan("rows", stored, None)
+            .and_then(|scan| scan.project(columns.collect::<Vec<_>>()))
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_engine)?;
+        Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))))
+    }
+
     /// Finds what a name means. Fails with 42P01, 3F000 or 3D000, and says what might have been meant.
     pub fn find(&self, name: &ObjectName) -> Result<Named> {
         self.check_database(name)?;
+        if let Some(source) = self.source(name) {
+            let meant = self.catalog().relation(source.oid).map(Named::Relation);
+            return meant.ok_or_else(|| self.no_relation(name));
+        }
         let found = match &name.schema {
             Some(schema) => self.find_in(schema, name)?,
             None => self.find_on_path(&name.name),
@@ -243,7 +310,7 @@ impl SessionNames {
     }
 
     /// Binds a view's text to a plan with the view's column names.
-    fn bind_view(&self, view: &View) -> Result<LogicalPlan> {
+    pub fn bind_view(&self, view: &View) -> Result<LogicalPlan> {
         if self.view_depth >= VIEW_DEPTH_MAX {
             return Err(Error::new(
                 SqlState::STATEMENT_TOO_COMPLEX,
@@ -256,6 +323,13 @@ impl SessionNames {
         let inner = self.inside_view(view)?;
         let query = Query::parse(&view.text)?;
         let plan = binder::bind_query(&inner, &query, &[])?;
+        if plan.schema().fields().len() != view.columns.len() {
+            return Err(Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("view \"{}\" shows a column that was dropped", view.name),
+            )
+            .with_hint("Make the view again with CREATE OR REPLACE VIEW."));
+        }
         renamed(plan, view.columns.iter().map(|column| column.name.as_str()))
     }
 
@@ -285,6 +359,8 @@ impl SessionNames {
             state: self.state.clone(),
             functions: self.functions.clone(),
             used: Mutex::default(),
+            written: Mutex::default(),
+            inside: Some(Arc::new(view.clone())),
             view_depth: self.view_depth + 1,
         })
     }
@@ -356,11 +432,14 @@ impl Names for SessionNames {
             }
             Named::Relation(relation) => {
                 check::relation(&self.system.user, &relation).map_err(into_sql)?;
-                crate::history::lock(&self.used).insert(relation.oid());
+                self.note(name, &relation);
                 match relation {
-                    Relation::Table(table) => Ok(provider_as_source(Arc::new(
-                        self.stored_table(&table, false)?,
-                    ))),
+                    Relation::Table(table) => match self.source(name) {
+                        Some(source) => self.as_of_view(&table, source),
+                        None => Ok(provider_as_source(Arc::new(
+                            self.stored_table(&table, false)?,
+                        ))),
+                    },
                     Relation::View(view) => {
                         let plan = self.bind_view(&view)?;
                         let table = ViewTable::new(plan, Some(view.text.clone()));

@@ -17,7 +17,7 @@ use blueshift_storage::row_group::RowGroupRecord;
 use blueshift_storage::store::{CatalogChange, Commit, DeleteMaskRecord, ReadView, Store};
 use blueshift_storage::{TableId, TableLayout};
 use lock::{Lockable, Locks, Mode};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -61,6 +61,7 @@ impl Transactions {
             effective: None,
             own: Commit::default(),
             after_commit: Vec::new(),
+            created: HashSet::new(),
         }
     }
 
@@ -100,6 +101,8 @@ pub struct Transaction {
     effective: Option<Arc<ReadView>>,
     own: Commit,
     after_commit: Vec<AfterCommit>,
+    /// Tables this transaction made.
+    created: HashSet<TableId>,
 }
 
 impl Transaction {
@@ -147,12 +150,24 @@ impl Transaction {
         Ok(())
     }
 
-    /// Waits for a table's lock and checks that the table has not gone since the read view was taken.
+    /// Waits for a table's lock and checks that the table has not gone, and stores rows as it did, since the read view
+    /// was taken.
     pub async fn lock_table(&mut self, table: u32, mode: Mode) -> Result<()> {
         self.lock(Lockable::Relation(table), mode).await?;
         let id = TableId(u64::from(table));
-        let is_own = self.own.layouts.iter().any(|(own, _)| *own == id);
-        if is_own || self.shared.store.read_view().tables.contains_key(&id) {
+        let is_own = self.created.contains(&id);
+        if is_own {
+            return Ok(());
+        }
+        let committed = self.committed_catalog()?;
+        let is_altered = self.has_view() && !self.changes(table) && {
+            let seen = self.catalog()?;
+            match (seen.tables.get(&table), committed.tables.get(&table)) {
+                (Some(seen), Some(now)) => !now.stores_like(seen),
+                _ => false,
+            }
+        };
+        if self.shared.store.read_view().tables.contains_key(&id) && !is_altered {
             return Ok(());
         }
         Err(lock::conflict(id.0, self.xid, self.pid))
@@ -175,6 +190,13 @@ impl Transaction {
 
     /// Adds a table.
     pub fn create_table(&mut self, id: TableId, layout: TableLayout) {
+        self.created.insert(id);
+        self.change_layout(id, layout);
+    }
+
+    /// Changes what a table stores from now on; rows that are there stay as they are.
+    pub fn change_layout(&mut self, id: TableId, layout: TableLayout) {
+        self.own.layouts.retain(|(own, _)| *own != id);
         self.own.layouts.push((id, layout));
         self.effective = None;
     }
@@ -182,7 +204,7 @@ impl Transaction {
     /// Ends a table.
     pub fn drop_table(&mut self, id: TableId) {
         self.forget_own_rows(id);
-        let is_own = self.own.layouts.iter().any(|(own, _)| *own == id);
+        let is_own = self.created.contains(&id);
         self.own.layouts.retain(|(own, _)| *own != id);
         self.own.truncated_tables.retain(|own| *own != id);
         if !is_own {
@@ -194,7 +216,7 @@ impl Transaction {
     /// Removes all rows of a table.
     pub fn truncate_table(&mut self, id: TableId) {
         self.forget_own_rows(id);
-        let is_own = self.own.layouts.iter().any(|(own, _)| *own == id);
+        let is_own = self.created.contains(&id);
         if !is_own && !self.own.truncated_tables.contains(&id) {
             self.own.truncated_tables.push(id);
         }
@@ -203,12 +225,19 @@ impl Transaction {
 
     /// Tells whether the transaction itself dropped an object.
     pub fn drops(&self, oid: u32) -> bool {
+        self.changes_of(oid).any(|change| change.value.is_none())
+    }
+
+    /// Tells whether the transaction itself made or changed an object.
+    pub fn changes(&self, oid: u32) -> bool {
+        self.changes_of(oid).any(|change| change.value.is_some())
+    }
+
+    fn changes_of(&self, oid: u32) -> impl Iterator<Item = &CatalogChange> {
         let is_key =
-            |key: &str| key.split('/').nth(1).and_then(|text| text.parse().ok()) == Some(oid);
-        let mut changes = self.own.catalog.iter();
-        changes.any(|change| {
-            change.value.is_none() && !change.key.starts_with("comment/") && is_key(&change.key)
-        })
+            move |key: &str| key.split('/').nth(1).and_then(|text| text.parse().ok()) == Some(oid);
+        let changes = self.own.catalog.iter();
+        changes.filter(move |change| !change.key.starts_with("comment/") && is_key(&change.key))
     }
 
     /// Adds rows that a write made durable.

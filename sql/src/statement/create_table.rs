@@ -237,7 +237,7 @@ fn parse_as(
 }
 
 /// One column, constraint or LIKE.
-fn element(
+pub(super) fn element(
     cursor: &mut Cursor<'_>,
     table: &mut CreateTable,
     sort_columns: &mut Vec<String>,

@@ -1,5 +1,6 @@
 //! One file per statement: syntax tree, parser, display. [`parse`] is the only entry: text -> statements.
 
+pub mod alter_table;
 pub mod copy;
 pub mod create_table;
 pub mod ddl;
@@ -42,6 +43,10 @@ pub enum Statement {
     CreateTableAs(Box<create_table::CreateTableAs>),
     /// CREATE TABLE.
     CreateTable(Box<CreateTable>),
+    /// ALTER TABLE.
+    AlterTable(Box<alter_table::AlterTable>),
+    /// ALTER SCHEMA.
+    AlterSchema(alter_table::AlterSchema),
     /// DROP TABLE.
     DropTable(ddl::DropObjects),
     /// CREATE SCHEMA.
@@ -138,6 +143,8 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "create" => parse_create(cursor),
         "drop" => ddl::parse_drop(cursor),
         "alter" if cursor.is_word_at(1, "user") => ddl::parse_user(cursor),
+        "alter" if cursor.is_word_at(1, "table") => alter_table::parse(cursor),
+        "alter" if cursor.is_word_at(1, "schema") => alter_table::parse_schema(cursor),
         "analyze" | "analyse" if !cursor.is_word_at(1, "compression") => ddl::parse_analyze(cursor),
         "comment" => ddl::parse_comment(cursor),
         _ => match session::parse(cursor, &word)? {

@@ -81,11 +81,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "ANALYZE COMPRESSION",
         "Use ENCODE AUTO",
     ),
-    (
-        &["alter", "table"],
-        "ALTER TABLE",
-        "Create a new table with CREATE TABLE AS and drop the old",
-    ),
     (&["alter"], "ALTER", "Drop the object and create it again"),
     (
         &["create", "materialized"],

@@ -1,0 +1,238 @@
+//! ALTER TABLE: names, owners, columns, constraints and the physical design of a table that exists.
+//!
+//! The table is locked against writers to the end of the transaction; readers go on with what they see. Names, sizes
+//! and columns without a default change the catalog only. What changes where or how rows are kept writes all rows
+//! anew, in the same commit.
+
+mod append;
+mod column;
+mod constraint;
+mod design;
+
+use super::answer::Body;
+use super::context::Context;
+use super::create_table::reserve_name;
+use super::names::{Named, SessionNames};
+use super::target;
+use crate::access::check;
+use crate::catalog::cache::{put_table, put_view};
+use crate::catalog::layout::table_layout;
+use crate::catalog::name::Relation;
+use crate::catalog::{Column, Table, User, View};
+use crate::error::{Error, Result};
+use crate::transaction::lock::{Lockable, Mode};
+use blueshift_sql::SqlState;
+use blueshift_sql::statement::ObjectName;
+use blueshift_sql::statement::alter_table::{AlterAction, AlterTable};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
+use std::sync::Arc;
+
+/// Runs an ALTER TABLE.
+pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Body> {
+    match &alter.action {
+        AlterAction::Rename(name) => return rename(ctx, &alter.name, name).await,
+        AlterAction::Owner(owner) => return change_owner(ctx, &alter.name, owner).await,
+        AlterAction::Append { .. } => {
+            append::run(ctx, &alter.name, &alter.action).await?;
+            return Ok(Body::done("ALTER TABLE APPEND"));
+        }
+        _ => {}
+    }
+    let (names, table) = target::lock(ctx, &alter.name, Mode::Exclusive).await?;
+    check::owner(ctx.user, &Relation::Table(table.clone()))?;
+    match &alter.action {
+        AlterAction::RenameColumn { from, to } => column::rename(ctx, &table, from, to)?,
+        AlterAction::AddColumn(definition) => column::add(ctx, &names, &table, definition).await?,
+        AlterAction::DropColumn { name, cascade } => {
+            column::drop(ctx, &table, name, *cascade).await?;
+        }
+        AlterAction::ColumnType { name, ty } => {
+            column::change_size(ctx, &names, &table, name, *ty).await?;
+        }
+        AlterAction::AddConstraint(given) => constraint::add(ctx, &table, given)?,
+        AlterAction::DropConstraint { name, cascade } => {
+            constraint::drop(ctx, &table, name, *cascade)?;
+        }
+        AlterAction::Encode(encodings) => design::encode(ctx, &names, &table, encodings).await?,
+        AlterAction::EncodeAuto => design::encode_auto(ctx, &table)?,
+        AlterAction::Design { distribution, sort } => {
+            design::change(ctx, &names, &table, distribution.as_ref(), sort.as_ref()).await?;
+        }
+        AlterAction::Rename(_) | AlterAction::Owner(_) | AlterAction::Append { .. } => {}
+    }
+    Ok(Body::done("ALTER TABLE"))
+}
+
+/// Finds a table or view and keeps others from changing it.
+async fn lock_relation(ctx: &mut Context<'_>, name: &ObjectName) -> Result<Relation> {
+    let relation = find(&ctx.names()?, name)?;
+    match &relation {
+        Relation::Table(table) => {
+            ctx.transaction
+                .lock_table(table.oid, Mode::Exclusive)
+                .await?;
+        }
+        Relation::View(view) => {
+            ctx.transaction
+                .lock(Lockable::Relation(view.oid), Mode::Exclusive)
+                .await?;
+        }
+    }
+    // As of after the lock.
+    let relation = find(&ctx.names()?, name)?;
+    check::owner(ctx.user, &relation)?;
+    Ok(relation)
+}
+
+fn find(names: &SessionNames, name: &ObjectName) -> Result<Relation> {
+    match names.find(name)? {
+        Named::Relation(relation) => Ok(relation),
+        Named::System(table) => Err(Error::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!(
+                "permission denied: \"{}\" is a system catalog",
+                table.name()
+            ),
+        )),
+    }
+}
+
+/// RENAME TO, within its schema.
+async fn rename(ctx: &mut Context<'_>, name: &ObjectName, to: &str) -> Result<Body> {
+    let relation = lock_relation(ctx, name).await?;
+    if to.starts_with('#') {
+        return Err(Error::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            format!("cannot rename permanent table to \"{to}\": the name begins with #"),
+        ));
+    }
+    let catalog = ctx.transaction.catalog()?;
+    let schema = catalog
+        .schemas
+        .get(&relation.schema())
+        .cloned()
+        .ok_or_else(|| Error::internal("a relation without a schema"))?;
+    reserve_name(ctx, &schema, to, false).await?;
+    let change = match &relation {
+        Relation::Table(table) => put_table(&Table {
+            name: to.to_string(),
+            ..Table::clone(table)
+        })?,
+        Relation::View(view) => put_view(&View {
+            name: to.to_string(),
+            ..View::clone(view)
+        })?,
+    };
+    ctx.transaction.change_catalog(change);
+    Ok(Body::done("ALTER TABLE"))
+}
+
+async fn change_owner(ctx: &mut Context<'_>, name: &ObjectName, owner: &str) -> Result<Body> {
+    let relation = lock_relation(ctx, name).await?;
+    let owner = user_named(ctx, owner)?.oid;
+    let change = match &relation {
+        Relation::Table(table) => put_table(&Table {
+            owner,
+            ..Table::clone(table)
+        })?,
+        Relation::View(view) => put_view(&View {
+            owner,
+            ..View::clone(view)
+        })?,
+    };
+    ctx.transaction.change_catalog(change);
+    Ok(Body::done("ALTER TABLE"))
+}
+
+/// Finds the user of OWNER TO; an owner may give things to himself only, a superuser to anyone.
+pub(super) fn user_named(ctx: &mut Context<'_>, name: &str) -> Result<Arc<User>> {
+    let name = match name {
+        "current_user" | "session_user" => ctx.user.name.clone(),
+        other => other.to_string(),
+    };
+    let catalog = ctx.transaction.catalog()?;
+    let user = catalog.user_named(&name).cloned().ok_or_else(|| {
+        Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("user \"{name}\" does not exist"),
+        )
+    })?;
+    if user.oid != ctx.user.oid {
+        check::superuser(ctx.user, "give an object to another user")?;
+    }
+    Ok(user)
+}
+
+/// Finds a column.
+fn place_of(table: &Table, name: &str) -> Result<usize> {
+    table
+        .columns
+        .iter()
+        .position(|column| column.name == name)
+        .ok_or_else(|| {
+            Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!(
+                    "column \"{name}\" of relation \"{}\" does not exist",
+                    table.name
+                ),
+            )
+        })
+}
+
+/// Refuses what must be a transaction of its own.
+fn ensure_alone(ctx: &Context<'_>, what: &str) -> Result<()> {
+    if ctx.transaction.is_explicit {
+        return Err(Error::new(
+            SqlState::ACTIVE_SQL_TRANSACTION,
+            format!("{what} cannot run inside a transaction block"),
+        ));
+    }
+    Ok(())
+}
+
+/// Changes the catalog and what storage knows; rows stay.
+fn put(ctx: &mut Context<'_>, table: &Table) -> Result<()> {
+    ctx.transaction
+        .change_layout(table.id(), table_layout(table)?);
+    ctx.transaction.change_catalog(put_table(table)?);
+    Ok(())
+}
+
+/// Writes all rows of `before` anew as `after` wants them, in place of the old. Columns that `before` lacks get
+/// `filler`.
+async fn rewrite(
+    ctx: &mut Context<'_>,
+    names: &SessionNames,
+    before: &Table,
+    after: &Table,
+    filler: Option<Expr>,
+) -> Result<()> {
+    let source = provider_as_source(Arc::new(names.stored_table(before, false)?));
+    let scan = LogicalPlanBuilder::scan("rows", source, None)?;
+    let column = |column: &Column| {
+        let is_kept = before.columns.iter().any(|kept| kept.id == column.id);
+        let value = match (&filler, is_kept) {
+            (Some(filler), false) => cast(filler.clone(), column.ty.arrow()),
+            _ => Expr::Column(datafusion::common::Column::new(
+                Some("rows"),
+                column.name.as_str(),
+            )),
+        };
+        value.alias(column.name.as_str())
+    };
+    let rows = scan
+        .project(after.columns.iter().map(column).collect::<Vec<_>>())?
+        .build()?;
+    let plan = ctx.plan(&names.state, rows).await?;
+    put(ctx, after)?;
+    let given = vec![true; after.columns.len()];
+    let target = target::write_target(ctx, &Arc::new(after.clone()), &given, None)?;
+    let task = ctx.task(&names.state);
+    let written = blueshift_compute::write::insert(&ctx.server.node, &target, plan, task).await?;
+    // Only now: the old rows, also those this transaction wrote, were read until here.
+    ctx.transaction.truncate_table(after.id());
+    ctx.transaction.add_row_groups(written.row_groups);
+    Ok(())
+}

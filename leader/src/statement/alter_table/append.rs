@@ -1,0 +1,117 @@
+//! APPEND: the rows of one table go to another, and leave the first empty, in one commit.
+
+use super::ensure_alone;
+use crate::access::check;
+use crate::catalog::Table;
+use crate::catalog::name::Relation;
+use crate::error::{Error, Result};
+use crate::statement::context::Context;
+use crate::statement::create_table::is_temporary;
+use crate::statement::target;
+use crate::transaction::lock::Mode;
+use blueshift_sql::SqlState;
+use blueshift_sql::statement::ObjectName;
+use blueshift_sql::statement::alter_table::AlterAction;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
+use std::sync::Arc;
+
+/// Runs an ALTER TABLE APPEND.
+pub async fn run(ctx: &mut Context<'_>, name: &ObjectName, action: &AlterAction) -> Result<()> {
+    let AlterAction::Append {
+        from,
+        ignore_extra,
+        fill_target,
+    } = action
+    else {
+        return Ok(());
+    };
+    ensure_alone(ctx, "ALTER TABLE APPEND")?;
+    let (_, source) = target::lock(ctx, from, Mode::Exclusive).await?;
+    let (names, table) = target::lock(ctx, name, Mode::Exclusive).await?;
+    for one in [&source, &table] {
+        check::owner(ctx.user, &Relation::Table(Arc::clone(one)))?;
+        if is_temporary(one.schema, ctx) {
+            return Err(refused(one, "it is a temporary table"));
+        }
+    }
+    if source.oid == table.oid {
+        return Err(refused(&table, "it cannot be appended to itself"));
+    }
+    if !ignore_extra {
+        let extra = source.columns.iter().find(|column| {
+            let same = |other: &&crate::catalog::Column| other.name == column.name;
+            !table.columns.iter().any(|other| same(&other))
+        });
+        if let Some(column) = extra {
+            return Err(blueshift_sql::Error::new(
+                SqlState::DATATYPE_MISMATCH,
+                format!(
+                    "column \"{}\" of source table \"{}\" is not in target table \"{}\"",
+                    column.name, source.name, table.name
+                ),
+            )
+            .with_hint("Add IGNOREEXTRA to leave its values behind.")
+            .into());
+        }
+    }
+    let mut values = Vec::with_capacity(table.columns.len());
+    let mut given = Vec::with_capacity(table.columns.len());
+    for column in &table.columns {
+        let found = source
+            .columns
+            .iter()
+            .find(|other| other.name == column.name);
+        let value = match found {
+            Some(other) if other.ty != column.ty => {
+                return Err(Error::new(
+                    SqlState::DATATYPE_MISMATCH,
+                    format!(
+                        "column \"{}\" is {} in source table \"{}\" and {} in target table \"{}\"",
+                        column.name,
+                        other.ty.display(),
+                        source.name,
+                        column.ty.display(),
+                        table.name
+                    ),
+                ));
+            }
+            Some(_) => Expr::Column(datafusion::common::Column::new(
+                Some("rows"),
+                column.name.as_str(),
+            )),
+            None if *fill_target => cast(target::bound_default(&names, column)?, column.ty.arrow()),
+            None => {
+                return Err(blueshift_sql::Error::new(
+                    SqlState::DATATYPE_MISMATCH,
+                    format!(
+                        "column \"{}\" of target table \"{}\" is not in source table \"{}\"",
+                        column.name, table.name, source.name
+                    ),
+                )
+                .with_hint("Add FILLTARGET to fill it with its default.")
+                .into());
+            }
+        };
+        given.push(found.is_some());
+        values.push(value.alias(column.name.as_str()));
+    }
+    let scan = provider_as_source(Arc::new(names.stored_table(&source, false)?));
+    let rows = LogicalPlanBuilder::scan("rows", scan, None)?
+        .project(values)?
+        .build()?;
+    let plan = ctx.plan(&names.state, rows).await?;
+    let into = target::write_target(ctx, &table, &given, None)?;
+    let task = ctx.task(&names.state);
+    let written = blueshift_compute::write::insert(&ctx.server.node, &into, plan, task).await?;
+    ctx.transaction.truncate_table(source.id());
+    ctx.transaction.add_row_groups(written.row_groups);
+    Ok(())
+}
+
+fn refused(table: &Table, why: &str) -> Error {
+    Error::new(
+        SqlState::WRONG_OBJECT_TYPE,
+        format!("cannot append table \"{}\": {why}", table.name),
+    )
+}
