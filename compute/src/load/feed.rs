@@ -14,6 +14,7 @@ use object_store::ObjectStoreExt;
 use std::io::Read;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
@@ -65,19 +66,26 @@ impl Feed {
     }
 
     async fn file(self, source: Source, chunks: Sender<FileChunk>) -> Result<()> {
+        let begun = Instant::now();
         let (sender, receiver) = channel::<Part>(RANGES_IN_FLIGHT);
         let url: Arc<str> = source.url.as_str().into();
+        let slice = source.slice;
+        if let Some(progress) = self.progress.slice(slice) {
+            progress.begin_file(&url);
+        }
         let ranges = self.clone().ranges(source, sender);
         let cut = match self.compression {
             Compression::None => {
                 let feed = self.clone();
                 let url = Arc::clone(&url);
-                tokio::spawn(async move { feed.cut_plain(url, receiver, chunks).await })
+                tokio::spawn(async move { feed.cut_plain(url, slice, receiver, chunks).await })
             }
             _ => {
                 let feed = self.clone();
                 let url = Arc::clone(&url);
-                tokio::task::spawn_blocking(move || feed.cut_compressed(url, receiver, &chunks))
+                tokio::task::spawn_blocking(move || {
+                    feed.cut_compressed(url, slice, receiver, &chunks)
+                })
             }
         };
         let abort = AbortOnDrop(cut);
@@ -86,8 +94,13 @@ impl Feed {
         let read = ranges.await;
         let file = abort.join().await;
         read?;
-        let file = file?;
-        self.progress.files_done.fetch_add(1, Ordering::Relaxed);
+        let file = LoadedFile {
+            duration_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            ..file?
+        };
+        if let Some(progress) = self.progress.slice(slice) {
+            progress.end_file(&url);
+        }
         self.files
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -109,9 +122,11 @@ impl Feed {
                 url: source.url.clone(),
                 reason: reason(&error),
             })?;
-            self.progress
-                .bytes_done
-                .fetch_add(body.len() as u64, Ordering::Relaxed);
+            if let Some(progress) = self.progress.slice(source.slice) {
+                progress
+                    .bytes_read
+                    .fetch_add(body.len() as u64, Ordering::Relaxed);
+            }
             if self.progress.canceled.load(Ordering::Relaxed) {
                 return Err(Error::Canceled);
             }
@@ -127,10 +142,11 @@ impl Feed {
     async fn cut_plain(
         self,
         url: Arc<str>,
+        slice: u32,
         mut bodies: Receiver<Part>,
         chunks: Sender<FileChunk>,
     ) -> Result<LoadedFile> {
-        let mut pieces = Pieces::new(&url, self.row_end);
+        let mut pieces = Pieces::new(&url, slice, &self);
         loop {
             let body = match bodies.recv().await {
                 Some(Part::Body(body)) => body,
@@ -155,6 +171,7 @@ impl Feed {
     fn cut_compressed(
         self,
         url: Arc<str>,
+        slice: u32,
         bodies: Receiver<Part>,
         chunks: &Sender<FileChunk>,
     ) -> Result<LoadedFile> {
@@ -168,7 +185,7 @@ impl Feed {
             ended: false,
         };
         let mut reader = compression::reader(source, self.compression).map_err(failed)?;
-        let mut pieces = Pieces::new(&url, self.row_end);
+        let mut pieces = Pieces::new(&url, slice, &self);
         let mut buffer = vec![0; 1 << 20];
         loop {
             let count = reader.read(&mut buffer).map_err(failed)?;
@@ -215,23 +232,35 @@ struct Pieces {
     url: Arc<str>,
     cutter: Cutter,
     file: LoadedFile,
+    progress: Arc<LoadProgress>,
 }
 
 impl Pieces {
-    fn new(url: &Arc<str>, row_end: RowEnd) -> Self {
+    fn new(url: &Arc<str>, slice: u32, feed: &Feed) -> Self {
         Self {
             url: Arc::clone(url),
-            cutter: Cutter::new(row_end, CHUNK_BYTES),
+            cutter: Cutter::new(feed.row_end, CHUNK_BYTES),
             file: LoadedFile {
                 filename: url.to_string(),
+                slice,
                 ..LoadedFile::default()
             },
+            progress: Arc::clone(&feed.progress),
+        }
+    }
+
+    fn count(&mut self, bytes: usize, lines: usize) {
+        let (bytes, lines) = (bytes as u64, lines as u64);
+        self.file.bytes += bytes;
+        self.file.lines += lines;
+        if let Some(progress) = self.progress.slice(self.file.slice) {
+            progress.bytes_text.fetch_add(bytes, Ordering::Relaxed);
+            progress.lines.fetch_add(lines, Ordering::Relaxed);
         }
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<Option<FileChunk>> {
-        self.file.bytes += bytes.len() as u64;
-        self.file.lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        self.count(bytes.len(), memchr::memchr_iter(b'\n', bytes).count());
         let chunk = self.cutter.push(bytes);
         if self.cutter.waiting_bytes() > ROW_BYTES_MAX {
             return Err(Error::Source {
@@ -246,13 +275,14 @@ impl Pieces {
     }
 
     fn finish(mut self) -> (Option<FileChunk>, LoadedFile) {
-        let last = self.cutter.finish();
+        let cutter = std::mem::replace(&mut self.cutter, Cutter::new(RowEnd::Newline, 0));
+        let last = cutter.finish();
         // A last line without its newline is a line.
         if last
             .as_ref()
             .is_some_and(|chunk| chunk.bytes.last() != Some(&b'\n'))
         {
-            self.file.lines += 1;
+            self.count(0, 1);
         }
         let url = self.url;
         (last.map(|chunk| FileChunk { url, chunk }), self.file)

@@ -1,6 +1,7 @@
 //! COPY on slices: sources, splits, parsing, checks, rejects, routing to slices, one list of row groups.
 
 use crate::error::Result;
+use crate::format::compression::Compression;
 use crate::node::Node;
 use crate::write::{Router, WriteTarget, Written, joined};
 use blueshift_sql::SqlType;
@@ -8,17 +9,21 @@ use blueshift_sql::statement::copy::{Authorization, CopyOptions};
 use blueshift_storage::row_group::RowGroupRecord;
 use reject::Rejects;
 use source::Location;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 
 mod describe;
 mod feed;
+mod list;
 mod manifest;
 mod parse;
+mod progress;
 mod reject;
 mod rules;
 mod source;
+
+pub use progress::{LoadProgress, SliceProgress};
 
 /// Chunks of about [`feed::CHUNK_BYTES`] that may wait for a parser.
 const CHUNKS_WAITING: usize = 4;
@@ -62,7 +67,7 @@ pub struct LoadPlan {
 #[derive(Clone, Debug, Default)]
 pub struct Reject {
     /// The slice that read it.
-    pub slice: i32,
+    pub slice: u32,
     /// The object's URL.
     pub filename: String,
     /// Line in the file, from 1.
@@ -83,38 +88,23 @@ pub struct Reject {
     pub err_code: i32,
     /// Redshift's text.
     pub err_reason: String,
-    /// Offset of the line in the file, if it was split.
-    pub start_offset: i64,
 }
 
-/// A file that was read: one row of STL_LOAD_COMMITS.
+/// A file that was read: one row of STL_FILE_SCAN, and of STL_LOAD_COMMITS.
 #[derive(Clone, Debug, Default)]
 pub struct LoadedFile {
     /// The object's URL.
     pub filename: String,
+    /// The slice that read it.
+    pub slice: u32,
     /// Lines read.
     pub lines: u64,
-    /// Bytes read.
+    /// Bytes of text, after decompression.
     pub bytes: u64,
-}
-
-/// Progress, readable while running: STV_LOAD_STATE and the progress bar.
-#[derive(Debug, Default)]
-pub struct LoadProgress {
-    /// Bytes of all sources, compressed as they are.
-    pub bytes_total: AtomicU64,
-    /// Bytes taken in.
-    pub bytes_done: AtomicU64,
-    /// Files.
-    pub files_total: AtomicU64,
-    /// Files done.
-    pub files_done: AtomicU64,
-    /// Rows parsed.
-    pub rows: AtomicU64,
     /// Rows refused.
-    pub rejected: AtomicU64,
-    /// Set by the session to stop the load.
-    pub canceled: AtomicBool,
+    pub errors: u64,
+    /// Microseconds from the first request to the last line.
+    pub duration_us: u64,
 }
 
 /// What a load made durable, to be committed at once.
@@ -183,12 +173,10 @@ async fn run(
     rejects: &Arc<Rejects>,
 ) -> Result<Loaded> {
     let rules = Arc::new(rules::Rules::new(&plan)?);
-    let sources = source::find(&node.object_policy, &plan).await?;
-    let bytes = sources.iter().map(|source| source.bytes).sum();
-    progress.bytes_total.store(bytes, Ordering::Relaxed);
-    progress
-        .files_total
-        .store(sources.len() as u64, Ordering::Relaxed);
+    let mut sources = source::find(&node.object_policy, &plan).await?;
+    let is_compressed = rules.compression != Compression::None;
+    progress.deal(&mut sources, plan.target.slice_count, is_compressed);
+    rejects.deal(&sources);
     let router = Arc::new(Router::new(
         &node.store,
         &node.resources.compute,
@@ -227,7 +215,8 @@ async fn run(
         true => Written::default(),
         false => router.finish().await?,
     };
-    let files = std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut files = std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner));
+    rejects.count_by_file(&mut files);
     Ok(Loaded {
         row_groups: written.row_groups,
         rows: progress.rows.load(Ordering::Relaxed),

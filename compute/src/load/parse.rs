@@ -133,7 +133,8 @@ impl Parser {
                 self.reject(reader, source.line(line), problem, blamed)
             })
             .collect();
-        self.rejects.add(count, described, &self.plan.table_name)?;
+        self.rejects
+            .add(count, described, &reader.file.url, &self.plan.table_name)?;
         Ok(filter_record_batch(&batch, &BooleanArray::from(keep))?)
     }
 
@@ -184,7 +185,6 @@ impl Parser {
             raw_field_value: raw(value),
             err_code: problem.code(),
             err_reason: describe::reason(problem, column.map(|column| column.ty), value),
-            start_offset: reader.file.chunk.offset as i64,
         }
     }
 }
@@ -198,8 +198,11 @@ fn left_out(column: &LoadColumn, rows: usize) -> Result<ArrayRef> {
 }
 
 fn type_name(ty: SqlType) -> String {
-    let text = ty.to_string();
-    text.split('(').next().unwrap_or_default().to_owned()
+    match ty {
+        SqlType::Char(_) => "char",
+        other => other.short_name(),
+    }
+    .to_owned()
 }
 
 fn type_length(ty: SqlType) -> String {

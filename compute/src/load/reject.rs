@@ -1,9 +1,11 @@
 //! Rows that were refused: counted against MAXERROR, the first of them kept.
 
-use super::Reject;
+use super::source::Source;
+use super::{LoadedFile, Reject};
 use crate::error::Error;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Refused rows kept for STL_LOAD_ERRORS, per load.
 const KEPT_MAX: usize = 1_000;
@@ -14,7 +16,15 @@ const RAW_BYTES_MAX: usize = 1_024;
 pub(super) struct Rejects {
     limit: u64,
     count: AtomicU64,
-    kept: Mutex<Vec<Reject>>,
+    kept: Mutex<Kept>,
+    /// The slice that reads each file.
+    slices: OnceLock<HashMap<String, u32>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    rejects: Vec<Reject>,
+    by_file: HashMap<String, u64>,
 }
 
 impl Rejects {
@@ -24,31 +34,58 @@ impl Rejects {
             limit: max_error.max(1),
             count: AtomicU64::new(0),
             kept: Mutex::default(),
+            slices: OnceLock::new(),
         }
+    }
+
+    /// Notes which slice reads which file.
+    pub(super) fn deal(&self, sources: &[Source]) {
+        let slices = sources
+            .iter()
+            .map(|source| (source.url.clone(), source.slice));
+        // A load deals once.
+        let _ = self.slices.set(slices.collect());
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells how many more refused rows are worth describing: up to the one that ends the load, and no more than are
     /// kept.
     pub(super) fn wanted(&self) -> usize {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept().rejects.len();
         let left = self
             .limit
             .saturating_sub(self.count.load(Ordering::Relaxed));
         KEPT_MAX
-            .saturating_sub(kept.len())
+            .saturating_sub(kept)
             .min(usize::try_from(left).unwrap_or(usize::MAX))
     }
 
     /// Adds `refused` rows of one file, the first of them described; `Err` if the load must end.
-    pub(super) fn add(&self, refused: u64, rejects: Vec<Reject>, table: &str) -> Result<(), Error> {
+    pub(super) fn add(
+        &self,
+        refused: u64,
+        rejects: Vec<Reject>,
+        url: &str,
+        table: &str,
+    ) -> Result<(), Error> {
         let count = self.count.fetch_add(refused, Ordering::Relaxed) + refused;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = KEPT_MAX.saturating_sub(kept.len());
-        kept.extend(rejects.into_iter().take(room));
+        let slice = self.slices.get().and_then(|slices| slices.get(url));
+        let mut kept = self.kept();
+        *kept.by_file.entry(url.to_owned()).or_default() += refused;
+        let room = KEPT_MAX.saturating_sub(kept.rejects.len());
+        let rejects = rejects.into_iter().take(room).map(|reject| Reject {
+            slice: slice.copied().unwrap_or_default(),
+            ..reject
+        });
+        kept.rejects.extend(rejects);
         if count < self.limit {
             return Ok(());
         }
         let first = kept
+            .rejects
             .iter()
             .min_by(|left, right| place(left).cmp(&place(right)));
         Err(Error::Load {
@@ -65,10 +102,17 @@ impl Rejects {
 
     /// Gives the rows kept, in order of file and line, and the count of all.
     pub(super) fn take(&self) -> (Vec<Reject>, u64) {
-        let mut kept =
-            std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut kept = std::mem::take(&mut self.kept().rejects);
         kept.sort_by(|left, right| place(left).cmp(&place(right)));
         (kept, self.count.load(Ordering::Relaxed))
+    }
+
+    /// Writes the rows refused of each file to it. The rows of a file that was read twice stand with the first.
+    pub(super) fn count_by_file(&self, files: &mut [LoadedFile]) {
+        let mut kept = self.kept();
+        for file in files {
+            file.errors = kept.by_file.remove(&file.filename).unwrap_or_default();
+        }
     }
 }
 
@@ -117,14 +161,14 @@ mod tests {
         let some = |count| vec![Reject::default(); count];
         let first = Rejects::new(0);
         assert_eq!(first.wanted(), 1);
-        assert!(first.add(300, some(1), "t").is_err());
+        assert!(first.add(300, some(1), "f", "t").is_err());
         assert_eq!((first.wanted(), first.take().1), (0, 300));
 
         let many = Rejects::new(100_000);
         assert_eq!(many.wanted(), KEPT_MAX);
-        assert!(many.add(99_999, some(KEPT_MAX), "t").is_ok());
+        assert!(many.add(99_999, some(KEPT_MAX), "f", "t").is_ok());
         assert_eq!(many.wanted(), 0);
-        assert!(many.add(1, some(0), "t").is_err());
+        assert!(many.add(1, some(0), "f", "t").is_err());
         let (kept, count) = many.take();
         assert_eq!((kept.len(), count), (KEPT_MAX, 100_000));
     }

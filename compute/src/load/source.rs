@@ -1,17 +1,17 @@
 //! Finds the files of a load: by prefix, or named by a manifest.
 
 use super::LoadPlan;
+use super::list::{list_files, list_keys};
 use super::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::object::{ObjectPolicy, reason};
-use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Files of one load at most.
-const FILES_MAX: usize = 1_000_000;
+pub(super) const FILES_MAX: usize = 1_000_000;
 /// Size of a manifest at most.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
@@ -26,6 +26,8 @@ pub(super) struct Source {
     pub(super) path: ObjectPath,
     /// Its size as it is, compressed or not.
     pub(super) bytes: u64,
+    /// The slice that reads it.
+    pub(super) slice: u32,
 }
 
 /// A URL, taken apart.
@@ -68,7 +70,7 @@ impl Location {
     }
 }
 
-fn invalid(url: &str, why: &str) -> Error {
+pub(super) fn invalid(url: &str, why: &str) -> Error {
     Error::Sql(
         blueshift_sql::Error::new(
             blueshift_sql::SqlState::INVALID_PARAMETER_VALUE,
@@ -118,12 +120,15 @@ impl Finder<'_> {
         match location {
             Location::S3 { bucket, key } => {
                 let store = self.bucket(bucket)?;
-                let metas = list(store.as_ref(), key, &self.plan.source).await?;
+                // A directory bucket lists in no order.
+                let is_sorted = !bucket.ends_with("--x-s3");
+                let metas = list_keys(store.as_ref(), key, is_sorted, &self.plan.source).await?;
                 let source = |meta: ObjectMeta| Source {
                     url: format!("s3://{bucket}/{}", meta.location),
                     store: Arc::clone(&store),
                     path: meta.location,
                     bytes: meta.size,
+                    slice: 0,
                 };
                 Ok(metas.into_iter().map(source).collect())
             }
@@ -141,13 +146,8 @@ impl Finder<'_> {
         let key = format!("{}/{name}", folder.display());
         let store = self.policy.files();
         let mut sources = Vec::new();
-        for meta in list(
-            store.as_ref(),
-            key.trim_start_matches('/'),
-            &self.plan.source,
-        )
-        .await?
-        {
+        let key = key.trim_start_matches('/');
+        for meta in list_files(store.as_ref(), key, &self.plan.source).await? {
             let path = PathBuf::from(format!("/{}", meta.location));
             self.policy.allowed_file(&path)?;
             sources.push(Source {
@@ -155,6 +155,7 @@ impl Finder<'_> {
                 store: Arc::clone(&store),
                 path: meta.location,
                 bytes: meta.size,
+                slice: 0,
             });
         }
         Ok(sources)
@@ -240,6 +241,7 @@ impl Finder<'_> {
                 store,
                 path,
                 bytes: meta.size,
+                slice: 0,
             })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(Error::Source {
@@ -250,42 +252,11 @@ impl Finder<'_> {
     }
 }
 
-fn object_path(key: &str, url: &str) -> Result<ObjectPath> {
+pub(super) fn object_path(key: &str, url: &str) -> Result<ObjectPath> {
     ObjectPath::parse(key).map_err(|error| Error::Source {
         url: url.to_owned(),
         reason: error.to_string(),
     })
-}
-
-/// Lists every object whose key begins with `prefix`, sorted. Stores list whole folders only, so the last folder in the
-/// prefix is listed and its names are compared.
-async fn list(store: &dyn ObjectStore, prefix: &str, url: &str) -> Result<Vec<ObjectMeta>> {
-    let folder = prefix
-        .rsplit_once('/')
-        .map(|(folder, _)| folder)
-        .filter(|folder| !folder.is_empty());
-    let folder = folder.map(|folder| object_path(folder, url)).transpose()?;
-    let mut found = Vec::new();
-    let mut listing = store.list(folder.as_ref());
-    loop {
-        match listing.try_next().await {
-            Ok(Some(meta)) if meta.location.as_ref().starts_with(prefix) => found.push(meta),
-            Ok(Some(_)) => {}
-            Ok(None) => break,
-            Err(object_store::Error::NotFound { .. }) => break,
-            Err(error) => {
-                return Err(Error::Source {
-                    url: url.to_owned(),
-                    reason: reason(&error),
-                });
-            }
-        }
-        if found.len() > FILES_MAX {
-            return Err(invalid(url, "one COPY may load 1,000,000 files"));
-        }
-    }
-    found.sort_by(|left, right| left.location.cmp(&right.location));
-    Ok(found)
 }
 
 /// Reads a small file whole.

@@ -1,6 +1,6 @@
 //! Who runs what now: sessions come and go, statements begin and end.
 
-use super::{FinishedQuery, History, LiveSession, RunningLoad, lock, now_us, push};
+use super::{FileLoad, FinishedQuery, History, LiveSession, RunningLoad, lock, now_us, push};
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,6 +14,8 @@ pub struct RunningStatement {
     pub userid: u32,
     /// The process id of the session.
     pub pid: i32,
+    /// The session's `query_group`.
+    pub label: String,
     /// The text, secrets masked.
     pub text: String,
     /// Microseconds since 1970.
@@ -37,8 +39,15 @@ impl History {
         lock(&self.sessions).retain(|session| session.pid != pid);
     }
 
-    /// Gives a statement its query id and shows it in STV_RECENTS. `text` must have its secrets masked.
-    pub fn begin_statement(&self, pid: i32, userid: u32, text: String) -> RunningStatement {
+    /// Gives a statement its query id and shows it in STV_RECENTS. `text` must have its secrets masked; `label` is the
+    /// session's `query_group`.
+    pub fn begin_statement(
+        &self,
+        pid: i32,
+        userid: u32,
+        label: &str,
+        text: String,
+    ) -> RunningStatement {
         let query = self.last_query.fetch_add(1, Ordering::Relaxed) + 1;
         let starttime_us = now_us();
         if let Some(session) = lock(&self.sessions)
@@ -51,6 +60,7 @@ impl History {
             query,
             userid,
             pid,
+            label: label.to_owned(),
             text,
             starttime_us,
         }
@@ -71,6 +81,7 @@ impl History {
                 query: statement.query,
                 xid,
                 pid: statement.pid,
+                label: statement.label,
                 text: statement.text,
                 starttime_us: statement.starttime_us,
                 endtime_us: now_us(),
@@ -98,7 +109,7 @@ impl History {
                     userid: statement.userid,
                     query: statement.query,
                     table: statement.table,
-                    starttime_us: now_us(),
+                    starttime_us: statement.starttime_us,
                     session: statement.pid,
                     reject,
                 },
@@ -106,18 +117,26 @@ impl History {
         }
     }
 
-    /// Records loaded files in STL_LOAD_COMMITS.
-    pub fn load_commits(&self, statement: &LoadStatement, files: Vec<LoadedFile>) {
+    /// Records files that were read in STL_FILE_SCAN, and gives their rows of STL_LOAD_COMMITS.
+    pub fn file_scans(&self, statement: &LoadStatement, files: Vec<LoadedFile>) -> Vec<FileLoad> {
+        let curtime_us = now_us();
+        let rows = files.into_iter().map(|file| FileLoad {
+            userid: statement.userid,
+            query: statement.query,
+            curtime_us,
+            file,
+        });
+        let rows: Vec<_> = rows.collect();
+        for row in &rows {
+            push(&self.file_scans, row.clone());
+        }
+        rows
+    }
+
+    /// Records files whose load has committed in STL_LOAD_COMMITS.
+    pub fn load_commits(&self, files: Vec<FileLoad>) {
         for file in files {
-            push(
-                &self.load_commits,
-                super::LoadCommit {
-                    userid: statement.userid,
-                    query: statement.query,
-                    curtime_us: now_us(),
-                    file,
-                },
-            );
+            push(&self.load_commits, file);
         }
     }
 }
@@ -133,6 +152,8 @@ pub struct LoadStatement {
     pub pid: i32,
     /// The table's oid.
     pub table: u32,
+    /// When it began, in microseconds since 1970.
+    pub starttime_us: i64,
 }
 
 /// Takes a COPY out of STV_LOAD_STATE when dropped, and tells its workers to stop.

@@ -22,7 +22,7 @@ pub struct LoadError {
     pub query: i64,
     /// The table's oid.
     pub table: u32,
-    /// Microseconds since 1970.
+    /// When the load began, in microseconds since 1970.
     pub starttime_us: i64,
     /// The process id of the session.
     pub session: i32,
@@ -43,9 +43,9 @@ pub struct RunningLoad {
     pub progress: Arc<LoadProgress>,
 }
 
-/// A file that was loaded: STL_LOAD_COMMITS.
+/// A file that COPY read: STL_FILE_SCAN, and STL_LOAD_COMMITS once it has committed.
 #[derive(Clone, Debug)]
-pub struct LoadCommit {
+pub struct FileLoad {
     /// The user's oid.
     pub userid: u32,
     /// The query id.
@@ -67,6 +67,8 @@ pub struct FinishedQuery {
     pub xid: i64,
     /// The process id of the session.
     pub pid: i32,
+    /// The session's `query_group`.
+    pub label: String,
     /// The text, secrets masked.
     pub text: String,
     /// Microseconds since 1970.
@@ -98,7 +100,9 @@ pub struct History {
     /// STL_LOAD_ERRORS.
     pub load_errors: Mutex<VecDeque<LoadError>>,
     /// STL_LOAD_COMMITS.
-    pub load_commits: Mutex<VecDeque<LoadCommit>>,
+    pub load_commits: Mutex<VecDeque<FileLoad>>,
+    /// STL_FILE_SCAN.
+    pub file_scans: Mutex<VecDeque<FileLoad>>,
     /// STV_LOAD_STATE.
     pub running_loads: Mutex<Vec<RunningLoad>>,
     /// STL_QUERY.

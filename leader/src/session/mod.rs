@@ -173,7 +173,9 @@ impl Session {
             .map(|timeout| Instant::now() + timeout);
         let stop = || must_stop(stop_token.clone(), deadline);
         let history = self.server.history.clone();
-        let running = history.begin_statement(self.login.pid, self.user.oid, redacted(parsed));
+        let label = self.settings.get("query_group").unwrap_or("default");
+        let text = redacted(parsed);
+        let running = history.begin_statement(self.login.pid, self.user.oid, label, text);
         let mut end = StatementEnd::new(history, running);
         let settings = self.settings.clone();
         let mut notices = Vec::new();

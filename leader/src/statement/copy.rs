@@ -9,8 +9,8 @@ use super::names::SessionNames;
 use super::target;
 use crate::catalog::{Table, TableDistribution};
 use crate::error::{Error, Result};
-use crate::history::RunningLoad;
 use crate::history::activity::LoadStatement;
+use crate::history::{RunningLoad, now_us};
 use crate::transaction::lock::Mode;
 use blueshift_compute::load::{self, LoadColumn, LoadPlan, LoadProgress, Loaded};
 use blueshift_sql::SqlState;
@@ -40,6 +40,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         query: ctx.query,
         pid: ctx.pid,
         table: table.oid,
+        starttime_us: now_us(),
     };
     ctx.last.query_id = Some(ctx.query);
     let history = ctx.server.history.clone();
@@ -72,6 +73,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         files,
     } = loaded;
     history.load_errors(&statement, rejects);
+    let files = history.file_scans(&statement, files);
     if copy.options.no_load {
         ctx.notices.push(Notice::info(format!(
             "Load into table '{}' completed, {rows} record(s) would be loaded successfully.",
@@ -80,7 +82,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
     } else {
         ctx.transaction.add_row_groups(row_groups);
         ctx.transaction
-            .after_commit(move || history.load_commits(&statement, files));
+            .after_commit(move || history.load_commits(files));
         ctx.last.copy_count = i64::try_from(rows).unwrap_or(i64::MAX);
         ctx.last.copy_id = Some(ctx.query);
         ctx.last.is_copy_failed = false;

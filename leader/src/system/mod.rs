@@ -62,6 +62,7 @@ pub static TABLES: &[&dyn SystemTable] = &[
     &live::stv_load_state::StvLoadState,
     &live::stv_recents::StvRecents,
     &live::stv_sessions::StvSessions,
+    &log::stl_file_scan::StlFileScan,
     &log::stl_load_commits::StlLoadCommits,
     &log::stl_load_errors::StlLoadErrors,
     &log::stl_query::StlQuery,

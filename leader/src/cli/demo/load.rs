@@ -8,7 +8,6 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
@@ -109,7 +108,5 @@ pub(super) async fn copy(
 
 fn bytes_done(server: &Server) -> u64 {
     let running = history::lock(&server.history.running_loads);
-    running
-        .first()
-        .map_or(0, |load| load.progress.bytes_done.load(Ordering::Relaxed))
+    running.first().map_or(0, |load| load.progress.bytes_read())
 }

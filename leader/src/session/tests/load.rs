@@ -121,3 +121,50 @@ async fn errors_outlive_the_rollback_and_are_found_by_the_id() {
         ["2|2"]
     );
 }
+
+#[tokio::test]
+async fn log_tables_say_what_was_read_by_whom() {
+    let loading = Loading::start();
+    let mut session = login(&loading.server, "admin", 7);
+    let s = &mut session;
+    ok(
+        s,
+        "create table t (a int, b char(3), c decimal(5,2)); set query_group to nightly",
+    )
+    .await;
+    loading.copy("t", "p-1", "1|x|1\n2|y|2\n");
+    loading.copy("t", "p-2", "3|z|3\nfour|z|4\n5|long|5\n6|z|6");
+    let copy = loading.copy("t", "p-3", "7|x|1|2\n") + " maxerror 9";
+    ok(s, &copy.replace("p-3", "p-")).await;
+    let of_copy = "query = pg_last_copy_id() order by 1";
+    let files = format!(
+        "select reverse(left(reverse(trim(filename)), 3)), slice, lines_scanned, errors, userid from \
+         stl_load_commits where {of_copy}"
+    );
+    let user = ok(s, "select usesysid from pg_user").await.join("");
+    let with_user = |rows: [&str; 3]| rows.map(|row| format!("{row}|{user}"));
+    assert_eq!(
+        ok(s, &files).await,
+        with_user(["p-1|0|2|0", "p-2|1|4|2", "p-3|0|1|1"])
+    );
+    let scans = format!(
+        "select lines, bytes, slice, loadtime > 0, userid from stl_file_scan where {of_copy} desc"
+    );
+    assert_eq!(
+        ok(s, &scans).await,
+        with_user(["4|29|1|true", "2|12|0|true", "1|8|0|true"])
+    );
+    let errors = "select slice, line_number, trim(colname), trim(type), trim(col_length), err_code, session, \
+                  starttime <= getdate() from stl_load_errors order by filename, line_number";
+    assert_eq!(
+        ok(s, errors).await,
+        [
+            "1|2|a|int4|0|1207|7|true",
+            "1|3|b|char|3|1204|7|true",
+            "0|1||||1202|7|true"
+        ]
+    );
+    let queries = "select trim(label), pid, aborted, endtime >= starttime from stl_query where query = \
+                   pg_last_copy_id()";
+    assert_eq!(ok(s, queries).await, ["nightly|7|0|true"]);
+}

@@ -1,4 +1,4 @@
-//! `stv_load_state`: COPY statements that run.
+//! `stv_load_state`: COPY statements that run, with what each slice has read.
 
 use crate::error::Result;
 use crate::history::{lock, now_us};
@@ -42,26 +42,28 @@ impl SystemTable for StvLoadState {
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let loads = lock(&ctx.server.history.running_loads);
         for load in loads.iter().filter(|load| ctx.sees(load.userid)) {
-            let progress = &load.progress;
-            let total = progress.bytes_total.load(Relaxed);
-            let done = progress.bytes_done.load(Relaxed);
-            rows.push([
-                Cell::from(load.userid),
-                load.pid.into(),
-                load.query.into(),
-                0.into(),
-                load.pid.into(),
-                now_us().into(),
-                total.into(),
-                done.into(),
-                total.into(),
-                done.into(),
-                progress.rows.load(Relaxed).into(),
-                progress.files_total.load(Relaxed).into(),
-                progress.files_done.load(Relaxed).into(),
-                Cell::Null,
-                (done.saturating_mul(100) / total.max(1)).into(),
-            ]);
+            for slice in load.progress.slices() {
+                let is_compressed = slice.is_compressed;
+                let stored = |bytes: u64| if is_compressed { bytes } else { 0 };
+                rows.push([
+                    Cell::from(load.userid),
+                    load.pid.into(),
+                    load.query.into(),
+                    slice.slice.into(),
+                    load.pid.into(),
+                    now_us().into(),
+                    // How much text compressed files hold is not known before they are read.
+                    (slice.bytes_to_read - stored(slice.bytes_to_read)).into(),
+                    slice.bytes_text.load(Relaxed).into(),
+                    stored(slice.bytes_to_read).into(),
+                    stored(slice.bytes_read.load(Relaxed)).into(),
+                    slice.lines.load(Relaxed).into(),
+                    slice.files.into(),
+                    slice.files_done.load(Relaxed).into(),
+                    slice.current_file().as_deref().into(),
+                    slice.percent().into(),
+                ]);
+            }
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! STL_ tables: what happened since the server started.
 
+pub mod stl_file_scan;
 pub mod stl_load_commits;
 pub mod stl_load_errors;
 pub mod stl_query;

@@ -1,4 +1,4 @@
-//! `stl_load_commits`: files that COPY loaded.
+//! `stl_load_commits`: files that COPY loaded, told once their transaction has committed.
 
 use crate::error::Result;
 use crate::history::lock;
@@ -43,17 +43,19 @@ impl SystemTable for StlLoadCommits {
             rows.push([
                 Cell::from(commit.userid),
                 commit.query.into(),
-                0.into(),
+                commit.file.slice.into(),
                 commit.file.filename.as_str().into(),
                 commit.file.filename.as_str().into(),
+                // A file is read by one slice, from its first byte to its last.
                 0.into(),
                 commit.file.lines.into(),
-                (-1).into(),
+                commit.file.errors.into(),
                 commit.curtime_us.into(),
                 1.into(),
                 "Text".into(),
                 0.into(),
                 0.into(),
+                // No COPY JOB began it.
                 (-1).into(),
             ]);
         }

@@ -63,8 +63,10 @@ impl SystemTable for StlLoadErrors {
                 reject.raw_field_value.as_str().into(),
                 reject.err_code.into(),
                 reject.err_reason.as_str().into(),
-                i32::from(reject.start_offset > 0).into(),
-                reject.start_offset.into(),
+                // A file is read by one slice, and every line is counted.
+                0.into(),
+                0.into(),
+                // No COPY JOB began it.
                 (-1).into(),
             ]);
         }

@@ -41,7 +41,7 @@ impl SystemTable for StlQuery {
             rows.push([
                 Cell::from(query.userid),
                 query.query.into(),
-                "default".into(),
+                query.label.as_str().into(),
                 query.xid.into(),
                 query.pid.into(),
                 ctx.server.database.as_str().into(),
@@ -49,6 +49,7 @@ impl SystemTable for StlQuery {
                 query.starttime_us.into(),
                 query.endtime_us.into(),
                 i32::from(query.aborted).into(),
+                // Other statements may always write while one runs, and all run on the one cluster.
                 0.into(),
                 0.into(),
             ]);
