@@ -94,26 +94,28 @@ impl ScalarUDFImpl for Declared {
         let constant: Vec<bool> = args.args.iter().map(is_scalar).collect();
         let scalar = self.declaration.volatility != Volatility::Volatile
             && constant.iter().all(|constant| *constant);
+        let zone = args.config_options.execution.time_zone.as_deref();
+        let zone = zone.unwrap_or("UTC");
         let mut arguments = Vec::with_capacity(args.args.len());
         for (number, arg) in args.args.iter().enumerate() {
             let array = arg.to_array(if is_scalar(arg) { 1 } else { args.number_rows })?;
             let kind = form.kind(number).unwrap_or(Kind::Any);
             let array = match args.arg_fields.get(number) {
-                Some(field) => resolve::convert(array, kind, field),
+                Some(field) => resolve::convert(array, kind, field, zone),
                 None => {
                     let field = Field::new("", array.data_type().clone(), true);
-                    resolve::convert(array, kind, &field)
+                    resolve::convert(array, kind, &field, zone)
                 }
             };
             arguments.push(array.map_err(failure)?);
         }
-        let zone = &args.config_options.execution.time_zone;
+
         let result = (self.code)(&Call {
             rows: if scalar { 1 } else { args.number_rows },
             arguments: &arguments,
             constant: &constant,
             returns,
-            zone: zone.as_deref().unwrap_or("UTC"),
+            zone,
         })
         .map_err(failure)?;
         if scalar && result.len() == 1 {

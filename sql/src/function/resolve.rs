@@ -1,12 +1,15 @@
 //! Chooses the form of a call and converts its arguments to the types of that form.
 
 use super::declaration::{Form, Kind, Returns, Scalar};
+use super::zone::Zone;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
-use crate::types::{SqlType, write_text};
-use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
+use crate::types::{SqlType, TIMESTAMP_ZONE, write_text};
+use arrow::array::{
+    Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder, TimestampMicrosecondArray,
+};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{Float32Type, Float64Type};
+use arrow::datatypes::{Float32Type, Float64Type, TimestampMicrosecondType};
 use arrow_schema::{ArrowError, DataType, Field, TimeUnit};
 use datafusion_common::ScalarValue;
 use std::sync::Arc;
@@ -181,7 +184,9 @@ fn kind_of_bytes(ty: &DataType) -> Option<()> {
 }
 
 /// Converts an argument to the type its form wants.
-pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field) -> Result<ArrayRef> {
+///
+/// A timestamp without a time zone is one of the session's `zone`, and shows what its clocks show.
+pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) -> Result<ArrayRef> {
     let ty = array.data_type();
     let to = target(kind, ty);
     if *ty == to {
@@ -190,7 +195,14 @@ pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field) -> Result<Arra
     if to == DataType::Utf8View && !is_text(ty) && *ty != DataType::Null {
         return Ok(Arc::new(shown(array.as_ref(), SqlType::from_field(field))));
     }
+    if kind == Kind::TimestampTz && is_text(ty) {
+        return zoned(&array, zone);
+    }
     let whole = to.is_integer();
+    let is_zoned = |ty: &DataType| matches!(ty, DataType::Timestamp(_, Some(_)));
+    if !is_text(ty) && ty.is_temporal() && to.is_temporal() && is_zoned(ty) != is_zoned(&to) {
+        return across_zones(&array, &to, zone);
+    }
     let array: ArrayRef = match ty {
         // As a cast does: decimals round half away from zero, doubles half to even.
         DataType::Decimal128(_, scale) if whole && *scale > 0 => {
@@ -209,6 +221,55 @@ pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field) -> Result<Arra
         _ => array,
     };
     cast(&array, &to)
+}
+
+/// Reads timestamps; those that name no offset are of the session's time zone.
+fn zoned(array: &ArrayRef, zone: &str) -> Result<ArrayRef> {
+    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some(TIMESTAMP_ZONE.into()));
+    let read = cast(array, &utc)?;
+    let zone = Zone::parse(zone)?;
+    let texts = cast(array, &DataType::Utf8View)?;
+    let texts = texts.as_string_view();
+    // An offset stands behind the time, which alone has a colon.
+    let has_offset = |text: &str| {
+        let time = text.split_once(':').map_or("", |(_, time)| time);
+        time.contains(|ch: char| ch == '+' || ch == '-' || ch.is_alphabetic())
+    };
+    let times = read.as_primitive::<TimestampMicrosecondType>();
+    let moved = times.iter().zip(texts).map(|pair| match pair {
+        (Some(time), Some(text)) if !has_offset(text) => zone.instant(time).map(Some),
+        (time, _) => Ok(time),
+    });
+    let moved = moved.collect::<Result<TimestampMicrosecondArray>>()?;
+    Ok(Arc::new(moved.with_data_type(utc)))
+}
+
+/// From what clocks show to an instant, or the other way.
+fn across_zones(array: &ArrayRef, to: &DataType, zone: &str) -> Result<ArrayRef> {
+    let zone = Zone::parse(zone)?;
+    if array.data_type() == &DataType::Null || matches!(to, DataType::Time64(_)) {
+        return cast(array, to);
+    }
+    let to_instant = matches!(to, DataType::Timestamp(_, Some(_)));
+    let plain = if to_instant {
+        cast(array, &DataType::Timestamp(TimeUnit::Microsecond, None))?
+    } else {
+        cast(
+            array,
+            &DataType::Timestamp(TimeUnit::Microsecond, Some(TIMESTAMP_ZONE.into())),
+        )?
+    };
+    let times = plain.as_primitive::<TimestampMicrosecondType>();
+    let moved = times.iter().map(|time| match time {
+        None => Ok(None),
+        Some(time) if to_instant => zone.instant(time).map(Some),
+        Some(time) => zone.local(time).map(Some),
+    });
+    let moved = moved.collect::<Result<TimestampMicrosecondArray>>()?;
+    if to_instant {
+        return Ok(Arc::new(moved.with_data_type(to.clone())));
+    }
+    cast(&(Arc::new(moved) as ArrayRef), to)
 }
 
 fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {

@@ -7,7 +7,7 @@ use sqlparser::ast::{
 };
 
 /// Functions that only have another name in the engine.
-const RENAMED: &[(&str, &str)] = &[("isnull", "nvl")];
+const RENAMED: &[(&str, &str)] = &[("isnull", "coalesce"), ("nvl", "coalesce")];
 
 pub(super) fn rewrite(expr: &mut Expr) {
     match expr {
@@ -22,6 +22,13 @@ pub(super) fn rewrite(expr: &mut Expr) {
                 _ => return,
             };
             *expr = call(name, vec![(**inner).clone()]);
+        }
+        Expr::AtTimeZone {
+            timestamp,
+            time_zone,
+        } => {
+            let args = vec![(**time_zone).clone(), (**timestamp).clone()];
+            *expr = call("timezone", args);
         }
         Expr::Function(function) => {
             if let Some(other) = function_rewritten(function) {
@@ -57,14 +64,12 @@ fn function_rewritten(function: &mut Function) -> Option<Expr> {
             op: BinaryOperator::Modulo,
             right: Box::new(Expr::Nested(Box::new(right.clone()))),
         }))),
-        // Every match is replaced, not only the first.
-        ("regexp_replace", [subject, pattern]) => Some(call(
-            "regexp_replace",
-            vec![subject.clone(), pattern.clone(), text(""), text("g")],
-        )),
-        ("regexp_replace", [subject, pattern, with]) => Some(call(
-            "regexp_replace",
-            vec![subject.clone(), pattern.clone(), with.clone(), text("g")],
+        ("timeofday", []) => Some(call(
+            "to_char",
+            vec![
+                call("now", Vec::new()),
+                text("Dy Mon DD HH24:MI:SS.US YYYY TZ"),
+            ],
         )),
         _ => None,
     }

@@ -1,8 +1,12 @@
 //! Scalar functions by family.
 
+mod conditional;
 mod date;
 mod format;
+mod hash;
+mod json;
 mod math;
+mod pattern;
 mod string;
 
 use super::declaration::Scalar;
@@ -10,8 +14,12 @@ pub(super) use date::calendar::{HOUR, MINUTE, SECOND, out_of_range};
 
 /// Every family: its name in the manual, its functions.
 pub(super) const FAMILIES: &[(&str, &[&Scalar])] = &[
+    ("conditional", conditional::FUNCTIONS),
     ("date and time", date::FUNCTIONS),
     ("type formatting", format::FUNCTIONS),
+    ("hash", hash::FUNCTIONS),
+    ("JSON", json::FUNCTIONS),
     ("math", math::FUNCTIONS),
+    ("regular expression", pattern::FUNCTIONS),
     ("string", string::FUNCTIONS),
 ];

@@ -48,7 +48,7 @@ fn eval(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 /// Counts characters; ASCII has one byte each.
-pub(super) fn characters(text: &str) -> usize {
+pub(in crate::function::scalar) fn characters(text: &str) -> usize {
     if text.is_ascii() {
         text.len()
     } else {

@@ -35,6 +35,7 @@ mod trim;
 mod upper;
 
 use crate::function::declaration::Scalar;
+pub(super) use len::characters;
 
 pub(super) const FUNCTIONS: &[&Scalar] = &[
     &ascii::ASCII,

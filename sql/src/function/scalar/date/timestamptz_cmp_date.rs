@@ -1,0 +1,32 @@
+//! TIMESTAMPTZ_CMP_DATE: how a TIMESTAMPTZ and a DATE are ordered.
+
+use crate::error::Result;
+use crate::function::call::Call;
+use crate::function::declaration::{Code, Documentation, Form, Kind, Nulls, Scalar, Volatility};
+use arrow::array::ArrayRef;
+
+pub(super) const TIMESTAMPTZ_CMP_DATE: Scalar = Scalar {
+    name: "timestamptz_cmp_date",
+    aliases: &[],
+    forms: &[Form::new(
+        &[Kind::TimestampTz, Kind::TimestampTz],
+        Kind::Integer,
+    )],
+    volatility: Volatility::Stable,
+    nulls: Nulls::Propagate,
+    documentation: Documentation {
+        summary: "Compares a timestamptz with a date",
+        syntax: "TIMESTAMPTZ_CMP_DATE(timestamptz1, date2)",
+        arguments: &[("timestamptz1", "a timestamptz"), ("date2", "a date")],
+        returns: "INTEGER: -1 if the first is earlier, 0 if they are equal, 1 if it is later",
+        examples: &[(
+            "timestamptz_cmp_date('2008-01-24 06:43:29+00', '2008-01-24')",
+            "1",
+        )],
+    },
+    code: Code::Own(eval),
+};
+
+fn eval(call: &Call<'_>) -> Result<ArrayRef> {
+    super::compare::compared(call)
+}

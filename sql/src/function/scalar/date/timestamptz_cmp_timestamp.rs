@@ -1,0 +1,35 @@
+//! TIMESTAMPTZ_CMP_TIMESTAMP: how a TIMESTAMPTZ and a TIMESTAMP are ordered.
+
+use crate::error::Result;
+use crate::function::call::Call;
+use crate::function::declaration::{Code, Documentation, Form, Kind, Nulls, Scalar, Volatility};
+use arrow::array::ArrayRef;
+
+pub(super) const TIMESTAMPTZ_CMP_TIMESTAMP: Scalar = Scalar {
+    name: "timestamptz_cmp_timestamp",
+    aliases: &[],
+    forms: &[Form::new(
+        &[Kind::TimestampTz, Kind::TimestampTz],
+        Kind::Integer,
+    )],
+    volatility: Volatility::Stable,
+    nulls: Nulls::Propagate,
+    documentation: Documentation {
+        summary: "Compares a timestamptz with a timestamp",
+        syntax: "TIMESTAMPTZ_CMP_TIMESTAMP(timestamptz1, timestamp2)",
+        arguments: &[
+            ("timestamptz1", "a timestamptz"),
+            ("timestamp2", "a timestamp"),
+        ],
+        returns: "INTEGER: -1 if the first is earlier, 0 if they are equal, 1 if it is later",
+        examples: &[(
+            "timestamptz_cmp_timestamp('2008-01-24 06:43:29+00', '2008-02-18 02:36:48')",
+            "-1",
+        )],
+    },
+    code: Code::Own(eval),
+};
+
+fn eval(call: &Call<'_>) -> Result<ArrayRef> {
+    super::compare::compared(call)
+}

@@ -1,0 +1,17 @@
+//! Functions of regular expressions.
+
+mod matcher;
+mod program;
+mod regexp_count;
+mod regexp_instr;
+mod regexp_replace;
+mod regexp_substr;
+
+use crate::function::declaration::Scalar;
+
+pub(super) const FUNCTIONS: &[&Scalar] = &[
+    &regexp_count::REGEXP_COUNT,
+    &regexp_instr::REGEXP_INSTR,
+    &regexp_replace::REGEXP_REPLACE,
+    &regexp_substr::REGEXP_SUBSTR,
+];
