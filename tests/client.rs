@@ -214,6 +214,22 @@ async fn a_large_first_load_into_an_automatic_table_is_spread() {
         ))
         .await;
     assert_eq!(client.value("SELECT count(*) FROM t").await, "16500");
-    let style = "SELECT releffectivediststyle FROM pg_class WHERE relname = 't'";
-    assert_eq!(client.value(style).await, "11");
+    let style =
+        |table| format!("SELECT releffectivediststyle FROM pg_class WHERE relname = '{table}'");
+    assert_eq!(client.value(&style("t")).await, "11");
+
+    // Loads at the same time each find the table small and spread it: all of them succeed, also one whose block saw
+    // the table as it was.
+    client
+        .run("CREATE TABLE u (a INTEGER, b VARCHAR(4000))")
+        .await;
+    let copy = format!("COPY u FROM 'file://{}/part'", files.path().display());
+    let block = connect(server.port).await;
+    block.run("BEGIN; SELECT count(*) FROM u").await;
+    let others = [connect(server.port).await, connect(server.port).await];
+    let [first, second] = &others;
+    tokio::join!(first.run(&copy), second.run(&copy), client.run(&copy));
+    block.run(&format!("{copy}; COMMIT")).await;
+    assert_eq!(client.value("SELECT count(*) FROM u").await, "66000");
+    assert_eq!(client.value(&style("u")).await, "11");
 }

@@ -109,10 +109,7 @@ pub fn write_target(
     if table.distribution == TableDistribution::AutoAll {
         let rows = ctx.transaction.committed_rows(table.id());
         if rows.saturating_add(rows_expected.unwrap_or(0)) > AUTO_ALL_ROWS_MAX {
-            let mut spread = Table::clone(&table);
-            spread.distribution = TableDistribution::AutoEven;
-            ctx.transaction.change_catalog(put_table(&spread)?);
-            table = Arc::new(spread);
+            table = spread(ctx, &table)?;
         }
     }
     let store = &ctx.server.node.store;
@@ -135,6 +132,28 @@ pub fn write_target(
         first_slice: first_slice.unwrap_or_default(),
         identities,
     })
+}
+
+/// Makes an automatic table EVEN. Statements that append run at the same time, and each of them may do this: they all
+/// write the same, so none has to wait or fail. A definition changed since the read view was taken is a conflict, as
+/// what is written here would take that change back.
+fn spread(ctx: &mut Context<'_>, table: &Table) -> Result<Arc<Table>> {
+    let mut spread = table.clone();
+    spread.distribution = TableDistribution::AutoEven;
+    let change = put_table(&spread)?;
+    let spread = Arc::new(spread);
+    let committed = ctx.transaction.committed_catalog()?;
+    let committed = committed.tables.get(&table.oid);
+    match committed.filter(|_| !ctx.transaction.changes(table.oid)) {
+        Some(committed) if *committed == spread => Ok(spread),
+        Some(committed) if **committed != *table => {
+            Err(conflict(u64::from(table.oid), ctx.transaction.xid, ctx.pid))
+        }
+        _ => {
+            ctx.transaction.change_catalog(change);
+            Ok(spread)
+        }
+    }
 }
 
 /// Gives the counter of an identity column. After a start it goes on behind the greatest value stored, known from
