@@ -31,7 +31,7 @@ codes! {
     INVALID_PARAMETER_VALUE = "22023", "An argument or setting has a value that is not allowed.";
     DATA_EXCEPTION = "22000", "A value is not allowed here.";
     BAD_COPY_FILE_FORMAT = "22P04", "A loaded file is not in the format named.";
-    CARDINALITY_VIOLATION = "21000", "A subquery used as a value gave more than one row.";
+    CARDINALITY_VIOLATION = "21000", "More than one row where one is wanted: a subquery used as a value, a row of MERGE.";
     NOT_NULL_VIOLATION = "23502", "A null in a NOT NULL column.";
     ACTIVE_SQL_TRANSACTION = "25001", "Not inside a transaction block.";
     NO_ACTIVE_SQL_TRANSACTION = "25P01", "There is no transaction.";

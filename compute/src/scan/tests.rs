@@ -201,8 +201,13 @@ fn deleted_and_updated_rows_read_as_such() -> TestResult {
         let compute = &cluster.node.resources.compute;
 
         let plan = cluster.plan(&session, "SELECT _rowid FROM t WHERE small = 3")?;
-        let (masks, gone) =
-            compute.block_on(delete(&cluster.node, &version, plan, session.task_ctx()))?;
+        let (masks, gone) = compute.block_on(delete(
+            &cluster.node,
+            &version,
+            plan,
+            session.task_ctx(),
+            false,
+        ))?;
         cluster.node.store.commit(Commit {
             masks,
             ..cluster.commit()
@@ -231,6 +236,7 @@ fn deleted_and_updated_rows_read_as_such() -> TestResult {
             &version,
             plan,
             session.task_ctx(),
+            false,
         ))?;
         cluster.node.store.commit(Commit {
             added: written.row_groups,

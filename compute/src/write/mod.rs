@@ -87,8 +87,9 @@ pub async fn delete(
     version: &Arc<TableVersion>,
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
+    is_strict: bool,
 ) -> Result<(Vec<DeleteMaskRecord>, u64)> {
-    let marks = Arc::new(Marks::new(version));
+    let marks = Arc::new(Marks::new(version, is_strict));
     let sink = Arc::clone(&marks);
     for_each_batch(node, &plan, &task, move |batch| {
         let marked = sink.mark(&batch).map(drop);
@@ -99,15 +100,16 @@ pub async fn delete(
 }
 
 /// Runs `plan` (row id first, then the whole new row) and does both. A row id that comes several times changes
-/// once; which of its new rows wins is not defined, as the engine's order is not.
+/// once; which of its new rows wins is not defined, as the engine's order is not. With `is_strict` that is an error.
 pub async fn update(
     node: &Arc<Node>,
     target: &WriteTarget,
     version: &Arc<TableVersion>,
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
+    is_strict: bool,
 ) -> Result<(Written, Vec<DeleteMaskRecord>)> {
-    let marks = Arc::new(Marks::new(version));
+    let marks = Arc::new(Marks::new(version, is_strict));
     // An updated row keeps its identity: only new rows are numbered.
     let target = WriteTarget {
         identities: Vec::new(),
@@ -178,11 +180,14 @@ where
 struct Marks {
     version: Arc<TableVersion>,
     rows: Mutex<RowsToDelete>,
+    /// A row named twice is an error.
+    is_strict: bool,
 }
 
 impl Marks {
-    fn new(version: &Arc<TableVersion>) -> Self {
+    fn new(version: &Arc<TableVersion>, is_strict: bool) -> Self {
         Self {
+            is_strict,
             version: Arc::clone(version),
             rows: Mutex::default(),
         }
@@ -207,6 +212,16 @@ impl Marks {
             };
             if rows.entry(group.record.id).or_default().insert(offset) {
                 fresh.push(place);
+            } else if self.is_strict {
+                return Err(Error::Sql(
+                    blueshift_sql::Error::new(
+                        blueshift_sql::SqlState::CARDINALITY_VIOLATION,
+                        "Found multiple matches to update the same tuple.",
+                    )
+                    .with_hint(
+                        "Make the rows of the source unique by the columns of the condition.",
+                    ),
+                ));
             }
         }
         Ok(fresh)

@@ -12,6 +12,12 @@ use std::sync::Arc;
 
 /// Runs a DELETE.
 pub async fn run(ctx: &mut Context<'_>, delete: &Delete) -> Result<Body> {
+    let rows = change(ctx, delete).await?;
+    Ok(Body::done(format!("DELETE {rows}")))
+}
+
+/// Deletes the rows and tells how many.
+pub(super) async fn change(ctx: &mut Context<'_>, delete: &Delete) -> Result<u64> {
     let (names, table) = target::lock(ctx, &delete.table, Mode::Change).await?;
     let source = names.stored_table(&table, true)?;
     let version = source.version.clone();
@@ -19,8 +25,9 @@ pub async fn run(ctx: &mut Context<'_>, delete: &Delete) -> Result<Body> {
     let plan = ctx.plan(&names.state, bound).await?;
     let task = ctx.task(&names.state);
     let (masks, rows) =
-        blueshift_compute::write::delete(&ctx.server.node, &version, plan, task).await?;
+        blueshift_compute::write::delete(&ctx.server.node, &version, plan, task, delete.is_strict)
+            .await?;
     ctx.transaction.add_masks(masks);
     ctx.last.query_id = Some(ctx.query);
-    Ok(Body::done(format!("DELETE {rows}")))
+    Ok(rows)
 }

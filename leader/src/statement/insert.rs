@@ -5,6 +5,7 @@ use super::context::Context;
 use super::target;
 use crate::error::Result;
 use crate::transaction::lock::Mode;
+use blueshift_compute::write::Written;
 use blueshift_sql::binder;
 use blueshift_sql::statement::dml::Insert;
 use datafusion::physical_plan::ExecutionPlan;
@@ -13,6 +14,13 @@ use std::sync::Arc;
 
 /// Runs an INSERT.
 pub async fn run(ctx: &mut Context<'_>, insert: &Insert) -> Result<Body> {
+    let written = write(ctx, insert).await?;
+    ctx.transaction.add_row_groups(written.row_groups);
+    Ok(Body::done(format!("INSERT 0 {}", written.rows)))
+}
+
+/// Makes the rows durable, to be added to the transaction.
+pub(super) async fn write(ctx: &mut Context<'_>, insert: &Insert) -> Result<Written> {
     let (names, table) = target::lock(ctx, &insert.table, Mode::Append).await?;
     let columns = target::columns(&names, &table)?;
     let bound = binder::bind_insert(&names, &columns, insert, &ctx.parameter_types())?;
@@ -21,9 +29,8 @@ pub async fn run(ctx: &mut Context<'_>, insert: &Insert) -> Result<Body> {
     let target = target::write_target(ctx, &table, &bound.given, rows_expected(&plan))?;
     let task = ctx.task(&names.state);
     let written = blueshift_compute::write::insert(&ctx.server.node, &target, plan, task).await?;
-    ctx.transaction.add_row_groups(written.row_groups);
     ctx.last.query_id = Some(ctx.query);
-    Ok(Body::done(format!("INSERT 0 {}", written.rows)))
+    Ok(written)
 }
 
 /// Estimates the rows of a plan.

@@ -23,6 +23,7 @@ pub mod delete;
 pub mod drop;
 pub mod explain;
 pub mod insert;
+pub mod merge;
 pub mod prepare;
 pub mod select;
 pub mod set;
@@ -44,6 +45,7 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::Insert(insert) => Box::pin(insert::run(ctx, insert)).await,
         Statement::Update(update) => Box::pin(update::run(ctx, update)).await,
         Statement::Delete(delete) => Box::pin(delete::run(ctx, delete)).await,
+        Statement::Merge(merge) => Box::pin(merge::run(ctx, merge)).await,
         Statement::Truncate(name) => truncate::run(ctx, name).await,
         Statement::Copy(copy) => Box::pin(copy::run(ctx, copy)).await,
         Statement::CreateTable(create) => create_table::run(ctx, create).await,
@@ -118,6 +120,7 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Insert(_) => "INSERT",
         Statement::Update(_) => "UPDATE",
         Statement::Delete(_) => "DELETE",
+        Statement::Merge(_) => "MERGE",
         Statement::Truncate(_) => "TRUNCATE TABLE",
         Statement::Copy(_) => "COPY",
         Statement::Explain(_) => "EXPLAIN",

@@ -12,6 +12,12 @@ use std::sync::Arc;
 
 /// Runs an UPDATE.
 pub async fn run(ctx: &mut Context<'_>, update: &Update) -> Result<Body> {
+    let rows = change(ctx, update).await?;
+    Ok(Body::done(format!("UPDATE {rows}")))
+}
+
+/// Changes the rows and tells how many.
+pub(super) async fn change(ctx: &mut Context<'_>, update: &Update) -> Result<u64> {
     let (names, table) = target::lock(ctx, &update.table, Mode::Change).await?;
     let source = names.stored_table(&table, true)?;
     let version = source.version.clone();
@@ -23,10 +29,17 @@ pub async fn run(ctx: &mut Context<'_>, update: &Update) -> Result<Body> {
     let given = vec![true; table.columns.len()];
     let target = target::write_target(ctx, &table, &given, None)?;
     let task = ctx.task(&names.state);
-    let (written, masks) =
-        blueshift_compute::write::update(&ctx.server.node, &target, &version, plan, task).await?;
+    let (written, masks) = blueshift_compute::write::update(
+        &ctx.server.node,
+        &target,
+        &version,
+        plan,
+        task,
+        update.is_strict,
+    )
+    .await?;
     ctx.transaction.add_row_groups(written.row_groups);
     ctx.transaction.add_masks(masks);
     ctx.last.query_id = Some(ctx.query);
-    Ok(Body::done(format!("UPDATE {}", written.rows)))
+    Ok(written.rows)
 }

@@ -21,7 +21,7 @@ pub(super) fn delete(
     delete: &Delete,
 ) -> Result<LogicalPlan> {
     let alias = delete.target_alias.as_deref().unwrap_or(&delete.table.name);
-    let distinct = if delete.using.is_empty() {
+    let distinct = if delete.using.is_empty() || delete.is_strict {
         ""
     } else {
         "DISTINCT "
@@ -66,8 +66,8 @@ pub(super) fn update(
         }
     }
     let alias = update.target_alias.as_deref().unwrap_or(&update.table.name);
-    // A row that joins to several rows is changed once, by any of them.
-    let distinct = if update.from.is_empty() {
+    // A row that joins to several rows is changed once, by any of them, unless that is an error.
+    let distinct = if update.from.is_empty() || update.is_strict {
         String::new()
     } else {
         format!("DISTINCT ON ({}.{ROW_ID}) ", quoted(alias))

@@ -43,6 +43,8 @@ pub struct Update {
     pub(crate) target_alias: Option<String>,
     pub(crate) from: Vec<TableWithJoins>,
     pub(crate) selection: Option<Box<Expr>>,
+    /// A row that joins to several rows is an error.
+    pub is_strict: bool,
 }
 
 /// `DELETE [FROM] table [alias] [USING ...] [WHERE ...]`.
@@ -54,6 +56,8 @@ pub struct Delete {
     pub(crate) target_alias: Option<String>,
     pub(crate) using: Vec<TableWithJoins>,
     pub(crate) selection: Option<Box<Expr>>,
+    /// A row that joins to several rows is an error.
+    pub is_strict: bool,
 }
 
 /// Parses `INSERT INTO table [(columns)] source`.
@@ -163,6 +167,26 @@ pub(crate) fn parse_update(cursor: &mut Cursor<'_>, with: Option<Box<With>>) -> 
         None
     };
     cursor.expect_word("set")?;
+    let assignments = assignments(cursor)?;
+    let from = if cursor.take_word("from") {
+        relations(cursor)?
+    } else {
+        Vec::new()
+    };
+    let selection = selection(cursor)?;
+    Ok(Statement::Update(Box::new(Update {
+        table,
+        assignments,
+        with,
+        target_alias,
+        from,
+        selection,
+        is_strict: false,
+    })))
+}
+
+/// Parses `column = expression | DEFAULT, ...`.
+pub(super) fn assignments(cursor: &mut Cursor<'_>) -> Result<Vec<(String, Option<Expression>)>> {
     let mut assignments: Vec<(String, Option<Expression>)> = Vec::new();
     loop {
         let position = cursor.position();
@@ -195,20 +219,7 @@ pub(crate) fn parse_update(cursor: &mut Cursor<'_>, with: Option<Box<With>>) -> 
             break;
         }
     }
-    let from = if cursor.take_word("from") {
-        relations(cursor)?
-    } else {
-        Vec::new()
-    };
-    let selection = selection(cursor)?;
-    Ok(Statement::Update(Box::new(Update {
-        table,
-        assignments,
-        with,
-        target_alias,
-        from,
-        selection,
-    })))
+    Ok(assignments)
 }
 
 /// Parses `DELETE [FROM] table [[AS] alias] [USING ...] [WHERE ...]`.
@@ -236,6 +247,7 @@ pub(crate) fn parse_delete(cursor: &mut Cursor<'_>, with: Option<Box<With>>) -> 
         target_alias,
         using,
         selection,
+        is_strict: false,
     })))
 }
 

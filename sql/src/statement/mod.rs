@@ -5,6 +5,7 @@ pub mod copy;
 pub mod create_table;
 pub mod ddl;
 pub mod dml;
+pub mod merge;
 pub mod query;
 mod redact;
 mod refused;
@@ -63,6 +64,8 @@ pub enum Statement {
     Update(Box<dml::Update>),
     /// DELETE FROM ... USING ... WHERE.
     Delete(Box<dml::Delete>),
+    /// MERGE.
+    Merge(Box<merge::Merge>),
     /// TRUNCATE.
     Truncate(ObjectName),
     /// COPY ... FROM.
@@ -138,6 +141,7 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "insert" => dml::parse_insert(cursor),
         "update" => dml::parse_update(cursor, None),
         "delete" => dml::parse_delete(cursor, None),
+        "merge" => merge::parse(cursor),
         "truncate" => dml::parse_truncate(cursor),
         "copy" => copy::parse(cursor),
         "create" => parse_create(cursor),

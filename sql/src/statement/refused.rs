@@ -10,11 +10,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "VACUUM",
         "Rewrite the table with CREATE TABLE AS",
     ),
-    (
-        &["merge"],
-        "MERGE",
-        "Use DELETE and INSERT in one transaction",
-    ),
     (&["unload"], "UNLOAD", "Read the rows with a SELECT"),
     (&["grant"], "GRANT", "Work as a superuser"),
     (&["revoke"], "REVOKE", "Work as a superuser"),

@@ -17,7 +17,11 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
 use std::sync::Arc;
 
 /// Runs an ALTER TABLE APPEND.
-pub async fn run(ctx: &mut Context<'_>, name: &ObjectName, action: &AlterAction) -> Result<()> {
+pub(super) async fn run(
+    ctx: &mut Context<'_>,
+    name: &ObjectName,
+    action: &AlterAction,
+) -> Result<()> {
     let AlterAction::Append {
         from,
         ignore_extra,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 const COLUMNS_MAX: usize = 1_600;
 
 /// RENAME COLUMN.
-pub fn rename(ctx: &mut Context<'_>, table: &Table, from: &str, to: &str) -> Result<()> {
+pub(super) fn rename(ctx: &mut Context<'_>, table: &Table, from: &str, to: &str) -> Result<()> {
     let place = place_of(table, from)?;
     ensure_new(table, to)?;
     let mut after = table.clone();
@@ -45,7 +45,7 @@ fn ensure_new(table: &Table, name: &str) -> Result<()> {
 }
 
 /// ADD COLUMN. Without a default no row is touched: storage reads a column a row group lacks as null.
-pub async fn add(
+pub(super) async fn add(
     ctx: &mut Context<'_>,
     names: &SessionNames,
     table: &Table,
@@ -82,7 +82,12 @@ pub async fn add(
 }
 
 /// DROP COLUMN. Views that show it, and keys it is part of, need CASCADE and go with it.
-pub async fn drop(ctx: &mut Context<'_>, table: &Table, name: &str, cascade: bool) -> Result<()> {
+pub(super) async fn drop(
+    ctx: &mut Context<'_>,
+    table: &Table,
+    name: &str,
+    cascade: bool,
+) -> Result<()> {
     let place = place_of(table, name)?;
     let refuse = |code: SqlState, text: String| Err(Error::new(code, text));
     if table.columns.len() == 1 {
@@ -322,7 +327,7 @@ async fn drop_views(ctx: &mut Context<'_>, views: Vec<Relation>) -> Result<()> {
 }
 
 /// ALTER COLUMN ... TYPE: only the size of a VARCHAR, and never below what is stored.
-pub async fn change_size(
+pub(super) async fn change_size(
     ctx: &mut Context<'_>,
     names: &SessionNames,
     table: &Table,

@@ -9,7 +9,7 @@ use blueshift_sql::SqlState;
 use blueshift_sql::statement::create_table::Constraint;
 
 /// ADD CONSTRAINT.
-pub fn add(ctx: &mut Context<'_>, table: &Table, given: &Constraint) -> Result<()> {
+pub(super) fn add(ctx: &mut Context<'_>, table: &Table, given: &Constraint) -> Result<()> {
     let mut after = table.clone();
     for constraint in create_table::constraints(ctx, table, std::slice::from_ref(given))? {
         if let TableConstraint::PrimaryKey(key) = &constraint {
@@ -44,7 +44,7 @@ pub fn add(ctx: &mut Context<'_>, table: &Table, given: &Constraint) -> Result<(
 }
 
 /// DROP CONSTRAINT. A key that foreign keys refer to goes with CASCADE only, and they with it.
-pub fn drop(ctx: &mut Context<'_>, table: &Table, name: &str, cascade: bool) -> Result<()> {
+pub(super) fn drop(ctx: &mut Context<'_>, table: &Table, name: &str, cascade: bool) -> Result<()> {
     let _ = (ctx, name, cascade);
     Err(blueshift_sql::Error::unsupported(
         format!("DROP CONSTRAINT for table \"{}\"", table.name),

@@ -13,7 +13,7 @@ use blueshift_sql::statement::alter_table::{AlterDistribution, AlterSort};
 use blueshift_sql::statement::create_table::{DistStyle, SortClause, TableAttributes};
 
 /// ALTER DISTSTYLE, DISTKEY, SORTKEY.
-pub async fn change(
+pub(super) async fn change(
     ctx: &mut Context<'_>,
     names: &SessionNames,
     table: &Table,
@@ -91,7 +91,7 @@ fn new_distribution(
 }
 
 /// ALTER COLUMN ... ENCODE.
-pub async fn encode(
+pub(super) async fn encode(
     ctx: &mut Context<'_>,
     names: &SessionNames,
     table: &Table,
@@ -129,7 +129,7 @@ pub async fn encode(
 }
 
 /// ALTER ENCODE AUTO: what is stored stays; from now on every block has its encoding chosen.
-pub fn encode_auto(ctx: &mut Context<'_>, table: &Table) -> Result<()> {
+pub(super) fn encode_auto(ctx: &mut Context<'_>, table: &Table) -> Result<()> {
     let mut after = table.clone();
     for column in &mut after.columns {
         column.encoding = None;

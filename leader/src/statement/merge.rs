@@ -1,0 +1,30 @@
+//! MERGE: an UPDATE or DELETE of matched rows and an INSERT of the others, both over the target as it was.
+
+use super::answer::Body;
+use super::context::Context;
+use super::{delete, insert, target, update};
+use crate::error::Result;
+use crate::transaction::lock::Mode;
+use blueshift_sql::statement::merge::{Matched, Merge};
+
+/// Runs a MERGE.
+pub async fn run(ctx: &mut Context<'_>, merge: &Merge) -> Result<Body> {
+    target::lock(ctx, &merge.target, Mode::Change).await?;
+    // Written first and added last: the change of matched rows does not see them.
+    let written = insert::write(ctx, &merge.insert).await?;
+    let changed = match &merge.matched {
+        Matched::Update(change) => update::change(ctx, change).await,
+        Matched::Delete(change) => delete::change(ctx, change).await,
+    };
+    match changed {
+        Ok(_) => {
+            ctx.transaction.add_row_groups(written.row_groups);
+            Ok(Body::done("MERGE"))
+        }
+        Err(error) => {
+            let store = &ctx.server.node.store;
+            store.discard(&written.row_groups, &[]);
+            Err(error)
+        }
+    }
+}
