@@ -36,6 +36,7 @@ codes! {
     ACTIVE_SQL_TRANSACTION = "25001", "Not inside a transaction block.";
     NO_ACTIVE_SQL_TRANSACTION = "25P01", "There is no transaction.";
     IN_FAILED_SQL_TRANSACTION = "25P02", "The transaction failed earlier; roll it back.";
+    IDLE_IN_TRANSACTION_SESSION_TIMEOUT = "25P03", "The session was idle in a transaction for too long.";
     READ_ONLY_SQL_TRANSACTION = "25006", "The transaction only reads.";
     INVALID_SQL_STATEMENT_NAME = "26000", "No prepared statement of this name.";
     INVALID_CURSOR_NAME = "34000", "No cursor of this name.";
@@ -75,10 +76,12 @@ codes! {
     PROGRAM_LIMIT_EXCEEDED = "54000", "Over a documented limit.";
     TOO_MANY_COLUMNS = "54011", "More columns than allowed.";
     OBJECT_NOT_IN_PREREQUISITE_STATE = "55000", "Not possible in the present state.";
+    CANT_CHANGE_RUNTIME_PARAM = "55P02", "A parameter that cannot be changed.";
     LOCK_NOT_AVAILABLE = "55P03", "A lock was not to be had in time.";
     QUERY_CANCELED = "57014", "Canceled, by the user or a timeout.";
     ADMIN_SHUTDOWN = "57P01", "The server is stopping.";
     CANNOT_CONNECT_NOW = "57P03", "The server is starting or stopping.";
+    IDLE_SESSION_TIMEOUT = "57P05", "The session was idle for too long.";
     IO_ERROR = "58030", "A device failed.";
     UNDEFINED_FILE = "58P01", "A file is missing.";
     DATA_CORRUPTED = "XX001", "Stored bytes are not what was written.";

@@ -13,15 +13,17 @@ use crate::protocol::{Shared, reply};
 use crate::session::{
     Answer, Body, CancelHandle, OutputColumn, Parameter, Session, TransactionStatus,
 };
+use crate::settings::Settings;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::{Parsed, Statement};
 use bytes::{Bytes, BytesMut};
-use chrono_tz::Tz;
 use futures::FutureExt;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
@@ -38,7 +40,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Socket for T {}
 struct Begun {
     session: Arc<Mutex<Session>>,
     cancel: CancelHandle,
-    zone: Tz,
+    /// The settings as the client was last told of them.
+    told: Settings,
+    /// How long the client may now be silent, and what it is told then.
+    idle_max: Option<(Duration, Report)>,
     _admission: Admission,
     _place: OwnedSemaphorePermit,
 }
@@ -83,18 +88,19 @@ impl Connection {
         let cancel = session.cancel_handle();
         admission.set_handle(cancel.clone());
         reply::authenticated(&mut self.output);
-        let mut zone = Tz::UTC;
-        for (name, value) in session.initial_parameters() {
-            zone = zone_named(&name, &value).unwrap_or(zone);
+        let told = session.settings().clone();
+        for (name, value) in told.reported() {
             reply::parameter(&mut self.output, &name, &value);
         }
         reply::key(&mut self.output, admission.pid, &admission.secret);
         reply::ready(&mut self.output, session.transaction_status());
+        let idle_max = idle_max(&session);
         let session = Arc::new(Mutex::new(session));
         self.begun = Some(Begun {
             session,
             cancel,
-            zone,
+            told,
+            idle_max,
             _admission: admission,
             _place: place,
         });
@@ -121,6 +127,7 @@ impl Connection {
     pub(super) async fn serve(&mut self) -> io::Result<()> {
         let stop = self.shared.stop.clone();
         loop {
+            let idle_max = self.begun()?.idle_max.clone();
             let message = tokio::select! {
                 biased;
                 message = self.read(MESSAGE_BYTES_MAX) => message?,
@@ -132,6 +139,7 @@ impl Connection {
                         ))
                         .await;
                 }
+                report = idle(idle_max) => return self.end(report).await,
             };
             match message {
                 None | Some(Ok(Message::Terminate)) => return Ok(()),
@@ -195,8 +203,21 @@ impl Connection {
         }
     }
 
+    /// Ends a run of messages: tells what changed and that the next may come.
     async fn ready(&mut self) -> io::Result<()> {
-        let status = self.status().await?;
+        let session = self.session()?;
+        let session = session.lock().await;
+        let status = session.transaction_status();
+        if let Some(begun) = &mut self.begun {
+            begun.idle_max = idle_max(&session);
+            if begun.told != *session.settings() {
+                for (name, value) in session.settings().changes_since(&begun.told) {
+                    reply::parameter(&mut self.output, &name, &value);
+                }
+                begun.told = session.settings().clone();
+            }
+        }
+        drop(session);
         if status == TransactionStatus::Idle {
             // Portals end with their transaction.
             self.portals.clear();
@@ -214,10 +235,6 @@ impl Connection {
     /// Gives the session, which tasks on the compute runtime lock while they work.
     pub(super) fn session(&self) -> io::Result<Arc<Mutex<Session>>> {
         Ok(self.begun()?.session.clone())
-    }
-
-    async fn status(&self) -> io::Result<TransactionStatus> {
-        Ok(self.begun()?.session.lock().await.transaction_status())
     }
 
     /// Tells the session that rows failed or were left.
@@ -280,23 +297,13 @@ impl Connection {
                 Box::pin(session.run(&parsed, &parameters)).await
             })
             .await?;
-        let Answer {
-            notices,
-            changed_parameters,
-            body,
-        } = match answer {
+        let Answer { notices, body } = match answer {
             Ok(answer) => answer,
             Err(report) => return Ok(Err(report)),
         };
         notices
             .iter()
             .for_each(|notice| reply::notice(&mut self.output, notice));
-        for (name, value) in changed_parameters {
-            if let (Some(zone), Some(begun)) = (zone_named(&name, &value), &mut self.begun) {
-                begun.zone = zone;
-            }
-            reply::parameter(&mut self.output, &name, &value);
-        }
         Ok(Ok(body))
     }
 
@@ -320,29 +327,35 @@ impl Connection {
     }
 
     /// Starts the rows of an answer.
-    pub(super) fn start_rows(
+    pub(super) async fn start_rows(
         &self,
         columns: &[OutputColumn],
         stream: datafusion::execution::SendableRecordBatchStream,
         binary: &[bool],
     ) -> io::Result<Rows> {
-        let begun = self.begun()?;
-        let encoder = Encoder::new(columns, binary, begun.zone);
+        let style = self.begun()?.session.lock().await.text_style();
+        let encoder = Encoder::new(columns, binary, style);
         let compute = &self.shared.server.node.resources.compute;
         Ok(Rows::start(compute, stream, encoder))
     }
 
     /// Writes RowDescription.
-    pub(super) fn describe(&mut self, columns: &[OutputColumn], binary: &[bool]) {
+    pub(super) async fn describe(
+        &mut self,
+        columns: &[OutputColumn],
+        binary: &[bool],
+    ) -> io::Result<()> {
+        let style = self.begun()?.session.lock().await.text_style();
         let binary = |index: usize| binary.get(index).copied().unwrap_or(false);
         let told = columns.iter().enumerate().map(|(index, column)| {
-            (
-                column.name.as_str(),
-                wire_type(column.ty, &column.arrow),
-                binary(index),
-            )
+            let name = match style.uppercase_names {
+                true => Cow::Owned(column.name.to_uppercase()),
+                false => Cow::Borrowed(column.name.as_str()),
+            };
+            (name, wire_type(column.ty, &column.arrow), binary(index))
         });
         reply::columns(&mut self.output, told);
+        Ok(())
     }
 
     /// Sends rows, all or at most `rows_max`; `true` if none are left. Waits for the socket, so that the plan does.
@@ -402,7 +415,31 @@ pub(super) fn rows_tag(tag: &str, rows: u64) -> String {
     }
 }
 
-fn zone_named(name: &str, value: &str) -> Option<Tz> {
-    name.eq_ignore_ascii_case("timezone")
-        .then(|| value.parse().unwrap_or(Tz::UTC))
+/// Gives how long a client may be silent, and what it is told then.
+fn idle_max(session: &Session) -> Option<(Duration, Report)> {
+    let (name, code, text) = match session.transaction_status() {
+        TransactionStatus::Idle => (
+            "idle_session_timeout",
+            SqlState::IDLE_SESSION_TIMEOUT,
+            "terminating connection due to idle-session timeout",
+        ),
+        TransactionStatus::Open | TransactionStatus::Failed => (
+            "idle_in_transaction_session_timeout",
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            "terminating connection due to idle-in-transaction timeout",
+        ),
+    };
+    let length = session.settings().timeout(name)?;
+    Some((length, Report::new(code, text)))
+}
+
+/// Waits until a client was silent for too long.
+async fn idle(idle_max: Option<(Duration, Report)>) -> Report {
+    match idle_max {
+        Some((length, report)) => {
+            tokio::time::sleep(length).await;
+            report
+        }
+        None => std::future::pending().await,
+    }
 }

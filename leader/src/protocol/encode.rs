@@ -2,11 +2,13 @@
 //!
 //! How a column is written is chosen once a batch; a cell costs one match and no allocation.
 
+mod interval;
 mod number;
 mod time;
 
 use crate::protocol::wire_type::{Kind, kind};
 use crate::session::OutputColumn;
+use crate::settings::style::TextStyle;
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array,
     Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array,
@@ -21,7 +23,6 @@ use arrow::datatypes::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, IntervalUnit, TimeUnit};
 use bytes::{BufMut, Bytes, BytesMut};
-use chrono_tz::Tz;
 
 /// A buffer is handed on when it has so many bytes.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -38,19 +39,19 @@ pub(super) struct Chunk {
 /// Writes batches of one answer.
 pub(super) struct Encoder {
     columns: Vec<(Kind, bool)>,
-    zone: Tz,
+    style: TextStyle,
 }
 
 impl Encoder {
-    /// Chooses how columns are written; `binary` has one entry a column, `zone` is where TIMESTAMPTZ is shown.
-    pub(super) fn new(columns: &[OutputColumn], binary: &[bool], zone: Tz) -> Self {
+    /// Chooses how columns are written; `binary` has one entry a column.
+    pub(super) fn new(columns: &[OutputColumn], binary: &[bool], style: TextStyle) -> Self {
         let binary = binary.iter().copied().chain(std::iter::repeat(false));
         let columns = columns
             .iter()
             .map(|column| kind(column.ty, &column.arrow))
             .zip(binary)
             .collect();
-        Self { columns, zone }
+        Self { columns, style }
     }
 
     /// Writes a batch and hands on chunks of about 64 KB, each of whole rows.
@@ -66,7 +67,7 @@ impl Encoder {
         let columns: Vec<(Cells<'_>, bool)> = arrays
             .iter()
             .zip(&self.columns)
-            .map(|(array, (kind, binary))| Ok((Cells::new(array, *kind, self.zone)?, *binary)))
+            .map(|(array, (kind, binary))| Ok((Cells::new(array, *kind)?, *binary)))
             .collect::<Result<_, ArrowError>>()?;
         let count = u16::try_from(columns.len()).unwrap_or(u16::MAX);
         let mut chunks = Vec::new();
@@ -78,7 +79,7 @@ impl Encoder {
             out.put_u32(0);
             out.put_u16(count);
             for (cells, binary) in &columns {
-                cells.write(row, *binary, &mut out)?;
+                cells.write(row, (!binary).then_some(&self.style), &mut out)?;
             }
             patch(&mut out, start, 0)?;
             row_ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
@@ -206,14 +207,14 @@ enum Cells<'a> {
     Date(&'a Date32Array),
     Time(&'a Time64MicrosecondArray),
     Timestamp(&'a TimestampMicrosecondArray),
-    TimestampTz(&'a TimestampMicrosecondArray, Tz),
+    TimestampTz(&'a TimestampMicrosecondArray),
     Bytes(&'a BinaryArray),
     BytesView(&'a BinaryViewArray),
     Interval(&'a IntervalMonthDayNanoArray),
 }
 
 impl<'a> Cells<'a> {
-    fn new(array: &'a ArrayRef, kind: Kind, zone: Tz) -> Result<Self, ArrowError> {
+    fn new(array: &'a ArrayRef, kind: Kind) -> Result<Self, ArrowError> {
         let width = match kind {
             Kind::Char(width) => width as usize,
             _ => 0,
@@ -249,7 +250,7 @@ impl<'a> Cells<'a> {
                 .map(Self::Timestamp),
             Kind::TimestampTz => array
                 .as_primitive_opt::<TimestampMicrosecondType>()
-                .map(|array| Self::TimestampTz(array, zone)),
+                .map(Self::TimestampTz),
             Kind::Bytes if view => array.as_binary_view_opt().map(Self::BytesView),
             Kind::Bytes => array.as_binary_opt::<i32>().map(Self::Bytes),
             Kind::Interval => array
@@ -277,30 +278,34 @@ impl<'a> Cells<'a> {
             Self::TextView(array, _) => *array,
             Self::Date(array) => *array,
             Self::Time(array) => *array,
-            Self::Timestamp(array) | Self::TimestampTz(array, _) => *array,
+            Self::Timestamp(array) | Self::TimestampTz(array) => *array,
             Self::Bytes(array) => *array,
             Self::BytesView(array) => *array,
             Self::Interval(array) => *array,
         }
     }
 
-    /// Writes one cell with its length before it.
-    fn write(&self, row: usize, binary: bool, out: &mut BytesMut) -> Result<(), ArrowError> {
+    /// Writes one cell with its length before it: as text in a style, or in binary.
+    fn write(
+        &self,
+        row: usize,
+        style: Option<&TextStyle>,
+        out: &mut BytesMut,
+    ) -> Result<(), ArrowError> {
         if self.array().is_null(row) {
             out.put_i32(-1);
             return Ok(());
         }
         let start = out.len();
         out.put_u32(0);
-        if binary {
-            self.write_binary(row, out);
-        } else {
-            self.write_text(row, out);
+        match style {
+            Some(style) => self.write_text(row, style, out),
+            None => self.write_binary(row, out),
         }
         patch(out, start, 4)
     }
 
-    fn write_text(&self, row: usize, out: &mut BytesMut) {
+    fn write_text(&self, row: usize, style: &TextStyle, out: &mut BytesMut) {
         let mut digits = itoa::Buffer::new();
         match self {
             Self::Bool(array) => out.put_u8(if array.value(row) { b't' } else { b'f' }),
@@ -309,18 +314,22 @@ impl<'a> Cells<'a> {
             Self::Int8(array) | Self::Oid(array) => {
                 out.put_slice(digits.format(array.value(row)).as_bytes());
             }
-            Self::Float4(array) => number::float4(array.value(row), out),
-            Self::Float8(array) => number::float8(array.value(row), out),
+            Self::Float4(array) => {
+                number::float4(array.value(row), style.extra_float_digits, out);
+            }
+            Self::Float8(array) => {
+                number::float8(array.value(row), style.extra_float_digits, out);
+            }
             Self::Numeric(array, scale) => number::decimal(array.value(row), *scale, out),
             Self::Text(array, width) => padded(array.value(row), *width, out),
             Self::TextView(array, width) => padded(array.value(row), *width, out),
-            Self::Date(array) => time::date(array.value(row), out),
+            Self::Date(array) => time::date(array.value(row), style, out),
             Self::Time(array) => time::time(array.value(row), out),
-            Self::Timestamp(array) => time::timestamp(array.value(row), out),
-            Self::TimestampTz(array, zone) => time::timestamp_tz(array.value(row), *zone, out),
+            Self::Timestamp(array) => time::timestamp(array.value(row), style, out),
+            Self::TimestampTz(array) => time::timestamp_tz(array.value(row), style, out),
             Self::Bytes(array) => hex(array.value(row), out),
             Self::BytesView(array) => hex(array.value(row), out),
-            Self::Interval(array) => time::interval(array.value(row), out),
+            Self::Interval(array) => interval::write(array.value(row), style.interval, out),
         }
     }
 
@@ -338,7 +347,7 @@ impl<'a> Cells<'a> {
             Self::TextView(array, width) => padded(array.value(row), *width, out),
             Self::Date(array) => out.put_i32(array.value(row).wrapping_sub(time::EPOCH_DAYS)),
             Self::Time(array) => out.put_i64(array.value(row)),
-            Self::Timestamp(array) | Self::TimestampTz(array, _) => {
+            Self::Timestamp(array) | Self::TimestampTz(array) => {
                 out.put_i64(array.value(row).wrapping_sub(time::EPOCH_MICROSECONDS));
             }
             Self::Bytes(array) => out.put_slice(array.value(row)),

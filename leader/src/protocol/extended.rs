@@ -41,7 +41,7 @@ impl Connection {
         match message {
             Message::Parse { name, text, types } => self.parse(name, text, types).await,
             Message::Bind(bind) => Ok(self.bind(bind)),
-            Message::Describe(target) => Ok(self.describe_target(&target)),
+            Message::Describe(target) => self.describe_target(&target).await,
             Message::Execute { portal, rows_max } => self.execute(&portal, rows_max as u64).await,
             Message::Close(Target::Statement(name)) => {
                 self.statements.remove(&name);
@@ -137,10 +137,13 @@ impl Connection {
         })
     }
 
-    fn describe_target(&mut self, target: &Target) -> Result<(), Report> {
+    async fn describe_target(&mut self, target: &Target) -> Outcome {
         let (prepared, binary) = match target {
             Target::Statement(name) => {
-                let prepared = self.statement(name)?.clone();
+                let prepared = match self.statement(name) {
+                    Ok(prepared) => prepared.clone(),
+                    Err(report) => return Ok(Err(report)),
+                };
                 let oids: Vec<u32> = prepared
                     .parameters
                     .iter()
@@ -150,15 +153,17 @@ impl Connection {
                 (prepared, Vec::new())
             }
             Target::Portal(name) => {
-                let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
+                let Some(portal) = self.portals.get(name) else {
+                    return Ok(Err(no_portal(name)));
+                };
                 (portal.prepared.clone(), portal.binary.clone())
             }
         };
         match &prepared.columns {
-            Some(columns) => self.describe(columns, &binary),
+            Some(columns) => self.describe(columns, &binary).await?,
             None => reply::no_data(&mut self.output),
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     async fn execute(&mut self, name: &str, rows_max: u64) -> Outcome {
@@ -179,7 +184,7 @@ impl Connection {
                     stream,
                     tag,
                 }) => Progress::Rows {
-                    rows: self.start_rows(&columns, stream, &portal.binary)?,
+                    rows: self.start_rows(&columns, stream, &portal.binary).await?,
                     tag,
                 },
             };

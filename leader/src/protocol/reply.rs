@@ -4,6 +4,7 @@ use crate::protocol::sqlstate::Report;
 use crate::protocol::wire_type::WireType;
 use crate::session::{Notice, TransactionStatus};
 use bytes::{BufMut, BytesMut};
+use std::borrow::Cow;
 
 /// Protocol 3.2, the newest spoken here.
 pub(super) const PROTOCOL_NEWEST: u32 = 3 << 16 | 2;
@@ -147,12 +148,12 @@ pub(super) fn parameters(out: &mut BytesMut, oids: &[u32]) {
 /// RowDescription: names with their types and formats.
 pub(super) fn columns<'a>(
     out: &mut BytesMut,
-    columns: impl ExactSizeIterator<Item = (&'a str, WireType, bool)>,
+    columns: impl ExactSizeIterator<Item = (Cow<'a, str>, WireType, bool)>,
 ) {
     message(out, b'T', |out| {
         count(out, columns.len());
         for (name, ty, binary) in columns {
-            text(out, name);
+            text(out, &name);
             // No table and no attribute: the column is an expression as far as the wire knows.
             out.put_u32(0);
             out.put_u16(0);

@@ -47,8 +47,8 @@ impl Connection {
                 stream,
                 tag,
             }) => {
-                self.describe(&columns, &[]);
-                let mut rows = self.start_rows(&columns, stream, &[])?;
+                self.describe(&columns, &[]).await?;
+                let mut rows = self.start_rows(&columns, stream, &[]).await?;
                 if let Err(report) = self.send_rows(&mut rows, None).await? {
                     self.fail().await?;
                     return Ok(Err(report));

@@ -172,6 +172,40 @@ fn parse(minor: u16, body: &[u8]) -> Option<Startup> {
     })
 }
 
+/// Reads `-c name=value` and `--name=value`, as the start-up parameter `options` holds them: words parted by blanks, a
+/// backslash before a blank that belongs to a word. The error is the word that is no option.
+fn options(text: &str) -> Result<Vec<(String, String)>, String> {
+    let (mut words, mut word, mut escaped) = (Vec::new(), String::new(), false);
+    for character in text.chars() {
+        match character {
+            '\\' if !escaped => escaped = true,
+            blank if blank.is_whitespace() && !escaped => {
+                words.push(std::mem::take(&mut word));
+            }
+            other => {
+                word.push(other);
+                escaped = false;
+            }
+        }
+    }
+    words.push(word);
+    let mut words = words.into_iter().filter(|word| !word.is_empty());
+    let mut options = Vec::new();
+    while let Some(word) = words.next() {
+        let setting = match (word.strip_prefix("--"), word.strip_prefix("-c")) {
+            (Some(setting), _) => setting.replace('-', "_"),
+            (None, Some("")) => words.next().unwrap_or_default(),
+            (None, Some(setting)) => setting.to_string(),
+            (None, None) => return Err(word),
+        };
+        match setting.split_once('=') {
+            Some((name, value)) => options.push((name.to_string(), value.to_string())),
+            None => return Err(word),
+        }
+    }
+    Ok(options)
+}
+
 async fn log_in(
     connection: &mut Connection,
     peer: SocketAddr,
@@ -213,7 +247,17 @@ async fn log_in(
     };
     check_password(connection, &user, encrypted, shared).await?;
     let admission = shared.registry.admit(startup.minor.min(2));
+    let options = match find("options").map_or(Ok(Vec::new()), |text| options(&text)) {
+        Ok(options) => options,
+        Err(word) => {
+            return Err(told(
+                SqlState::SYNTAX_ERROR,
+                format!("invalid command-line argument for server process: {word}"),
+            ));
+        }
+    };
     let login = LoginFacts {
+        options,
         database: find("database").unwrap_or_else(|| user.clone()),
         user,
         parameters: startup.parameters,
@@ -325,6 +369,23 @@ pub(super) async fn read_message(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_are_settings_in_words() {
+        let check = |text: &str, expected: &[(&str, &str)]| {
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(name, value)| ((*name).to_string(), (*value).to_string()))
+                .collect();
+            assert_eq!(options(text), Ok(expected), "{text}");
+        };
+        check("", &[]);
+        check("-c a=1  -cb=2", &[("a", "1"), ("b", "2")]);
+        check("--statement-timeout=5", &[("statement_timeout", "5")]);
+        check("-c a=x\\ y\\\\", &[("a", "x y\\")]);
+        assert_eq!(options("-x 1"), Err("-x".to_string()));
+        assert_eq!(options("-c a"), Err("-c".to_string()));
+    }
 
     #[test]
     fn start_up_parameters_of_any_name_are_kept() {

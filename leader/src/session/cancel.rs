@@ -39,21 +39,20 @@ impl CancelHandle {
 }
 
 /// The error of a canceled statement.
-pub fn canceled() -> Error {
-    Error::new(
-        SqlState::QUERY_CANCELED,
-        "Query cancelled on user's request",
-    )
+pub fn canceled(query: i64) -> Error {
+    Error::new(SqlState::QUERY_CANCELED, canceled_text(query))
 }
 
-/// The error of a statement that took longer than `statement_timeout`.
-pub fn timed_out() -> Error {
-    blueshift_sql::Error::new(
-        SqlState::QUERY_CANCELED,
-        "Query cancelled by statement timeout",
-    )
-    .with_hint("Raise statement_timeout, or set it to 0.")
-    .into()
+/// The error of a statement that took longer than `statement_timeout`; Redshift's text is that of any cancel.
+pub fn timed_out(query: i64) -> Error {
+    blueshift_sql::Error::new(SqlState::QUERY_CANCELED, canceled_text(query))
+        .with_detail("The statement took longer than statement_timeout.")
+        .with_hint("Raise statement_timeout, or set it to 0.")
+        .into()
+}
+
+fn canceled_text(query: i64) -> String {
+    format!("Query ({query}) canceled on user's request")
 }
 
 /// The error of a panic: a bug of ours, told with the query id by which the log finds it.
@@ -67,15 +66,15 @@ pub fn panicked(query: i64) -> Error {
 }
 
 /// Waits until a statement must stop, and says why.
-pub async fn must_stop(token: CancellationToken, deadline: Option<Instant>) -> Error {
+pub async fn must_stop(token: CancellationToken, deadline: Option<Instant>, query: i64) -> Error {
     match deadline {
         Some(deadline) => tokio::select! {
-            () = token.cancelled() => canceled(),
-            () = tokio::time::sleep_until(deadline) => timed_out(),
+            () = token.cancelled() => canceled(query),
+            () = tokio::time::sleep_until(deadline) => timed_out(query),
         },
         None => {
             token.cancelled().await;
-            canceled()
+            canceled(query)
         }
     }
 }

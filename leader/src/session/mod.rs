@@ -15,10 +15,13 @@ pub use cancel::CancelHandle;
 
 use crate::catalog::{Oid, User};
 use crate::error::{Error, Result};
+use crate::history::lock;
 use crate::server::{Server, drop_schema_contents};
-use crate::settings::Settings;
+use crate::settings::style::TextStyle;
+use crate::settings::{Scope, Settings};
 use crate::statement;
 use crate::statement::context::{Context, LastStatements};
+use crate::system::Asked;
 use crate::transaction::Transaction;
 use blueshift_sql::statement::session::Begin;
 use blueshift_sql::statement::{Parsed, Statement};
@@ -40,6 +43,8 @@ pub struct LoginFacts {
     pub database: String,
     /// Start-up parameters, lower-case names; unknown ones are kept and harmless.
     pub parameters: Vec<(String, String)>,
+    /// Parameters given as `options=-c name=value`.
+    pub options: Vec<(String, String)>,
     /// The peer, if it has an address.
     pub peer: Option<SocketAddr>,
     /// The process id given to the client for cancel requests.
@@ -69,6 +74,9 @@ pub enum TransactionStatus {
     /// Inside one that failed.
     Failed,
 }
+
+/// The longest label STL_QUERY keeps.
+const LABEL_CHARACTERS_MAX: usize = 320;
 
 /// One connection.
 pub struct Session {
@@ -106,12 +114,18 @@ impl Session {
         let mut settings = Settings::default();
         for (name, value) in &login.parameters {
             // Drivers send parameters of other servers too; those are harmless and ignored, as Redshift does.
-            if settings.set(name, std::slice::from_ref(value)).is_err() {
+            let value = std::slice::from_ref(value);
+            if settings.set(name, value, Scope::Session).is_err() {
                 tracing::debug!(name, "start-up parameter ignored");
             }
         }
-        settings.fix("session_authorization", &user.name);
-        settings.fix("is_superuser", if user.superuser { "on" } else { "off" });
+        // What was written as `options=-c name=value` was meant for this server, so it is not ignored.
+        for (name, value) in &login.options {
+            settings.set(name, std::slice::from_ref(value), Scope::Session)?;
+        }
+        let superuser = if user.superuser { "on" } else { "off" };
+        settings.fix("session_authorization", &user.name, Scope::Session);
+        settings.fix("is_superuser", superuser, Scope::Session);
         settings.keep_as_login();
         server.history.open_session(login.pid, user.oid, &user.name);
         Ok(Session {
@@ -169,15 +183,14 @@ impl Session {
         let stop_token = self.cancel.renew();
         let deadline = self
             .settings
-            .statement_timeout()
+            .timeout("statement_timeout")
             .map(|timeout| Instant::now() + timeout);
-        let stop = || must_stop(stop_token.clone(), deadline);
         let history = self.server.history.clone();
-        let label = self.settings.get("query_group").unwrap_or("default");
-        let text = redacted(parsed);
-        let running = history.begin_statement(self.login.pid, self.user.oid, label, text);
+        let (label, text) = (self.label(), redacted(parsed));
+        let running = history.begin_statement(self.login.pid, self.user.oid, &label, text);
         let mut end = StatementEnd::new(history, running);
-        let settings = self.settings.clone();
+        let query = end.query();
+        let stop = || must_stop(stop_token.clone(), deadline, query);
         let mut notices = Vec::new();
         let outcome = match &parsed.statement {
             Statement::Empty => Ok(Body::Empty),
@@ -210,11 +223,16 @@ impl Session {
                 other
             }
         };
-        Ok(Answer {
-            notices,
-            changed_parameters: self.settings.changes_since(&settings),
-            body,
-        })
+        notices.retain(|notice| self.settings.tells(notice.severity));
+        Ok(Answer { notices, body })
+    }
+
+    /// The label of the session's queries in STL_QUERY.
+    fn label(&self) -> String {
+        match self.settings.get("query_group") {
+            Some("unset") | None => "default".to_string(),
+            Some(label) => label.chars().take(LABEL_CHARACTERS_MAX).collect(),
+        }
     }
 
     /// Told by the protocol when a row stream failed or was dropped early.
@@ -239,10 +257,14 @@ impl Session {
         self.cancel.clone()
     }
 
-    /// Gives the settings the client is told of after login (ParameterStatus): server_version, client_encoding,
-    /// DateStyle, integer_datetimes, TimeZone, ...
-    pub fn initial_parameters(&self) -> Vec<(String, String)> {
-        self.settings.reported()
+    /// Gives the session's parameters, some of which the client is told of (ParameterStatus).
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Gives how values are written as text.
+    pub fn text_style(&self) -> TextStyle {
+        self.settings.text_style()
     }
 
     fn context<'a>(
@@ -258,6 +280,7 @@ impl Session {
             query,
             transaction,
             settings: &mut self.settings,
+            asked: Asked::default(),
             prepared: &mut self.prepared,
             last: &mut self.last,
             temp_schema: &mut self.temp_schema,
@@ -283,7 +306,9 @@ impl Session {
             Some(open) => open,
             None => {
                 self.keep_for_rollback();
-                self.server.transactions.begin(pid, false)
+                let mut begun = self.server.transactions.begin(pid, false);
+                self.set_mode(&mut begun, None);
+                begun
             }
         };
         let was_explicit = transaction.is_explicit;
@@ -295,6 +320,12 @@ impl Session {
             error = stop => Err(error),
             outcome = work => outcome.unwrap_or_else(|_| Err(panicked(end.query()))),
         };
+        let asked = std::mem::take(&mut *lock(&ctx.asked));
+        let outcome = outcome.and_then(|body| {
+            let is_explain = matches!(parsed.statement, Statement::Explain(_));
+            let asked = if is_explain { Vec::new() } else { asked };
+            statement::set::apply(&mut ctx, asked).map(|()| body)
+        });
         let notices = std::mem::take(&mut ctx.notices);
         drop(ctx);
         // From here on nothing is canceled: a commit that was begun is waited for.
@@ -329,9 +360,19 @@ impl Session {
         }
         self.keep_for_rollback();
         let mut transaction = self.server.transactions.begin(self.login.pid, true);
-        transaction.is_read_only = begin.read_only;
+        self.set_mode(&mut transaction, begin.read_only);
         self.transaction = Some(transaction);
         Ok(Body::done("BEGIN"))
+    }
+
+    /// Makes a new transaction read-only or not: as it was said, else as `default_transaction_read_only` has it.
+    fn set_mode(&mut self, transaction: &mut Transaction, read_only: Option<bool>) {
+        let default = self.settings.is_on("default_transaction_read_only");
+        transaction.is_read_only = read_only.unwrap_or(default);
+        if transaction.is_read_only {
+            self.settings
+                .fix("transaction_read_only", "on", Scope::Local);
+        }
     }
 
     async fn commit(&mut self, notices: &mut Vec<Notice>) -> Result<Body> {

@@ -35,6 +35,7 @@ pub(super) fn login(server: &Arc<Server>, user: &str, pid: i32) -> Session {
     let facts = LoginFacts {
         user: user.to_string(),
         database: "dev".to_string(),
+        options: Vec::new(),
         parameters: Vec::new(),
         peer: None,
         pid,

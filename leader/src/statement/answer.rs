@@ -75,8 +75,6 @@ impl OutputColumn {
 pub struct Answer {
     /// Sent before the rest.
     pub notices: Vec<Notice>,
-    /// Changed settings the client is told of (ParameterStatus).
-    pub changed_parameters: Vec<(String, String)>,
     /// Rows or a tag.
     pub body: Body,
 }

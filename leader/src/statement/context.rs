@@ -6,7 +6,7 @@ use crate::catalog::{Catalog, Oid, Schema, User};
 use crate::error::{Error, Result};
 use crate::server::Server;
 use crate::settings::Settings;
-use crate::system::SystemContext;
+use crate::system::{Asked, SystemContext};
 use crate::transaction::Transaction;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::{ObjectName, Parsed};
@@ -54,6 +54,8 @@ pub struct Context<'a> {
     pub transaction: &'a mut Transaction,
     /// The session's parameters.
     pub settings: &'a mut Settings,
+    /// What `set_config` asked for so far.
+    pub asked: Asked,
     /// Statements of PREPARE, by name.
     pub prepared: &'a mut HashMap<String, Parsed>,
     /// For `pg_last_copy_count()` and its like.
@@ -79,6 +81,7 @@ impl Context<'_> {
             user: self.user.clone(),
             pid: self.pid,
             settings: self.settings.clone(),
+            asked: self.asked.clone(),
             search_path: path,
         };
         Ok(SessionNames::new(Arc::new(system), *self.last))

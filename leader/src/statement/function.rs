@@ -8,6 +8,7 @@ use super::context::LastStatements;
 use crate::access::check;
 use crate::catalog::name::Relation;
 use crate::catalog::{Oid, Schema, User};
+use crate::settings::{Change, Scope};
 use crate::system::SystemContext;
 use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, StringViewArray};
 use arrow_schema::DataType;
@@ -262,6 +263,13 @@ pub fn session_functions(
     );
     let shared = ctx.clone();
     add(
+        "set_config",
+        &[3],
+        string.clone(),
+        Arc::new(move |args| set_config(&shared, args)),
+    );
+    let shared = ctx.clone();
+    add(
         "pg_get_userbyid",
         &[1],
         string.clone(),
@@ -329,6 +337,38 @@ fn current_setting(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
         Err(_) if missing_ok => Ok(ScalarValue::Utf8View(None)),
         Err(error) => Err(refuse(error)),
     }
+}
+
+/// Notes the change, which the session makes when the statement has succeeded, and gives the value as SHOW will.
+fn set_config(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let [Arg::Text(name), value, local] = args else {
+        return Err(refuse(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "set_config() needs the name of a parameter",
+        )));
+    };
+    let value = match value {
+        Arg::Text(text) => text.clone(),
+        Arg::Int(number) => number.to_string(),
+        Arg::Bool(on) => on.to_string(),
+        Arg::Null => ctx.settings.get(name).unwrap_or_default().to_string(),
+    };
+    let scope = match local {
+        Arg::Bool(true) | Arg::Int(1) => Scope::Local,
+        Arg::Text(text) if ["true", "1", "t"].contains(&text.as_str()) => Scope::Local,
+        _ => Scope::Session,
+    };
+    let mut after = ctx.settings.clone();
+    after
+        .set(name, std::slice::from_ref(&value), scope)
+        .map_err(refuse)?;
+    let change = Change {
+        name: name.clone(),
+        value,
+        scope,
+    };
+    crate::history::lock(&ctx.asked).push(change);
+    Ok(text(after.get(name).unwrap_or_default()))
 }
 
 fn user_by_id(ctx: &SystemContext, args: &[Arg]) -> ScalarValue {

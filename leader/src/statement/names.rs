@@ -59,7 +59,7 @@ impl SessionNames {
     /// Makes the resolver of a statement.
     pub fn new(system: Arc<SystemContext>, last: LastStatements) -> Self {
         let mut state = crate::planner::context::session_state(&system.server.node);
-        let zone = system.settings.get("TimeZone").unwrap_or("UTC").to_string();
+        let zone = system.settings.zone().engine_name();
         state.config_mut().options_mut().execution.time_zone = Some(zone);
         let functions = Arc::new(session_functions(&system, last));
         Self {
@@ -354,6 +354,7 @@ impl SessionNames {
                 user: owner.clone(),
                 pid: system.pid,
                 settings: system.settings.clone(),
+                asked: system.asked.clone(),
                 search_path: path.map(|schema| schema.oid).collect(),
             }),
             state: self.state.clone(),

@@ -64,6 +64,7 @@ pub async fn execute(ctx: &mut Context<'_>, execute: &Execute) -> Result<Body> {
         query: ctx.query,
         transaction: &mut *ctx.transaction,
         settings: &mut *ctx.settings,
+        asked: ctx.asked.clone(),
         prepared: &mut *ctx.prepared,
         last: &mut *ctx.last,
         temp_schema: &mut *ctx.temp_schema,

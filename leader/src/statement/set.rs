@@ -1,35 +1,85 @@
 //! SET, RESET, SHOW: the session's parameters.
 
-use super::answer::Body;
+use super::answer::{Body, Notice};
 use super::context::Context;
-use crate::error::Result;
+use crate::catalog::name::nearest;
+use crate::error::{Error, Result};
+use crate::settings::list::PARAMETERS;
+use crate::settings::{Change, Scope};
+use blueshift_sql::SqlState;
 use blueshift_sql::statement::session::{Reset, Set, Show};
 
 /// Runs a SET. SET LOCAL goes back at the end of the transaction; outside a block that is at once, so it warns.
 pub fn set(ctx: &mut Context<'_>, set: &Set) -> Result<Body> {
     if set.local && !ctx.transaction.is_explicit {
-        ctx.notices.push(super::answer::Notice::warning(
-            blueshift_sql::SqlState::NO_ACTIVE_SQL_TRANSACTION,
+        ctx.notices.push(Notice::warning(
+            SqlState::NO_ACTIVE_SQL_TRANSACTION,
             "SET LOCAL can only be used in transaction blocks",
         ));
-        return Ok(Body::done("SET"));
     }
-    let (name, _) = ctx.settings.set(&set.name, &set.values)?;
-    if set.local {
-        ctx.settings.mark_local(&name);
-    }
+    let scope = match set.local {
+        true => Scope::Local,
+        false => Scope::Session,
+    };
+    change(ctx, &set.name, &set.values, scope)?;
     Ok(Body::done("SET"))
+}
+
+/// Makes the changes `set_config` asked for.
+pub fn apply(ctx: &mut Context<'_>, changes: Vec<Change>) -> Result<()> {
+    for asked in changes {
+        change(ctx, &asked.name, &[asked.value], asked.scope)?;
+    }
+    Ok(())
+}
+
+fn change(ctx: &mut Context<'_>, name: &str, values: &[String], scope: Scope) -> Result<()> {
+    // A transaction's own mode ends with it, however it was set.
+    let is_mode = name.eq_ignore_ascii_case("transaction_read_only");
+    let scope = if is_mode { Scope::Local } else { scope };
+    let was_read_only = ctx.transaction.is_read_only;
+    let notice = ctx
+        .settings
+        .set(name, values, scope)
+        .map_err(told_of_near)?;
+    if is_mode {
+        ctx.transaction.is_read_only = ctx.settings.is_on(name);
+        if was_read_only && !ctx.transaction.is_read_only && ctx.transaction.has_view() {
+            return Err(Error::new(
+                SqlState::ACTIVE_SQL_TRANSACTION,
+                "transaction read-write mode must be set before any query",
+            ));
+        }
+    }
+    if let Some(why) = notice {
+        ctx.notices.push(Notice::skipped(format!(
+            "{name} changes nothing here: {why}"
+        )));
+    }
+    Ok(())
+}
+
+/// Adds the name that was perhaps meant.
+fn told_of_near(error: blueshift_sql::Error) -> Error {
+    let near = error
+        .message
+        .split('"')
+        .nth(1)
+        .filter(|_| error.code == SqlState::UNDEFINED_OBJECT)
+        .and_then(|name| nearest(name, PARAMETERS.iter().map(|parameter| parameter.name)));
+    match near {
+        Some(near) => error
+            .with_hint(format!("Perhaps you meant \"{near}\"."))
+            .into(),
+        None => error.into(),
+    }
 }
 
 /// Runs a RESET.
 pub fn reset(ctx: &mut Context<'_>, reset: &Reset) -> Result<Body> {
     match &reset.name {
-        Some(name) => {
-            ctx.settings.reset(name)?;
-        }
-        None => {
-            ctx.settings.reset_all();
-        }
+        Some(name) => ctx.settings.reset(name).map_err(told_of_near)?,
+        None => ctx.settings.reset_all(),
     }
     Ok(Body::done("RESET"))
 }
@@ -38,7 +88,7 @@ pub fn reset(ctx: &mut Context<'_>, reset: &Reset) -> Result<Body> {
 pub fn show(ctx: &mut Context<'_>, show: &Show) -> Result<Body> {
     match &show.name {
         Some(name) => {
-            let value = ctx.settings.show(name)?.to_string();
+            let value = ctx.settings.show(name).map_err(told_of_near)?.to_string();
             Body::text_rows("SHOW", &[name], &[vec![value]])
         }
         None => {

@@ -13,12 +13,12 @@ pub mod rows;
 use crate::catalog::{Catalog, User};
 use crate::error::Result;
 use crate::server::Server;
-use crate::settings::Settings;
+use crate::settings::{Change, Settings};
 use blueshift_sql::SqlType;
 use blueshift_storage::store::ReadView;
 use rows::Rows;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 /// What a system table may look at: as of the statement's read view, with the eyes of its user.
 pub struct SystemContext {
@@ -34,9 +34,14 @@ pub struct SystemContext {
     pub pid: i32,
     /// The session's settings.
     pub settings: Settings,
+    /// What `set_config` asked for so far.
+    pub asked: Asked,
     /// The oids of the schemas on the session's search path.
     pub search_path: Vec<u32>,
 }
+
+/// Changes of settings that a statement's `set_config` asked for, to be made when it has succeeded.
+pub type Asked = Arc<Mutex<Vec<Change>>>;
 
 impl SystemContext {
     /// Tells whether the user sees rows that belong to `userid`.

@@ -21,8 +21,8 @@ pub struct Explain {
 /// `BEGIN [modes]`.
 #[derive(Clone, Debug, Default)]
 pub struct Begin {
-    /// READ ONLY.
-    pub read_only: bool,
+    /// READ ONLY is `true`, READ WRITE `false`.
+    pub read_only: Option<bool>,
 }
 
 /// `SET [SESSION | LOCAL] name TO value, ...`.
@@ -171,6 +171,13 @@ fn skip_work(cursor: &mut Cursor<'_>) {
     let _ = cursor.take_word("work") || cursor.take_word("transaction");
 }
 
+fn read_only(begin: &Begin) -> String {
+    match begin.read_only {
+        Some(true) => "on".to_owned(),
+        _ => "off".to_owned(),
+    }
+}
+
 /// `ISOLATION LEVEL ...`, `READ ONLY`, `READ WRITE`: every level gives serializable, as in Redshift.
 fn transaction_modes(cursor: &mut Cursor<'_>) -> Result<Begin> {
     let mut begin = Begin::default();
@@ -184,9 +191,9 @@ fn transaction_modes(cursor: &mut Cursor<'_>) -> Result<Begin> {
                 return Err(cursor.unexpected());
             }
         } else if cursor.take_words(&["read", "only"]) {
-            begin.read_only = true;
+            begin.read_only = Some(true);
         } else if cursor.take_words(&["read", "write"]) {
-            begin.read_only = false;
+            begin.read_only = Some(false);
         } else {
             return Err(cursor.unexpected());
         }
@@ -252,7 +259,7 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
             let begin = transaction_modes(cursor)?;
             return Ok(Statement::Set(Set {
                 name: "default_transaction_read_only".to_owned(),
-                values: vec![if begin.read_only { "on" } else { "off" }.to_owned()],
+                values: vec![read_only(&begin)],
                 local: false,
             }));
         }
@@ -281,7 +288,7 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
         let begin = transaction_modes(cursor)?;
         return Ok(Statement::Set(Set {
             name: "transaction_read_only".to_owned(),
-            values: vec![if begin.read_only { "on" } else { "off" }.to_owned()],
+            values: vec![read_only(&begin)],
             local: true,
         }));
     }
@@ -306,7 +313,8 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
         }));
     }
     let name = setting(cursor)?;
-    if !cursor.take(&Token::Eq) {
+    let zone_follows = name == "timezone" && cursor.is_word("interval");
+    if !zone_follows && !cursor.take(&Token::Eq) {
         cursor.expect_word("to")?;
     }
     let mut values = Vec::new();
@@ -336,8 +344,12 @@ fn setting(cursor: &mut Cursor<'_>) -> Result<String> {
     Ok(name)
 }
 
-/// A setting's value: a string, a number, or a word.
+/// A setting's value: a string, a number, a word, or an interval for a time zone.
 fn value(cursor: &mut Cursor<'_>) -> Result<String> {
+    if cursor.is_word("interval") && matches!(cursor.peek_at(1), Some(Token::SingleQuotedString(_)))
+    {
+        cursor.skip();
+    }
     if cursor.is_string() {
         return cursor.string();
     }

@@ -2,27 +2,51 @@
 
 use bytes::{BufMut, BytesMut};
 
-/// Digits before a REAL is written with an exponent.
+/// Digits of a REAL that any text keeps.
 const FLOAT4_DIGITS: i32 = 6;
-/// Digits before a DOUBLE PRECISION is written with an exponent.
+/// Digits of a DOUBLE PRECISION that any text keeps.
 const FLOAT8_DIGITS: i32 = 15;
 
-/// Writes a REAL in the fewest digits that read back to it.
-pub(super) fn float4(value: f32, out: &mut BytesMut) {
-    if value.is_finite() {
-        float(ryu::Buffer::new().format_finite(value), FLOAT4_DIGITS, out);
+/// Writes a REAL in 6 digits, fewer if `extra` is negative; if it is positive, in the fewest that read back to it.
+pub(super) fn float4(value: f32, extra: i32, out: &mut BytesMut) {
+    if !value.is_finite() {
+        return out.put_slice(special(value.is_nan(), value.is_sign_negative()));
+    }
+    let mut buffer = ryu::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    digits(shortest, f64::from(value), FLOAT4_DIGITS, extra, out);
+}
+
+/// Writes a DOUBLE PRECISION in 15 digits, fewer if `extra` is negative; if it is positive, in the fewest that read
+/// back to it.
+pub(super) fn float8(value: f64, extra: i32, out: &mut BytesMut) {
+    if !value.is_finite() {
+        return out.put_slice(special(value.is_nan(), value.is_sign_negative()));
+    }
+    let mut buffer = ryu::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    digits(shortest, value, FLOAT8_DIGITS, extra, out);
+}
+
+/// Writes the fewest digits that read back, or as many as are asked for if those are fewer still.
+fn digits(shortest: &str, value: f64, standard: i32, extra: i32, out: &mut BytesMut) {
+    let wanted = (standard + extra).max(1);
+    if extra > 0 || count(shortest) <= wanted {
+        float(shortest, wanted.min(standard), out);
     } else {
-        out.put_slice(special(value.is_nan(), value.is_sign_negative()));
+        let after_point = usize::try_from(wanted - 1).unwrap_or(0);
+        float(&format!("{value:.after_point$e}"), wanted, out);
     }
 }
 
-/// Writes a DOUBLE PRECISION in the fewest digits that read back to it.
-pub(super) fn float8(value: f64, out: &mut BytesMut) {
-    if value.is_finite() {
-        float(ryu::Buffer::new().format_finite(value), FLOAT8_DIGITS, out);
-    } else {
-        out.put_slice(special(value.is_nan(), value.is_sign_negative()));
-    }
+/// Counts the digits of a number as `ryu` writes it, the zeros around them left out.
+fn count(shortest: &str) -> i32 {
+    let mantissa = shortest.split_once('e').map_or(shortest, |(left, _)| left);
+    let digits = || mantissa.bytes().filter(u8::is_ascii_digit);
+    let leading = digits().take_while(|digit| *digit == b'0').count();
+    let trailing = digits().rev().take_while(|digit| *digit == b'0').count();
+    let all = digits().count();
+    i32::try_from(all.saturating_sub(leading + trailing)).unwrap_or(i32::MAX)
 }
 
 fn special(nan: bool, negative: bool) -> &'static [u8] {
@@ -43,7 +67,7 @@ fn float(shortest: &str, digits_max: i32, out: &mut BytesMut) {
     let (mantissa, exponent) = magnitude.split_once('e').unwrap_or((magnitude, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let fraction = if fraction == "0" { "" } else { fraction };
+    let fraction = fraction.trim_end_matches('0');
     if exponent == 0 && whole.len() as i32 <= digits_max && whole != "0" {
         out.put_slice(whole.as_bytes());
         if !fraction.is_empty() {

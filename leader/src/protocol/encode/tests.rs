@@ -1,20 +1,22 @@
 //! Each type against the bytes PostgreSQL writes.
 
 use super::*;
+use crate::settings::style::{DateOrder, DateStyle, Zone};
 use arrow::array::{Int8Array, LargeStringArray, NullArray, TimestampNanosecondArray, UInt64Array};
 use arrow::datatypes::IntervalMonthDayNano;
 use blueshift_sql::SqlType;
+use chrono_tz::Tz;
 use std::sync::Arc;
 
 /// Encodes one value and gives the bytes of its cell.
-fn cell(ty: SqlType, array: ArrayRef, binary: bool, zone: Tz) -> Option<Vec<u8>> {
+fn cell(ty: SqlType, array: ArrayRef, binary: bool, style: TextStyle) -> Option<Vec<u8>> {
     let column = OutputColumn {
         name: "c".into(),
         ty,
         arrow: array.data_type().clone(),
     };
     let batch = RecordBatch::try_from_iter([("c", array)]).unwrap();
-    let chunks = Encoder::new(&[column], &[binary], zone)
+    let chunks = Encoder::new(&[column], &[binary], style)
         .encode(&batch)
         .unwrap();
     assert_eq!(chunks.len(), 1);
@@ -35,9 +37,13 @@ fn cell(ty: SqlType, array: ArrayRef, binary: bool, zone: Tz) -> Option<Vec<u8>>
 
 fn check(ty: SqlType, array: impl Array + 'static, text: &str, binary: &[u8]) {
     let array: ArrayRef = Arc::new(array);
-    let written = cell(ty, array.clone(), false, Tz::UTC).unwrap();
+    let written = cell(ty, array.clone(), false, TextStyle::default()).unwrap();
     assert_eq!(String::from_utf8(written).unwrap(), text);
-    assert_eq!(cell(ty, array, true, Tz::UTC).unwrap(), binary, "{text}");
+    assert_eq!(
+        cell(ty, array, true, TextStyle::default()).unwrap(),
+        binary,
+        "{text}"
+    );
 }
 
 fn decimal(value: i128, precision: u8, scale: i8) -> Decimal128Array {
@@ -102,7 +108,10 @@ fn floats_have_the_fewest_digits() {
                 SqlType::Double,
                 Arc::new(Float64Array::from(vec![value])),
                 false,
-                Tz::UTC,
+                TextStyle {
+                    extra_float_digits: 1,
+                    ..TextStyle::default()
+                },
             )
             .unwrap(),
         )
@@ -243,7 +252,7 @@ fn text_and_bytes() {
             SqlType::Unknown,
             Arc::new(NullArray::new(1)),
             false,
-            Tz::UTC
+            TextStyle::default()
         ),
         None
     );
@@ -252,7 +261,7 @@ fn text_and_bytes() {
             SqlType::Integer,
             Arc::new(Int32Array::from(vec![None])),
             true,
-            Tz::UTC
+            TextStyle::default()
         ),
         None
     );
@@ -316,8 +325,12 @@ fn dates_and_times() {
         &[0; 8],
     );
     let zoned = |zone| {
+        let style = TextStyle {
+            zone: Zone::Named(zone),
+            ..TextStyle::default()
+        };
         let array: ArrayRef = Arc::new(timestamp(EPOCH).with_timezone("UTC"));
-        String::from_utf8(cell(SqlType::TimestampTz, array, false, zone).unwrap()).unwrap()
+        String::from_utf8(cell(SqlType::TimestampTz, array, false, style).unwrap()).unwrap()
     };
     assert_eq!(zoned(Tz::America__New_York), "1999-12-31 19:00:00-05");
     assert_eq!(zoned(Tz::Asia__Kolkata), "2000-01-01 05:30:00+05:30");
@@ -347,7 +360,7 @@ fn chunks_hold_whole_rows() {
         arrow: DataType::Utf8,
     };
     let batch = RecordBatch::try_from_iter([("c", array)]).unwrap();
-    let chunks = Encoder::new(&[column], &[], Tz::UTC)
+    let chunks = Encoder::new(&[column], &[], TextStyle::default())
         .encode(&batch)
         .unwrap();
     assert!(chunks.len() > 5);
@@ -363,4 +376,93 @@ fn chunks_hold_whole_rows() {
             .iter()
             .all(|chunk| chunk.row_ends.last() == Some(&(chunk.bytes.len() as u32)))
     );
+}
+
+#[test]
+fn dates_follow_the_style() {
+    let instant = EPOCH + 45_296_500_000;
+    let check = |date, order, expected: [&str; 3]| {
+        let style = TextStyle {
+            date,
+            order,
+            zone: Zone::Named(Tz::Europe__Berlin),
+            ..TextStyle::default()
+        };
+        let text = |ty, array: ArrayRef| {
+            String::from_utf8(cell(ty, array, false, style).unwrap()).unwrap()
+        };
+        let moment = TimestampMicrosecondArray::from(vec![instant]);
+        let day = Arc::new(Date32Array::from(vec![11_016]));
+        assert_eq!(text(SqlType::Date, day), expected[0]);
+        let zoned = Arc::new(moment.clone().with_timezone("UTC"));
+        assert_eq!(text(SqlType::Timestamp, Arc::new(moment)), expected[1]);
+        assert_eq!(text(SqlType::TimestampTz, zoned), expected[2]);
+    };
+    check(
+        DateStyle::Iso,
+        DateOrder::Dmy,
+        [
+            "2000-02-29",
+            "2000-01-01 12:34:56.5",
+            "2000-01-01 13:34:56.5+01",
+        ],
+    );
+    check(
+        DateStyle::Sql,
+        DateOrder::Mdy,
+        [
+            "02/29/2000",
+            "01/01/2000 12:34:56.5",
+            "01/01/2000 13:34:56.5 CET",
+        ],
+    );
+    check(
+        DateStyle::Sql,
+        DateOrder::Dmy,
+        [
+            "29/02/2000",
+            "01/01/2000 12:34:56.5",
+            "01/01/2000 13:34:56.5 CET",
+        ],
+    );
+    check(
+        DateStyle::German,
+        DateOrder::Mdy,
+        [
+            "29.02.2000",
+            "01.01.2000 12:34:56.5",
+            "01.01.2000 13:34:56.5 CET",
+        ],
+    );
+    check(
+        DateStyle::Postgres,
+        DateOrder::Mdy,
+        [
+            "02-29-2000",
+            "Sat Jan 01 12:34:56.5 2000",
+            "Sat Jan 01 13:34:56.5 2000 CET",
+        ],
+    );
+}
+
+#[test]
+fn floats_have_the_digits_asked_for() {
+    let check = |value: f64, extra_float_digits, expected: &str| {
+        let style = TextStyle {
+            extra_float_digits,
+            ..TextStyle::default()
+        };
+        let array = Arc::new(Float64Array::from(vec![value]));
+        let text = cell(SqlType::Double, array, false, style).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    };
+    check(0.1 + 0.2, 0, "0.3");
+    check(0.1 + 0.2, 2, "0.30000000000000004");
+    check(2.0 / 3.0, 0, "0.666666666666667");
+    check(2.0 / 3.0, -12, "0.667");
+    check(2.0 / 3.0, -15, "0.7");
+    check(123_456.7, -12, "1.23e+05");
+    check(1e300, 0, "1e+300");
+    check(9_007_199_254_740_993.0, 0, "9.00719925474099e+15");
+    check(-0.0, 0, "-0");
 }

@@ -1,18 +1,16 @@
-//! Dates and times as PostgreSQL writes them in ISO style, straight from days and microseconds.
+//! Dates and times as PostgreSQL writes them in each `DateStyle`, straight from days and microseconds.
 
-use arrow::datatypes::IntervalMonthDayNano;
+use crate::settings::style::{DateOrder, DateStyle, TextStyle};
 use bytes::{BufMut, BytesMut};
-use chrono::{Offset, TimeZone};
-use chrono_tz::Tz;
 
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL counts from.
 pub(super) const EPOCH_DAYS: i32 = 10_957;
 /// The same in microseconds.
 pub(super) const EPOCH_MICROSECONDS: i64 = EPOCH_DAYS as i64 * DAY;
 
-const SECOND: i64 = 1_000_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
+pub(super) const SECOND: i64 = 1_000_000;
+pub(super) const MINUTE: i64 = 60 * SECOND;
+pub(super) const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// Turns days since 1970 into year, month, day of the proleptic Gregorian calendar (Howard Hinnant's algorithm).
@@ -34,32 +32,58 @@ fn civil(days: i64) -> (i64, u8, u8) {
     (year, month as u8, day as u8)
 }
 
-fn two(value: i64, out: &mut BytesMut) {
+/// Writes two digits.
+pub(super) fn two(value: i64, out: &mut BytesMut) {
     out.put_u8(b'0' + (value / 10 % 10) as u8);
     out.put_u8(b'0' + (value % 10) as u8);
 }
 
-/// Writes `YYYY-MM-DD` and tells whether ` BC` must follow.
-fn day(days: i64, out: &mut BytesMut) -> bool {
+/// Writes a day in a style and tells whether ` BC` must follow.
+fn day(days: i64, style: &TextStyle, out: &mut BytesMut) -> bool {
     let (year, month, day) = civil(days);
     let before_christ = year <= 0;
     let year = if before_christ { 1 - year } else { year };
-    if year < 10_000 {
-        two(year / 100, out);
-        two(year % 100, out);
+    let (month, day) = (i64::from(month), i64::from(day));
+    let write_year = |out: &mut BytesMut| {
+        if year < 10_000 {
+            two(year / 100, out);
+            two(year % 100, out);
+        } else {
+            out.put_slice(itoa::Buffer::new().format(year).as_bytes());
+        }
+    };
+    let separator = match style.date {
+        DateStyle::Iso | DateStyle::Postgres => b'-',
+        DateStyle::Sql => b'/',
+        DateStyle::German => b'.',
+    };
+    let day_first = style.order == DateOrder::Dmy || style.date == DateStyle::German;
+    let (first, second) = if day_first {
+        (day, month)
     } else {
-        out.put_slice(itoa::Buffer::new().format(year).as_bytes());
+        (month, day)
+    };
+    let year_first = style.date == DateStyle::Iso
+        || (style.order == DateOrder::Ymd && style.date != DateStyle::German);
+    if year_first {
+        write_year(out);
+        for part in [month, day] {
+            out.put_u8(separator);
+            two(part, out);
+        }
+    } else {
+        for part in [first, second] {
+            two(part, out);
+            out.put_u8(separator);
+        }
+        write_year(out);
     }
-    out.put_u8(b'-');
-    two(i64::from(month), out);
-    out.put_u8(b'-');
-    two(i64::from(day), out);
     before_christ
 }
 
 /// Writes a DATE.
-pub(super) fn date(days: i32, out: &mut BytesMut) {
-    if day(i64::from(days), out) {
+pub(super) fn date(days: i32, style: &TextStyle, out: &mut BytesMut) {
+    if day(i64::from(days), style, out) {
         out.put_slice(b" BC");
     }
 }
@@ -69,7 +93,8 @@ pub(super) fn time(microseconds: i64, out: &mut BytesMut) {
     clock(microseconds, out);
 }
 
-fn clock(microseconds: i64, out: &mut BytesMut) {
+/// Writes hours, minutes, seconds and a fraction.
+pub(super) fn clock(microseconds: i64, out: &mut BytesMut) {
     let hours = microseconds / HOUR;
     if hours < 100 {
         two(hours, out);
@@ -80,7 +105,12 @@ fn clock(microseconds: i64, out: &mut BytesMut) {
     two(microseconds % HOUR / MINUTE, out);
     out.put_u8(b':');
     two(microseconds % MINUTE / SECOND, out);
-    let mut fraction = microseconds % SECOND;
+    fraction(microseconds % SECOND, out);
+}
+
+/// Writes a fraction of a second without trailing zeros; none if it is 0.
+pub(super) fn fraction(microseconds: i64, out: &mut BytesMut) {
+    let mut fraction = microseconds;
     if fraction > 0 {
         let mut digits = [b'0'; 6];
         for digit in digits.iter_mut().rev() {
@@ -98,28 +128,88 @@ fn clock(microseconds: i64, out: &mut BytesMut) {
 }
 
 /// Writes a TIMESTAMP: microseconds since 1970.
-pub(super) fn timestamp(microseconds: i64, out: &mut BytesMut) {
-    let before_christ = day(microseconds.div_euclid(DAY), out);
-    out.put_u8(b' ');
-    clock(microseconds.rem_euclid(DAY), out);
-    if before_christ {
+pub(super) fn timestamp(microseconds: i64, style: &TextStyle, out: &mut BytesMut) {
+    if moment(microseconds, style, |_| {}, out) {
         out.put_slice(b" BC");
     }
 }
 
-/// Writes a TIMESTAMPTZ in a zone, with the zone's offset behind it.
-pub(super) fn timestamp_tz(microseconds: i64, zone: Tz, out: &mut BytesMut) {
-    let offset = match zone {
-        Tz::UTC => 0,
-        zone => match zone.timestamp_micros(microseconds).single() {
-            Some(local) => i64::from(local.offset().fix().local_minus_utc()),
-            None => 0,
-        },
+/// Writes day and time, and `zone` behind the time; tells whether ` BC` must follow.
+fn moment(
+    microseconds: i64,
+    style: &TextStyle,
+    zone: impl FnOnce(&mut BytesMut),
+    out: &mut BytesMut,
+) -> bool {
+    let days = microseconds.div_euclid(DAY);
+    let time = microseconds.rem_euclid(DAY);
+    if style.date != DateStyle::Postgres {
+        let before_christ = day(days, style, out);
+        out.put_u8(b' ');
+        clock(time, out);
+        zone(out);
+        return before_christ;
+    }
+    // `Tue Dec 31 23:59:59 2024 CET`: 1970-01-01 was a Thursday.
+    let (year, month, day_of_month) = civil(days);
+    let weekday = usize::try_from((days + 4).rem_euclid(7)).unwrap_or(0);
+    let name = |names: &'static [u8], index: usize| {
+        names.get(index * 3..index * 3 + 3).unwrap_or_default()
     };
-    let local = microseconds.saturating_add(offset * SECOND);
-    let before_christ = day(local.div_euclid(DAY), out);
+    out.put_slice(name(b"SunMonTueWedThuFriSat", weekday));
     out.put_u8(b' ');
-    clock(local.rem_euclid(DAY), out);
+    let month = name(
+        b"JanFebMarAprMayJunJulAugSepOctNovDec",
+        usize::from(month) - 1,
+    );
+    if style.order == DateOrder::Dmy {
+        two(i64::from(day_of_month), out);
+        out.put_u8(b' ');
+        out.put_slice(month);
+    } else {
+        out.put_slice(month);
+        out.put_u8(b' ');
+        two(i64::from(day_of_month), out);
+    }
+    out.put_u8(b' ');
+    clock(time, out);
+    out.put_u8(b' ');
+    let before_christ = year <= 0;
+    let year = if before_christ { 1 - year } else { year };
+    out.put_slice(format!("{year:04}").as_bytes());
+    zone(out);
+    before_christ
+}
+
+/// Writes a TIMESTAMPTZ in the style's zone: with the zone's offset behind it in ISO style, else its abbreviation.
+pub(super) fn timestamp_tz(microseconds: i64, style: &TextStyle, out: &mut BytesMut) {
+    let offset = style.zone.offset_at(microseconds);
+    let local = microseconds.saturating_add(offset * SECOND);
+    let zone = |out: &mut BytesMut| {
+        let abbreviation = match style.date {
+            DateStyle::Iso => None,
+            _ => style.zone.abbreviation_at(microseconds),
+        };
+        match abbreviation {
+            Some(name) => {
+                out.put_u8(b' ');
+                out.put_slice(name.as_bytes());
+            }
+            None => {
+                if style.date != DateStyle::Iso {
+                    out.put_u8(b' ');
+                }
+                shift(offset, out);
+            }
+        }
+    };
+    if moment(local, style, zone, out) {
+        out.put_slice(b" BC");
+    }
+}
+
+/// Writes an offset in seconds as `+01`, `-03:30`.
+fn shift(offset: i64, out: &mut BytesMut) {
     out.put_u8(if offset < 0 { b'-' } else { b'+' });
     let offset = offset.abs();
     two(offset / 3_600, out);
@@ -130,43 +220,5 @@ pub(super) fn timestamp_tz(microseconds: i64, zone: Tz, out: &mut BytesMut) {
             out.put_u8(b':');
             two(offset % 60, out);
         }
-    }
-    if before_christ {
-        out.put_slice(b" BC");
-    }
-}
-
-/// Writes an interval in PostgreSQL's style: `1 year 2 mons 3 days 04:05:06`.
-pub(super) fn interval(value: IntervalMonthDayNano, out: &mut BytesMut) {
-    let mut first = true;
-    let mut part = |count: i32, unit: &str, out: &mut BytesMut| {
-        if count == 0 {
-            return;
-        }
-        if !first {
-            out.put_u8(b' ');
-        }
-        first = false;
-        out.put_slice(itoa::Buffer::new().format(count).as_bytes());
-        out.put_u8(b' ');
-        out.put_slice(unit.as_bytes());
-        if count != 1 {
-            out.put_u8(b's');
-        }
-    };
-    part(value.months / 12, "year", out);
-    part(value.months % 12, "mon", out);
-    part(value.days, "day", out);
-    let microseconds = value.nanoseconds / 1_000;
-    if microseconds != 0 || first {
-        if !first {
-            out.put_u8(b' ');
-        }
-        if microseconds < 0 {
-            out.put_u8(b'-');
-        } else if value.months < 0 || value.days < 0 {
-            out.put_u8(b'+');
-        }
-        clock(microseconds.saturating_abs(), out);
     }
 }
