@@ -16,6 +16,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrowPrimitiveType};
 use arrow_buffer::{ArrowNativeType, NullBuffer};
+use arrow_schema::DataType;
 use std::borrow::Cow;
 
 /// A block ready to be written.
@@ -32,14 +33,17 @@ pub struct BuiltBlock {
     pub zones: Vec<ZoneMap>,
 }
 
-/// Builds one block of all of `array`, whose type is `ty`'s arrow type. `array` is not empty.
+/// Builds one block of all of `array`, whose type is `ty`'s arrow type, or `Int64` for decimals of which all
+/// fit. `array` is not empty.
 pub fn build(
     ty: ColumnType,
     name: EncodingName,
     array: &dyn Array,
     sketch: &mut ColumnSketch,
 ) -> Result<BuiltBlock> {
-    if array.data_type() != &ty.arrow() {
+    let is_narrow =
+        matches!(ty, ColumnType::Decimal { .. }) && *array.data_type() == DataType::Int64;
+    if !is_narrow && array.data_type() != &ty.arrow() {
         return Err(Error::Internal(format!(
             "a column of {ty:?} was given {}",
             array.data_type()
@@ -102,6 +106,11 @@ pub fn build(
                 .collect();
             builder.finish(Values::I64(&builder.fill(&bits)), 0, sketch)
         }
+        ColumnType::Decimal { .. } if is_narrow => builder.finish(
+            Values::I64(&builder.fill(slice::<Int64Type>(array))),
+            0,
+            sketch,
+        ),
         ColumnType::Decimal { .. } => {
             let values = builder.fill(slice::<Decimal128Type>(array));
             match narrow(&values) {

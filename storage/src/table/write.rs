@@ -1,7 +1,7 @@
 //! Writes rows of one table on one slice: buffers, sorts by the sort key, builds row groups and
 //! makes them durable. Nothing written here is visible before the commit record names it.
 //!
-//! Memory peaks at the buffer and one sorted column: columns are gathered and encoded one by one.
+//! Memory peaks at the buffer and one sorted column: columns are sorted and encoded one by one.
 
 use crate::error::{Error, Result};
 use crate::layout::name;
@@ -10,17 +10,11 @@ use crate::schema::{RowGroupId, SliceId, TableId, TableLayout};
 use crate::store::Store;
 use crate::table::buffered::Buffered;
 use crate::table::order::{self, LastKey};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{BinaryViewType, ByteViewType, StringViewType};
-use arrow_array::{Array, ArrayRef, GenericByteViewArray, RecordBatch, RecordBatchOptions};
-use arrow_schema::{DataType, SchemaRef};
+use arrow_array::{Array, RecordBatch};
 use std::sync::Arc;
 
 /// Rows of a row group at most: offsets in it stay far within 32 bits, and zone maps small.
 const ROWS_MAX: usize = 4 * 1024 * 1024;
-
-/// Text buffers are copied once a batch keeps this many times the bytes it shows.
-const PINNED_TIMES_MAX: usize = 2;
 
 /// Takes the rows of one slice for one statement. Dropped without [`SliceWriter::finish`] it removes
 /// the files it wrote.
@@ -29,11 +23,8 @@ pub struct SliceWriter {
     table: TableId,
     slice: SliceId,
     layout: Arc<TableLayout>,
-    schema: SchemaRef,
     buffer_bytes: usize,
-    batches: Vec<RecordBatch>,
-    buffered_bytes: usize,
-    buffered_rows: usize,
+    buffered: Buffered,
     written: Vec<RowGroupRecord>,
     /// The key of the last row written, while all row groups so far follow each other.
     last: Option<LastKey>,
@@ -52,12 +43,9 @@ impl SliceWriter {
             store: Arc::clone(store),
             table,
             slice,
-            schema: layout.arrow_schema(),
+            buffered: Buffered::new(&layout),
             layout,
             buffer_bytes,
-            batches: Vec::new(),
-            buffered_bytes: 0,
-            buffered_rows: 0,
             written: Vec::new(),
             last: None,
         }
@@ -69,10 +57,10 @@ impl SliceWriter {
         self.ensure_fits(&batch)?;
         let mut at = 0;
         while at < batch.num_rows() {
-            let rows = (batch.num_rows() - at).min(ROWS_MAX - self.buffered_rows);
-            self.buffer(&batch.slice(at, rows))?;
+            let rows = (batch.num_rows() - at).min(ROWS_MAX - self.buffered.rows());
+            self.buffered.extend(&batch.slice(at, rows));
             at += rows;
-            if self.buffered_rows >= ROWS_MAX || self.buffered_bytes >= self.buffer_bytes {
+            if self.buffered.rows() >= ROWS_MAX || self.buffered.bytes() >= self.buffer_bytes {
                 self.write_row_group()?;
             }
         }
@@ -82,13 +70,13 @@ impl SliceWriter {
     /// Counts the rows taken so far.
     pub fn rows(&self) -> u64 {
         let written: u64 = self.written.iter().map(|record| record.rows).sum();
-        written + self.buffered_rows as u64
+        written + self.buffered.rows() as u64
     }
 
     /// Writes what is left, syncs files and directory, and names the row groups for the commit.
     /// Those that will not be committed after all belong in [`Store::discard`].
     pub fn finish(mut self) -> Result<Vec<RowGroupRecord>> {
-        if self.buffered_rows > 0 {
+        if self.buffered.rows() > 0 {
             self.write_row_group()?;
         }
         if !self.written.is_empty() {
@@ -121,23 +109,10 @@ impl SliceWriter {
         Ok(())
     }
 
-    /// Keeps a batch, without text it does not show.
-    fn buffer(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns: Vec<ArrayRef> = batch.columns().iter().map(compact).collect();
-        self.buffered_bytes += columns.iter().map(shown_bytes).sum::<usize>();
-        self.buffered_rows += batch.num_rows();
-        self.batches
-            .push(record_batch(&self.schema, columns, batch.num_rows())?);
-        Ok(())
-    }
-
     fn write_row_group(&mut self) -> Result<()> {
-        let rows = self.buffered_rows;
-        let batches = std::mem::take(&mut self.batches);
-        (self.buffered_bytes, self.buffered_rows) = (0, 0);
+        let rows = self.buffered.rows();
         let key = &self.layout.sort_key;
-        let mut buffered = Buffered::new(self.layout.columns.len(), batches);
-        let order = buffered.sort(key)?;
+        let order = self.buffered.sort(key)?;
         let last = order::follows(key, &order.ends, self.last.as_ref())?;
         let key_range = order::key_range(key, &self.layout, &order.ends)?;
         let in_order = last.is_some() && self.written.iter().all(|record| record.sorted);
@@ -149,9 +124,10 @@ impl SliceWriter {
             id,
         };
         let (table, slice, rows) = (self.table, self.slice, rows as u64);
-        let mut column_of = |index| buffered.take_column(index, &order);
+        let mut column_of = |index| self.buffered.take_column(index, &order);
         let files = self.store.row_groups();
         let file_bytes = files.write_columns(&identity, &self.layout, rows, &mut column_of)?;
+        self.buffered.clear();
         let record = RowGroupRecord {
             table,
             slice,
@@ -170,48 +146,6 @@ impl Drop for SliceWriter {
     fn drop(&mut self) {
         self.store.discard(&self.written, &[]);
     }
-}
-
-fn record_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(
-        Arc::clone(schema),
-        columns,
-        &options,
-    )?)
-}
-
-/// Copies text out of buffers that are much larger than what the array shows of them.
-fn compact(column: &ArrayRef) -> ArrayRef {
-    fn compact_views<T: ByteViewType>(views: &GenericByteViewArray<T>) -> Option<ArrayRef> {
-        let pinned: usize = views
-            .data_buffers()
-            .iter()
-            .map(|buffer| buffer.capacity())
-            .sum();
-        let wasteful = pinned > PINNED_TIMES_MAX * views.total_buffer_bytes_used() + 4_096;
-        wasteful.then(|| Arc::new(views.gc()) as ArrayRef)
-    }
-    let compacted = match column.data_type() {
-        DataType::Utf8View => compact_views::<StringViewType>(column.as_byte_view()),
-        DataType::BinaryView => compact_views::<BinaryViewType>(column.as_byte_view()),
-        _ => None,
-    };
-    compacted.unwrap_or_else(|| Arc::clone(column))
-}
-
-/// Counts the bytes of the rows an array shows; a slice of a large array counts only its part.
-fn shown_bytes(column: &ArrayRef) -> usize {
-    let text: usize = match column.data_type() {
-        DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
-        DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),
-        _ => 0,
-    };
-    let value = match column.data_type() {
-        DataType::Utf8View | DataType::BinaryView => 16,
-        other => other.primitive_width().unwrap_or(1),
-    };
-    text + column.len() * value
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@ use super::*;
 use crate::io::{BlockStore, Fault, Faulty, Memory};
 use crate::schema::{ColumnLayout, ColumnType, EncodingName, SortKey};
 use crate::store::{Commit, StoreOptions};
+use crate::table::buffered::Order;
 use crate::table::delete::write_masks;
 use crate::table::scan::{RowGroupScan, ScanRequest, zone_count};
-use arrow_array::types::Int64Type;
-use arrow_array::{Int64Array, StringViewArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Int64Type};
+use arrow_array::{ArrayRef, Decimal128Array, Int64Array, StringViewArray};
 use arrow_ord::sort::{SortColumn, lexsort_to_indices};
 use arrow_schema::SortOptions;
 use arrow_select::take::take_record_batch;
@@ -51,25 +53,61 @@ fn nulls_and_other_types_are_refused() {
     assert!(matches!(writer(true).write(text), Err(Error::Internal(_))));
 }
 
+fn column_layout(ty: ColumnType) -> TableLayout {
+    let column = ColumnLayout {
+        id: 1,
+        name: "a".to_owned(),
+        ty,
+        encoding: EncodingName::Auto,
+        nullable: true,
+    };
+    TableLayout {
+        columns: vec![column],
+        sort_key: SortKey::None,
+    }
+}
+
 #[test]
-fn text_that_pins_a_large_buffer_is_copied() {
+fn text_that_is_not_shown_is_not_kept() {
     let long = "x".repeat(100_000);
     let all: ArrayRef = Arc::new(StringViewArray::from(vec![
         long.as_str(),
         "a value of text",
     ]));
-    let compacted = compact(&all.slice(1, 1));
-    let pinned = |array: &ArrayRef| {
-        array
-            .as_string_view()
-            .data_buffers()
-            .iter()
-            .map(|buffer| buffer.len())
-            .sum::<usize>()
+    let mut buffered = Buffered::new(&column_layout(ColumnType::Text));
+    buffered.extend(&batch(all.slice(1, 1)));
+    assert!(buffered.bytes() < 100, "{}", buffered.bytes());
+    let kept = buffered.take_column(0, &Order::default()).unwrap();
+    let buffers = kept.as_string_view().data_buffers().iter();
+    assert_eq!(buffers.map(|buffer| buffer.len()).sum::<usize>(), 15);
+    assert_eq!(kept.as_string_view().value(0), "a value of text");
+}
+
+#[test]
+fn decimals_are_widened_when_one_does_not_fit() {
+    let ty = ColumnType::Decimal {
+        precision: 38,
+        scale: 2,
     };
-    assert!(pinned(&compacted) < 100, "{}", pinned(&compacted));
-    assert_eq!(compacted.as_string_view().value(0), "a value of text");
-    assert!(pinned(&compact(&all)) > 100_000, "not worth a copy");
+    let layout = column_layout(ty);
+    let column = |values: &[Option<i128>]| {
+        let array = Decimal128Array::from(values.to_vec());
+        batch(Arc::new(array.with_precision_and_scale(38, 2).unwrap()))
+    };
+    let batches = [
+        column(&[Some(7), None]),
+        column(&[Some(i128::from(i64::MIN)), Some(10_i128.pow(30))]),
+        column(&[None, Some(-1)]),
+    ];
+    let mut buffered = Buffered::new(&layout);
+    buffered.extend(&batches[0]);
+    assert_eq!(buffered.bytes(), 16, "two of 64 bits");
+    batches[1..].iter().for_each(|batch| buffered.extend(batch));
+    let read = buffered.take_column(0, &Order::default()).unwrap();
+    let read: Vec<Option<i128>> = read.as_primitive::<Decimal128Type>().iter().collect();
+    let wide = Some(10_i128.pow(30));
+    let least = Some(i128::from(i64::MIN));
+    assert_eq!(read, [Some(7), None, least, wide, None, Some(-1)]);
 }
 
 #[test]
