@@ -1,6 +1,7 @@
 //! Object-store clients and credentials for user data, and what a load may reach.
 
 use crate::error::{Error, Result};
+use blueshift_sql::SqlState;
 use blueshift_sql::statement::copy::Authorization;
 use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
@@ -128,8 +129,122 @@ fn builder_from_env(has_keys: bool) -> AmazonS3Builder {
         })
 }
 
+/// Tells why a client failed, with what to do about it: S3's own words where it answered, as Redshift shows them. The
+/// rest of an answer, which repeats keys and signatures, is left out.
+pub(crate) fn failed(url: &str, error: &object_store::Error) -> Error {
+    let text = chain(error);
+    let tell = |code, reason: String, hint: &str| {
+        let message = format!("could not read \"{url}\": {reason}");
+        Error::Sql(blueshift_sql::Error::new(code, message).with_hint(hint))
+    };
+    if let Some(code) = tag(&text, "Code") {
+        let said = tag(&text, "Message").unwrap_or(code);
+        let status = status(error, &text);
+        let reason = format!("S3ServiceException:{said},Status {status},Error {code}");
+        let (state, hint) = advice(code);
+        return tell(state, reason, hint);
+    }
+    if text.contains("169.254.169.254") || text.contains("metadata endpoint") {
+        return tell(
+            SqlState::INVALID_AUTHORIZATION,
+            "no credentials were given, and the server has none of its own".to_owned(),
+            "Give ACCESS_KEY_ID and SECRET_ACCESS_KEY, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for the \
+             server.",
+        );
+    }
+    if let Some(at) = text.find("error sending request") {
+        let cause = text.get(at..).unwrap_or_default();
+        let cause = cause.rsplit(": ").next().unwrap_or(cause);
+        let reason = match endpoint(&text) {
+            Some(endpoint) => format!("no answer from {endpoint}: {cause}"),
+            None => format!("no answer: {cause}"),
+        };
+        return tell(
+            SqlState::IO_ERROR,
+            reason,
+            "Check REGION, and the AWS_REGION and AWS_ENDPOINT_URL of the server.",
+        );
+    }
+    Error::Source {
+        url: url.to_owned(),
+        reason: short(&text),
+    }
+}
+
+/// What to do about an error of S3, by its code.
+fn advice(code: &str) -> (SqlState, &'static str) {
+    match code {
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidSecurity" => (
+            SqlState::INVALID_AUTHORIZATION,
+            "Check the access key id and the secret access key.",
+        ),
+        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => (
+            SqlState::INVALID_AUTHORIZATION,
+            "Get a new session token and give it as SESSION_TOKEN.",
+        ),
+        "AccessDenied" | "AllAccessDisabled" => (
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "The keys or the role need s3:GetObject on the objects and s3:ListBucket on the bucket.",
+        ),
+        "NoSuchBucket" => (
+            SqlState::UNDEFINED_FILE,
+            "Check the name of the bucket, and the AWS_ENDPOINT_URL of the server.",
+        ),
+        "PermanentRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => (
+            SqlState::IO_ERROR,
+            "The bucket lies in another region: name it with REGION.",
+        ),
+        _ => (SqlState::IO_ERROR, "Try again."),
+    }
+}
+
+fn status(error: &object_store::Error, text: &str) -> String {
+    let digits = |text: &str| {
+        text.chars()
+            .take_while(char::is_ascii_digit)
+            .collect::<String>()
+    };
+    let found = text
+        .split_once("non-2xx status code: ")
+        .map(|(_, rest)| digits(rest));
+    found.filter(|found| found.len() == 3).unwrap_or_else(|| {
+        match error {
+            object_store::Error::NotFound { .. } => "404",
+            object_store::Error::Unauthenticated { .. } => "401",
+            object_store::Error::PermissionDenied { .. } => "403",
+            _ => "500",
+        }
+        .to_owned()
+    })
+}
+
+/// Gives the text of an XML element.
+fn tag<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    let (found, _) = rest.split_once("</")?;
+    Some(found)
+}
+
+/// Gives the scheme and host of the URL an error names.
+fn endpoint(text: &str) -> Option<&str> {
+    let start = text.find("http://").or_else(|| text.find("https://"))?;
+    let rest = text.get(start..)?;
+    let host = rest.find("://")? + 3;
+    let end = rest
+        .get(host..)?
+        .find(|each: char| matches!(each, '/' | '?' | ' ' | ')'))
+        .map_or(rest.len(), |end| host + end);
+    rest.get(..end)
+}
+
 /// Says why a client failed, in one line and without what might hold a secret: the chain of causes, not requests.
 pub fn reason(error: &object_store::Error) -> String {
+    short(&chain(error))
+}
+
+fn chain(error: &object_store::Error) -> String {
     let mut text = String::new();
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(each) = cause {
@@ -142,14 +257,70 @@ pub fn reason(error: &object_store::Error) -> String {
         }
         cause = each.source();
     }
-    let mut short: String = text
+    text
+}
+
+fn short(text: &str) -> String {
+    // Signed requests carry their signature in the query, and answers of S3 what was signed.
+    let end = ["X-Amz-", "<?xml", "<Error>"]
+        .iter()
+        .filter_map(|secret| text.find(secret))
+        .min()
+        .unwrap_or(text.len());
+    text.get(..end)
+        .unwrap_or_default()
         .chars()
         .filter(|each| !each.is_control())
         .take(500)
-        .collect();
-    // Signed requests carry their signature in the query.
-    if let Some(at) = short.find("X-Amz-") {
-        short.truncate(at);
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> (String, String) {
+        let error = object_store::Error::Generic {
+            store: "S3",
+            source: text.to_owned().into(),
+        };
+        match failed("s3://b/k", &error) {
+            Error::Sql(error) => (
+                format!("{} {}", error.code.0, error.message),
+                error.hint.unwrap_or_default(),
+            ),
+            other => (other.to_string(), String::new()),
+        }
     }
-    short
+
+    #[test]
+    fn failures_are_told_in_the_words_of_s3_without_what_was_signed() {
+        let answer = "Error performing GET https://b.s3.us-east-1.amazonaws.com/k in 1s - Server returned non-2xx status \
+                      code: 403 Forbidden: <?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code><Message>The \
+                      request signature we calculated does not match.</Message><AWSAccessKeyId>AKIA</AWSAccessKeyId>\
+                      <StringToSign>secret</StringToSign></Error>";
+        let (message, hint) = told(answer);
+        assert_eq!(
+            message,
+            "28000 could not read \"s3://b/k\": S3ServiceException:The request signature we calculated does not \
+             match.,Status 403,Error SignatureDoesNotMatch"
+        );
+        assert!(hint.starts_with("Check the access key id"));
+        let (message, hint) = told(
+            "Error performing GET http://127.0.0.1:1/b?list-type=2 in 2s, after 10 retries - HTTP error: error sending \
+             request: client error (Connect): tcp connect error: Connection refused (os error 111)",
+        );
+        assert_eq!(
+            message,
+            "58030 could not read \"s3://b/k\": no answer from http://127.0.0.1:1: Connection refused (os error 111)"
+        );
+        assert!(hint.contains("AWS_ENDPOINT_URL"));
+        let (message, _) = told("Error performing PUT http://169.254.169.254/latest/api/token");
+        assert!(message.contains("no credentials"), "{message}");
+        let (message, _) = told("odd: <Error><StringToSign>secret</StringToSign></Error>");
+        assert!(
+            message.contains("odd") && !message.contains("secret"),
+            "{message}"
+        );
+    }
 }

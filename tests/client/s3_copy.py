@@ -113,7 +113,7 @@ try:
     refuse(f"'s3://bucket/nothing/' {keys}", "nothing/")
     # Every one of a million rows is bad; the answer must not take longer for that.
     refuse(f"'s3://bucket/odd/wrong' {keys}", "stl_load_errors", "odd/wrong", "line 1,", "Delimiter not found")
-    refuse(f"'s3://no-such-bucket/x' {keys}", "no-such-bucket")
+    refuse(f"'s3://no-such-bucket/x' {keys}", "no-such-bucket", "Error NoSuchBucket")
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
     shown = str(connection.execute("SELECT * FROM stl_query").fetchall())
     assert "COPY t" in shown and SECRET not in shown

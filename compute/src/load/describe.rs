@@ -3,11 +3,37 @@
 use crate::format::delimited::problem::Problem;
 use blueshift_sql::SqlType;
 
+/// Gives STL_LOAD_ERRORS.err_code: a problem with a number of its own for some types has that.
+pub(super) fn code(problem: Problem, ty: Option<SqlType>) -> i32 {
+    match (problem, ty) {
+        (Problem::Overflow, Some(ty)) if integer_range(ty).is_some() => 1222,
+        _ => problem.code(),
+    }
+}
+
+fn integer_range(ty: SqlType) -> Option<(i64, i64)> {
+    match ty {
+        SqlType::SmallInt => Some((i16::MIN.into(), i16::MAX.into())),
+        SqlType::Integer => Some((i32::MIN.into(), i32::MAX.into())),
+        SqlType::BigInt => Some((i64::MIN, i64::MAX)),
+        _ => None,
+    }
+}
+
 /// Gives STL_LOAD_ERRORS.err_reason. Source: Redshift's guide, "Multibyte character load errors", and its examples.
 pub(super) fn reason(problem: Problem, ty: Option<SqlType>, value: &[u8]) -> String {
     let text = problem.reason();
     match (problem, ty) {
         (Problem::Integer | Problem::Decimal, Some(ty)) => bad_digit(ty, value),
+        (Problem::Overflow, Some(SqlType::Decimal { precision, scale })) => {
+            Some(format!("Overflow for NUMERIC({precision},{scale})"))
+        }
+        (Problem::Overflow, Some(ty)) => integer_range(ty)
+            .map(|(low, high)| format!("Overflow ({} valid range {low} to {high})", integer(ty))),
+        // The documented text blames the length, which may be right.
+        (Problem::Date, _) if value.len() >= 10 => {
+            Some("Invalid date format or value [YYYY-MM-DD]".to_owned())
+        }
         (Problem::Utf8, _) => bad_utf8(value).map(|(bytes, code)| {
             format!(
                 "{text}. Bad UTF8 hex sequence: {} (error {code})",
@@ -22,12 +48,19 @@ pub(super) fn reason(problem: Problem, ty: Option<SqlType>, value: &[u8]) -> Str
     .unwrap_or_else(|| text.to_owned())
 }
 
-fn bad_digit(ty: SqlType, value: &[u8]) -> Option<String> {
-    let name = match ty {
+/// Names an integer type as err_reason does.
+fn integer(ty: SqlType) -> &'static str {
+    match ty {
         SqlType::SmallInt => "Short",
         SqlType::Integer => "Integer",
-        SqlType::BigInt | SqlType::Oid => "Long",
+        _ => "Long",
+    }
+}
+
+fn bad_digit(ty: SqlType, value: &[u8]) -> Option<String> {
+    let name = match ty {
         SqlType::Decimal { .. } => "Decimal",
+        SqlType::SmallInt | SqlType::Integer | SqlType::BigInt | SqlType::Oid => integer(ty),
         _ => return None,
     };
     let is_decimal = matches!(ty, SqlType::Decimal { .. });

@@ -6,12 +6,12 @@ use super::{LoadProgress, LoadedFile};
 use crate::error::{Error, Result};
 use crate::format::compression::{self, Compression};
 use crate::format::cut::{Chunk, Cutter, RowEnd};
-use crate::object::reason;
+use crate::object::failed;
 use crate::write::joined;
 use bytes::Bytes;
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -118,10 +118,7 @@ impl Feed {
         });
         let mut bodies = futures::stream::iter(requests).buffered(RANGES_IN_FLIGHT);
         while let Some(body) = bodies.next().await {
-            let body = body.map_err(|error| Error::Source {
-                url: source.url.clone(),
-                reason: reason(&error),
-            })?;
+            let body = body.map_err(|error| failed(&source.url, &error))?;
             if let Some(progress) = self.progress.slice(source.slice) {
                 progress
                     .bytes_read
@@ -175,9 +172,16 @@ impl Feed {
         bodies: Receiver<Part>,
         chunks: &Sender<FileChunk>,
     ) -> Result<LoadedFile> {
-        let failed = |error: std::io::Error| Error::Source {
-            url: url.to_string(),
-            reason: format!("not a whole {:?} file: {error}", self.compression),
+        let option = format!("{:?}", self.compression).to_uppercase();
+        let failed = |error: std::io::Error| {
+            let message = match error.kind() {
+                ErrorKind::UnexpectedEof => format!("the {option} file ends early"),
+                _ => format!("not a {option} file, or a damaged one: {error}"),
+            };
+            let message = format!("could not read \"{url}\": {message}");
+            let hint = format!("Check the file, or leave {option} out if it is not compressed so.");
+            let state = blueshift_sql::SqlState::BAD_COPY_FILE_FORMAT;
+            Error::Sql(blueshift_sql::Error::new(state, message).with_hint(hint))
         };
         let source = Bodies {
             bodies,
@@ -302,7 +306,7 @@ impl Read for Bodies {
             match self.bodies.blocking_recv() {
                 Some(Part::Body(body)) => self.current = body,
                 Some(Part::End) => self.ended = true,
-                None => return Err(std::io::ErrorKind::ConnectionAborted.into()),
+                None => return Err(ErrorKind::ConnectionAborted.into()),
             }
         }
         let count = buffer.len().min(self.current.len());

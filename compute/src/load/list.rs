@@ -1,8 +1,8 @@
 //! Lists the objects and files whose names begin with a prefix, and as few others as can be.
 
 use super::source::{FILES_MAX, invalid, object_path};
-use crate::error::{Error, Result};
-use crate::object::reason;
+use crate::error::Result;
+use crate::object::failed;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
@@ -47,8 +47,8 @@ pub(super) async fn list_files(
     };
     let listed = match store.list_with_delimiter(folder.as_ref()).await {
         Ok(listed) => listed,
-        Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(found.failed(&error)),
+        Err(error) if is_nothing(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(failed(url, &error)),
     };
     let files = futures::stream::iter(listed.objects.into_iter().map(Ok)).boxed();
     found.take(files, matches).await?;
@@ -89,6 +89,12 @@ fn before(prefix: &str) -> Option<ObjectPath> {
         .filter(|key| !key.as_ref().is_empty())
 }
 
+/// Tells whether an error means that a folder is not there. A bucket that is not there is worth telling.
+fn is_nothing(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. })
+        && !crate::object::reason(error).contains("NoSuchBucket")
+}
+
 /// Whether a key is wanted.
 enum Match {
     Yes,
@@ -120,8 +126,9 @@ impl<'a> Found<'a> {
         loop {
             let meta = match listing.try_next().await {
                 Ok(Some(meta)) => meta,
-                Ok(None) | Err(object_store::Error::NotFound { .. }) => return Ok(()),
-                Err(error) => return Err(self.failed(&error)),
+                Ok(None) => return Ok(()),
+                Err(error) if is_nothing(&error) => return Ok(()),
+                Err(error) => return Err(failed(self.url, &error)),
             };
             match matches(meta.location.as_ref()) {
                 Match::Yes => self.metas.push(meta),
@@ -131,13 +138,6 @@ impl<'a> Found<'a> {
             if self.metas.len() > FILES_MAX {
                 return Err(invalid(self.url, "one COPY may load 1,000,000 files"));
             }
-        }
-    }
-
-    fn failed(&self, error: &object_store::Error) -> Error {
-        Error::Source {
-            url: self.url.to_owned(),
-            reason: reason(error),
         }
     }
 

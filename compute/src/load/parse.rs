@@ -183,7 +183,7 @@ impl Parser {
             position: position as i32,
             raw_line: raw(raw_line),
             raw_field_value: raw(value),
-            err_code: problem.code(),
+            err_code: describe::code(problem, column.map(|column| column.ty)),
             err_reason: describe::reason(problem, column.map(|column| column.ty), value),
         }
     }

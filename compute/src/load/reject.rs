@@ -92,11 +92,14 @@ impl Rejects {
             message: format!(
                 "Load into table '{table}' failed.  Check 'stl_load_errors' system table for details."
             ),
-            detail: first.map(describe),
-            hint: Some(
-                "SELECT * FROM stl_load_errors ORDER BY starttime DESC shows every refused row."
-                    .to_owned(),
-            ),
+            detail: first.map(|first| match self.limit {
+                1 => describe(first),
+                limit => format!(
+                    "{count} rows were refused, and MAXERROR is {limit}. The first: {}",
+                    describe(first)
+                ),
+            }),
+            hint: first.map(hint),
         })
     }
 
@@ -135,10 +138,41 @@ fn describe(reject: &Reject) -> String {
     )
 }
 
+/// Says what to do: a file that is compressed has the beginning of its format instead of a first line.
+fn hint(reject: &Reject) -> String {
+    let magic = [
+        ("\u{1f}\u{fffd}", "GZIP"),
+        ("(\u{fffd}/\u{fffd}", "ZSTD"),
+        ("BZh", "BZIP2"),
+    ];
+    let looks = magic
+        .iter()
+        .find(|(magic, _)| reject.line_number == 1 && reject.raw_line.starts_with(magic));
+    match looks {
+        Some((_, option)) => {
+            format!("The file looks compressed: add the option {option} to COPY.")
+        }
+        None => {
+            "SELECT * FROM stl_load_errors WHERE query = pg_last_copy_id() shows the refused rows."
+                .to_owned()
+        }
+    }
+}
+
 fn shorten(text: &str) -> String {
-    match text.char_indices().nth(100) {
-        Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
+    let mut shown: String = text.chars().take(100).map(printable).collect();
+    if text.chars().nth(100).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// A control character could do anything to a terminal.
+fn printable(each: char) -> char {
+    match each {
+        '\t' => ' ',
+        other if other.is_control() => char::REPLACEMENT_CHARACTER,
+        other => other,
     }
 }
 

@@ -4,7 +4,7 @@ use super::LoadPlan;
 use super::list::{list_files, list_keys};
 use super::manifest::Manifest;
 use crate::error::{Error, Result};
-use crate::object::{ObjectPolicy, reason};
+use crate::object::{ObjectPolicy, failed};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::path::{Path, PathBuf};
@@ -96,7 +96,10 @@ pub(super) async fn find(policy: &ObjectPolicy, plan: &LoadPlan) -> Result<Vec<S
             "path"
         };
         return Err(Error::NoSource {
-            message: format!("The specified {kind} '{}' does not exist", plan.source),
+            message: match plan.options.manifest {
+                true => format!("No file that manifest '{}' names exists", plan.source),
+                false => format!("The specified {kind} '{}' does not exist", plan.source),
+            },
         });
     }
     Ok(sources)
@@ -177,11 +180,22 @@ impl Finder<'_> {
         let bytes = read_all(&manifest).await?;
         let manifest = Manifest::parse(&bytes).map_err(|reason| Error::Source {
             url: self.plan.source.clone(),
-            reason: format!("not a manifest: {reason}"),
+            reason: format!(
+                "not a manifest, which is {{\"entries\": [{{\"url\": ...}}]}}: {reason}"
+            ),
         })?;
         let mut sources = Vec::new();
         for entry in manifest.entries {
-            let location = Location::parse(&entry.url)?;
+            let location = Location::parse(&entry.url).map_err(|_| {
+                let message = format!(
+                    "COPY with MANIFEST parameter requires full path of an Amazon S3 object: \"{}\" in manifest '{}' \
+                     (code 8001)",
+                    entry.url, self.plan.source
+                );
+                let state = blueshift_sql::SqlState::INVALID_PARAMETER_VALUE;
+                let hint = "Write s3://bucket/key or file:///directory/file.";
+                Error::Sql(blueshift_sql::Error::new(state, message).with_hint(hint))
+            })?;
             location.check(self.policy)?;
             match self.open(&entry.url, &location).await? {
                 Some(source) => {
@@ -244,10 +258,7 @@ impl Finder<'_> {
                 slice: 0,
             })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(Error::Source {
-                url: url.to_owned(),
-                reason: reason(&error),
-            }),
+            Err(error) => Err(failed(url, &error)),
         }
     }
 }
@@ -261,10 +272,7 @@ pub(super) fn object_path(key: &str, url: &str) -> Result<ObjectPath> {
 
 /// Reads a small file whole.
 async fn read_all(source: &Source) -> Result<bytes::Bytes> {
-    let failed = |error| Error::Source {
-        url: source.url.clone(),
-        reason: reason(&error),
-    };
+    let failed = |error| failed(&source.url, &error);
     let got = source.store.get(&source.path).await.map_err(failed)?;
     got.bytes().await.map_err(failed)
 }

@@ -430,11 +430,11 @@ fn option(
                 cursor.raw_string()?
             });
         }
-        "access_key_id" => keys.access_key_id = Some(argument(cursor)?),
-        "secret_access_key" => keys.secret_access_key = Some(argument(cursor)?),
-        "session_token" => keys.session_token = Some(argument(cursor)?),
+        "access_key_id" => keys.access_key_id = Some(secret(cursor, "ACCESS_KEY_ID")?),
+        "secret_access_key" => keys.secret_access_key = Some(secret(cursor, "SECRET_ACCESS_KEY")?),
+        "session_token" => keys.session_token = Some(secret(cursor, "SESSION_TOKEN")?),
         "credentials" => {
-            let text = argument(cursor)?;
+            let text = secret(cursor, "CREDENTIALS")?;
             keys.credentials = Some(credentials(&text).map_err(|e| e.at(position))?);
         }
         other => {
@@ -451,6 +451,14 @@ fn option(
 fn argument(cursor: &mut Cursor<'_>) -> Result<String> {
     cursor.take_word("as");
     cursor.raw_string()
+}
+
+/// `[AS] 'text'`, never shown: not even where it lacks its quotes.
+fn secret(cursor: &mut Cursor<'_>, name: &str) -> Result<String> {
+    cursor.take_word("as");
+    cursor
+        .raw_string()
+        .map_err(|_| Error::syntax(format!("{name} needs a quoted text"), None))
 }
 
 fn number(cursor: &mut Cursor<'_>, name: &str, low: i64, high: i64) -> Result<u64> {

@@ -168,3 +168,188 @@ async fn log_tables_say_what_was_read_by_whom() {
                    pg_last_copy_id()";
     assert_eq!(ok(s, queries).await, ["nightly|7|0|true"]);
 }
+
+/// Gives an error as code, message, detail and hint.
+async fn refused(session: &mut Session, text: &str) -> String {
+    let error = run(session, text).await.unwrap_err();
+    let report = crate::protocol::sqlstate::report(&error);
+    let parts = [report.detail, report.hint].map(Option::unwrap_or_default);
+    format!(
+        "{} {} [{}] ({})",
+        report.code.0, report.message, parts[0], parts[1]
+    )
+}
+
+#[tokio::test]
+async fn failures_name_the_file_the_place_and_the_way_out() {
+    let loading = Loading::start();
+    let mut session = login(&loading.server, "admin", 1);
+    let s = &mut session;
+    ok(
+        s,
+        "create table t (a int not null, b varchar(5), c date, d decimal(5,2)); create view v as select 1 as one",
+    )
+    .await;
+    let files = loading.files.display();
+    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+    let manifest =
+        |url: String, rest: &str| format!("{{\"entries\":[{{\"url\":\"{url}\"{rest}}}]}}");
+    loading.copy("t", "good", "1|x|2020-01-01|1\n");
+    for (text, options, expected) in [
+        (
+            &b"1|x|2020-01-01|1\n2|x|2020-13-01|1\n"[..],
+            "",
+            "line 2, column \"c\" (date), value \"2020-13-01\": Invalid date format or value [YYYY-MM-DD] (code 1205)",
+        ),
+        (
+            b"1|x|1.1.2020|1\n",
+            "",
+            "length must be 10 or more (code 1205)",
+        ),
+        (
+            b"1|x|2020-01-01|1|2\n",
+            "",
+            "line \"1|x|2020-01-01|1|2\": Extra column(s) found (code 1202)",
+        ),
+        (b"1|x\n", "", "Delimiter not found (code 1214)"),
+        (
+            b"1|longer|2020-01-01|1\n",
+            "",
+            "value \"longer\": String length exceeds DDL length (code 1204)",
+        ),
+        (
+            b"1|\xff|2020-01-01|1\n",
+            "",
+            "Bad UTF8 hex sequence: ff (error 3) (code 1220)",
+        ),
+        (
+            b"9999999999|x|2020-01-01|1\n",
+            "",
+            "Overflow (Integer valid range -2147483648 to 2147483647) (code 1222)",
+        ),
+        (
+            b"1|x|2020-01-01|99999\n",
+            "",
+            "Overflow for NUMERIC(5,2) (code 1204)",
+        ),
+        (
+            b"1|x|2020-01-01|y\n",
+            "",
+            "Invalid digit, Value 'y', Pos 0, Type: Decimal (code 1209)",
+        ),
+        (
+            b"\\N|x|2020-01-01|1\n",
+            "",
+            "Missing data for not-null field (code 1213)",
+        ),
+        (
+            b"x\ny\nz\n",
+            "maxerror 2",
+            "refused, and MAXERROR is 2. The first: File",
+        ),
+        (&gzip, "", "add the option GZIP"),
+        (&gzip, "gzip", "22P04 could not read"),
+        (
+            b"1|x|2020-01-01|1\n",
+            "bzip2",
+            "not a BZIP2 file, or a damaged one",
+        ),
+        (
+            b"{\"entries\":[{\"url\":",
+            "manifest",
+            "not a manifest, which is {\"entries\"",
+        ),
+        (
+            b"{\"entries\":[]}",
+            "manifest",
+            "58P01 No file that manifest",
+        ),
+        (
+            manifest("good".into(), "").as_bytes(),
+            "manifest",
+            "requires full path of an Amazon S3 object: \"good\" in manifest",
+        ),
+        (
+            manifest(format!("file://{files}/no"), ",\"mandatory\":true").as_bytes(),
+            "manifest",
+            "/no', mandatory in manifest",
+        ),
+        (
+            manifest(
+                format!("file://{files}/good"),
+                ",\"meta\":{\"content_length\":3}",
+            )
+            .as_bytes(),
+            "manifest",
+            "the manifest says 3 bytes, the file has 17",
+        ),
+        (
+            manifest("file:///etc/passwd".into(), "").as_bytes(),
+            "manifest",
+            "42501 COPY may not read \"/etc/passwd\"",
+        ),
+    ] {
+        let copy = loading.copy("t", "bad", text) + " " + options;
+        let shown = refused(s, &copy).await;
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    let good = format!("'file://{files}/good'");
+    for (copy, expected) in [
+        (
+            format!("t from 'file://{files}/nothing'"),
+            "58P01 The specified path",
+        ),
+        (
+            format!("t (a, x) from {good}"),
+            "42703 column \"x\" of relation \"t\" does not exist",
+        ),
+        (
+            format!("t (b) from {good}"),
+            "23502 column \"a\" is NOT NULL and has no default",
+        ),
+        (format!("v from {good}"), "\"v\" is a view"),
+        (
+            format!("stl_query from {good}"),
+            "42501 permission denied: \"stl_query\" is a system catalog",
+        ),
+        (
+            format!("nothing from {good}"),
+            "42P01 relation \"nothing\" does not exist",
+        ),
+    ] {
+        let shown = refused(s, &format!("copy {copy}")).await;
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    assert_eq!(ok(s, "select count(*) from t").await, ["0"]);
+}
+
+#[tokio::test]
+async fn secrets_are_in_no_table_and_no_error() {
+    let loading = Loading::start();
+    let mut session = login(&loading.server, "admin", 1);
+    let s = &mut session;
+    ok(s, "create table t (a int)").await;
+    let copy = loading.copy("t", "bad", "x\n");
+    for authorization in [
+        "access_key_id 'topsecret' secret_access_key 'topsecret' session_token 'topsecret'",
+        "credentials 'aws_access_key_id=topsecret;aws_secret_access_key=topsecret;token=topsecret'",
+        "with credentials as 'aws_access_key_id=topsecret;aws_secret_access_key=topsecret'",
+        "access_key_id as 'topsecret' secret_access_key as 'topsecret'",
+        "credentials 'topsecret'",
+        "credentials 'aws_access_key=topsecret'",
+        "credentials 'aws_iam_role=x;master_symmetric_key=topsecret'",
+        "master_symmetric_key 'topsecret'",
+        "access_key_id topsecret",
+        "credentials $$topsecret$$",
+    ] {
+        let shown = refused(s, &format!("{copy} {authorization}")).await;
+        assert!(!shown.contains("topsecret"), "{shown}");
+    }
+    for table in crate::system::TABLES {
+        let rows = format!("select * from {}.{}", table.schema(), table.name());
+        let rows = ok(s, &rows).await.join("\n");
+        assert!(!rows.contains("topsecret"), "{rows}");
+    }
+    let masked = "select count(*) from stl_query where querytxt like '%secret_access_key ''***''%'";
+    assert_eq!(ok(s, masked).await, ["1"]);
+}
