@@ -6,5 +6,6 @@ mod fault;
 mod isolation;
 mod plan;
 mod protocol;
+mod psql;
 mod slt;
 mod tpch;

@@ -5,6 +5,7 @@
 //! storage `TableId`.
 
 pub mod cache;
+pub mod constraint;
 pub mod layout;
 pub mod name;
 

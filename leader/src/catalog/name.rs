@@ -132,6 +132,109 @@ impl Catalog {
     }
 }
 
+/// Words that cannot name a column without quotes.
+const RESERVED: &[&str] = &[
+    "all",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "authorization",
+    "between",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "column",
+    "constraint",
+    "create",
+    "cross",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "intersect",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "natural",
+    "new",
+    "not",
+    "notnull",
+    "null",
+    "off",
+    "offset",
+    "old",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "overlaps",
+    "primary",
+    "references",
+    "right",
+    "select",
+    "similar",
+    "some",
+    "table",
+    "tag",
+    "then",
+    "to",
+    "top",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "verbose",
+    "when",
+    "where",
+    "with",
+];
+
+/// Gives a name as SQL text, in quotes if it needs them.
+pub fn quoted(name: &str) -> String {
+    let mut letters = name.chars();
+    let begins = letters
+        .next()
+        .is_some_and(|letter| letter.is_ascii_lowercase() || letter == '_');
+    let is_plain = begins
+        && letters
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+        && !RESERVED.contains(&name);
+    match is_plain {
+        true => name.to_string(),
+        false => format!("\"{}\"", name.replace('"', "\"\"")),
+    }
+}
+
 /// Gives the name nearest to `wrong` if it is near enough to be a slip of the pen: at most a third of its letters off.
 pub fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (wrong.chars().count() / 3).clamp(1, 3);
@@ -165,6 +268,14 @@ fn distance(from: &str, to: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_quoted_when_they_must_be() {
+        assert_eq!(quoted("a_1"), "a_1");
+        assert_eq!(quoted("Group"), "\"Group\"");
+        assert_eq!(quoted("group"), "\"group\"");
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+    }
 
     #[test]
     fn the_nearest_name_is_a_slip_away() {

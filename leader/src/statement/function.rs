@@ -2,12 +2,14 @@
 //!
 //! They are made anew for each statement with their values inside, so a plan that holds one needs no session.
 
+mod array;
 mod catalog;
+mod definition;
+mod privilege;
 
 use super::context::LastStatements;
-use crate::access::check;
+use crate::catalog::Oid;
 use crate::catalog::name::Relation;
-use crate::catalog::{Oid, Schema, User};
 use crate::settings::{Change, Scope};
 use crate::system::SystemContext;
 use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, StringViewArray};
@@ -126,7 +128,7 @@ impl ScalarUDFImpl for SessionFunction {
 }
 
 fn cell(array: &ArrayRef, row: usize) -> Result<Arg> {
-    if array.is_null(row) {
+    if array.is_null(row) || array.data_type().is_null() {
         return Ok(Arg::Null);
     }
     let cast = |to: &DataType| arrow::compute::cast(array, to);
@@ -302,28 +304,11 @@ pub fn session_functions(
             Ok(description(&shared, args, column))
         }),
     );
-    let shared = ctx.clone();
-    add(
-        "has_table_privilege",
-        &[2, 3],
-        DataType::Boolean,
-        Arc::new(move |args| has_table_privilege(&shared, args)),
-    );
-    let shared = ctx.clone();
-    add(
-        "has_schema_privilege",
-        &[2, 3],
-        DataType::Boolean,
-        Arc::new(move |args| has_schema_privilege(&shared, args)),
-    );
-    let shared = ctx.clone();
-    add(
-        "has_database_privilege",
-        &[2, 3],
-        DataType::Boolean,
-        Arc::new(move |args| has_database_privilege(&shared, args)),
-    );
+    array::add_all(ctx, &mut add);
+    definition::add_all(ctx, &mut add);
+    privilege::add_all(ctx, &mut add);
     catalog::add_all(ctx, &mut add);
+    crate::system::function::tell(&functions);
     functions
 }
 
@@ -394,9 +379,13 @@ fn is_visible(ctx: &SystemContext, args: &[Arg]) -> ScalarValue {
                 path.filter_map(|schema| ctx.catalog.relation_named(*schema, relation.name()));
             found.next().is_some_and(|first| first.oid() == oid)
         }
-        None => crate::system::TABLES
-            .iter()
-            .any(|table| table.schema() == "pg_catalog" && crate::system::oid(*table) == oid),
+        None => match ctx.catalog.table_of_derived(oid) {
+            // A key's index is seen where its table is.
+            Some(table) => return is_visible(ctx, &[Arg::Int(i64::from(table.oid))]),
+            None => {
+                crate::system::find_oid(oid).is_some_and(|table| table.schema() == "pg_catalog")
+            }
+        },
     };
     ScalarValue::Boolean(Some(visible))
 }
@@ -407,74 +396,6 @@ fn description(ctx: &SystemContext, args: &[Arg], column: u32) -> ScalarValue {
         _ => return ScalarValue::Utf8View(None),
     };
     ScalarValue::Utf8View(ctx.catalog.comments.get(&(oid, column)).cloned())
-}
-
-/// Splits `([user,] object, privilege)`.
-fn privilege_question<'a>(
-    ctx: &'a SystemContext,
-    args: &'a [Arg],
-) -> Result<Option<(&'a User, &'a Arg, String)>> {
-    let (user, object, privilege) = match args {
-        [object, Arg::Text(privilege)] => (&*ctx.user, object, privilege),
-        [Arg::Text(user), object, Arg::Text(privilege)] => {
-            let found = ctx.catalog.user_named(user).ok_or_else(|| {
-                refuse(Error::new(
-                    SqlState::UNDEFINED_OBJECT,
-                    format!("user \"{user}\" does not exist"),
-                ))
-            })?;
-            (&**found, object, privilege)
-        }
-        [Arg::Int(user), object, Arg::Text(privilege)] => {
-            let found = u32::try_from(*user)
-                .ok()
-                .and_then(|oid| ctx.catalog.users.get(&oid));
-            match found {
-                Some(user) => (&**user, object, privilege),
-                None => return Ok(None),
-            }
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some((user, object, privilege.trim().to_ascii_lowercase())))
-}
-
-fn unknown_privilege(privilege: &str) -> DataFusionError {
-    refuse(Error::new(
-        SqlState::INVALID_PARAMETER_VALUE,
-        format!("unrecognized privilege type: \"{privilege}\""),
-    ))
-}
-
-fn has_table_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
-    let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
-        return Ok(ScalarValue::Boolean(None));
-    };
-    let known = [
-        "select",
-        "insert",
-        "update",
-        "delete",
-        "references",
-        "drop",
-        "truncate",
-        "alter",
-    ];
-    if !known.contains(&privilege.as_str()) {
-        return Err(unknown_privilege(&privilege));
-    }
-    let relation = match object {
-        Arg::Int(oid) => u32::try_from(*oid)
-            .ok()
-            .and_then(|oid| ctx.catalog.relation(oid)),
-        Arg::Text(name) => Some(relation_by_text(ctx, name)?),
-        Arg::Null | Arg::Bool(_) => None,
-    };
-    // System tables may be read by everyone.
-    let allowed = relation.map_or(privilege == "select", |relation| {
-        check::relation(user, &relation).is_ok()
-    });
-    Ok(ScalarValue::Boolean(Some(allowed)))
 }
 
 fn relation_by_text(ctx: &SystemContext, name: &str) -> Result<Relation> {
@@ -494,51 +415,4 @@ fn relation_by_text(ctx: &SystemContext, name: &str) -> Result<Relation> {
             format!("relation \"{name}\" does not exist"),
         ))
     })
-}
-
-fn has_schema_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
-    let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
-        return Ok(ScalarValue::Boolean(None));
-    };
-    let schema: Option<&Arc<Schema>> = match object {
-        Arg::Int(oid) => u32::try_from(*oid)
-            .ok()
-            .and_then(|oid| ctx.catalog.schemas.get(&oid)),
-        Arg::Text(name) => Some(ctx.catalog.schema_named(name).ok_or_else(|| {
-            refuse(Error::new(
-                SqlState::INVALID_SCHEMA_NAME,
-                format!("schema \"{name}\" does not exist"),
-            ))
-        })?),
-        Arg::Null | Arg::Bool(_) => None,
-    };
-    let Some(schema) = schema else {
-        return Ok(ScalarValue::Boolean(None));
-    };
-    let allowed = match privilege.as_str() {
-        "usage" => check::may_use_schema(user, schema),
-        "create" => check::create_in_schema(user, schema).is_ok(),
-        _ => return Err(unknown_privilege(&privilege)),
-    };
-    Ok(ScalarValue::Boolean(Some(allowed)))
-}
-
-fn has_database_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
-    let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
-        return Ok(ScalarValue::Boolean(None));
-    };
-    if let Arg::Text(name) = object
-        && *name != ctx.server.database
-    {
-        return Err(refuse(Error::new(
-            SqlState::INVALID_CATALOG_NAME,
-            format!("database \"{name}\" does not exist"),
-        )));
-    }
-    let allowed = match privilege.as_str() {
-        "temp" | "temporary" | "connect" | "usage" => true,
-        "create" => user.superuser,
-        _ => return Err(unknown_privilege(&privilege)),
-    };
-    Ok(ScalarValue::Boolean(Some(allowed)))
 }

@@ -20,6 +20,7 @@ use blueshift_sql::statement::{ObjectName, Query};
 use blueshift_sql::{Error, Result, SqlState};
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::metadata::FieldMetadata;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{
@@ -228,7 +229,7 @@ impl SessionNames {
             SqlState::UNDEFINED_TABLE,
             format!("relation \"{shown}\" does not exist"),
         );
-        let system = crate::system::TABLES.iter().map(|table| table.name());
+        let system = crate::system::tables().iter().map(|table| table.name());
         let near = nearest(&name.name, self.catalog().relation_names().chain(system));
         let error = match near {
             Some(near) if near != name.name => {
@@ -333,6 +334,33 @@ impl SessionNames {
         renamed(plan, view.columns.iter().map(|column| column.name.as_str()))
     }
 
+    /// Binds a system view, as seen by the one who asks, with the columns it declares.
+    fn bind_system_view(&self, table: &dyn SystemTable) -> Result<LogicalPlan> {
+        let inner = self.with_system(
+            Arc::new(SystemContext {
+                search_path: Vec::new(),
+                ..self.system.as_ref().clone()
+            }),
+            None,
+        );
+        let query = Query::parse(table.query().unwrap_or_default())?;
+        let plan = binder::bind_query(&inner, &query, &[])?;
+        let columns = plan.schema().columns();
+        let declared = table.columns().iter();
+        let exprs = columns
+            .into_iter()
+            .zip(declared)
+            .map(|(column, (name, ty))| {
+                let field = ty.field(*name, true);
+                let cast = datafusion::logical_expr::cast(Expr::Column(column), ty.arrow());
+                cast.alias_with_metadata(*name, Some(FieldMetadata::from(field.metadata())))
+            });
+        let builder = LogicalPlanBuilder::from(plan.clone()).project(exprs.collect::<Vec<_>>());
+        builder
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_engine)
+    }
+
     /// Makes the resolver of the names inside a view.
     fn inside_view(&self, view: &View) -> Result<Self> {
         let system = &self.system;
@@ -346,24 +374,27 @@ impl SessionNames {
             .search_path
             .iter()
             .filter_map(|name| system.catalog.schema_named(name));
-        Ok(Self {
-            system: Arc::new(SystemContext {
-                server: system.server.clone(),
-                view: system.view.clone(),
-                catalog: system.catalog.clone(),
+        Ok(self.with_system(
+            Arc::new(SystemContext {
                 user: owner.clone(),
-                pid: system.pid,
-                settings: system.settings.clone(),
-                asked: system.asked.clone(),
                 search_path: path.map(|schema| schema.oid).collect(),
+                ..system.as_ref().clone()
             }),
+            Some(Arc::new(view.clone())),
+        ))
+    }
+
+    /// Makes a resolver one view deeper that sees the system as told.
+    fn with_system(&self, system: Arc<SystemContext>, inside: Option<Arc<View>>) -> Self {
+        Self {
+            system,
             state: self.state.clone(),
             functions: self.functions.clone(),
             used: Mutex::default(),
             written: Mutex::default(),
-            inside: Some(Arc::new(view.clone())),
+            inside,
             view_depth: self.view_depth + 1,
-        })
+        }
     }
 
     /// Gives the names of the schemas on the path, to be kept with a view.
@@ -427,6 +458,11 @@ pub fn into_sql(error: crate::Error) -> Error {
 impl Names for SessionNames {
     fn table(&self, name: &ObjectName) -> Result<Arc<dyn TableSource>> {
         match self.find(name)? {
+            Named::System(table) if table.query().is_some() => {
+                let plan = self.bind_system_view(table)?;
+                let text = table.query().map(str::to_string);
+                Ok(provider_as_source(Arc::new(ViewTable::new(plan, text))))
+            }
             Named::System(table) => {
                 let provider = SystemTableProvider::new(table, self.system.clone());
                 Ok(provider_as_source(Arc::new(provider)))

@@ -1,14 +1,17 @@
 //! System tables: one file per table, one entry in [`TABLES`].
 //!
 //! A table says its schema, name and columns, and pushes its rows when it is read. To add one: a file in `pg_catalog/`,
-//! `information_schema/`, `live/` (STV_, SVV_) or `log/` (STL_, SVL_) with a unit struct that keeps [`SystemTable`],
-//! and its line in the list below. Names resolve to them without a schema too, before the search path.
+//! `live/` (STV_) or `log/` (STL_) with a unit struct that keeps [`SystemTable`], and its line in the list below; a
+//! view over other system tables is a `.sql` file and a line in [`view`]. Names resolve to them without a schema too,
+//! before the search path.
 
+pub mod function;
 pub mod live;
 pub mod log;
 pub mod pg_catalog;
 pub mod provider;
 pub mod rows;
+pub mod view;
 
 use crate::catalog::{Catalog, User};
 use crate::error::Result;
@@ -21,6 +24,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 /// What a system table may look at: as of the statement's read view, with the eyes of its user.
+#[derive(Clone)]
 pub struct SystemContext {
     /// What all sessions share.
     pub server: Arc<Server>,
@@ -57,13 +61,17 @@ pub trait SystemTable: Send + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
     /// Its columns in order.
-    fn columns(&self) -> &'static [(&'static str, SqlType)];
+    fn columns(&self) -> &[(&'static str, SqlType)];
     /// Pushes its rows, a value per column.
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()>;
+    /// The query of a view over other system tables. A view has no rows of its own.
+    fn query(&self) -> Option<&'static str> {
+        None
+    }
 }
 
-/// Every system table.
-pub static TABLES: &[&dyn SystemTable] = &[
+/// The system tables that make their rows themselves.
+static TABLES: &[&dyn SystemTable] = &[
     &live::stv_load_state::StvLoadState,
     &live::stv_recents::StvRecents,
     &live::stv_sessions::StvSessions,
@@ -75,43 +83,74 @@ pub static TABLES: &[&dyn SystemTable] = &[
     &pg_catalog::pg_attribute::PgAttribute,
     &pg_catalog::pg_class::PgClass,
     &pg_catalog::pg_collation::PgCollation,
+    &pg_catalog::pg_constraint::PgConstraint,
     &pg_catalog::pg_database::PgDatabase,
+    &pg_catalog::pg_depend::PgDepend,
     &pg_catalog::pg_description::PgDescription,
-    &pg_catalog::pg_inherits::PgInherits,
+    &pg_catalog::pg_index::PgIndex,
     &pg_catalog::pg_namespace::PgNamespace,
+    &pg_catalog::pg_proc::PgProc,
+    &pg_catalog::pg_rewrite::PgRewrite,
+    &pg_catalog::pg_settings::PgSettings,
     &pg_catalog::pg_table_def::PgTableDef,
     &pg_catalog::pg_type::PgType,
     &pg_catalog::pg_user::PgUser,
 ];
 
+/// Every system table and view.
+pub fn tables() -> &'static [&'static dyn SystemTable] {
+    static ALL: LazyLock<Vec<&'static dyn SystemTable>> = LazyLock::new(|| {
+        let views = view::views().iter().map(|view| view as &dyn SystemTable);
+        let empty = pg_catalog::empty::TABLES.iter();
+        let empty = empty.map(|table| table as &dyn SystemTable);
+        TABLES.iter().copied().chain(empty).chain(views).collect()
+    });
+    &ALL
+}
+
 /// The tables by schema and name.
 static BY_NAME: LazyLock<HashMap<(&'static str, &'static str), &'static dyn SystemTable>> =
     LazyLock::new(|| {
-        TABLES
+        tables()
             .iter()
             .map(|table| ((table.schema(), table.name()), *table))
             .collect()
     });
+
+/// The tables by oid.
+static BY_OID: LazyLock<HashMap<u32, &'static dyn SystemTable>> =
+    LazyLock::new(|| tables().iter().map(|table| (oid(*table), *table)).collect());
 
 /// Finds a system table.
 pub fn find(schema: &str, name: &str) -> Option<&'static dyn SystemTable> {
     BY_NAME.get(&(schema, name)).copied()
 }
 
-/// Gives a system table's oid: its place in the list, below the oids of users' objects. It may change when the
-/// server is upgraded.
+/// Finds a system table by its oid.
+pub fn find_oid(oid: u32) -> Option<&'static dyn SystemTable> {
+    BY_OID.get(&oid).copied()
+}
+
+/// Gives a system table's oid. It follows from the name, so that it is the same in every version of the server.
 pub fn oid(table: &dyn SystemTable) -> u32 {
-    let place = TABLES
-        .iter()
-        .position(|other| other.schema() == table.schema() && other.name() == table.name());
-    FIRST_OID
-        + place
-            .and_then(|place| u32::try_from(place).ok())
-            .unwrap_or_default()
+    FIRST_OID + name_hash(&[table.schema(), table.name()]) % OIDS
 }
 
 /// The oid of the first system table.
 const FIRST_OID: u32 = 12_000;
+/// How many oids there are for system tables, below those of users' objects.
+const OIDS: u32 = 80_000;
+
+/// Mixes names to a number (FNV-1a) that no later version may change.
+pub fn name_hash(names: &[&str]) -> u32 {
+    let mut hash = 0x811c_9dc5_u32;
+    for name in names {
+        for byte in name.bytes().chain([b'.']) {
+            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+    }
+    hash
+}
 
 #[cfg(test)]
 mod tests {
@@ -119,8 +158,9 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_lower_case() {
-        assert_eq!(BY_NAME.len(), TABLES.len());
-        for table in TABLES {
+        assert_eq!(BY_NAME.len(), tables().len());
+        assert_eq!(BY_OID.len(), tables().len());
+        for table in tables() {
             assert_eq!(table.name(), table.name().to_lowercase());
             assert!(["pg_catalog", "information_schema"].contains(&table.schema()));
         }

@@ -48,7 +48,7 @@ const REFUSED: &[(&str, &str)] = &[
 impl SqlType {
     /// Reads a type's name, with any alias and length.
     pub fn parse(text: &str) -> Result<Self> {
-        match text {
+        match text.strip_prefix("pg_catalog.").unwrap_or(text) {
             "oid" => return Ok(Self::Oid),
             "name" => return Ok(Self::Name),
             "unknown" => return Ok(Self::Unknown),

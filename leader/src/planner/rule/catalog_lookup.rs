@@ -6,8 +6,11 @@
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinConstraint, JoinType, NullEquality, Result, TableReference};
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, Subquery, SubqueryAlias};
+use datafusion::logical_expr::{
+    Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, Subquery, SubqueryAlias, lit,
+};
 use std::sync::Arc;
 
 /// The schema of the system tables; nobody else may make tables in it.
@@ -15,19 +18,86 @@ const CATALOG: &str = "pg_catalog";
 /// What the joined lookups are called; a user's name begins otherwise.
 const ALIAS: &str = "__catalog_lookup_";
 
-/// Joins the lookups of every select list.
+/// Joins the lookups of every select list and condition.
 pub fn join_lookups(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut count = 0;
     plan.transform_up(|node| match node {
-        LogicalPlan::Projection(projection) => joined(projection, &mut count),
+        LogicalPlan::Projection(projection) => joined(counted(projection)?, &mut count),
+        LogicalPlan::Filter(filter) => filtered(filter, &mut count),
         other => Ok(Transformed::no(other)),
     })
     .data()
 }
 
-fn joined(projection: Projection, count: &mut usize) -> Result<Transformed<LogicalPlan>> {
-    let mut lookups = Vec::new();
+/// `EXISTS (...)` in a select list counts the rows; the engine joins it only in conditions.
+fn counted(projection: Projection) -> Result<Projection> {
+    let holds = |expr: &Expr| expr.exists(|part| Ok(matches!(part, Expr::Exists(_))));
+    let mut any = false;
     for expr in &projection.expr {
+        any |= holds(expr)?;
+    }
+    if !any {
+        return Ok(projection);
+    }
+    let exprs = projection.expr.into_iter().map(|expr| {
+        let name = NamePreserver::new_for_projection().save(&expr);
+        let counted = expr.transform_up(|part| match part {
+            Expr::Exists(exists) => {
+                let rows = count(lit(1_i64));
+                let compared = match exists.negated {
+                    true => rows.clone().eq(lit(0_i64)),
+                    false => rows.clone().gt(lit(0_i64)),
+                };
+                let plan = LogicalPlanBuilder::from(exists.subquery.subquery.as_ref().clone())
+                    .aggregate(Vec::<Expr>::new(), vec![rows])?
+                    .project(vec![compared])?
+                    .build()?;
+                let subquery = exists.subquery.with_plan(Arc::new(plan));
+                Ok(Transformed::yes(Expr::ScalarSubquery(subquery)))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(name.restore(counted.data))
+    });
+    let exprs = exprs.collect::<Result<Vec<_>>>()?;
+    Projection::try_new(exprs, projection.input)
+}
+
+fn joined(projection: Projection, count: &mut usize) -> Result<Transformed<LogicalPlan>> {
+    let Some((input, columns)) = with_lookups(&projection.input, &projection.expr, count)? else {
+        return Ok(Transformed::no(LogicalPlan::Projection(projection)));
+    };
+    let exprs = projection.expr.into_iter().map(|expr| {
+        let name = NamePreserver::new_for_projection().save(&expr);
+        Ok(name.restore(replaced(expr, &columns)?))
+    });
+    let exprs = exprs.collect::<Result<Vec<_>>>()?;
+    let projection = Projection::try_new(exprs, Arc::new(input))?;
+    Ok(Transformed::yes(LogicalPlan::Projection(projection)))
+}
+
+/// A condition is checked over the join, and what was joined is left out again.
+fn filtered(filter: Filter, count: &mut usize) -> Result<Transformed<LogicalPlan>> {
+    let conditions = std::slice::from_ref(&filter.predicate);
+    let Some((input, columns)) = with_lookups(&filter.input, conditions, count)? else {
+        return Ok(Transformed::no(LogicalPlan::Filter(filter)));
+    };
+    let kept = filter.input.schema().columns();
+    let predicate = replaced(filter.predicate, &columns)?;
+    let filter = Filter::try_new(predicate, Arc::new(input))?;
+    let kept = kept.into_iter().map(Expr::Column).collect();
+    let projection = Projection::try_new(kept, Arc::new(LogicalPlan::Filter(filter)))?;
+    Ok(Transformed::yes(LogicalPlan::Projection(projection)))
+}
+
+/// Joins the lookups in `exprs` to `input`, and tells the column of each.
+fn with_lookups(
+    input: &LogicalPlan,
+    exprs: &[Expr],
+    count: &mut usize,
+) -> Result<Option<(LogicalPlan, Vec<(Subquery, Column)>)>> {
+    let mut lookups = Vec::new();
+    for expr in exprs {
         expr.apply(|part| {
             if let Expr::ScalarSubquery(subquery) = part
                 && is_lookup(subquery)?
@@ -39,9 +109,9 @@ fn joined(projection: Projection, count: &mut usize) -> Result<Transformed<Logic
         })?;
     }
     if lookups.is_empty() {
-        return Ok(Transformed::no(LogicalPlan::Projection(projection)));
+        return Ok(None);
     }
-    let mut input = projection.input.as_ref().clone();
+    let mut input = input.clone();
     let mut columns = Vec::with_capacity(lookups.len());
     for lookup in lookups {
         *count += 1;
@@ -60,23 +130,22 @@ fn joined(projection: Projection, count: &mut usize) -> Result<Transformed<Logic
             false,
         )?);
     }
-    let exprs = projection.expr.into_iter().map(|expr| {
-        let name = NamePreserver::new_for_projection().save(&expr);
-        let replaced = expr.transform_up(|part| {
-            let found = match &part {
-                Expr::ScalarSubquery(subquery) => columns.iter().find(|(of, _)| of == subquery),
-                _ => None,
-            };
-            Ok(match found {
-                Some((_, column)) => Transformed::yes(Expr::Column(column.clone())),
-                None => Transformed::no(part),
-            })
-        })?;
-        Ok(name.restore(replaced.data))
-    });
-    let exprs = exprs.collect::<Result<Vec<_>>>()?;
-    let projection = Projection::try_new(exprs, Arc::new(input))?;
-    Ok(Transformed::yes(LogicalPlan::Projection(projection)))
+    Ok(Some((input, columns)))
+}
+
+/// Puts the joined columns in the place of the lookups.
+fn replaced(expr: Expr, columns: &[(Subquery, Column)]) -> Result<Expr> {
+    let replaced = expr.transform_up(|part| {
+        let found = match &part {
+            Expr::ScalarSubquery(subquery) => columns.iter().find(|(of, _)| of == subquery),
+            _ => None,
+        };
+        Ok(match found {
+            Some((_, column)) => Transformed::yes(Expr::Column(column.clone())),
+            None => Transformed::no(part),
+        })
+    })?;
+    Ok(replaced.data)
 }
 
 /// Tells whether a subquery depends on its outer row, is not aggregated, and reads nothing but system tables.

@@ -3,6 +3,8 @@
 use super::{Arg, Body, refuse, relation_by_text, text};
 use crate::catalog::name::Relation;
 use crate::system::SystemContext;
+use crate::system::pg_catalog::pg_proc;
+use crate::system::pg_catalog::pg_type::{ANY_OID, pseudo_oid};
 use arrow_schema::DataType;
 use blueshift_sql::{Error, SqlState, SqlType};
 use blueshift_storage::TableId;
@@ -34,8 +36,7 @@ pub(super) fn add_all(ctx: &Arc<SystemContext>, add: &mut Add<'_>) {
         string.clone(),
         with(encoding_name),
     );
-    // Arrays and expressions of the catalogs are kept as text.
-    add("array_to_string", &[2, 3], string.clone(), with(kept_text));
+    // Expressions of the catalogs are kept as text.
     add("pg_get_expr", &[2, 3], string.clone(), with(kept_text));
     add("pg_get_viewdef", &[1, 2], string.clone(), with(view_text));
     add("pg_size_pretty", &[1], string.clone(), with(size_pretty));
@@ -48,7 +49,75 @@ pub(super) fn add_all(ctx: &Arc<SystemContext>, add: &mut Add<'_>) {
     }
     add("regclass", &[1], string.clone(), with(regclass));
     add("regtype", &[1], string.clone(), with(regtype));
-    add("regnamespace", &[1], string, with(regnamespace));
+    add("regnamespace", &[1], string.clone(), with(regnamespace));
+    add("regproc", &[1], string.clone(), with(regproc));
+    add("regprocedure", &[1], string.clone(), with(regproc));
+    // All tables lie in the data directory.
+    add(
+        "pg_tablespace_location",
+        &[1],
+        string.clone(),
+        with(|_, _| Ok(text(""))),
+    );
+    add(
+        "getdatabaseencoding",
+        &[],
+        string.clone(),
+        with(|_, _| Ok(text("UTF8"))),
+    );
+    add(
+        "pg_char_to_encoding",
+        &[1],
+        DataType::Int32,
+        with(encoding_number),
+    );
+    add(
+        "pg_database_size",
+        &[1],
+        DataType::Int64,
+        with(database_bytes),
+    );
+    add(
+        "pg_tablespace_size",
+        &[1],
+        DataType::Int64,
+        with(database_bytes),
+    );
+    add(
+        "shobj_description",
+        &[2],
+        string.clone(),
+        with(shared_description),
+    );
+    add(
+        "pg_is_other_temp_schema",
+        &[1],
+        DataType::Boolean,
+        with(is_other_temporary),
+    );
+    add(
+        "pg_my_temp_schema",
+        &[],
+        DataType::Int64,
+        with(own_temporary),
+    );
+    // Types, functions and their like are all in `pg_catalog`, which is always searched.
+    for name in [
+        "pg_type_is_visible",
+        "pg_function_is_visible",
+        "pg_operator_is_visible",
+        "pg_opclass_is_visible",
+        "pg_opfamily_is_visible",
+        "pg_conversion_is_visible",
+        "pg_collation_is_visible",
+        "pg_ts_config_is_visible",
+        "pg_ts_dict_is_visible",
+        "pg_ts_parser_is_visible",
+        "pg_ts_template_is_visible",
+        "pg_statistics_obj_is_visible",
+    ] {
+        add(name, &[1], DataType::Boolean, with(is_in_catalog));
+    }
 }
 
 fn oid(arg: Option<&Arg>) -> Option<u32> {
@@ -71,7 +140,11 @@ fn format_type(_: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
         _ => None,
     };
     let Some(ty) = SqlType::from_oid(oid) else {
-        return Ok(text(if oid == 0 { "-" } else { "???" }));
+        return Ok(text(match oid {
+            0 => "-",
+            ANY_OID => "\"any\"",
+            _ => "???",
+        }));
     };
     let length = modifier.and_then(|modifier| u32::try_from(modifier).ok());
     let ty = match (ty, length) {
@@ -163,8 +236,8 @@ fn regclass(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
         if let Ok(oid) = name.parse::<u32>() {
             return Ok(ScalarValue::Int64(Some(i64::from(oid))));
         }
-        let system = name.strip_prefix("pg_catalog.").unwrap_or(name);
-        let oid = match crate::system::find("pg_catalog", system) {
+        let (schema, bare) = name.split_once('.').unwrap_or(("pg_catalog", name));
+        let oid = match crate::system::find(schema, bare) {
             Some(table) => crate::system::oid(table),
             None => relation_by_text(ctx, name)?.oid(),
         };
@@ -183,18 +256,26 @@ fn regclass(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
             _ => relation.name().to_string(),
         }));
     }
-    let mut tables = crate::system::TABLES.iter();
-    let system = tables.find(|table| crate::system::oid(**table) == oid);
-    Ok(text(system.map_or_else(
-        || oid.to_string(),
-        |table| table.name().to_string(),
-    )))
+    if let Some(table) = crate::system::find_oid(oid) {
+        return Ok(text(match table.schema() {
+            "pg_catalog" => table.name().to_string(),
+            schema => format!("{schema}.{}", table.name()),
+        }));
+    }
+    let key = ctx.catalog.table_of_derived(oid).and_then(|table| {
+        let mut named = table.named_constraints().into_iter();
+        named.find(|key| key.index == Some(oid)).map(|key| key.name)
+    });
+    Ok(text(key.unwrap_or_else(|| oid.to_string())))
 }
 
 fn regtype(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
     match args.first() {
         Some(Arg::Text(name)) => {
             let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
+            if let Some(oid) = pseudo_oid(name.trim_matches('"')) {
+                return Ok(ScalarValue::Int64(Some(i64::from(oid))));
+            }
             let ty = SqlType::parse(&name.to_lowercase()).map_err(refuse)?;
             Ok(ScalarValue::Int64(Some(i64::from(ty.oid()))))
         }
@@ -221,4 +302,86 @@ fn regnamespace(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
         || oid.to_string(),
         |schema| schema.name.clone(),
     )))
+}
+
+/// The oid of a function's name, or the name of a function's oid.
+fn regproc(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    if let Some(Arg::Text(name)) = args.first() {
+        let bare = name.split('(').next().unwrap_or_default().trim();
+        let bare = bare.strip_prefix("pg_catalog.").unwrap_or(bare);
+        let oid = pg_proc::oid_named(ctx, bare).ok_or_else(|| {
+            refuse(Error::new(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("function \"{name}\" does not exist"),
+            ))
+        })?;
+        return Ok(ScalarValue::Int64(Some(i64::from(oid))));
+    }
+    let Some(oid) = oid(args.first()) else {
+        return Ok(null());
+    };
+    let mut all = crate::system::function::all(ctx).iter();
+    let found = all.find(|facts| facts.oid == oid);
+    Ok(text(match (found, oid) {
+        (Some(facts), _) => facts.name.clone(),
+        (None, 0) => "-".to_string(),
+        (None, oid) => oid.to_string(),
+    }))
+}
+
+fn encoding_number(_: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let Some(Arg::Text(name)) = args.first() else {
+        return Ok(null());
+    };
+    let is_utf8 = ["utf8", "utf-8", "unicode"].contains(&name.to_lowercase().as_str());
+    let number = if is_utf8 { UTF8 } else { -1 };
+    Ok(ScalarValue::Int32(i32::try_from(number).ok()))
+}
+
+fn database_bytes(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    if matches!(args.first(), None | Some(Arg::Null)) {
+        return Ok(null());
+    }
+    let groups = ctx.view.tables.values();
+    let groups = groups.flat_map(|table| table.row_groups.iter());
+    let bytes: u64 = groups.map(|group| group.record.file_bytes).sum();
+    Ok(ScalarValue::Int64(i64::try_from(bytes).ok()))
+}
+
+/// Comments on databases: oids are unique across kinds here.
+fn shared_description(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let comment = oid(args.first()).and_then(|oid| ctx.catalog.comments.get(&(oid, 0)));
+    Ok(ScalarValue::Utf8View(comment.cloned()))
+}
+
+fn is_temporary(schema: &str) -> bool {
+    schema.starts_with(crate::server::TEMP_SCHEMA_PREFIX)
+}
+
+fn is_other_temporary(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let Some(oid) = oid(args.first()) else {
+        return Ok(null());
+    };
+    let schema = ctx.catalog.schemas.get(&oid);
+    let is_other =
+        schema.is_some_and(|schema| is_temporary(&schema.name)) && !ctx.search_path.contains(&oid);
+    Ok(ScalarValue::Boolean(Some(is_other)))
+}
+
+fn own_temporary(ctx: &SystemContext, _: &[Arg]) -> Result<ScalarValue> {
+    let mut path = ctx.search_path.iter();
+    let own = path.find(|oid| {
+        let schema = ctx.catalog.schemas.get(oid);
+        schema.is_some_and(|schema| is_temporary(&schema.name))
+    });
+    Ok(ScalarValue::Int64(Some(
+        own.map_or(0, |oid| i64::from(*oid)),
+    )))
+}
+
+fn is_in_catalog(_: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    Ok(match oid(args.first()) {
+        Some(oid) => ScalarValue::Boolean(Some(oid != 0)),
+        None => null(),
+    })
 }

@@ -46,6 +46,10 @@ impl SystemTable for PgAttribute {
             ("attsortkeyord", SqlType::Integer),
             ("attencodingtype", SqlType::SmallInt),
             ("attencrypttype", SqlType::SmallInt),
+            ("attacl", SqlType::Varchar(65_535)),
+            ("attoptions", SqlType::Varchar(65_535)),
+            ("attfdwoptions", SqlType::Varchar(65_535)),
+            ("attcompression", SqlType::Char(1)),
         ]
     }
 
@@ -57,8 +61,16 @@ impl SystemTable for PgAttribute {
                     has_default: column.default.is_some(),
                     is_dist_key: table.distribution == TableDistribution::Key(index),
                     sort_order: sort_order(&table.sort, index),
+                    encoding: encoding_number(column.encoding.as_deref()),
                 };
                 rows.push(row(table.oid, &column.name, index, column.ty, &facts));
+            }
+            for key in table.named_constraints() {
+                let columns = key.columns().iter().filter_map(|at| table.columns.get(*at));
+                for (index, column) in columns.enumerate() {
+                    let Some(oid) = key.index else { continue };
+                    rows.push(row(oid, &column.name, index, column.ty, &Facts::default()));
+                }
             }
         }
         for view in ctx.catalog.views.values() {
@@ -72,7 +84,7 @@ impl SystemTable for PgAttribute {
                 ));
             }
         }
-        for table in crate::system::TABLES {
+        for table in crate::system::tables() {
             let oid = crate::system::oid(*table);
             for (index, (name, ty)) in table.columns().iter().enumerate() {
                 rows.push(row(oid, name, index, *ty, &Facts::default()));
@@ -89,6 +101,7 @@ struct Facts {
     has_default: bool,
     is_dist_key: bool,
     sort_order: i32,
+    encoding: usize,
 }
 
 /// The place of a column in the sort key, from 1; negative in turn for interleaved keys, 0 outside.
@@ -134,7 +147,51 @@ fn row(relation: Oid, name: &str, index: usize, ty: SqlType, facts: &Facts) -> V
         facts.is_dist_key.into(),
         false.into(),
         facts.sort_order.into(),
+        facts.encoding.into(),
         0.into(),
-        0.into(),
+        Cell::Null,
+        Cell::Null,
+        Cell::Null,
+        "".into(),
     ]
+}
+
+/// The words of ENCODE; a word's place is its `attencodingtype`, which `format_encoding` reads back.
+const ENCODINGS: &[&str] = &[
+    "none",
+    "bytedict",
+    "delta",
+    "delta32k",
+    "lzo",
+    "mostly8",
+    "mostly16",
+    "mostly32",
+    "runlength",
+    "text255",
+    "text32k",
+    "zstd",
+    "az64",
+    "auto",
+];
+
+/// Gives the word PG_TABLE_DEF shows for an ENCODE word of a column.
+pub fn encoding_word(declared: Option<&str>) -> &str {
+    match declared {
+        None => "auto",
+        Some("raw") => "none",
+        Some(word) => word,
+    }
+}
+
+/// Gives the number of an encoding.
+fn encoding_number(declared: Option<&str>) -> usize {
+    let word = encoding_word(declared);
+    let place = ENCODINGS.iter().position(|known| *known == word);
+    place.unwrap_or_default()
+}
+
+/// Gives the word of a number.
+pub fn encoding_of_number(number: i64) -> Option<&'static str> {
+    let place = usize::try_from(number).ok()?;
+    ENCODINGS.get(place).copied()
 }

@@ -8,6 +8,7 @@ use crate::server::TEMP_SCHEMA_PREFIX;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType;
+use std::collections::HashSet;
 
 /// The table.
 pub struct PgClass;
@@ -49,11 +50,25 @@ impl SystemTable for PgClass {
             ("relispartition", SqlType::Boolean),
             ("relacl", SqlType::Varchar(65_535)),
             ("reloptions", SqlType::Varchar(65_535)),
+            ("reldiststyle", SqlType::SmallInt),
             ("releffectivediststyle", SqlType::Integer),
+            ("relrowsecurity", SqlType::Boolean),
+            ("relforcerowsecurity", SqlType::Boolean),
+            ("relreplident", SqlType::Char(1)),
+            ("relispopulated", SqlType::Boolean),
+            ("relcreationtime", SqlType::Timestamp),
         ]
     }
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
+        let constraints = ctx.catalog.tables.values();
+        let constraints = constraints.flat_map(|table| table.constraints.iter());
+        let referred: HashSet<Oid> = constraints
+            .filter_map(|constraint| match constraint {
+                TableConstraint::ForeignKey { table, .. } => Some(*table),
+                TableConstraint::PrimaryKey(_) | TableConstraint::Unique(_) => None,
+            })
+            .collect();
         for table in ctx.catalog.tables.values() {
             let rows_stored = ctx
                 .view
@@ -64,10 +79,8 @@ impl SystemTable for PgClass {
                 .schemas
                 .get(&table.schema)
                 .is_some_and(|schema| schema.name.starts_with(TEMP_SCHEMA_PREFIX));
-            let has_primary_key = table
-                .constraints
-                .iter()
-                .any(|constraint| matches!(constraint, TableConstraint::PrimaryKey(_)));
+            let named = table.named_constraints();
+            let has_foreign_key = named.iter().any(|one| one.kind() == "f");
             rows.push(row(&Facts {
                 oid: table.oid,
                 name: &table.name,
@@ -77,9 +90,26 @@ impl SystemTable for PgClass {
                 kind: "r",
                 persistence: if is_temporary { "t" } else { "p" },
                 columns: table.columns.len(),
-                has_primary_key,
+                has_primary_key: table.has_primary_key(),
+                has_index: named.iter().any(|one| one.index.is_some()),
+                has_triggers: has_foreign_key || referred.contains(&table.oid),
                 dist_style: dist_style(table.distribution),
+                created: Some(table.created_us),
             }));
+            for one in &named {
+                let Some(index) = one.index else { continue };
+                rows.push(row(&Facts {
+                    oid: index,
+                    name: &one.name,
+                    schema: table.schema,
+                    owner: table.owner,
+                    tuples: 0,
+                    kind: "i",
+                    persistence: if is_temporary { "t" } else { "p" },
+                    columns: one.columns().len(),
+                    ..Facts::default()
+                }));
+            }
         }
         for view in ctx.catalog.views.values() {
             rows.push(row(&Facts {
@@ -91,11 +121,10 @@ impl SystemTable for PgClass {
                 kind: "v",
                 persistence: "p",
                 columns: view.columns.len(),
-                has_primary_key: false,
-                dist_style: 0,
+                ..Facts::default()
             }));
         }
-        for table in crate::system::TABLES {
+        for table in crate::system::tables() {
             let is_pg = table.schema() == "pg_catalog";
             rows.push(row(&Facts {
                 oid: crate::system::oid(*table),
@@ -107,11 +136,10 @@ impl SystemTable for PgClass {
                 },
                 owner: ADMIN_OID,
                 tuples: 0,
-                kind: if is_pg { "r" } else { "v" },
+                kind: if table.query().is_none() { "r" } else { "v" },
                 persistence: "p",
                 columns: table.columns().len(),
-                has_primary_key: false,
-                dist_style: 0,
+                ..Facts::default()
             }));
         }
         Ok(())
@@ -119,6 +147,7 @@ impl SystemTable for PgClass {
 }
 
 /// What is particular to one relation.
+#[derive(Default)]
 struct Facts<'a> {
     oid: Oid,
     name: &'a str,
@@ -129,7 +158,10 @@ struct Facts<'a> {
     persistence: &'static str,
     columns: usize,
     has_primary_key: bool,
+    has_index: bool,
+    has_triggers: bool,
     dist_style: i32,
+    created: Option<i64>,
 }
 
 /// RELEFFECTIVEDISTSTYLE as the manual numbers it.
@@ -144,6 +176,11 @@ fn dist_style(distribution: TableDistribution) -> i32 {
 }
 
 fn row(facts: &Facts<'_>) -> Vec<Cell> {
+    // Of tables alone: RELDISTSTYLE does not tell which way an automatic table went.
+    let declared = match facts.dist_style {
+        10 | 11 => 9,
+        style => style,
+    };
     vec![
         facts.oid.into(),
         facts.name.into(),
@@ -151,13 +188,13 @@ fn row(facts: &Facts<'_>) -> Vec<Cell> {
         0.into(),
         0.into(),
         facts.owner.into(),
-        0.into(),
+        if facts.kind == "i" { BTREE } else { 0 }.into(),
         facts.oid.into(),
         0.into(),
         0.into(),
         (facts.tuples as f64).into(),
         0.into(),
-        false.into(),
+        facts.has_index.into(),
         false.into(),
         facts.persistence.into(),
         facts.kind.into(),
@@ -166,11 +203,20 @@ fn row(facts: &Facts<'_>) -> Vec<Cell> {
         false.into(),
         facts.has_primary_key.into(),
         (facts.kind == "v").into(),
-        false.into(),
+        facts.has_triggers.into(),
         false.into(),
         false.into(),
         Cell::Null,
         Cell::Null,
+        declared.into(),
         facts.dist_style.into(),
+        false.into(),
+        false.into(),
+        "d".into(),
+        true.into(),
+        facts.created.into(),
     ]
 }
+
+/// The oid of access method `btree`, which indexes of keys are said to have.
+const BTREE: u32 = 403;

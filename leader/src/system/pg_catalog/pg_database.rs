@@ -8,6 +8,8 @@ use blueshift_sql::SqlType;
 
 /// PostgreSQL's number of the encoding.
 const UTF8: i32 = 6;
+/// The oid of the one row of `pg_tablespace`.
+const TABLESPACE: u32 = 1663;
 
 /// The table.
 pub struct PgDatabase;
@@ -48,7 +50,7 @@ impl SystemTable for PgDatabase {
             false.into(),
             true.into(),
             DATABASE_OID.into(),
-            0.into(),
+            TABLESPACE.into(),
             "C".into(),
             "C".into(),
             (-1).into(),

@@ -1,6 +1,6 @@
 //! `PG_TABLE_DEF`: the columns of the tables on the search path, with their physical design.
 
-use super::pg_attribute::sort_order;
+use super::pg_attribute::{encoding_word, sort_order};
 use crate::catalog::TableDistribution;
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
@@ -42,11 +42,7 @@ impl SystemTable for PgTableDef {
                 continue;
             }
             for (index, column) in table.columns.iter().enumerate() {
-                let encoding = match column.encoding.as_deref() {
-                    None | Some("auto") => "auto",
-                    Some("raw") => "none",
-                    Some(word) => word,
-                };
+                let encoding = encoding_word(column.encoding.as_deref());
                 rows.push([
                     Cell::from(schema.name.as_str()),
                     table.name.as_str().into(),

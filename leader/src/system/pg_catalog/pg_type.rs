@@ -3,7 +3,7 @@
 use crate::catalog::{ADMIN_OID, PG_CATALOG_OID};
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
-use crate::system::{SystemContext, SystemTable};
+use crate::system::{SystemContext, SystemTable, name_hash};
 use blueshift_sql::SqlType;
 
 /// The table.
@@ -37,11 +37,22 @@ impl SystemTable for PgType {
             ("typtypmod", SqlType::Integer),
             ("typnotnull", SqlType::Boolean),
             ("typcollation", SqlType::Oid),
+            ("typinput", SqlType::Oid),
+            ("typoutput", SqlType::Oid),
+            ("typreceive", SqlType::Oid),
+            ("typsend", SqlType::Oid),
+            ("typalign", SqlType::Char(1)),
+            ("typstorage", SqlType::Char(1)),
+            ("typndims", SqlType::Integer),
+            ("typdefault", SqlType::Varchar(65_535)),
+            ("typacl", SqlType::Varchar(65_535)),
         ]
     }
 
     fn rows(&self, _ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         for (oid, name, size, category) in TYPES {
+            let is_pseudo = *category == "P";
+            let function = |suffix| name_hash(&[name, suffix]) % FUNCTIONS;
             rows.push([
                 Cell::from(*oid),
                 (*name).into(),
@@ -49,7 +60,7 @@ impl SystemTable for PgType {
                 ADMIN_OID.into(),
                 (*size).into(),
                 (*size > 0).into(),
-                "b".into(),
+                if is_pseudo { "p" } else { "b" }.into(),
                 (*category).into(),
                 true.into(),
                 ",".into(),
@@ -60,6 +71,15 @@ impl SystemTable for PgType {
                 (-1).into(),
                 false.into(),
                 0.into(),
+                function("in").into(),
+                function("out").into(),
+                function("recv").into(),
+                function("send").into(),
+                if *size == 8 { "d" } else { "i" }.into(),
+                if *size > 0 { "p" } else { "x" }.into(),
+                0.into(),
+                Cell::Null,
+                Cell::Null,
             ]);
         }
         Ok(())
@@ -70,6 +90,7 @@ impl SystemTable for PgType {
 const TYPES: &[(u32, &str, i32, &str)] = &[
     (16, "bool", 1, "B"),
     (17, "bytea", -1, "U"),
+    (18, "char", 1, "S"),
     (19, "name", 64, "S"),
     (20, "int8", 8, "N"),
     (21, "int2", 2, "N"),
@@ -86,9 +107,33 @@ const TYPES: &[(u32, &str, i32, &str)] = &[
     (1114, "timestamp", 8, "D"),
     (1184, "timestamptz", 8, "D"),
     (1700, "numeric", -1, "N"),
+    (ANY_OID, "any", 4, "P"),
+    (2279, "trigger", 4, "P"),
     (4000, "super", -1, "U"),
     (6551, "varbyte", -1, "U"),
 ];
+
+/// The OID of `"any"`, what functions take that take every type.
+pub const ANY_OID: u32 = 2276;
+/// Finds the OID of a type that only functions have.
+pub fn pseudo_oid(name: &str) -> Option<u32> {
+    let mut types = TYPES.iter();
+    let found = types.find(|(_, known, _, category)| *known == name && *category == "P");
+    found.map(|(oid, ..)| *oid)
+}
+
+/// The functions that read and write types have oids below this.
+const FUNCTIONS: u32 = 1 << 29;
+
+/// Finds the oid of a function that reads or writes a type, such as `int4in`; arrays are read by `array_in`, which no
+/// type here has.
+pub fn function_oid(name: &str) -> Option<u32> {
+    ["in", "out", "recv", "send"].iter().find_map(|suffix| {
+        let ty = name.strip_suffix(suffix)?;
+        let is_known = ty == "array_" || TYPES.iter().any(|(_, known, ..)| *known == ty);
+        is_known.then(|| name_hash(&[ty, suffix]) % FUNCTIONS)
+    })
+}
 
 /// Gives the OID of a type.
 pub fn type_oid(ty: SqlType) -> u32 {

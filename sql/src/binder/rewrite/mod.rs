@@ -1,5 +1,6 @@
 //! Rewrites of the syntax tree before binding, one file each.
 
+mod array;
 mod cast;
 pub(super) mod column_name;
 mod date_part;
@@ -76,6 +77,10 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        // First, as it makes subqueries.
+        if let Err(error) = array::rewrite(expr) {
+            return ControlFlow::Break(error);
+        }
         if holds_query(expr) {
             self.nested += 1;
         }

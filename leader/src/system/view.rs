@@ -1,0 +1,128 @@
+//! System tables that are views over others: a `.sql` file each.
+//!
+//! The comment at the head of a file says what the view shows and then, after `columns:`, the name and type of each
+//! column; the query follows. It is bound for each statement that names the view, with the rights of the one who asks,
+//! and its columns are cast to the declared types.
+
+use super::rows::Rows;
+use super::{SystemContext, SystemTable};
+use crate::error::Result;
+use blueshift_sql::SqlType;
+use std::sync::LazyLock;
+
+/// A view.
+pub struct SystemView {
+    schema: &'static str,
+    name: &'static str,
+    columns: Vec<(&'static str, SqlType)>,
+    text: &'static str,
+}
+
+/// The files: schema, name, text.
+macro_rules! files {
+    ($($folder:literal $schema:literal: $($name:literal)*;)*) => {
+        &[$($((
+            $schema,
+            $name,
+            include_str!(concat!($folder, "/", $name, ".sql")),
+        ),)*)*]
+    };
+}
+
+/// Every view.
+const FILES: &[(&str, &str, &str)] = files! {
+    "pg_catalog" "pg_catalog":
+        "pg_am"
+        "pg_indexes"
+        "pg_language"
+        "pg_roles"
+        "pg_shadow"
+        "pg_statistic_indicator"
+        "pg_tables"
+        "pg_tablespace"
+        "pg_user_info"
+        "pg_views";
+};
+
+/// Gives every view.
+pub fn views() -> &'static [SystemView] {
+    static VIEWS: LazyLock<Vec<SystemView>> = LazyLock::new(|| {
+        let read = |(schema, name, text): &(&'static str, &'static str, &'static str)| SystemView {
+            schema,
+            name,
+            columns: declared(text),
+            text,
+        };
+        FILES.iter().map(read).collect()
+    });
+    &VIEWS
+}
+
+/// Reads the columns a file declares; a column whose type is not one is left out, which the test below finds.
+fn declared(text: &'static str) -> Vec<(&'static str, SqlType)> {
+    let mut columns = Vec::new();
+    let comments = text.lines().map_while(|line| line.strip_prefix("--"));
+    let mut lines = comments
+        .map(str::trim)
+        .skip_while(|line| *line != "columns:");
+    lines.next();
+    for line in lines {
+        for column in line.split(", ") {
+            let column = column.trim_end_matches(',').trim();
+            let Some((name, ty)) = column.split_once(' ') else {
+                continue;
+            };
+            if let Ok(ty) = SqlType::parse(ty.trim()) {
+                columns.push((name, ty));
+            }
+        }
+    }
+    columns
+}
+
+impl SystemTable for SystemView {
+    fn schema(&self) -> &'static str {
+        self.schema
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn columns(&self) -> &[(&'static str, SqlType)] {
+        &self.columns
+    }
+
+    fn rows(&self, _ctx: &SystemContext, _rows: &mut Rows) -> Result<()> {
+        Ok(())
+    }
+
+    fn query(&self) -> Option<&'static str> {
+        Some(self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_says_what_it_shows_and_declares_its_columns() {
+        for view in views() {
+            let head: Vec<_> = view
+                .text
+                .lines()
+                .take_while(|line| line.starts_with("--"))
+                .collect();
+            assert!(head.len() > 2, "{}", view.name);
+            let declared = head
+                .iter()
+                .skip_while(|line| **line != "-- columns:")
+                .skip(1);
+            let count: usize = declared
+                .map(|line| line.trim_end_matches(',').split(", ").count())
+                .sum();
+            assert!(count > 0 && count == view.columns.len(), "{}", view.name);
+        }
+    }
+}
