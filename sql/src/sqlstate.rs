@@ -56,6 +56,7 @@ codes! {
     UNDEFINED_PARAMETER = "42P02", "No parameter of this number.";
     UNDEFINED_OBJECT = "42704", "No object of this name.";
     DUPLICATE_COLUMN = "42701", "A column of this name exists.";
+    DUPLICATE_CURSOR = "42P03", "A cursor of this name exists.";
     DUPLICATE_DATABASE = "42P04", "A database of this name exists.";
     DUPLICATE_OBJECT = "42710", "An object of this name exists.";
     DUPLICATE_SCHEMA = "42P06", "A schema of this name exists.";

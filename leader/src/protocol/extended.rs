@@ -154,7 +154,11 @@ impl Connection {
             }
             Target::Portal(name) => {
                 let Some(portal) = self.portals.get(name) else {
-                    return Ok(Err(no_portal(name)));
+                    let cursor = self.session()?.lock().await.cursor_columns(name);
+                    return Ok(match cursor {
+                        Some(columns) => Ok(self.describe(&columns, &[]).await?),
+                        None => Err(no_portal(name)),
+                    });
                 };
                 (portal.prepared.clone(), portal.binary.clone())
             }

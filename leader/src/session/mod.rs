@@ -21,9 +21,10 @@ use crate::settings::style::TextStyle;
 use crate::settings::{Scope, Settings};
 use crate::statement;
 use crate::statement::context::{Context, LastStatements};
+use crate::statement::cursor::OpenCursor;
 use crate::system::Asked;
 use crate::transaction::Transaction;
-use blueshift_sql::statement::session::Begin;
+use blueshift_sql::statement::session::{Begin, Prepare};
 use blueshift_sql::statement::{Parsed, Statement};
 use blueshift_sql::{SqlState, SqlType};
 use cancel::{StatementEnd, StatementStream, must_stop, panicked};
@@ -91,7 +92,9 @@ pub struct Session {
     is_failed: bool,
     /// The settings before the block, for ROLLBACK.
     settings_before: Settings,
-    prepared: HashMap<String, Parsed>,
+    prepared: HashMap<String, Prepare>,
+    /// The open cursor, which ends with its transaction.
+    cursor: Option<OpenCursor>,
     last: LastStatements,
     /// What the last statements were before the block, for ROLLBACK.
     last_before: LastStatements,
@@ -137,6 +140,7 @@ impl Session {
             transaction: None,
             is_failed: false,
             prepared: HashMap::new(),
+            cursor: None,
             last: LastStatements::default(),
             last_before: LastStatements::default(),
             temp_schema: None,
@@ -262,6 +266,12 @@ impl Session {
         &self.settings
     }
 
+    /// Gives the columns of the open cursor, which clients describe as a portal of its name.
+    pub fn cursor_columns(&self, name: &str) -> Option<Vec<OutputColumn>> {
+        let open = self.cursor.as_ref().filter(|open| open.name == name)?;
+        Some(open.columns.clone())
+    }
+
     /// Gives how values are written as text.
     pub fn text_style(&self) -> TextStyle {
         self.settings.text_style()
@@ -282,6 +292,7 @@ impl Session {
             settings: &mut self.settings,
             asked: Asked::default(),
             prepared: &mut self.prepared,
+            cursor: &mut self.cursor,
             last: &mut self.last,
             temp_schema: &mut self.temp_schema,
             parameters,
@@ -384,6 +395,7 @@ impl Session {
             notices.push(no_transaction());
             return Ok(Body::done("COMMIT"));
         };
+        self.cursor = None;
         match transaction.commit().await {
             Ok(()) => {
                 self.settings.end_local();
@@ -414,6 +426,7 @@ impl Session {
 
     /// Takes back what the session itself kept of a transaction.
     fn after_rollback(&mut self) {
+        self.cursor = None;
         self.settings = self.settings_before.clone();
         self.last.roll_back(self.last_before);
         if let Some(schema) = self.temp_schema {

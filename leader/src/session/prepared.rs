@@ -68,10 +68,23 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
         }
         Statement::Explain(_) => (None, Some(vec![OutputColumn::text("QUERY PLAN")])),
         Statement::Show(show) => (None, Some(show_columns(show.name.as_deref()))),
+        Statement::Declare(declare) => {
+            let inner = describe(ctx, declare.query.clone(), oids)?;
+            return Ok(PreparedStatement {
+                parsed,
+                parameters: inner.parameters,
+                columns: None,
+            });
+        }
+        Statement::Fetch(fetch) => {
+            let open = ctx.cursor.as_ref();
+            let open = open.filter(|open| open.name == fetch.name);
+            (None, open.map(|open| open.columns.clone()))
+        }
         Statement::Execute(execute) => {
             let kept = ctx.prepared.get(&execute.name).cloned();
             let columns = match kept {
-                Some(kept) => describe(ctx, kept, &[])?.columns,
+                Some(kept) => describe(ctx, kept.statement, &[])?.columns,
                 None => None,
             };
             (None, columns)

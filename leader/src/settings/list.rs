@@ -181,7 +181,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "enable_case_sensitive_identifier",
         "false",
         Kind::Truth,
-        Effect::Real,
+        Effect::Moot("quoted names always keep their case"),
         "quoted names keep their case",
     ),
     parameter(

@@ -1,6 +1,7 @@
 //! What a statement gets: who asks, what they see, what they may change.
 
 use super::answer::Notice;
+use super::cursor::OpenCursor;
 use super::names::SessionNames;
 use crate::catalog::{Catalog, Oid, Schema, User};
 use crate::error::{Error, Result};
@@ -9,7 +10,8 @@ use crate::settings::Settings;
 use crate::system::{Asked, SystemContext};
 use crate::transaction::Transaction;
 use blueshift_sql::SqlState;
-use blueshift_sql::statement::{ObjectName, Parsed};
+use blueshift_sql::statement::ObjectName;
+use blueshift_sql::statement::session::Prepare;
 use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -57,7 +59,9 @@ pub struct Context<'a> {
     /// What `set_config` asked for so far.
     pub asked: Asked,
     /// Statements of PREPARE, by name.
-    pub prepared: &'a mut HashMap<String, Parsed>,
+    pub prepared: &'a mut HashMap<String, Prepare>,
+    /// The session's open cursor.
+    pub cursor: &'a mut Option<OpenCursor>,
     /// For `pg_last_copy_count()` and its like.
     pub last: &'a mut LastStatements,
     /// The schema of the session's temporary tables, once there is one.

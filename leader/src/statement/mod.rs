@@ -19,6 +19,7 @@ pub mod create_schema;
 pub mod create_table;
 pub mod create_table_as;
 pub mod create_view;
+pub mod cursor;
 pub mod delete;
 pub mod drop;
 pub mod explain;
@@ -65,6 +66,9 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::Prepare(prepare) => prepare::prepare(ctx, prepare),
         Statement::Execute(execute) => Box::pin(prepare::execute(ctx, execute)).await,
         Statement::Deallocate(deallocate) => prepare::deallocate(ctx, deallocate),
+        Statement::Declare(declare) => Box::pin(cursor::declare(ctx, declare)).await,
+        Statement::Fetch(fetch) => cursor::fetch(ctx, fetch).await,
+        Statement::CloseCursor(name) => cursor::close(ctx, name.as_deref()),
         Statement::Discard(discard) => prepare::discard(ctx, discard).await,
         Statement::Comment(comment) => comment::run(ctx, comment).await,
         Statement::CreateUser(create) => user::create(ctx, create).await,
@@ -89,6 +93,9 @@ fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
             | Statement::Prepare(_)
             | Statement::Execute(_)
             | Statement::Deallocate(_)
+            | Statement::Declare(_)
+            | Statement::Fetch(_)
+            | Statement::CloseCursor(_)
             | Statement::Discard(_)
             | Statement::Empty
     );
@@ -134,6 +141,9 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Prepare(_) => "PREPARE",
         Statement::Execute(_) => "EXECUTE",
         Statement::Deallocate(_) => "DEALLOCATE",
+        Statement::Declare(_) => "DECLARE CURSOR",
+        Statement::Fetch(_) => "FETCH",
+        Statement::CloseCursor(_) => "CLOSE CURSOR",
         Statement::Discard(_) => "DISCARD",
         Statement::CreateUser(_) => "CREATE USER",
         Statement::AlterUser(_) => "ALTER USER",

@@ -40,8 +40,7 @@ pub fn prepare(ctx: &mut Context<'_>, prepare: &Prepare) -> Result<Body> {
             format!("a session can keep at most {PREPARED_MAX} prepared statements"),
         ));
     }
-    ctx.prepared
-        .insert(prepare.name.clone(), prepare.statement.clone());
+    ctx.prepared.insert(prepare.name.clone(), prepare.clone());
     Ok(Body::done("PREPARE"))
 }
 
@@ -51,11 +50,27 @@ pub async fn execute(ctx: &mut Context<'_>, execute: &Execute) -> Result<Body> {
         return Err(no_statement(&execute.name));
     };
     let names = ctx.names()?;
-    let values = execute
+    let given = execute.arguments.len();
+    if !kept.types.is_empty() && kept.types.len() != given {
+        let text = format!(
+            "wrong number of parameters for prepared statement \"{}\"",
+            execute.name
+        );
+        return Err(blueshift_sql::Error::new(SqlState::SYNTAX_ERROR, text)
+            .with_detail(format!(
+                "Expected {} parameters but got {given}.",
+                kept.types.len()
+            ))
+            .into());
+    }
+    let mut values = execute
         .arguments
         .iter()
         .map(|argument| value(&names, argument))
         .collect::<Result<Vec<_>>>()?;
+    for (value, ty) in values.iter_mut().zip(&kept.types) {
+        *value = value.cast_to(&ty.arrow())?;
+    }
     drop(names);
     let mut inner = Context {
         server: ctx.server,
@@ -66,12 +81,13 @@ pub async fn execute(ctx: &mut Context<'_>, execute: &Execute) -> Result<Body> {
         settings: &mut *ctx.settings,
         asked: ctx.asked.clone(),
         prepared: &mut *ctx.prepared,
+        cursor: &mut *ctx.cursor,
         last: &mut *ctx.last,
         temp_schema: &mut *ctx.temp_schema,
         parameters: &values,
         notices: Vec::new(),
     };
-    let answer = Box::pin(super::run(&mut inner, &kept.statement)).await;
+    let answer = Box::pin(super::run(&mut inner, &kept.statement.statement)).await;
     let notices = std::mem::take(&mut inner.notices);
     ctx.notices.extend(notices);
     answer

@@ -12,7 +12,15 @@ use std::sync::Arc;
 
 /// Runs an UPDATE.
 pub async fn run(ctx: &mut Context<'_>, update: &Update) -> Result<Body> {
-    let rows = change(ctx, update).await?;
+    let once = ctx.settings.is_on("error_on_nondeterministic_update");
+    let rows = match once {
+        true => {
+            let mut strict = update.clone();
+            strict.is_strict = true;
+            change(ctx, &strict).await?
+        }
+        false => change(ctx, update).await?,
+    };
     Ok(Body::done(format!("UPDATE {rows}")))
 }
 

@@ -3,6 +3,7 @@
 pub mod alter_table;
 pub mod copy;
 pub mod create_table;
+pub mod cursor;
 pub mod ddl;
 pub mod dml;
 pub mod merge;
@@ -92,6 +93,12 @@ pub enum Statement {
     Execute(session::Execute),
     /// DEALLOCATE name | ALL.
     Deallocate(session::Deallocate),
+    /// DECLARE name CURSOR FOR.
+    Declare(Box<cursor::Declare>),
+    /// FETCH count FROM name.
+    Fetch(cursor::Fetch),
+    /// CLOSE name | ALL.
+    CloseCursor(Option<String>),
     /// DISCARD ALL and the like.
     Discard(session::Discard),
     /// CREATE USER, ALTER USER ... PASSWORD.
@@ -151,6 +158,10 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "alter" if cursor.is_word_at(1, "schema") => alter_table::parse_schema(cursor),
         "analyze" | "analyse" if !cursor.is_word_at(1, "compression") => ddl::parse_analyze(cursor),
         "comment" => ddl::parse_comment(cursor),
+        "declare" | "fetch" | "close" => match cursor::parse(cursor, &word)? {
+            Some(statement) => Ok(statement),
+            None => Err(cursor.unexpected()),
+        },
         _ => match session::parse(cursor, &word)? {
             Some(statement) => Ok(statement),
             None => Err(refused::refuse(cursor)),

@@ -18,9 +18,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "CALL",
         "Send the statements of the procedure one by one",
     ),
-    (&["declare"], "DECLARE", "Read the rows with a plain SELECT"),
-    (&["fetch"], "FETCH", "Read the rows with a plain SELECT"),
-    (&["close"], "CLOSE", "Read the rows with a plain SELECT"),
     (
         &["cancel"],
         "CANCEL",
