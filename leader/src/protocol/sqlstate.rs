@@ -85,6 +85,12 @@ fn engine(error: &DataFusionError) -> Report {
         E::ParquetError(error) => internal(error.to_string()),
         E::IoError(error) => io(error),
         E::SQL(error, _) => Report::new(SqlState::SYNTAX_ERROR, first_line(&error.to_string())),
+        E::NotImplemented(text) if text.contains("Conflicting ordering requirements") => {
+            Report::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "within group ORDER BY clauses for aggregate functions must be the same",
+            )
+        }
         E::NotImplemented(text) => Report::new(SqlState::FEATURE_NOT_SUPPORTED, first_line(text)),
         E::Internal(text) => internal(format!("internal error: {}", first_line(text))),
         E::Plan(text) => by_text(text, SqlState::SYNTAX_ERROR),

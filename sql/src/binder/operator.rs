@@ -23,6 +23,7 @@ pub(super) struct Operators {
     position: Option<Arc<ScalarUDF>>,
     substring: Option<Arc<ScalarUDF>>,
     overlay: Option<Arc<ScalarUDF>>,
+    interval_times: Option<Arc<ScalarUDF>>,
 }
 
 impl Operators {
@@ -32,6 +33,7 @@ impl Operators {
             position: names.scalar_function("strpos"),
             substring: names.scalar_function("substr"),
             overlay: names.scalar_function("overlay"),
+            interval_times: names.scalar_function("blueshift_interval_times"),
         }
     }
 }
@@ -116,6 +118,18 @@ impl ExprPlanner for Operators {
                         checked(expr.left, operator, expr.right)
                     }
                     _ => return Ok(PlannerResult::Original(expr)),
+                }
+            }
+            (DataType::Interval(_), Operator::Multiply, right) if right.is_numeric() => {
+                match &self.interval_times {
+                    Some(times) => times.call(vec![expr.left, expr.right]),
+                    None => return Ok(PlannerResult::Original(expr)),
+                }
+            }
+            (left, Operator::Multiply, DataType::Interval(_)) if left.is_numeric() => {
+                match &self.interval_times {
+                    Some(times) => times.call(vec![expr.right, expr.left]),
+                    None => return Ok(PlannerResult::Original(expr)),
                 }
             }
             // Whole days, as Redshift counts them.

@@ -4,6 +4,7 @@ pub(crate) mod adapter;
 pub(crate) mod call;
 pub mod declaration;
 mod declared;
+mod ordered;
 pub(crate) mod resolve;
 pub(crate) mod round_half;
 mod scalar;
@@ -36,7 +37,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 
 /// Gives every aggregate function of ours.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    Vec::new()
+    ordered::functions()
 }
 
 /// Gives every window function of ours.

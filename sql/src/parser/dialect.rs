@@ -1,5 +1,6 @@
 //! Redshift's words and operators, on top of PostgreSQL's.
 
+use sqlparser::ast::{DuplicateTreatment, Expr, FunctionArguments, Ident, ObjectName};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -42,6 +43,34 @@ impl Dialect for RedshiftDialect {
             return Some(Ok(self.prec_unknown()));
         }
         PostgreSqlDialect {}.get_next_precedence(parser)
+    }
+    /// `APPROXIMATE COUNT(DISTINCT x)`, and APPROXIMATE PERCENTILE_DISC, which is exact here.
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let is = |token: &Token, words: &[&str]| match token {
+            Token::Word(word) => words
+                .iter()
+                .any(|name| word.value.eq_ignore_ascii_case(name)),
+            _ => false,
+        };
+        if !is(&parser.peek_token_ref().token, &["approximate"])
+            || !is(
+                &parser.peek_nth_token(1).token,
+                &["count", "percentile_disc"],
+            )
+        {
+            return None;
+        }
+        parser.next_token();
+        Some(parser.parse_prefix().map(|mut expr| {
+            if let Expr::Function(function) = &mut expr
+                && let FunctionArguments::List(list) = &mut function.args
+                && list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+            {
+                list.duplicate_treatment = None;
+                function.name = ObjectName::from(vec![Ident::new("approx_distinct")]);
+            }
+            expr
+        }))
     }
     fn prec_value(&self, precedence: Precedence) -> u8 {
         PostgreSqlDialect {}.prec_value(precedence)

@@ -9,6 +9,7 @@ mod niladic;
 mod number;
 mod operator;
 mod order_by;
+mod ordered;
 mod set_operator;
 mod synonym;
 mod top;
@@ -89,7 +90,7 @@ impl VisitorMut for Rewriter {
         date_part::rewrite(expr);
         decode::rewrite(expr);
         synonym::rewrite(expr);
-        flow(operator::rewrite(expr))
+        flow(ordered::rewrite(expr).and_then(|()| operator::rewrite(expr)))
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {

@@ -2,8 +2,8 @@
 
 use super::call;
 use sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Ident, ObjectName, TimezoneInfo, UnaryOperator, Value,
+    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Ident, ObjectName, TimezoneInfo, UnaryOperator, Value,
 };
 
 /// Functions that only have another name in the engine.
@@ -22,6 +22,39 @@ pub(super) fn rewrite(expr: &mut Expr) {
                 _ => return,
             };
             *expr = call(name, vec![(**inner).clone()]);
+        }
+        Expr::SimilarTo {
+            negated,
+            expr: subject,
+            pattern,
+            escape_char,
+        } => {
+            let mut args = vec![(**subject).clone(), (**pattern).clone()];
+            args.extend(escape_char.take().map(Expr::Value));
+            let test = call("blueshift_similar", args);
+            *expr = if *negated {
+                Expr::UnaryOp {
+                    op: UnaryOperator::Not,
+                    expr: Box::new(test),
+                }
+            } else {
+                test
+            };
+        }
+        Expr::Convert {
+            is_try: false,
+            expr: value,
+            data_type: Some(data_type),
+            target_before_value: true,
+            ..
+        } => {
+            *expr = Expr::Cast {
+                kind: sqlparser::ast::CastKind::Cast,
+                expr: value.clone(),
+                data_type: data_type.clone(),
+                array: false,
+                format: None,
+            };
         }
         Expr::AtTimeZone {
             timestamp,
@@ -44,10 +77,6 @@ fn function_rewritten(function: &mut Function) -> Option<Expr> {
     let name = function.name.to_string().to_lowercase();
     if let Some((_, to)) = RENAMED.iter().find(|(from, _)| *from == name) {
         function.name = ObjectName::from(vec![Ident::new(*to)]);
-        return None;
-    }
-    if name == "listagg" {
-        aggregate_text(function);
         return None;
     }
     let args = plain_args(function)?;
@@ -90,19 +119,4 @@ fn plain_args(function: &Function) -> Option<Vec<Expr>> {
             _ => None,
         })
         .collect()
-}
-
-/// `LISTAGG(x [, d]) WITHIN GROUP (ORDER BY y)` -> the engine's `string_agg(x, d ORDER BY y)`.
-fn aggregate_text(function: &mut Function) {
-    let FunctionArguments::List(list) = &mut function.args else {
-        return;
-    };
-    if list.args.len() == 1 {
-        list.args
-            .push(FunctionArg::Unnamed(FunctionArgExpr::Expr(text(""))));
-    }
-    if !function.within_group.is_empty() {
-        let order = std::mem::take(&mut function.within_group);
-        list.clauses.push(FunctionArgumentClause::OrderBy(order));
-    }
 }

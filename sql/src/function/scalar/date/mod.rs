@@ -1,6 +1,7 @@
 //! Functions of dates and times.
 
 mod add_months;
+mod blueshift_interval_times;
 pub(in crate::function) mod calendar;
 mod compare;
 mod convert_timezone;
@@ -33,6 +34,7 @@ use crate::function::declaration::Scalar;
 
 pub(super) const FUNCTIONS: &[&Scalar] = &[
     &add_months::ADD_MONTHS,
+    &blueshift_interval_times::BLUESHIFT_INTERVAL_TIMES,
     &convert_timezone::CONVERT_TIMEZONE,
     &date_cmp::DATE_CMP,
     &date_cmp_timestamp::DATE_CMP_TIMESTAMP,

@@ -1,5 +1,6 @@
 //! Functions of regular expressions.
 
+mod blueshift_similar;
 mod matcher;
 mod program;
 mod regexp_count;
@@ -10,6 +11,7 @@ mod regexp_substr;
 use crate::function::declaration::Scalar;
 
 pub(super) const FUNCTIONS: &[&Scalar] = &[
+    &blueshift_similar::BLUESHIFT_SIMILAR,
     &regexp_count::REGEXP_COUNT,
     &regexp_instr::REGEXP_INSTR,
     &regexp_replace::REGEXP_REPLACE,
