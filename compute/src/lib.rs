@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod fixture;
 pub mod load;
+pub mod maintain;
 pub mod write;
 pub mod scan;
 pub mod format;

@@ -44,6 +44,7 @@ codes! {
     INVALID_SCHEMA_NAME = "3F000", "No schema of this name.";
     SERIALIZATION_FAILURE = "40001", "A concurrent transaction changed the same rows; try again.";
     DEADLOCK_DETECTED = "40P01", "Two transactions wait for each other.";
+    OBJECT_IN_USE = "55006", "The object is being worked on.";
     SYNTAX_ERROR = "42601", "The text is not a statement.";
     INSUFFICIENT_PRIVILEGE = "42501", "Not allowed.";
     CANNOT_COERCE = "42846", "No cast between these types.";

@@ -1,4 +1,4 @@
-//! `kill -9` at random moments under a mixed load: every acknowledged commit is there after the restart, and nothing
+//! `kill -9` at random moments under a mixed load and vacuums: every acknowledged commit is there after the restart, and nothing
 //! that was not acknowledged, but for a statement in flight, which is there whole or not at all.
 
 use blueshift_tests::client::try_connect;
@@ -92,6 +92,27 @@ async fn work(port: u16, worker: u64, seed: u64, start: Expected, copy_file: Str
     expected
 }
 
+/// Vacuums the tables of all workers again and again while they are written to, until the server is gone.
+async fn vacuum(port: u16) {
+    let Ok(client) = try_connect(port).await else {
+        return;
+    };
+    for number in 0.. {
+        let kind = ["FULL", "DELETE ONLY", "RECLUSTER"][number as usize % 3];
+        let threshold = match kind {
+            "RECLUSTER" => "",
+            _ => "TO 100 PERCENT",
+        };
+        let sql = format!("VACUUM {kind} kill_{} {threshold}", number % WORKERS);
+        if let Err(error) = client.try_rows(&sql).await {
+            let code = error.as_db_error().map(|db| db.code().code().to_string());
+            let ended = code.is_none_or(|code| code.starts_with("57P"));
+            assert!(ended, "{sql}: {}", blueshift_tests::client::explain(&error));
+            return;
+        }
+    }
+}
+
 async fn observed(client: &Client, worker: u64) -> (u64, u64) {
     let text = client
         .value(&format!(
@@ -151,12 +172,14 @@ async fn acknowledged_commits_survive_kills() {
                 ))
             })
             .collect();
+        let vacuum = tokio::spawn(vacuum(server.port));
         // The moment of the kill is the point of the test.
         tokio::time::sleep(Duration::from_millis(random.random_range(20..400))).await;
         server.kill();
         for (worker, task) in tasks.into_iter().enumerate() {
             expected[worker] = task.await.expect("a worker");
         }
+        vacuum.await.expect("the vacuum");
         server = server.restart().await;
         let client = connect(server.port).await;
         for worker in 0..WORKERS {

@@ -115,8 +115,28 @@ pub fn encoding(word: &str, column: &str, ty: SqlType) -> Result<EncodingName> {
     Ok(encoding)
 }
 
+/// Gives the word of ENCODE for storage's name.
+pub fn encoding_word(encoding: EncodingName) -> &'static str {
+    match encoding {
+        EncodingName::Auto => "auto",
+        EncodingName::Raw => "raw",
+        EncodingName::Az64 => "az64",
+        EncodingName::Bytedict => "bytedict",
+        EncodingName::Delta => "delta",
+        EncodingName::Delta32k => "delta32k",
+        EncodingName::Lzo => "lzo",
+        EncodingName::Mostly8 => "mostly8",
+        EncodingName::Mostly16 => "mostly16",
+        EncodingName::Mostly32 => "mostly32",
+        EncodingName::Runlength => "runlength",
+        EncodingName::Text255 => "text255",
+        EncodingName::Text32k => "text32k",
+        EncodingName::Zstd => "zstd",
+    }
+}
+
 /// Tells which types an encoding takes: the table "Compression encodings" of the manual.
-fn supports(encoding: EncodingName, ty: SqlType) -> bool {
+pub fn supports(encoding: EncodingName, ty: SqlType) -> bool {
     use SqlType::{
         BigInt, Boolean, Char, Date, Decimal, Double, Integer, Real, SmallInt, Super, Time,
         Timestamp, TimestampTz, Varbyte, Varchar,

@@ -4,9 +4,11 @@
 //! each kind. Load errors are kept apart from transactions, so they outlive the rollback of the COPY that met them.
 
 pub mod activity;
+pub mod analyze;
+pub mod vacuum;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -107,6 +109,14 @@ pub struct History {
     pub running_loads: Mutex<Vec<RunningLoad>>,
     /// STL_QUERY.
     pub queries: Mutex<VecDeque<FinishedQuery>>,
+    /// STL_ANALYZE.
+    pub analyzes: Mutex<VecDeque<analyze::AnalyzeEvent>>,
+    /// What tables were like when they were last analyzed, by oid.
+    pub analyzed: Mutex<HashMap<u32, analyze::Analyzed>>,
+    /// STL_VACUUM.
+    pub vacuums: Mutex<VecDeque<vacuum::VacuumEvent>>,
+    /// SVV_VACUUM_PROGRESS.
+    pub running_vacuums: Mutex<vacuum::RunningVacuums>,
     /// STV_SESSIONS.
     pub sessions: Mutex<Vec<LiveSession>>,
     /// The last query id given.

@@ -67,6 +67,9 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
             (Some(binder::bind_delete(&names, source, delete)?), None)
         }
         Statement::Explain(_) => (None, Some(vec![OutputColumn::text("QUERY PLAN")])),
+        Statement::AnalyzeCompression(_) => {
+            (None, Some(crate::statement::analyze_compression::columns()))
+        }
         Statement::Show(show) => (None, Some(show_columns(show.name.as_deref()))),
         Statement::Declare(declare) => {
             let inner = describe(ctx, declare.query.clone(), oids)?;

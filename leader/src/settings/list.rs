@@ -87,7 +87,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "analyze_threshold_percent",
         "10",
         Kind::Number(0.0, 100.0),
-        Effect::Moot("every write keeps the statistics, so ANALYZE has no table to skip"),
+        Effect::Real,
         "share of changed rows below which ANALYZE skips a table",
     ),
     reported(parameter(
@@ -221,7 +221,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "enable_vacuum_boost",
         "false",
         Kind::Truth,
-        Effect::Moot("VACUUM always takes what the server can give it"),
+        Effect::Real,
         "VACUUM runs with the BOOST option",
     ),
     parameter(

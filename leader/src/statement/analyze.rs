@@ -1,27 +1,156 @@
-//! ANALYZE: checks that the table is there. Statistics are gathered by every write and kept in each row group's
-//! footer, so they are never stale and there is nothing to gather again.
+//! ANALYZE: makes what is known of columns ready for the planner, and remembers what the table was like.
+//!
+//! Every write leaves a sketch of each column beside its rows, of all of them and not of a sample. ANALYZE merges
+//! these, so that the next plan finds them at hand. A table that changed little since is skipped, as documented.
 
-use super::answer::Body;
+use super::answer::{Body, Notice};
 use super::context::Context;
+use crate::access::check;
+use crate::catalog::name::Relation;
+use crate::catalog::{Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
+use crate::history::analyze::{AnalyzeEvent, Analyzed};
+use crate::history::now_us;
+use crate::server::TEMP_SCHEMA_PREFIX;
+use blueshift_compute::maintain::analyze::{Image, gather};
 use blueshift_sql::SqlState;
-use blueshift_sql::statement::ddl::Analyze;
+use blueshift_sql::statement::analyze::Analyze;
+use std::sync::Arc;
 
 /// Runs an ANALYZE.
-pub fn run(ctx: &mut Context<'_>, analyze: &Analyze) -> Result<Body> {
+pub async fn run(ctx: &mut Context<'_>, analyze: &Analyze) -> Result<Body> {
     if let Some(name) = &analyze.table {
         let table = ctx.names()?.table_to_change(name)?;
-        let is_known =
-            |wanted: &&String| table.columns.iter().any(|column| column.name == **wanted);
-        if let Some(unknown) = analyze.columns.iter().find(|wanted| !is_known(wanted)) {
-            return Err(Error::new(
-                SqlState::UNDEFINED_COLUMN,
-                format!(
-                    "column \"{unknown}\" of relation \"{}\" does not exist",
-                    table.name
-                ),
-            ));
-        }
+        check::owner(ctx.user, &Relation::Table(table.clone()))?;
+        let done = analyze_table(ctx, analyze, &table).await?;
+        // As documented, the tag tells that the table was skipped.
+        return Ok(Body::done(if done { "ANALYZE" } else { "ANALYZE SKIP" }));
+    }
+    let catalog = ctx.transaction.catalog()?;
+    let is_foreign_temporary = |table: &Table| {
+        let schema = catalog.schemas.get(&table.schema);
+        let is_temporary = schema.is_none_or(|schema| schema.name.starts_with(TEMP_SCHEMA_PREFIX));
+        is_temporary && Some(table.schema) != *ctx.temp_schema
+    };
+    let own = catalog.tables.values().filter(|table| {
+        let relation = Relation::Table(Arc::clone(table));
+        !is_foreign_temporary(table) && check::owner(ctx.user, &relation).is_ok()
+    });
+    let mut own: Vec<Arc<Table>> = own.cloned().collect();
+    own.sort_by_key(|table| table.oid);
+    for table in &own {
+        analyze_table(ctx, analyze, table).await?;
     }
     Ok(Body::done("ANALYZE"))
+}
+
+/// Analyzes one table; tells whether it did, or skipped it.
+async fn analyze_table(
+    ctx: &mut Context<'_>,
+    analyze: &Analyze,
+    table: &Arc<Table>,
+) -> Result<bool> {
+    let predicate_columns = predicate_columns(table);
+    let columns = columns(table, analyze, &predicate_columns)?;
+    let is_partial = columns.len() < table.columns.len();
+    let view = ctx.transaction.view()?;
+    let version = view.table(table.id())?;
+    let rows = version.row_count();
+    let history = ctx.server.history.clone();
+    let last = history.last_analyze(table.oid);
+    let modified = match &last {
+        Some(last) => last.image.rows_changed(version),
+        None => rows,
+    };
+    let threshold = ctx.settings.get("analyze_threshold_percent");
+    let threshold: f64 = threshold
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default();
+    let percent = modified as f64 / rows.max(1) as f64 * 100.0;
+    let is_skipped = last.is_some() && percent < threshold;
+    let catalog = ctx.transaction.catalog()?;
+    let schema_name = catalog.schemas.get(&table.schema);
+    let schema_name = schema_name.map_or_else(String::new, |schema| schema.name.clone());
+    let starttime_us = now_us();
+    if !is_skipped {
+        if analyze.verbose {
+            let name = &table.name;
+            let text = format!("analyzing \"{schema_name}.{name}\"");
+            ctx.notices.push(Notice::info(text));
+        }
+        let count = columns.len();
+        let gathered = gather(&ctx.server.node, version, columns).await?;
+        if analyze.verbose {
+            let distinct = gathered.iter().map(|column| column.distinct).max();
+            ctx.notices.push(Notice::info(format!(
+                "\"{}\": {rows} rows, {count} columns, at most {} distinct values",
+                table.name,
+                distinct.unwrap_or_default()
+            )));
+        }
+    }
+    let event = AnalyzeEvent {
+        userid: ctx.user.oid,
+        xid: ctx.transaction.xid,
+        table: table.oid,
+        schema_name,
+        name: table.name.clone(),
+        status: match (is_skipped, analyze.predicate_columns && is_partial) {
+            (true, _) => "Skipped",
+            (false, true) => "PredicateColumn",
+            (false, false) => "Full",
+        },
+        rows,
+        modified_rows: modified,
+        threshold_percent: threshold,
+        predicate_columns: predicate_columns.len(),
+        starttime_us,
+        endtime_us: now_us(),
+        prevtime_us: last.map(|last| last.at_us),
+    };
+    let analyzed = (!is_skipped).then(|| Analyzed {
+        image: Image::of(version),
+        rows,
+        at_us: event.endtime_us,
+    });
+    // Rows of a transaction that is rolled back were not there.
+    ctx.transaction
+        .after_commit(move || history.analyze(event, analyzed));
+    Ok(!is_skipped)
+}
+
+/// Finds the columns to analyze, by index.
+fn columns(table: &Table, analyze: &Analyze, predicate_columns: &[usize]) -> Result<Vec<usize>> {
+    if analyze.predicate_columns && !predicate_columns.is_empty() {
+        return Ok(predicate_columns.to_vec());
+    }
+    if analyze.columns.is_empty() {
+        return Ok((0..table.columns.len()).collect());
+    }
+    let find = |wanted: &String| {
+        let mut columns = table.columns.iter();
+        let place = columns.position(|column| column.name == *wanted);
+        place.ok_or_else(|| {
+            let name = &table.name;
+            Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{wanted}\" of relation \"{name}\" does not exist"),
+            )
+        })
+    };
+    analyze.columns.iter().map(find).collect()
+}
+
+/// Gives the columns of distribution and sort key: those the manual always counts as predicate columns.
+fn predicate_columns(table: &Table) -> Vec<usize> {
+    let mut columns = match &table.sort {
+        TableSort::Compound(key) | TableSort::Interleaved(key) => key.clone(),
+        TableSort::None | TableSort::Auto => Vec::new(),
+    };
+    if let TableDistribution::Key(column) = table.distribution {
+        columns.push(column);
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    columns
 }

@@ -13,6 +13,7 @@ pub mod target;
 pub mod alter_schema;
 pub mod alter_table;
 pub mod analyze;
+pub mod analyze_compression;
 pub mod comment;
 pub mod copy;
 pub mod create_schema;
@@ -31,6 +32,7 @@ pub mod set;
 pub mod truncate;
 pub mod update;
 pub mod user;
+pub mod vacuum;
 
 use crate::error::{Error, Result};
 use answer::Body;
@@ -62,7 +64,9 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::Set(set) => set::set(ctx, set),
         Statement::Reset(reset) => set::reset(ctx, reset),
         Statement::Show(show) => set::show(ctx, show),
-        Statement::Analyze(analyze) => analyze::run(ctx, analyze),
+        Statement::Analyze(analyze) => analyze::run(ctx, analyze).await,
+        Statement::AnalyzeCompression(analyze) => analyze_compression::run(ctx, analyze).await,
+        Statement::Vacuum(vacuum) => Box::pin(vacuum::run(ctx, vacuum)).await,
         Statement::Prepare(prepare) => prepare::prepare(ctx, prepare),
         Statement::Execute(execute) => Box::pin(prepare::execute(ctx, execute)).await,
         Statement::Deallocate(deallocate) => prepare::deallocate(ctx, deallocate),
@@ -87,6 +91,7 @@ fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
         statement,
         Statement::Select(_)
             | Statement::Explain(_)
+            | Statement::AnalyzeCompression(_)
             | Statement::Set(_)
             | Statement::Reset(_)
             | Statement::Show(_)
@@ -138,6 +143,8 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Reset(_) => "RESET",
         Statement::Show(_) => "SHOW",
         Statement::Analyze(_) => "ANALYZE",
+        Statement::AnalyzeCompression(_) => "ANALYZE COMPRESSION",
+        Statement::Vacuum(_) => "VACUUM",
         Statement::Prepare(_) => "PREPARE",
         Statement::Execute(_) => "EXECUTE",
         Statement::Deallocate(_) => "DEALLOCATE",

@@ -128,6 +128,13 @@ impl Transaction {
         self.base.is_some()
     }
 
+    /// Lets the read view go, so that what it keeps may be removed; the next statement's is taken afresh. Only for a
+    /// statement that works in transactions of its own.
+    pub fn forget_view(&mut self) {
+        self.base = None;
+        self.effective = None;
+    }
+
     /// Gives the catalog the transaction sees.
     pub fn catalog(&mut self) -> Result<Arc<Catalog>> {
         let view = self.view()?;

@@ -1,4 +1,4 @@
-//! Small statements about objects: DROP, schemas, views, users, ANALYZE, COMMENT.
+//! Small statements about objects: DROP, schemas, views, users, COMMENT.
 
 use super::query::Query;
 use super::{ObjectName, Statement};
@@ -41,15 +41,6 @@ pub struct CreateView {
     pub query: Query,
     /// The query's text as the user wrote it, for the catalog.
     pub query_text: String,
-}
-
-/// `ANALYZE [VERBOSE] [table [(columns)]] [PREDICATE COLUMNS | ALL COLUMNS]`.
-#[derive(Clone, Debug)]
-pub struct Analyze {
-    /// One table, or all.
-    pub table: Option<ObjectName>,
-    /// Some columns, or all.
-    pub columns: Vec<String>,
 }
 
 /// `CREATE USER name PASSWORD ...`, `ALTER USER name PASSWORD ...`.
@@ -171,28 +162,6 @@ pub(crate) fn parse_create_view(cursor: &mut Cursor<'_>, or_replace: bool) -> Re
         query,
         query_text,
     })))
-}
-
-/// Parses ANALYZE.
-pub(crate) fn parse_analyze(cursor: &mut Cursor<'_>) -> Result<Statement> {
-    cursor.skip();
-    cursor.take_word("verbose");
-    let at_words = cursor.is_word("predicate") || cursor.are_words(&["all", "columns"]);
-    if cursor.at_end() || at_words {
-        let _ =
-            cursor.take_words(&["predicate", "columns"]) || cursor.take_words(&["all", "columns"]);
-        return Ok(Statement::Analyze(Analyze {
-            table: None,
-            columns: Vec::new(),
-        }));
-    }
-    let table = Some(cursor.object_name()?);
-    let columns = cursor.optional_name_list()?;
-    if columns.is_empty() {
-        let _ =
-            cursor.take_words(&["predicate", "columns"]) || cursor.take_words(&["all", "columns"]);
-    }
-    Ok(Statement::Analyze(Analyze { table, columns }))
 }
 
 /// Parses CREATE USER and ALTER USER.

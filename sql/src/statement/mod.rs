@@ -1,6 +1,7 @@
 //! One file per statement: syntax tree, parser, display. [`parse`] is the only entry: text -> statements.
 
 pub mod alter_table;
+pub mod analyze;
 pub mod copy;
 pub mod create_table;
 pub mod cursor;
@@ -11,6 +12,7 @@ pub mod query;
 mod redact;
 mod refused;
 pub mod session;
+pub mod vacuum;
 #[cfg(test)]
 mod tests;
 
@@ -86,7 +88,11 @@ pub enum Statement {
     /// SHOW name | ALL.
     Show(session::Show),
     /// ANALYZE \[table \[(columns)\]\].
-    Analyze(ddl::Analyze),
+    Analyze(analyze::Analyze),
+    /// ANALYZE COMPRESSION.
+    AnalyzeCompression(analyze::AnalyzeCompression),
+    /// VACUUM.
+    Vacuum(vacuum::Vacuum),
     /// PREPARE name AS.
     Prepare(Box<session::Prepare>),
     /// EXECUTE name (...).
@@ -156,7 +162,8 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "alter" if cursor.is_word_at(1, "user") => ddl::parse_user(cursor),
         "alter" if cursor.is_word_at(1, "table") => alter_table::parse(cursor),
         "alter" if cursor.is_word_at(1, "schema") => alter_table::parse_schema(cursor),
-        "analyze" | "analyse" if !cursor.is_word_at(1, "compression") => ddl::parse_analyze(cursor),
+        "analyze" | "analyse" => analyze::parse(cursor),
+        "vacuum" => vacuum::parse(cursor),
         "comment" => ddl::parse_comment(cursor),
         "declare" | "fetch" | "close" => match cursor::parse(cursor, &word)? {
             Some(statement) => Ok(statement),

@@ -5,11 +5,6 @@ use crate::parser::cursor::Cursor;
 
 /// First words of the statement, its name, and the way out. The longest match of the table wins.
 const REFUSED: &[(&[&str], &str, &str)] = &[
-    (
-        &["vacuum"],
-        "VACUUM",
-        "Rewrite the table with CREATE TABLE AS",
-    ),
     (&["unload"], "UNLOAD", "Read the rows with a SELECT"),
     (&["grant"], "GRANT", "Work as a superuser"),
     (&["revoke"], "REVOKE", "Work as a superuser"),
@@ -67,11 +62,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         &["replace"],
         "REPLACE",
         "Use DELETE and INSERT in one transaction",
-    ),
-    (
-        &["analyze", "compression"],
-        "ANALYZE COMPRESSION",
-        "Use ENCODE AUTO",
     ),
     (&["alter"], "ALTER", "Drop the object and create it again"),
     (

@@ -63,7 +63,6 @@ fn refusals_have_their_code() {
         ("create table t (a int) sortkey (b)", "42703"),
         ("create table t (a int, a int)", "42701"),
         ("create table t (a uuid)", "0A000"),
-        ("vacuum t", "0A000"),
         ("merge into t using t on a = b remove duplicates", "0A000"),
         ("alter table t row level security on", "0A000"),
         ("create index i on t (a)", "0A000"),

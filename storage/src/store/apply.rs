@@ -1,6 +1,7 @@
 //! The one function that turns a view and a commit into the next view. Publishing, replay and a
 //! transaction's own overlay all use it, so they cannot disagree.
 
+use super::rewrite;
 use super::version::{RowGroupEntry, TableVersion};
 use super::{Commit, ReadView};
 use crate::error::{Error, Result};
@@ -25,8 +26,7 @@ pub(super) type MaskSource<'a> =
 ///
 /// A row group stays in the sorted region only if its slice has no other row group of the table, or
 /// if its first key follows the last one of the slice's sorted region: a time series that is appended
-/// to stays sorted. A later vacuum, which removes all and adds all in one commit, makes everything
-/// sorted again.
+/// to stays sorted. A rewrite says itself what is sorted, see [`rewrite`].
 pub(super) fn apply(
     masks: MaskSource<'_>,
     view: &ReadView,
@@ -38,8 +38,9 @@ pub(super) fn apply(
         put_layout(&mut tables, *id, layout);
     }
     let mut groups = changed_groups(&tables, commit)?;
-    remove(&mut groups, commit)?;
-    add(&tables, &mut groups, commit)?;
+    let rewritten = rewrite::swap(&tables, &mut groups, commit)?;
+    remove(&mut groups, commit, &rewritten)?;
+    add(&tables, &mut groups, commit, &rewritten)?;
     mask_rows(masks, &mut groups, commit)?;
     for (id, row_groups) in groups {
         if let Some(table) = tables.get_mut(&id) {
@@ -74,8 +75,8 @@ pub(super) fn apply(
     })
 }
 
-type Tables = HashMap<TableId, Arc<TableVersion>>;
-type Groups = HashMap<TableId, Vec<Arc<RowGroupEntry>>>;
+pub(super) type Tables = HashMap<TableId, Arc<TableVersion>>;
+pub(super) type Groups = HashMap<TableId, Vec<Arc<RowGroupEntry>>>;
 
 fn put_layout(tables: &mut Tables, id: TableId, layout: &TableLayout) {
     let layout = Arc::new(layout.clone());
@@ -116,9 +117,10 @@ fn changed_groups(tables: &Tables, commit: &Commit) -> Result<Groups> {
     Ok(groups)
 }
 
-fn remove(groups: &mut Groups, commit: &Commit) -> Result<()> {
+fn remove(groups: &mut Groups, commit: &Commit, rewritten: &HashSet<RowGroupId>) -> Result<()> {
     let mut removed: HashMap<TableId, HashSet<RowGroupId>> = HashMap::new();
-    for (table, id) in &commit.removed {
+    let plain = |(_, id): &&(TableId, RowGroupId)| !rewritten.contains(id);
+    for (table, id) in commit.removed.iter().filter(plain) {
         removed.entry(*table).or_default().insert(*id);
     }
     for (table, ids) in removed {
@@ -162,9 +164,15 @@ fn mask_rows(masks: MaskSource<'_>, groups: &mut Groups, commit: &Commit) -> Res
     Ok(())
 }
 
-fn add(tables: &Tables, groups: &mut Groups, commit: &Commit) -> Result<()> {
+fn add(
+    tables: &Tables,
+    groups: &mut Groups,
+    commit: &Commit,
+    rewritten: &HashSet<RowGroupId>,
+) -> Result<()> {
     let mut added: HashMap<TableId, Vec<&RowGroupRecord>> = HashMap::new();
-    for record in &commit.added {
+    let plain = |record: &&RowGroupRecord| !rewritten.contains(&record.id);
+    for record in commit.added.iter().filter(plain) {
         added.entry(record.table).or_default().push(record);
     }
     for (id, records) in added {
@@ -231,7 +239,7 @@ impl SortedRegions {
 /// Tells whether all rows of `next` follow those of `end`, by their leading keys. Equal keys tell that
 /// only where the leading key is the whole key: not with further columns, and not with text, of which
 /// a key holds the beginning.
-fn follows(layout: &TableLayout, end: &RowGroupRecord, next: &RowGroupRecord) -> bool {
+pub(super) fn follows(layout: &TableLayout, end: &RowGroupRecord, next: &RowGroupRecord) -> bool {
     let (Some(end), Some(next)) = (end.key_range, next.key_range) else {
         return false;
     };

@@ -2,8 +2,8 @@
 
 use super::Commit;
 use crate::error::{Error, Result};
-use crate::schema::{CommitVersion, TableId};
-use std::collections::HashMap;
+use crate::schema::{CommitVersion, RowGroupId, TableId};
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 /// Keys remembered per clock; beyond that the oldest half is forgotten.
@@ -48,7 +48,11 @@ impl Changes {
         for change in &commit.catalog {
             self.keys.set(change.key.clone(), version);
         }
-        let removed = commit.removed.iter().map(|(table, _)| *table);
+        // A rewrite leaves every row, whatever row groups it ends.
+        let rewritten: HashSet<RowGroupId> = commit.rewritten().collect();
+        let removed = commit.removed.iter();
+        let removed = removed.filter(|(_, id)| !rewritten.contains(id));
+        let removed = removed.map(|(table, _)| *table);
         let masked = commit.masks.iter().map(|mask| mask.table);
         let ended = commit
             .truncated_tables

@@ -11,6 +11,7 @@ mod merged;
 mod open;
 mod record;
 mod retire;
+pub mod rewrite;
 mod sweep;
 pub mod version;
 
@@ -28,6 +29,7 @@ use group_commit::{GroupCommit, Request};
 use ids::Ids;
 use merged::MergedStatistics;
 use retire::Retirement;
+use rewrite::Rewrite;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -91,6 +93,9 @@ pub struct Commit {
     pub added: Vec<RowGroupRecord>,
     /// Row groups that end. `Conflict` if one is gone already.
     pub removed: Vec<(TableId, RowGroupId)>,
+    /// Of `removed` and `added`: those that hold the same rows written again, by VACUUM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewrites: Vec<Rewrite>,
     /// New delete masks.
     pub masks: Vec<DeleteMaskRecord>,
     /// Changes of the catalog.

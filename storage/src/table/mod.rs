@@ -1,7 +1,8 @@
-//! A table on its slices: write, scan, predicate, delete.
+//! A table on its slices: write, scan, predicate, delete, merge.
 
 mod buffered;
 pub mod delete;
+pub mod merge;
 mod order;
 pub mod predicate;
 pub mod scan;

@@ -3,3 +3,4 @@
 pub mod stv_load_state;
 pub mod stv_recents;
 pub mod stv_sessions;
+pub mod svv_vacuum_progress;

@@ -1,6 +1,9 @@
 //! STL_ tables: what happened since the server started.
 
+pub mod stl_analyze;
 pub mod stl_file_scan;
 pub mod stl_load_commits;
 pub mod stl_load_errors;
 pub mod stl_query;
+pub mod stl_vacuum;
+pub mod svv_vacuum_summary;

@@ -1,0 +1,118 @@
+//! What a vacuum takes and leaves, on one slice.
+
+use super::figures::Figures;
+use super::vacuum::{Mode, options, plan, publish, run};
+use crate::distribution::Distribution;
+use crate::fixture::{Cluster, TestResult, TestTable};
+use arrow::array::{Int64Array, RecordBatch};
+use blueshift_storage::table::merge::MergeProgress;
+use blueshift_storage::{ColumnType, SortKey};
+use std::ops::Range;
+use std::sync::Arc;
+
+fn insert(cluster: &Cluster, table: &TestTable, keys: Range<i64>) -> TestResult {
+    let column = Arc::new(Int64Array::from_iter_values(keys));
+    let batch = RecordBatch::try_new(table.layout.arrow_schema(), vec![column])?;
+    cluster.insert(&cluster.target(table), &[batch])?;
+    Ok(())
+}
+
+/// Vacuums and gives the row groups it read.
+fn vacuum(cluster: &Cluster, table: &TestTable, mode: Mode, threshold: u8) -> TestResult<usize> {
+    let node = &cluster.node;
+    let version = node.store.table(table.id)?;
+    let plan = plan(&version, mode, threshold);
+    let mut read = 0;
+    for merge in plan.merges {
+        read += merge.runs.iter().map(Vec::len).sum::<usize>();
+        let options = options(node, false, false);
+        let progress = Arc::new(MergeProgress::default());
+        let compute = &node.resources.compute;
+        let merged = compute.block_on(run(node, &version, merge, options, progress))?;
+        compute.block_on(publish(node, merged))?;
+    }
+    Ok(read)
+}
+
+fn figures(cluster: &Cluster, table: &TestTable) -> TestResult<Figures> {
+    Ok(Figures::of(&*cluster.node.store.table(table.id)?))
+}
+
+#[test]
+fn a_sort_leaves_what_the_unsorted_rows_do_not_overlap() -> TestResult {
+    let cluster = Cluster::start(1)?;
+    let columns = [("a", ColumnType::Int64)];
+    let table = cluster.create(&columns, SortKey::Compound(vec![0]), Distribution::All)?;
+    for keys in [0..1_000, 1_000..2_000, 2_000..3_000] {
+        insert(&cluster, &table, keys)?;
+    }
+    assert_eq!(
+        figures(&cluster, &table)?.rows_sorted,
+        3_000,
+        "a time series"
+    );
+    insert(&cluster, &table, 1_200..1_300)?;
+    let before = figures(&cluster, &table)?;
+    assert_eq!((before.rows, before.rows_sorted), (3_100, 3_000));
+    assert_eq!(
+        vacuum(&cluster, &table, Mode::Full, 95)?,
+        0,
+        "sorted enough"
+    );
+    assert_eq!(
+        vacuum(&cluster, &table, Mode::Full, 100)?,
+        2,
+        "one and the late rows"
+    );
+    let after = figures(&cluster, &table)?;
+    assert_eq!((after.rows, after.rows_sorted), (3_100, 3_100));
+    assert_eq!(cluster.node.store.table(table.id)?.row_groups.len(), 3);
+    insert(&cluster, &table, 3_000..3_001)?;
+    assert_eq!(figures(&cluster, &table)?.unsorted_percent(), Some(0.0));
+    Ok(())
+}
+
+#[test]
+fn small_row_groups_are_joined() -> TestResult {
+    let cluster = Cluster::start(1)?;
+    let columns = [("a", ColumnType::Int64)];
+    let table = cluster.create(&columns, SortKey::None, Distribution::All)?;
+    for key in 0..20 {
+        insert(&cluster, &table, key..key + 1)?;
+    }
+    assert_eq!(figures(&cluster, &table)?.blocks, 20);
+    assert_eq!(
+        vacuum(&cluster, &table, Mode::SortOnly, 100)?,
+        0,
+        "no sort key"
+    );
+    assert_eq!(vacuum(&cluster, &table, Mode::Full, 95)?, 20);
+    let after = figures(&cluster, &table)?;
+    assert_eq!(
+        (after.rows, after.blocks, after.unsorted_percent()),
+        (20, 1, None)
+    );
+    assert_eq!(vacuum(&cluster, &table, Mode::Full, 95)?, 0, "done");
+    Ok(())
+}
+
+#[test]
+fn recluster_leaves_the_sorted_region_alone() -> TestResult {
+    let cluster = Cluster::start(1)?;
+    let columns = [("a", ColumnType::Int64)];
+    let table = cluster.create(&columns, SortKey::Compound(vec![0]), Distribution::All)?;
+    for keys in [500..1_000, 0..400, 300..700] {
+        insert(&cluster, &table, keys)?;
+    }
+    assert_eq!(vacuum(&cluster, &table, Mode::Recluster, 95)?, 2);
+    let after = figures(&cluster, &table)?;
+    assert_eq!((after.rows, after.rows_sorted), (1_300, 500));
+    assert_eq!(
+        vacuum(&cluster, &table, Mode::Recluster, 95)?,
+        0,
+        "in order already"
+    );
+    assert_eq!(vacuum(&cluster, &table, Mode::Full, 95)?, 2);
+    assert_eq!(figures(&cluster, &table)?.rows_sorted, 1_300);
+    Ok(())
+}
