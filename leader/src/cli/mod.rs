@@ -2,8 +2,11 @@
 //!
 //! Exit codes: 0 a clean end, 1 the command failed, 2 wrong arguments, 3 an answer of the demo was wrong.
 
+mod analyze;
+mod connect;
 mod demo;
 mod serve;
+mod vacuum;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -19,10 +22,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Refreshes the statistics of tables of a running server, or suggests encodings.
+    Analyze(analyze::Analyze),
     /// Shows the whole on TPC-H data: makes it, loads it, runs the 22 queries and stays up.
     Demo(demo::Demo),
     /// Serves a data directory.
     Serve(serve::Serve),
+    /// Sorts tables of a running server and gives back the room of deleted rows.
+    Vacuum(vacuum::Vacuum),
     /// Prints the version.
     Version,
 }
@@ -30,8 +37,10 @@ enum Command {
 /// Runs the command of the process's arguments.
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Analyze(analyze) => analyze::run(&analyze).map(|()| ExitCode::SUCCESS),
         Command::Demo(demo) => demo::run(demo),
         Command::Serve(serve) => serve::run(serve).map(|()| ExitCode::SUCCESS),
+        Command::Vacuum(vacuum) => vacuum::run(&vacuum).map(|()| ExitCode::SUCCESS),
         Command::Version => writeln!(std::io::stdout(), "blueshift {}", env!("CARGO_PKG_VERSION"))
             .map(|()| ExitCode::SUCCESS)
             .map_err(Into::into),
