@@ -234,7 +234,7 @@ fn endpoint(text: &str) -> Option<&str> {
     let host = rest.find("://")? + 3;
     let end = rest
         .get(host..)?
-        .find(|each: char| matches!(each, '/' | '?' | ' ' | ')'))
+        .find(['/', '?', ' ', ')'])
         .map_or(rest.len(), |end| host + end);
     rest.get(..end)
 }

@@ -104,7 +104,7 @@ pub struct CopyOptions {
     pub date_format: TimeText,
     /// TIMEFORMAT
     pub time_format: TimeText,
-    /// MAXERROR n
+    /// MAXERROR n; with IGNOREALLERRORS as many as there may be.
     pub max_error: u64,
     /// IGNOREBLANKLINES
     pub ignore_blank_lines: bool,
@@ -170,7 +170,6 @@ const REFUSED: &[(&str, &str)] = &[
         "comprows",
         "Leave the option out; the sample size is chosen by the server",
     ),
-    ("ignoreallerrors", "Use MAXERROR"),
     ("serializetojson", "Convert the files to CSV"),
     ("using", "Write the options in the COPY itself"),
     ("job", "Run COPY when the files have come"),
@@ -360,6 +359,7 @@ fn option(
         "dateformat" => options.date_format = time_text(&argument(cursor)?, false)?,
         "timeformat" => options.time_format = time_text(&argument(cursor)?, true)?,
         "maxerror" => options.max_error = number(cursor, "MAXERROR", 0, 100_000)?,
+        "ignoreallerrors" => options.max_error = u64::MAX,
         "ignoreblanklines" => options.ignore_blank_lines = true,
         "blanksasnull" => options.blanks_as_null = true,
         "emptyasnull" => options.empty_as_null = true,
@@ -582,6 +582,9 @@ fn ensure_together(copy: &Copy, seen: &[String]) -> Result<()> {
         }
     } else if has("quote") {
         return Err(conflict("QUOTE goes only with CSV"));
+    }
+    if has("ignoreallerrors") && has("maxerror") {
+        return Err(conflict("IGNOREALLERRORS does not go with MAXERROR"));
     }
     if has("emptyasnull") && copy.options.null_as.as_deref() == Some("") {
         return Err(conflict("EMPTYASNULL does not go with NULL AS ''"));

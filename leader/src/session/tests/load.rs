@@ -29,6 +29,10 @@ impl Loading {
     }
 
     /// Writes a file and gives a COPY of it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "these are the user's files, which nothing must survive"
+    )]
     fn copy(&self, table: &str, file: &str, text: impl AsRef<[u8]>) -> String {
         let path = self.files.join(file);
         std::fs::write(&path, text).unwrap();
@@ -352,4 +356,174 @@ async fn secrets_are_in_no_table_and_no_error() {
     }
     let masked = "select count(*) from stl_query where querytxt like '%secret_access_key ''***''%'";
     assert_eq!(ok(s, masked).await, ["1"]);
+}
+
+#[tokio::test]
+async fn options_convert_as_documented() {
+    let loading = Loading::start();
+    let mut session = login(&loading.server, "admin", 1);
+    let s = &mut session;
+    for (columns, text, options, expected) in [
+        (
+            "a varchar(9)",
+            &b"x\xffy\nz\n"[..],
+            "acceptinvchars",
+            "x?y z",
+        ),
+        (
+            "a varchar(9)",
+            b"x\xe4\xb6y\n",
+            "acceptinvchars as '^'",
+            "x^^y",
+        ),
+        ("a varchar(9)", b"  \nx\n", "blanksasnull", "NULL x"),
+        (
+            "a varchar(9), b varchar(9)",
+            b"|x\n",
+            "emptyasnull",
+            "NULL,x",
+        ),
+        ("a varchar(9), b varchar(9)", b"|x\n", "", ",x"),
+        ("a int, b varchar(9)", b"|x\n", "", "NULL,x"),
+        (
+            "a int, b varchar(9), c int",
+            b"1\n",
+            "fillrecord",
+            "1,,NULL",
+        ),
+        (
+            "a int, b varchar(9), c int",
+            b"1\n",
+            "fillrecord emptyasnull",
+            "1,NULL,NULL",
+        ),
+        (
+            "a varchar(3), b char(2)",
+            b"abcdef|xyz\n",
+            "truncatecolumns",
+            "abc,xy",
+        ),
+        (
+            "a varchar(3)",
+            b"\xc3\xa4\xc3\xa4\n",
+            "truncatecolumns",
+            "\u{e4}",
+        ),
+        ("a varchar(3)", b"ab    \n", "", "ab "),
+        ("a decimal(5,1)", b"1.25\n-1.25\n1.19\n", "", "1.2 -1.2 1.1"),
+        (
+            "a decimal(5,1)",
+            b"1.25\n-1.25\n1.19\n",
+            "roundec",
+            "1.3 -1.3 1.2",
+        ),
+        ("a varchar(9), b int", b"x  |1\n", "trimblanks", "x,1"),
+        (
+            "a varchar(9), b int",
+            b"\"a|b\"|1\n'c'|2\n",
+            "removequotes",
+            "a|b,1 c,2",
+        ),
+        (
+            "a varchar(9), b varchar(9)",
+            b"NULL|x\n\\N|y\n",
+            "null as 'NULL'",
+            "NULL,x \\N,y",
+        ),
+        (
+            "a varchar(9), b varchar(9)",
+            b"\0|x\n",
+            "null as '\\000'",
+            "NULL,x",
+        ),
+        (
+            "a varchar(9), b varchar(9)",
+            b"a\\|b|x\n",
+            "escape",
+            "a|b,x",
+        ),
+        (
+            "a varchar(9), b varchar(9)",
+            b"\xc3\xa4|x\n",
+            "encoding utf8",
+            "\u{e4},x",
+        ),
+        (
+            "a int identity(1,1), b int",
+            b"7|8\n",
+            "explicit_ids",
+            "7,8",
+        ),
+        ("a int", b"1\n\n2\n", "ignoreblanklines", "1 2"),
+        (
+            "a int",
+            b"h\n1\n",
+            "ignoreheader 1 compupdate off statupdate on",
+            "1",
+        ),
+        (
+            "a date, b date",
+            b"31.12.1999|01.02.2003\n",
+            "dateformat 'DD.MM.YYYY'",
+            "1999-12-31,2003-02-01",
+        ),
+        (
+            "a date",
+            b"20200131\nMar 4 2021\n",
+            "dateformat 'auto'",
+            "2020-01-31 2021-03-04",
+        ),
+        (
+            "a timestamp",
+            b"1600000000\n",
+            "timeformat 'epochsecs'",
+            "2020-09-13T12:26:40",
+        ),
+        (
+            "a timestamp",
+            b"1600000000123\n",
+            "timeformat as 'epochmillisecs'",
+            "2020-09-13T12:26:40.123",
+        ),
+        (
+            "a timestamp",
+            b"01.02.2003 04:05:06\n",
+            "timeformat 'DD.MM.YYYY HH:MI:SS'",
+            "2003-02-01T04:05:06",
+        ),
+        (
+            "a date",
+            b"nonsense\n2020-01-01\n",
+            "acceptanydate",
+            "NULL 2020-01-01",
+        ),
+        (
+            "a varchar(9), b int",
+            b"\"a,\"\"b\"\"\n\",1\n",
+            "csv",
+            "a,\"b\"\n,1",
+        ),
+        (
+            "a varchar(9), b int",
+            b"%a;b%;1\n",
+            "format as csv quote as '%' delimiter ';'",
+            "a;b,1",
+        ),
+        ("a int", b"1\nx\ny\n2\n", "ignoreallerrors", "1 2"),
+        ("a int", b"1\n2\n", "noload", ""),
+    ] {
+        ok(s, &format!("create table o ({columns})")).await;
+        let copy = loading.copy("o", "options", text) + " " + options;
+        let loaded = run(s, &copy).await;
+        assert!(loaded.is_ok(), "{copy}: {:?}", loaded.err());
+        let rows = ok(s, "select * from o").await;
+        let shown: Vec<String> = rows.iter().map(|row| row.replace('|', ",")).collect();
+        assert_eq!(shown.join(" "), expected.replace('|', ","), "{options}");
+        ok(s, "drop table o").await;
+    }
+    ok(s, "create table o (a int)").await;
+    let both = loading.copy("o", "options", "1\n") + " ignoreallerrors maxerror 3";
+    assert_eq!(code(s, &both).await, "42601");
+    let noload = loading.copy("o", "options", "1\nx\n") + " noload";
+    assert!(refused(s, &noload).await.contains("(code 1207)"));
 }
