@@ -1,9 +1,10 @@
-//! Cuts a stream of bytes into chunks that end where a row ends, so that chunks can be parsed in parallel.
+//! Cuts a stream of bytes into chunks that end where a row ends, so that chunks can be parsed in parallel. What is given
+//! is given on as it is: only the row that lies across two pieces is copied.
 //!
 //! In plain text a row ends at a newline. With quotes a newline counts only outside them, with escapes only
 //! after an even number of backslashes; both are decided exactly, in one pass at memory speed.
 
-use arrow::buffer::Buffer;
+use bytes::Bytes;
 
 /// Where rows may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,73 +26,73 @@ pub enum RowEnd {
 #[derive(Clone, Debug)]
 pub struct Chunk {
     /// The bytes; the last row may lack its newline.
-    pub bytes: Buffer,
+    pub bytes: Bytes,
     /// Lines of the file before this chunk.
     pub lines_before: u64,
     /// Bytes of the uncompressed file before this chunk.
     pub offset: u64,
 }
 
-/// Gathers the bytes of one file and gives them back in chunks of whole rows.
+/// Takes the bytes of one file piece by piece and gives them back in chunks of whole rows.
 #[derive(Debug)]
 pub struct Cutter {
     row_end: RowEnd,
-    chunk_bytes: usize,
+    /// The row that has not ended, as far as it is there.
     pending: Vec<u8>,
-    /// Bytes of `pending` already searched.
-    searched: usize,
-    /// The end of the last whole row in `pending`.
-    whole: usize,
     inside_quotes: bool,
-    /// Where in `pending` the last quoted field closed; the same quote right behind reopens it, being a doubled one.
-    closed_at: Option<usize>,
+    /// Bytes since the last quoted field closed; the same quote right behind reopens it, being a doubled one.
+    since_closed: Option<usize>,
     escaped: bool,
     lines: u64,
     offset: u64,
 }
 
+/// Behind the first and behind the last row end in a piece.
+type RowEnds = (usize, usize);
+
 impl Cutter {
-    /// Begins a file; chunks are cut at the last row end once `chunk_bytes` are there.
-    pub fn new(row_end: RowEnd, chunk_bytes: usize) -> Self {
+    /// Begins a file.
+    pub fn new(row_end: RowEnd) -> Self {
         Self {
             row_end,
-            chunk_bytes,
             pending: Vec::new(),
-            searched: 0,
-            whole: 0,
             inside_quotes: false,
-            closed_at: None,
+            since_closed: None,
             escaped: false,
             lines: 0,
             offset: 0,
         }
     }
 
-    /// Takes the next bytes; gives a chunk when enough whole rows are there.
-    pub fn push(&mut self, bytes: &[u8]) -> Option<Chunk> {
-        self.pending.extend_from_slice(bytes);
-        if self.pending.len() < self.chunk_bytes {
-            return None;
+    /// Takes the next bytes; gives the row they complete, and the whole rows they hold.
+    pub fn push(&mut self, bytes: Bytes) -> [Option<Chunk>; 2] {
+        let Some((first, last)) = self.row_ends(&bytes) else {
+            self.pending.extend_from_slice(&bytes);
+            return [None, None];
+        };
+        let mut completed = None;
+        let mut begin = 0;
+        if !self.pending.is_empty() {
+            let mut row = std::mem::take(&mut self.pending);
+            row.extend_from_slice(bytes.get(..first).unwrap_or_default());
+            completed = Some(self.chunk(row.into()));
+            begin = first;
         }
-        self.search();
-        if self.whole == 0 {
-            return None;
-        }
-        let rest = self.pending.split_off(self.whole);
-        self.searched -= self.whole;
-        self.closed_at = self
-            .closed_at
-            .and_then(|closed| closed.checked_sub(self.whole));
-        self.whole = 0;
-        let full = std::mem::replace(&mut self.pending, rest);
-        self.pending.reserve(self.chunk_bytes);
-        Some(self.chunk(full))
+        let whole = (begin < last).then(|| self.chunk(bytes.slice(begin..last)));
+        self.pending
+            .extend_from_slice(bytes.get(last..).unwrap_or_default());
+        [completed, whole]
     }
 
     /// Gives what is left at the end of the file.
-    pub fn finish(mut self) -> Option<Chunk> {
+    pub fn finish(&mut self) -> Option<Chunk> {
         let rest = std::mem::take(&mut self.pending);
-        (!rest.is_empty()).then(|| self.chunk(rest))
+        (!rest.is_empty()).then(|| self.chunk(rest.into()))
+    }
+
+    /// Counts the newlines in all chunks so far.
+    pub fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Gives the bytes that wait for the end of their row; a bound on them bounds the length of a row.
@@ -99,66 +100,75 @@ impl Cutter {
         self.pending.len()
     }
 
-    fn chunk(&mut self, bytes: Vec<u8>) -> Chunk {
+    fn chunk(&mut self, bytes: Bytes) -> Chunk {
         let (lines_before, offset) = (self.lines, self.offset);
         self.lines += memchr::memchr_iter(b'\n', &bytes).count() as u64;
         self.offset += bytes.len() as u64;
         Chunk {
-            bytes: Buffer::from_vec(bytes),
+            bytes,
             lines_before,
             offset,
         }
     }
 
-    fn search(&mut self) {
-        let fresh = self.pending.get(self.searched..).unwrap_or_default();
-        let base = self.searched;
+    /// Finds the row ends in the bytes behind `pending`.
+    fn row_ends(&mut self, bytes: &[u8]) -> Option<RowEnds> {
+        let mut ends: Option<RowEnds> = None;
+        let mut end_at = |place: usize| {
+            let first = ends.map_or(place + 1, |(first, _)| first);
+            ends = Some((first, place + 1));
+        };
         match self.row_end {
             RowEnd::Newline => {
-                if let Some(at) = memchr::memrchr(b'\n', fresh) {
-                    self.whole = base + at + 1;
-                }
+                let first = memchr::memchr(b'\n', bytes)?;
+                let last = memchr::memrchr(b'\n', bytes)?;
+                ends = Some((first + 1, last + 1));
             }
             RowEnd::Quoted { quote, delimiter } => {
-                for at in memchr::memchr2_iter(quote, b'\n', fresh) {
-                    let place = base + at;
-                    if fresh.get(at) != Some(&quote) {
+                let mut closed = None;
+                for place in memchr::memchr2_iter(quote, b'\n', bytes) {
+                    if bytes.get(place) != Some(&quote) {
                         if !self.inside_quotes {
-                            self.whole = place + 1;
+                            end_at(place);
                         }
                     } else if self.inside_quotes {
                         self.inside_quotes = false;
-                        self.closed_at = Some(place);
+                        closed = Some(place);
                     } else {
-                        let before = self.pending.get(..place).unwrap_or_default();
-                        let is_doubled = self.closed_at.is_some_and(|closed| closed + 1 == place);
-                        self.inside_quotes = is_doubled || opens(before, delimiter);
+                        let is_doubled = match closed {
+                            Some(closed) => closed + 1 == place,
+                            None => self.since_closed == Some(0) && place == 0,
+                        };
+                        let before = bytes.get(..place).unwrap_or_default();
+                        self.inside_quotes = is_doubled || opens(&self.pending, before, delimiter);
                     }
                 }
+                self.since_closed = match closed {
+                    Some(closed) => Some(bytes.len() - closed - 1),
+                    None => self.since_closed.map(|since| since + bytes.len()),
+                };
             }
             RowEnd::Escaped => {
-                for (at, &byte) in fresh.iter().enumerate() {
+                for (place, &byte) in bytes.iter().enumerate() {
                     if self.escaped {
                         self.escaped = false;
                     } else if byte == b'\\' {
                         self.escaped = true;
                     } else if byte == b'\n' {
-                        self.whole = base + at + 1;
+                        end_at(place);
                     }
                 }
             }
         }
-        self.searched = self.pending.len();
+        ends
     }
 }
 
-/// Tells whether a quote behind `before`, outside quoted fields, opens one: only blanks may stand between it and the
-/// beginning of its field. Any other quote there is data.
-fn opens(before: &[u8], delimiter: u8) -> bool {
-    let last = before
-        .iter()
-        .rev()
-        .find(|byte| **byte != b' ' || delimiter == b' ');
+/// Tells whether a quote behind `pending` and `before`, outside quoted fields, opens one: only blanks may stand between it
+/// and the beginning of its field. Any other quote there is data.
+fn opens(pending: &[u8], before: &[u8], delimiter: u8) -> bool {
+    let bytes = before.iter().rev().chain(pending.iter().rev());
+    let last = { bytes }.find(|byte| **byte != b' ' || delimiter == b' ');
     last.is_none_or(|byte| *byte == delimiter || *byte == b'\n')
 }
 
@@ -168,18 +178,18 @@ mod tests {
     use crate::format::delimited::{Dialect, Fields, unquote};
     use proptest::prelude::*;
 
-    fn cut(
-        text: &[u8],
-        row_end: RowEnd,
-        step: usize,
-        chunk_bytes: usize,
-    ) -> Vec<(Vec<u8>, u64, u64)> {
-        let mut cutter = Cutter::new(row_end, chunk_bytes);
+    fn cut(text: &[u8], row_end: RowEnd, step: usize) -> Vec<(Vec<u8>, u64, u64)> {
+        let mut cutter = Cutter::new(row_end);
         let mut chunks: Vec<Chunk> = text
             .chunks(step)
-            .filter_map(|bytes| cutter.push(bytes))
+            .flat_map(|bytes| cutter.push(Bytes::copy_from_slice(bytes)))
+            .flatten()
             .collect();
         chunks.extend(cutter.finish());
+        assert_eq!(
+            cutter.lines() as usize,
+            memchr::memchr_iter(b'\n', text).count()
+        );
         chunks
             .into_iter()
             .map(|chunk| (chunk.bytes.to_vec(), chunk.lines_before, chunk.offset))
@@ -213,8 +223,7 @@ mod tests {
         #[test]
         fn a_split_file_parses_as_the_whole(
             text in "[ab,\" \r\n]{0,60}",
-            step in 1_usize..8,
-            chunk_bytes in 1_usize..20,
+            step in 1_usize..30,
             delimiter in prop::sample::select(vec![b',', b' ']),
         ) {
             let dialect = Dialect {
@@ -228,7 +237,7 @@ mod tests {
                 ignore_blank_lines: false,
             };
             let row_end = RowEnd::Quoted { quote: b'"', delimiter };
-            let chunks = cut(text.as_bytes(), row_end, step, chunk_bytes);
+            let chunks = cut(text.as_bytes(), row_end, step);
             let chunks: Vec<Vec<u8>> = chunks.into_iter().map(|(bytes, _, _)| bytes).collect();
             prop_assert_eq!(
                 parsed(&chunks, &dialect),
@@ -257,26 +266,23 @@ mod tests {
             ),
         ];
         for (text, row_end, rows) in cases {
-            for step in 1..text.len() {
-                for chunk_bytes in 1..text.len() + 2 {
-                    let chunks = cut(text, row_end, step, chunk_bytes);
-                    let mut ends = vec![0];
-                    for row in rows {
-                        ends.push(ends.last().copied().unwrap_or(0) + row.len());
-                    }
-                    let mut at = 0;
-                    for (bytes, lines, offset) in chunks {
-                        assert_eq!(offset as usize, at);
-                        assert_eq!(
-                            lines as usize,
-                            text[..at].iter().filter(|byte| **byte == b'\n').count()
-                        );
-                        assert_eq!(bytes, text[at..at + bytes.len()]);
-                        at += bytes.len();
-                        assert!(ends.contains(&at), "{step} {chunk_bytes} {at}");
-                    }
-                    assert_eq!(at, text.len());
+            for step in 1..text.len() + 1 {
+                let mut ends = vec![0];
+                for row in rows {
+                    ends.push(ends.last().copied().unwrap_or(0) + row.len());
                 }
+                let mut at = 0;
+                for (bytes, lines, offset) in cut(text, row_end, step) {
+                    assert_eq!(offset as usize, at);
+                    assert_eq!(
+                        lines as usize,
+                        text[..at].iter().filter(|byte| **byte == b'\n').count()
+                    );
+                    assert_eq!(bytes, text[at..at + bytes.len()]);
+                    at += bytes.len();
+                    assert!(ends.contains(&at), "{step} {at}");
+                }
+                assert_eq!(at, text.len());
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Reads the files of a load and cuts them into chunks of whole rows for the parsers: plain files in ranges with
-//! several in flight, compressed files through a decompressor each.
+//! several in flight, whose bytes are not copied; compressed files through a decompressor each.
 
+use super::range::RangeReader;
 use super::source::Source;
 use super::{LoadProgress, LoadedFile};
 use crate::error::{Error, Result};
@@ -10,7 +11,6 @@ use crate::object::failed;
 use crate::write::joined;
 use bytes::Bytes;
 use futures::StreamExt;
-use object_store::ObjectStoreExt;
 use std::io::{ErrorKind, Read};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,12 @@ use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
-/// Chunks are cut at the first row end past this size.
-pub(super) const CHUNK_BYTES: usize = 4 << 20;
-/// Files are asked for in ranges of this size.
+/// Decompressed bytes are cut in steps of this size.
+const CHUNK_BYTES: usize = 4 << 20;
+/// Objects of a store are asked for in ranges of this size: every request has its price.
 const RANGE_BYTES: u64 = 8 << 20;
+/// Local files are read in ranges of this size, that stay in the cache until they are parsed.
+const FILE_RANGE_BYTES: u64 = 2 << 20;
 /// Ranges of one file in flight.
 const RANGES_IN_FLIGHT: usize = 3;
 /// The longest row; Redshift documents 4 MB, SUPER values 16 MB.
@@ -36,6 +38,7 @@ pub(super) struct FileChunk {
 /// How to read the files of one load.
 #[derive(Clone)]
 pub(super) struct Feed {
+    pub(super) reader: RangeReader,
     pub(super) compression: Compression,
     pub(super) row_end: RowEnd,
     pub(super) progress: Arc<LoadProgress>,
@@ -110,11 +113,16 @@ impl Feed {
 
     /// Sends the bytes of a file in order.
     async fn ranges(self, source: Source, sender: Sender<Part>) -> Result<()> {
-        let starts = (0..source.bytes).step_by(RANGE_BYTES as usize);
+        let range_bytes = match source.url.starts_with("file:") {
+            true => FILE_RANGE_BYTES,
+            false => RANGE_BYTES,
+        };
+        let starts = (0..source.bytes).step_by(range_bytes as usize);
         let requests = starts.map(|start| {
             let (store, path) = (Arc::clone(&source.store), source.path.clone());
-            let end = (start + RANGE_BYTES).min(source.bytes);
-            async move { store.get_range(&path, start..end).await }
+            let end = (start + range_bytes).min(source.bytes);
+            let reader = self.reader.clone();
+            async move { reader.read(store.as_ref(), &path, start..end).await }
         });
         let mut bodies = futures::stream::iter(requests).buffered(RANGES_IN_FLIGHT);
         while let Some(body) = bodies.next().await {
@@ -151,10 +159,10 @@ impl Feed {
                 // Reading failed and tells why; half a row must not reach the parsers.
                 None => return Err(Error::Canceled),
             };
-            if let Some(chunk) = pieces.push(&body)?
-                && chunks.send(chunk).await.is_err()
-            {
-                return Ok(pieces.file);
+            for chunk in pieces.push(body)? {
+                if chunks.send(chunk).await.is_err() {
+                    return Ok(pieces.file);
+                }
             }
         }
         let (last, file) = pieces.finish();
@@ -190,16 +198,16 @@ impl Feed {
         };
         let mut reader = compression::reader(source, self.compression).map_err(failed)?;
         let mut pieces = Pieces::new(&url, slice, &self);
-        let mut buffer = vec![0; 1 << 20];
         loop {
-            let count = reader.read(&mut buffer).map_err(failed)?;
-            if count == 0 {
+            let mut body = Vec::with_capacity(CHUNK_BYTES);
+            let step = reader.by_ref().take(CHUNK_BYTES as u64);
+            if { step }.read_to_end(&mut body).map_err(failed)? == 0 {
                 break;
             }
-            if let Some(chunk) = pieces.push(buffer.get(..count).unwrap_or_default())?
-                && chunks.blocking_send(chunk).is_err()
-            {
-                return Ok(pieces.file);
+            for chunk in pieces.push(body.into())? {
+                if chunks.blocking_send(chunk).is_err() {
+                    return Ok(pieces.file);
+                }
             }
         }
         let (last, file) = pieces.finish();
@@ -243,7 +251,7 @@ impl Pieces {
     fn new(url: &Arc<str>, slice: u32, feed: &Feed) -> Self {
         Self {
             url: Arc::clone(url),
-            cutter: Cutter::new(feed.row_end, CHUNK_BYTES),
+            cutter: Cutter::new(feed.row_end),
             file: LoadedFile {
                 filename: url.to_string(),
                 slice,
@@ -253,8 +261,7 @@ impl Pieces {
         }
     }
 
-    fn count(&mut self, bytes: usize, lines: usize) {
-        let (bytes, lines) = (bytes as u64, lines as u64);
+    fn count(&mut self, bytes: u64, lines: u64) {
         self.file.bytes += bytes;
         self.file.lines += lines;
         if let Some(progress) = self.progress.slice(self.file.slice) {
@@ -263,31 +270,32 @@ impl Pieces {
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) -> Result<Option<FileChunk>> {
-        self.count(bytes.len(), memchr::memchr_iter(b'\n', bytes).count());
-        let chunk = self.cutter.push(bytes);
+    fn push(&mut self, bytes: Bytes) -> Result<impl Iterator<Item = FileChunk> + use<>> {
+        let (byte_count, lines_before) = (bytes.len() as u64, self.cutter.lines());
+        let chunks = self.cutter.push(bytes);
+        self.count(byte_count, self.cutter.lines() - lines_before);
         if self.cutter.waiting_bytes() > ROW_BYTES_MAX {
             return Err(Error::Source {
                 url: self.url.to_string(),
                 reason: format!("a row is longer than {} MB", ROW_BYTES_MAX >> 20),
             });
         }
-        Ok(chunk.map(|chunk| FileChunk {
-            url: Arc::clone(&self.url),
+        let url = Arc::clone(&self.url);
+        Ok(chunks.into_iter().flatten().map(move |chunk| FileChunk {
+            url: Arc::clone(&url),
             chunk,
         }))
     }
 
     fn finish(mut self) -> (Option<FileChunk>, LoadedFile) {
-        let cutter = std::mem::replace(&mut self.cutter, Cutter::new(RowEnd::Newline, 0));
-        let last = cutter.finish();
+        let lines_before = self.cutter.lines();
+        let last = self.cutter.finish();
         // A last line without its newline is a line.
-        if last
+        let is_open = last
             .as_ref()
-            .is_some_and(|chunk| chunk.bytes.last() != Some(&b'\n'))
-        {
-            self.count(0, 1);
-        }
+            .is_some_and(|chunk| chunk.bytes.last() != Some(&b'\n'));
+        // What was in no chunk yet.
+        self.count(0, self.cutter.lines() - lines_before + u64::from(is_open));
         let url = self.url;
         (last.map(|chunk| FileChunk { url, chunk }), self.file)
     }

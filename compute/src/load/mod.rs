@@ -19,13 +19,14 @@ mod list;
 mod manifest;
 mod parse;
 mod progress;
+mod range;
 mod reject;
 mod rules;
 mod source;
 
 pub use progress::{LoadProgress, SliceProgress};
 
-/// Chunks of about [`feed::CHUNK_BYTES`] that may wait for a parser.
+/// Chunks that may wait for a parser.
 const CHUNKS_WAITING: usize = 4;
 
 /// A column that is loaded, or filled with a constant.
@@ -197,6 +198,7 @@ async fn run(
         tasks.spawn_on(parser.run(Arc::clone(&receiver)), &node.resources.compute);
     }
     let feed = feed::Feed {
+        reader: range::RangeReader::new(),
         compression: rules.compression,
         row_end: rules.row_end,
         progress: Arc::clone(&progress),

@@ -161,7 +161,7 @@ impl Parser {
             Some((column, value)) => (Some(column), value),
             None => (None, &[][..]),
         };
-        let bytes = reader.file.chunk.bytes.as_slice();
+        let bytes = reader.file.chunk.bytes.as_ref();
         let raw_line = bytes
             .get(line.start as usize..line.end as usize)
             .unwrap_or_default();
@@ -277,7 +277,7 @@ struct ChunkReader<'a> {
 
 impl<'a> ChunkReader<'a> {
     fn new(file: &'a FileChunk, rules: &Rules) -> Self {
-        let bytes = file.chunk.bytes.as_slice();
+        let bytes = file.chunk.bytes.as_ref();
         let mut at = 0;
         for _ in file.chunk.lines_before..rules.header_lines {
             let rest = bytes.get(at..).unwrap_or_default();
