@@ -24,6 +24,9 @@ use tokio::sync::mpsc::Receiver;
 /// Rows that are indexed and converted at a time: their field table stays in the cache.
 const BLOCK_ROWS: usize = 8_192;
 
+/// A batch, and the slice it is for if that is known.
+type Placed = (Option<usize>, RecordBatch);
+
 /// One of the parsers of a load.
 pub(super) struct Parser {
     pub(super) plan: LoadPlan,
@@ -55,43 +58,100 @@ impl Parser {
                 if self.progress.canceled.load(Ordering::Relaxed) {
                     return Err(Error::Canceled);
                 }
-                let batch = self.block(&mut reader, &mut index, &schema)?;
-                self.progress
-                    .rows
-                    .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                if let Some(router) = &self.router {
-                    router.write(batch).await?;
+                for (slice, batch) in self.block(&mut reader, &mut index, &schema)? {
+                    self.progress
+                        .rows
+                        .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                    match (&self.router, slice) {
+                        (Some(router), Some(slice)) => router.write_to(slice, batch).await?,
+                        (Some(router), None) => router.write(batch).await?,
+                        (None, _) => {}
+                    }
                 }
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    /// Reads the next rows of a chunk as a batch in table order.
+    /// Reads the next rows of a chunk as batches in table order.
     fn block(
         &self,
         reader: &mut ChunkReader<'_>,
         index: &mut Index,
         schema: &SchemaRef,
-    ) -> Result<RecordBatch> {
+    ) -> Result<Vec<Placed>> {
         let source = reader.next(&self.rules, index);
         let block = index.block(&self.rules, source);
-        let rows = block.rows.len();
+        if block.fields.bad.is_empty()
+            && let Some(batches) = self.by_slice(&block, schema)?
+        {
+            return Ok(batches);
+        }
         let mut notes = Vec::new();
+        let batch = self.batch(&block, schema, &mut notes)?;
+        if notes.is_empty() && block.fields.bad.is_empty() {
+            return Ok(vec![(None, batch)]);
+        }
+        let kept = self.refuse(reader, source, &block, notes, batch)?;
+        Ok(vec![(None, kept)])
+    }
+
+    /// Converts the rows of each slice apart, so that none is copied to reach its slice. `None` if rows need not be told
+    /// apart, or if not all are good.
+    fn by_slice(&self, block: &Block<'_>, schema: &SchemaRef) -> Result<Option<Vec<Placed>>> {
+        let Some((router, key)) = self
+            .router
+            .as_ref()
+            .and_then(|router| Some((router, router.key()?)))
+        else {
+            return Ok(None);
+        };
+        let mut rules = self.rules.columns.iter();
+        let Some(rule) = rules.find(|rule| rule.column as usize == key) else {
+            return Ok(None);
+        };
+        let mut notes = Vec::new();
+        let values = convert::column(block, rule, &mut notes)?;
+        if !notes.is_empty() {
+            return Ok(None);
+        }
+        let Some(rows_by_slice) = router.rows_by_slice(&values)? else {
+            return Ok(None);
+        };
+        let mut batches = Vec::with_capacity(rows_by_slice.len());
+        for (slice, rows) in rows_by_slice.iter().enumerate() {
+            if !rows.is_empty() {
+                let of_slice = Block { rows, ..*block };
+                batches.push((Some(slice), self.batch(&of_slice, schema, &mut notes)?));
+            }
+            if !notes.is_empty() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(batches))
+    }
+
+    /// Converts rows to a batch in table order.
+    fn batch(
+        &self,
+        block: &Block<'_>,
+        schema: &SchemaRef,
+        notes: &mut Vec<Note>,
+    ) -> Result<RecordBatch> {
+        let rows = block.rows.len();
         let mut rules = self.rules.columns.iter().peekable();
         let mut columns = Vec::with_capacity(self.plan.columns.len());
         for (place, column) in self.plan.columns.iter().enumerate() {
             columns.push(match rules.next_if(|rule| rule.column as usize == place) {
-                Some(rule) => convert::column(&block, rule, &mut notes)?,
+                Some(rule) => convert::column(block, rule, notes)?,
                 None => left_out(column, rows)?,
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?;
-        if notes.is_empty() && block.fields.bad.is_empty() {
-            return Ok(batch);
-        }
-        self.refuse(reader, source, &block, notes, batch)
+        let schema = Arc::clone(schema);
+        Ok(RecordBatch::try_new_with_options(
+            schema, columns, &options,
+        )?)
     }
 
     /// Reports the rows with notes, and gives the batch without them.

@@ -92,18 +92,13 @@ impl Router {
     }
 
     async fn write_by_key(&self, key: usize, batch: RecordBatch) -> Result<()> {
-        let mut slices = Vec::with_capacity(batch.num_rows());
-        slices_of_rows(column(&batch, key)?, self.target.slice_count, &mut slices)?;
-        let first = slices.first().copied().unwrap_or(0);
+        let rows_by_slice = self.slices(column(&batch, key)?)?;
         // Rows that come from a co-located plan are all for one slice already.
-        if slices.iter().all(|&slice| slice == first) {
-            return self.send(first as usize, batch).await;
-        }
-        let mut rows_by_slice = vec![Vec::new(); self.target.slice_count as usize];
-        for (row, slice) in (0_u32..).zip(slices) {
-            if let Some(rows) = rows_by_slice.get_mut(slice as usize) {
-                rows.push(row);
-            }
+        let only = rows_by_slice
+            .iter()
+            .position(|rows| rows.len() == batch.num_rows());
+        if let Some(only) = only {
+            return self.send(only, batch).await;
         }
         for (slice, rows) in rows_by_slice.into_iter().enumerate() {
             if !rows.is_empty() {
@@ -112,6 +107,46 @@ impl Router {
             }
         }
         Ok(())
+    }
+
+    /// Gives the rows of each slice, by the values of the distribution key.
+    fn slices(&self, key: &ArrayRef) -> Result<Vec<Vec<u32>>> {
+        let mut slices = Vec::with_capacity(key.len());
+        slices_of_rows(key, self.target.slice_count, &mut slices)?;
+        let count = self.target.slice_count as usize;
+        // A slice has its share of the rows, more or less.
+        let share = key.len() / count.max(1) + key.len() / 8;
+        let mut rows_by_slice: Vec<_> = (0..count).map(|_| Vec::with_capacity(share)).collect();
+        for (row, slice) in (0_u32..).zip(slices) {
+            if let Some(rows) = rows_by_slice.get_mut(slice as usize) {
+                rows.push(row);
+            }
+        }
+        Ok(rows_by_slice)
+    }
+
+    /// Gives the distribution key, where rows must be told apart by it.
+    pub(crate) fn key(&self) -> Option<usize> {
+        match self.target.distribution {
+            Distribution::Key(key) if self.target.slice_count > 1 => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Gives the rows of each slice before there is a batch of them; `None` if `key` has not the table's type yet.
+    pub(crate) fn rows_by_slice(&self, key: &ArrayRef) -> Result<Option<Vec<Vec<u32>>>> {
+        let field = self.key().and_then(|index| self.schema.fields().get(index));
+        match field {
+            Some(field) if field.data_type() == key.data_type() => self.slices(key).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes a batch as [`Router::write`] does, of rows that [`Router::rows_by_slice`] gave for `slice`.
+    pub(crate) async fn write_to(&self, slice: usize, batch: RecordBatch) -> Result<()> {
+        self.rows
+            .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        self.send(slice, self.conformed(batch)?).await
     }
 
     async fn send(&self, slice: usize, batch: RecordBatch) -> Result<()> {

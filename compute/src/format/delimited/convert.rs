@@ -440,6 +440,13 @@ fn text_column(
     notes: &mut Vec<Note>,
 ) -> Result<ArrayRef, ArrowError> {
     let mut column = TextColumn::new(block.rows.len());
+    if rule.text.may_be_long() {
+        let lengths = block.rows.iter().map(|&row| {
+            let place = block.fields.place(row as usize, rule.field);
+            place.map_or(0, |(start, end)| end.saturating_sub(start))
+        });
+        column.reserve(lengths);
+    }
     let mut validity = Validity::new(block.rows.len());
     let null_problem = rule.not_null.then_some(Problem::Null);
     for (place, &row) in block.rows.iter().enumerate() {

@@ -33,6 +33,13 @@ pub struct TextRule {
     pub replacement: Option<u8>,
 }
 
+impl TextRule {
+    /// Tells whether texts of the column may not fit their view.
+    pub fn may_be_long(&self) -> bool {
+        self.bytes_max > INLINE_BYTES
+    }
+}
+
 /// Collects the texts of one column.
 pub struct TextColumn {
     /// Each made from a `str`: the length, then the text and zeros, or its first four bytes, a zero for the one buffer,
@@ -49,6 +56,12 @@ impl TextColumn {
             views: Vec::with_capacity(rows),
             long: Vec::new(),
         }
+    }
+
+    /// Makes room for texts of these sizes, so that none is moved and hardly any room stays empty.
+    pub fn reserve(&mut self, lengths: impl Iterator<Item = usize>) {
+        let long = lengths.map(|length| if length > INLINE_BYTES { length } else { 0 });
+        self.long.reserve_exact(long.sum());
     }
 
     /// Adds a null.
