@@ -1,13 +1,14 @@
 //! Builds blocks: takes arrow values, fills nulls, narrows decimals, lets the chooser encode, and
 //! gathers zone maps and the sketch on the way.
 
+use crate::encoding::native::Native;
 use crate::encoding::text::Views;
 use crate::encoding::{Encoded, Kind, Tag, Values, choose};
 use crate::error::{Error, Result};
 use crate::layout::block::{BlockHeader, NullKind, write};
 use crate::layout::row_group::{ZONE_ROWS, ZoneMap};
 use crate::schema::{ColumnType, EncodingName};
-use crate::statistics::distinct::{hash_bytes, hash_int};
+use crate::statistics::distinct::{Distinct, hash_bytes, hash_i64, hash_int};
 use crate::statistics::{ColumnSketch, key};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -18,6 +19,9 @@ use arrow_array::{Array, ArrowPrimitiveType};
 use arrow_buffer::{ArrowNativeType, NullBuffer};
 use arrow_schema::DataType;
 use std::borrow::Cow;
+
+/// Integers of a range up to this are ticked off before they are hashed: the ticks stay in a near cache.
+const TICKED_RANGE_MAX: u64 = 1 << 18;
 
 /// A block ready to be written.
 pub struct BuiltBlock {
@@ -335,27 +339,16 @@ impl Builder<'_> {
         keys.collect()
     }
 
-    /// Adds every value to the distinct count, skipping repeats of a neighbour.
+    /// Adds every value to the distinct count.
     fn hash_all(&self, values: Values<'_>, base: i128, sketch: &mut ColumnSketch) {
-        fn ints<T: Copy + PartialEq>(
-            values: &[T],
-            widen: impl Fn(T) -> i128,
-            sketch: &mut ColumnSketch,
-        ) {
-            let mut last = None;
-            for value in values {
-                if last != Some(*value) {
-                    sketch.distinct.add(hash_int(widen(*value)));
-                    last = Some(*value);
-                }
-            }
-        }
         match values {
-            Values::I8(values) => ints(values, i128::from, sketch),
-            Values::I16(values) => ints(values, i128::from, sketch),
-            Values::I32(values) => ints(values, i128::from, sketch),
-            Values::I64(values) => ints(values, |value| base + i128::from(value), sketch),
-            Values::I128(values) => ints(values, |value| value, sketch),
+            Values::I8(values) => add_integers(values, base, &mut sketch.distinct),
+            Values::I16(values) => add_integers(values, base, &mut sketch.distinct),
+            Values::I32(values) => add_integers(values, base, &mut sketch.distinct),
+            Values::I64(values) => add_integers(values, base, &mut sketch.distinct),
+            Values::I128(values) => {
+                add_each(values, hash_int, &mut sketch.distinct);
+            }
             Values::Bytes(texts) => texts
                 .iter()
                 .for_each(|text| sketch.distinct.add(hash_bytes(text))),
@@ -392,7 +385,51 @@ impl Builder<'_> {
             (Values::I32(values), _) => wide(extremes(values.iter().copied()), 0),
             (Values::I64(values), _) => wide(extremes(values.iter().copied()), base),
             (Values::I128(values), _) => wide(extremes(values.iter().copied()), 0),
-            (Values::Bytes(texts), _) => extremes(texts.iter().map(key::of_bytes)),
+            (Values::Bytes(texts), _) => text_extremes(texts),
+        }
+    }
+}
+
+/// Adds values, skipping repeats of a neighbour.
+fn add_each<T: Copy + PartialEq>(values: &[T], hash: impl Fn(T) -> u64, distinct: &mut Distinct) {
+    let mut last = None;
+    for value in values {
+        if last != Some(*value) {
+            distinct.add(hash(*value));
+            last = Some(*value);
+        }
+    }
+}
+
+/// Adds integers. Those of a narrow range are ticked off first, so that each is hashed once.
+fn add_integers<T: Native>(values: &[T], base: i128, distinct: &mut Distinct) {
+    let Some(first) = values.first() else {
+        return;
+    };
+    let extremes = (*first, *first);
+    let (min, max) = values.iter().fold(extremes, |(min, max), value| {
+        (min.min(*value), max.max(*value))
+    });
+    let range = max.sub(min).bits();
+    if range < TICKED_RANGE_MAX.min(values.len() as u64 / 2) {
+        let mut seen = vec![false; range as usize + 1];
+        for value in values {
+            seen[value.sub(min).bits() as usize] = true;
+        }
+        let seen = seen.into_iter().zip(0..).filter(|(seen, _)| *seen);
+        let least = base + i128::from(min.widen());
+        return seen.for_each(|(_, above)| distinct.add(hash_int(least + above)));
+    }
+    let fits = |value: i128| i64::try_from(value).is_ok();
+    match fits(base + i128::from(min.widen())) && fits(base + i128::from(max.widen())) {
+        true => {
+            let base = base as i64;
+            let hash = |value: T| hash_i64(base.wrapping_add(value.widen()));
+            add_each(values, hash, distinct);
+        }
+        false => {
+            let hash = |value: T| hash_int(base + i128::from(value.widen()));
+            add_each(values, hash, distinct);
         }
     }
 }
@@ -401,6 +438,26 @@ fn zone_starts(rows: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..rows)
         .step_by(ZONE_ROWS)
         .map(move |from| (from, ZONE_ROWS.min(rows - from)))
+}
+
+/// Gives the extremes of texts as keys. Most are settled by the four bytes in their view.
+fn text_extremes(texts: Views<'_>) -> (i128, i128) {
+    let Some(first) = texts.views.first() else {
+        return (0, 0);
+    };
+    let start = |view: &u128| ((*view >> 32) as u32).swap_bytes();
+    let (mut low, mut high) = (start(first), start(first));
+    let mut min = key::of_bytes(texts.bytes(first));
+    let mut max = min;
+    for view in texts.views {
+        let start = start(view);
+        if start <= low || start >= high {
+            let key = key::of_bytes(texts.bytes(view));
+            (min, max) = (min.min(key), max.max(key));
+            (low, high) = (low.min(start), high.max(start));
+        }
+    }
+    (min, max)
 }
 
 /// Gives the extremes of a zone from the codes seen in it.
@@ -417,4 +474,47 @@ fn range_of_codes(codes: &[u16], keys: &[i128]) -> (i128, i128) {
     seen.fold((i128::MAX, i128::MIN), |(min, max), key| {
         (min.min(key), max.max(key))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn naive<T: Native>(values: &[T], base: i128) -> Distinct {
+        let mut distinct = Distinct::default();
+        for value in values {
+            distinct.add(hash_int(base + i128::from(value.widen())));
+        }
+        distinct
+    }
+
+    fn added<T: Native>(values: &[T], base: i128) -> Distinct {
+        let mut distinct = Distinct::default();
+        add_integers(values, base, &mut distinct);
+        distinct
+    }
+
+    proptest! {
+        #[test]
+        fn integers_count_as_the_naive_way(
+            values: Vec<i64>,
+            narrow in prop::collection::vec(-3..9_i32, 0..60),
+            base in prop::sample::select(vec![0, -7, i128::from(i64::MAX) - 20, 1_i128 << 90, -(1_i128 << 90)]),
+        ) {
+            prop_assert_eq!(added(&values, base), naive(&values, base));
+            prop_assert_eq!(added(&narrow, base), naive(&narrow, base));
+        }
+
+        #[test]
+        fn texts_have_the_extremes_of_their_keys(
+            texts in prop::collection::vec("[ab\\x00\u{7f}é]{0,20}", 1..40)
+        ) {
+            let array = arrow_array::StringViewArray::from_iter_values(&texts);
+            let views = Views { views: array.views(), buffers: array.data_buffers() };
+            let keys = || texts.iter().map(|text| key::of_bytes(text.as_bytes()));
+            let naive = (keys().min().unwrap(), keys().max().unwrap());
+            prop_assert_eq!(text_extremes(views), naive);
+        }
+    }
 }
