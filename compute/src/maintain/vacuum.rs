@@ -91,7 +91,10 @@ pub fn plan(version: &TableVersion, mode: Mode, threshold: u8) -> Plan {
         _ => figures.live_percent() >= bound,
     };
     let has_key = version.layout.sort_key != SortKey::None;
-    let sort = |all: bool| has_key.then(|| sorts(version, all)).unwrap_or_default();
+    let sort = |all: bool| match has_key {
+        true => sorts(version, all),
+        false => Vec::new(),
+    };
     let rooms = || rooms(version, !is_live, threshold > 0);
     let (started, skipped, merges) = match mode {
         Mode::Full if !is_sorted => {

@@ -139,7 +139,7 @@ impl Ranges {
         self.rows_seen += rows;
         let sampled = |samples_max: usize| {
             let step = (self.rows / samples_max).max(1);
-            (0..rows).filter(move |row| (first + row) % step == 0)
+            (0..rows).filter(move |row| (first + row).is_multiple_of(step))
         };
         match &mut self.phase {
             Phase::Done => {}
