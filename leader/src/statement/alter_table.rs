@@ -52,7 +52,7 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Body> {
         }
         AlterAction::AddConstraint(given) => constraint::add(ctx, &table, given)?,
         AlterAction::DropConstraint { name, cascade } => {
-            constraint::drop(ctx, &table, name, *cascade)?;
+            constraint::drop(ctx, &table, name, *cascade).await?;
         }
         AlterAction::Encode(encodings) => design::encode(ctx, &names, &table, encodings).await?,
         AlterAction::EncodeAuto => design::encode_auto(ctx, &table)?,

@@ -1,12 +1,15 @@
 //! Constraints: kept and trusted by the planner, not enforced, so adding one looks at no row.
 
 use super::put;
+use crate::catalog::cache::put_table;
 use crate::catalog::{Table, TableConstraint};
 use crate::error::{Error, Result};
 use crate::statement::context::Context;
 use crate::statement::create_table;
+use crate::transaction::lock::Mode;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::create_table::Constraint;
+use std::sync::Arc;
 
 /// ADD CONSTRAINT.
 pub(super) fn add(ctx: &mut Context<'_>, table: &Table, given: &Constraint) -> Result<()> {
@@ -44,11 +47,103 @@ pub(super) fn add(ctx: &mut Context<'_>, table: &Table, given: &Constraint) -> R
 }
 
 /// DROP CONSTRAINT. A key that foreign keys refer to goes with CASCADE only, and they with it.
-pub(super) fn drop(ctx: &mut Context<'_>, table: &Table, name: &str, cascade: bool) -> Result<()> {
-    let _ = (ctx, name, cascade);
-    Err(blueshift_sql::Error::unsupported(
-        format!("DROP CONSTRAINT for table \"{}\"", table.name),
-        "Make a new table without the constraint and move the rows with ALTER TABLE APPEND.",
-    )
-    .into())
+pub(super) async fn drop(
+    ctx: &mut Context<'_>,
+    table: &Table,
+    name: &str,
+    cascade: bool,
+) -> Result<()> {
+    let named = table.named_constraints();
+    let Some(place) = named.iter().position(|constraint| constraint.name == name) else {
+        let known: Vec<String> = named
+            .iter()
+            .map(|constraint| format!("\"{}\"", constraint.name))
+            .collect();
+        let missing = blueshift_sql::Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!(
+                "constraint \"{name}\" of relation \"{}\" does not exist",
+                table.name
+            ),
+        );
+        return Err(match known.is_empty() {
+            true => missing.with_hint("The table has no constraints."),
+            false => missing.with_hint(format!(
+                "The constraints of the table are {}.",
+                known.join(", ")
+            )),
+        }
+        .into());
+    };
+    let mut after = table.clone();
+    let gone = after.constraints.remove(place);
+    let referring = match &gone {
+        TableConstraint::PrimaryKey(key) | TableConstraint::Unique(key) => {
+            referring(ctx, table, &after, key)?
+        }
+        TableConstraint::ForeignKey { .. } => Vec::new(),
+    };
+    if !cascade && let Some(other) = referring.first() {
+        return Err(blueshift_sql::Error::new(
+            SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+            format!(
+                "cannot drop constraint {name} on table {} because other objects depend on it",
+                table.name
+            ),
+        )
+        .with_detail(format!(
+            "constraint on table {} depends on constraint {name} on table {}",
+            other.name, table.name
+        ))
+        .with_hint("Use DROP CONSTRAINT ... CASCADE to drop the foreign keys too.")
+        .into());
+    }
+    put(ctx, &after)?;
+    for other in referring {
+        ctx.transaction
+            .lock_table(other.oid, Mode::Exclusive)
+            .await?;
+        let catalog = ctx.transaction.catalog()?;
+        if let (Some(other), TableConstraint::PrimaryKey(key) | TableConstraint::Unique(key)) =
+            (catalog.tables.get(&other.oid), &gone)
+        {
+            let mut other = Table::clone(other);
+            other
+                .constraints
+                .retain(|constraint| !refers_to(constraint, table.oid, key));
+            ctx.transaction.change_catalog(put_table(&other)?);
+        }
+    }
+    Ok(())
+}
+
+fn refers_to(constraint: &TableConstraint, oid: u32, key: &[usize]) -> bool {
+    matches!(constraint, TableConstraint::ForeignKey { table, referred, .. }
+        if *table == oid && referred == key)
+}
+
+/// Finds the tables whose foreign keys refer to a key that is no key of `after` any more.
+fn referring(
+    ctx: &mut Context<'_>,
+    table: &Table,
+    after: &Table,
+    key: &[usize],
+) -> Result<Vec<Arc<Table>>> {
+    let is_still_key = after.constraints.iter().any(|constraint| {
+        matches!(constraint, TableConstraint::PrimaryKey(other) | TableConstraint::Unique(other)
+            if other == key)
+    });
+    if is_still_key {
+        return Ok(Vec::new());
+    }
+    let catalog = ctx.transaction.catalog()?;
+    let refers = |other: &&Arc<Table>| {
+        let mut constraints = other.constraints.iter();
+        constraints.any(|constraint| refers_to(constraint, table.oid, key))
+    };
+    let others = catalog
+        .tables
+        .values()
+        .filter(|other| other.oid != table.oid);
+    Ok(others.filter(refers).cloned().collect())
 }
