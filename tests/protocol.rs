@@ -1,7 +1,7 @@
 //! The wire as drivers use it: simple and extended protocol, text and binary, errors, cancel.
 
 use blueshift_tests::client::{tls, try_connect_as};
-use blueshift_tests::{Server, ServerOptions, connect};
+use blueshift_tests::{Server, ServerOptions, connect, full};
 use std::time::Duration;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
@@ -146,4 +146,51 @@ async fn statements_parameters_errors_and_cancel() {
     assert!(server.is_alive());
     drop(client);
     assert_eq!(server.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn huge_statements_are_answered_or_refused_and_memory_is_bounded() {
+    let mut server = Server::start(ServerOptions::default()).await;
+    let client = connect(server.port).await;
+    let depth = 100_000;
+    let nested = format!("SELECT {}1{}", "(".repeat(depth), ")".repeat(depth));
+    let (code, text) = client.failure(&nested).await;
+    assert_eq!(code, "54001", "{text}");
+    let too_long = format!("SELECT LENGTH('{}')", "x".repeat(17 << 20));
+    let (code, text) = client.failure(&too_long).await;
+    assert_eq!(code, "54000", "{text}");
+    let count = if full() { 1_000_000 } else { 50_000 };
+    // In full, 15 bytes an item: a text of just under 16 MB.
+    let items: Vec<String> = (0..count).map(|item| format!("{item:014}")).collect();
+    let listed = format!("SELECT 7 IN ({})", items.join(","));
+    assert_eq!(client.value(&listed).await, "t");
+    assert_eq!(client.value("SELECT 1").await, "1");
+    assert!(server.is_alive());
+    assert!(server.peak_memory_bytes() < 2 << 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_are_idle_for_too_long_end() {
+    let server = Server::start(ServerOptions::default()).await;
+    let client = connect(server.port).await;
+    client
+        .run("SET idle_in_transaction_session_timeout TO 1")
+        .await;
+    assert_eq!(client.value("SELECT 1").await, "1");
+    client.run("BEGIN").await;
+    while !client.inner.is_closed() {
+        tokio::task::yield_now().await;
+    }
+    let again = connect(server.port).await;
+    again.run("SET statement_timeout TO 50").await;
+    again
+        .run("CREATE TABLE n (a INTEGER); INSERT INTO n VALUES (1),(2),(3),(4),(5),(6),(7),(8)")
+        .await;
+    let (code, text) = again
+        .failure(
+            "SELECT SUM(a.a) FROM n a, n b, n c, n d, n e, n f, n g, n h, n i WHERE a.a + i.a > 3",
+        )
+        .await;
+    assert_eq!(code, "57014", "{text}");
+    assert!(text.contains("canceled on user's request"), "{text}");
 }

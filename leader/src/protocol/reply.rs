@@ -36,12 +36,14 @@ fn count(out: &mut BytesMut, count: usize) {
     out.put_u16(u16::try_from(count).unwrap_or(u16::MAX));
 }
 
-/// AuthenticationSASL: the mechanisms offered.
-pub(super) fn sasl(out: &mut BytesMut, mechanisms: &[&str]) {
+/// AuthenticationSASL: the mechanisms offered. `has_end` writes the zero that closes the list.
+pub(super) fn sasl(out: &mut BytesMut, mechanisms: &[&str], has_end: bool) {
     message(out, b'R', |out| {
         out.put_u32(10);
         mechanisms.iter().for_each(|mechanism| text(out, mechanism));
-        out.put_u8(0);
+        if has_end {
+            out.put_u8(0);
+        }
     });
 }
 

@@ -23,6 +23,8 @@ const CODE_TLS: u32 = 1234 << 16 | 5679;
 const CODE_GSS: u32 = 1234 << 16 | 5680;
 /// The first byte of a TLS handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
+/// How Redshift's Python driver begins its version.
+const PYTHON_DRIVER: &str = "Redshift Python Driver";
 const MECHANISM: &str = "SCRAM-SHA-256";
 const MECHANISM_BOUND: &str = "SCRAM-SHA-256-PLUS";
 
@@ -245,7 +247,9 @@ async fn log_in(
             "sorry, too many clients already".into(),
         ));
     };
-    check_password(connection, &user, encrypted, shared).await?;
+    // Redshift's Python driver takes the zero at the end of the list of mechanisms for one more without a name.
+    let has_end = !find("driver_version").is_some_and(|driver| driver.starts_with(PYTHON_DRIVER));
+    check_password(connection, &user, encrypted && has_end, has_end, shared).await?;
     let admission = shared.registry.admit(startup.minor.min(2));
     let options = match find("options").map_or(Ok(Vec::new()), |text| options(&text)) {
         Ok(options) => options,
@@ -280,7 +284,8 @@ async fn log_in(
 async fn check_password(
     connection: &mut Connection,
     user: &str,
-    encrypted: bool,
+    may_bind: bool,
+    has_end: bool,
     shared: &Arc<Shared>,
 ) -> Result<(), Refused> {
     let wrong = || {
@@ -299,7 +304,7 @@ async fn check_password(
         }
         None => scram::mock(user, &shared.mock_key),
     };
-    let bound = if encrypted {
+    let bound = if may_bind {
         shared.scram_bound.clone()
     } else {
         None
@@ -309,7 +314,7 @@ async fn check_password(
         None => &[MECHANISM][..],
     };
     let auth = bound.unwrap_or_else(ScramServerAuth::new);
-    reply::sasl(&mut connection.output, offered);
+    reply::sasl(&mut connection.output, offered, has_end);
     let mut first = read_password(connection).await?;
     let name_end = first.iter().position(|byte| *byte == 0).ok_or_else(wrong)?;
     let name = first.split_to(name_end);
