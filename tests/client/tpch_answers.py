@@ -53,6 +53,9 @@ for number in range(1, 23):
     sql = open(os.path.join(suite, f"q{number:02}.sql")).read()
     if number == 11:
         sql = sql.replace("0.0001", f"{0.0001 / scale:.10f}".rstrip("0"))
+    if number == 1:
+        # An average of DECIMAL(p, s) has s digits behind the point.
+        sql = re.sub(r"avg\((\w+)\)", r"round(avg(\1)::DECIMAL(38, 12), 2)", sql, flags=re.IGNORECASE)
     rows = database.execute(sql).fetchall()
     if len(rows) <= ROWS_MAX:
         print(f"Q{number}\t{len(rows)}\tfull")

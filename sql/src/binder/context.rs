@@ -109,6 +109,7 @@ impl ContextProvider for Context<'_> {
             "listagg" => self.names.aggregate_function("string_agg"),
             // Redshift has neither; LISTAGG is its word for the first.
             "string_agg" | "array_agg" => None,
+            "variance" => self.names.aggregate_function("var_samp"),
             name => self.names.aggregate_function(name),
         }
     }

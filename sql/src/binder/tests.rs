@@ -62,10 +62,12 @@ impl Fixed {
     fn new() -> Self {
         let mut scalar = crate::function::scalar_functions();
         scalar.extend(SessionStateDefaults::default_scalar_functions());
+        let mut aggregate = crate::function::aggregate_functions();
+        aggregate.extend(SessionStateDefaults::default_aggregate_functions());
         Self {
             options: ConfigOptions::new(),
             scalar,
-            aggregate: SessionStateDefaults::default_aggregate_functions(),
+            aggregate,
             window: SessionStateDefaults::default_window_functions(),
         }
     }

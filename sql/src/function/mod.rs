@@ -1,6 +1,7 @@
 //! Redshift's functions, one file each, declared as data; `declared.rs` and `adapter.rs` meet DataFusion.
 
 pub(crate) mod adapter;
+mod aggregate;
 pub(crate) mod call;
 pub mod declaration;
 mod declared;
@@ -37,7 +38,9 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 
 /// Gives every aggregate function of ours.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    ordered::functions()
+    let mut all = ordered::functions();
+    all.extend(aggregate::functions());
+    all
 }
 
 /// Gives every window function of ours.

@@ -1,0 +1,152 @@
+//! AVG: BIGINT of whole numbers, cut; DECIMAL(38, scale) of decimals, rounded; DOUBLE PRECISION of the rest.
+
+use super::group::Grouped;
+use super::number::{
+    DIGITS_MAX, argument_type, average_decimal, average_double, average_whole, average_wide,
+    not_numbers,
+};
+use super::running::{Distinct, Running};
+use super::sum::state_fields;
+use arrow::datatypes::{Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
+use arrow_schema::{DataType, FieldRef};
+use datafusion_common::Result;
+use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion_expr::utils::AggregateOrderSensitivity;
+use datafusion_expr::{
+    Accumulator, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
+};
+
+/// The function.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Average {
+    signature: Signature,
+}
+
+impl Average {
+    pub(super) fn new() -> Self {
+        Self {
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
+    }
+}
+
+/// What the total is kept in, and the result.
+fn types(ty: &DataType) -> Result<(DataType, DataType)> {
+    let wide = |scale| DataType::Decimal128(DIGITS_MAX, scale);
+    match ty {
+        DataType::Int16 | DataType::Int32 => Ok((DataType::Int64, DataType::Int64)),
+        // Two BIGINTs may not add up to one.
+        DataType::Int64 => Ok((wide(0), DataType::Int64)),
+        DataType::Float32 | DataType::Float64 => Ok((DataType::Float64, DataType::Float64)),
+        DataType::Decimal128(_, scale) => Ok((wide(*scale), wide(*scale))),
+        other => Err(not_numbers("avg", Some(other))),
+    }
+}
+
+/// Fills in the types of an argument, a total and a result, and the division.
+macro_rules! of_types {
+    ($ty:expr, $make:ident) => {
+        match $ty {
+            DataType::Int16 => $make!(Int16Type, Int64Type, Int64Type, average_whole),
+            DataType::Int32 => $make!(Int32Type, Int64Type, Int64Type, average_whole),
+            DataType::Int64 => $make!(Int64Type, Decimal128Type, Int64Type, average_wide),
+            DataType::Float32 => $make!(Float32Type, Float64Type, Float64Type, average_double),
+            DataType::Float64 => $make!(Float64Type, Float64Type, Float64Type, average_double),
+            DataType::Decimal128(_, _) => {
+                $make!(
+                    Decimal128Type,
+                    Decimal128Type,
+                    Decimal128Type,
+                    average_decimal
+                )
+            }
+            other => Err(not_numbers("avg", Some(other))),
+        }
+    };
+}
+
+fn argument(args: &AccumulatorArgs) -> DataType {
+    let field = args.expr_fields.first();
+    field.map_or(DataType::Null, |field| field.data_type().clone())
+}
+
+impl AggregateUDFImpl for Average {
+    fn name(&self) -> &'static str {
+        "avg"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        match types {
+            [ty] => match argument_type(ty) {
+                Some(ty) => Ok(vec![ty]),
+                None => Err(not_numbers("avg", Some(ty))),
+            },
+            _ => Err(not_numbers("avg", None)),
+        }
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        Ok(types(arguments.first().unwrap_or(&DataType::Null))?.1)
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let ty = argument(&args);
+        let (total, result) = types(&ty)?;
+        macro_rules! make {
+            ($argument:ty, $total:ty, $result:ty, $divide:expr) => {
+                if args.is_distinct {
+                    let distinct = Distinct::<$argument, $total, $result>::new(
+                        ty.clone(),
+                        total,
+                        result,
+                        $divide,
+                    );
+                    Ok(Box::new(distinct))
+                } else {
+                    let running =
+                        Running::<$argument, $total, $result>::new(total, result, $divide);
+                    Ok(Box::new(running))
+                }
+            };
+        }
+        of_types!(&ty, make)
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        let ty = args.input_fields.first();
+        let ty = ty.map_or(DataType::Null, |field| field.data_type().clone());
+        state_fields(&args, types(&ty)?.0)
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        !args.is_distinct
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        let ty = argument(&args);
+        let (total, result) = types(&ty)?;
+        macro_rules! make {
+            ($argument:ty, $total:ty, $result:ty, $divide:expr) => {
+                Ok(Box::new(Grouped::<$argument, $total, $result>::new(
+                    total, result, $divide,
+                )))
+            };
+        }
+        of_types!(&ty, make)
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
+    }
+}

@@ -1,0 +1,20 @@
+//! SUM and AVG with Redshift's types: whole numbers give BIGINT, decimals keep their scale, overflow is an error.
+//!
+//! The engine's own widen decimals by ten digits, average whole numbers as doubles and wrap when a sum overflows.
+
+mod average;
+mod group;
+mod number;
+mod running;
+mod sum;
+
+use datafusion_expr::AggregateUDF;
+use std::sync::Arc;
+
+/// Gives every aggregate function of ours.
+pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
+    vec![
+        Arc::new(AggregateUDF::new_from_impl(sum::Sum::new())),
+        Arc::new(AggregateUDF::new_from_impl(average::Average::new())),
+    ]
+}

@@ -1,0 +1,193 @@
+//! The numbers SUM and AVG take, the totals they keep, and how a total becomes a result.
+
+use crate::error::Error;
+use crate::function::adapter::failure;
+use crate::sqlstate::SqlState;
+use crate::types::SqlType;
+use arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
+use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
+use arrow_schema::DataType;
+use datafusion_common::{DataFusionError, Result, internal_datafusion_err};
+
+/// Digits of the widest decimal; sums and averages of decimals have as many.
+pub(super) const DIGITS_MAX: u8 = 38;
+
+/// One more than the greatest value of 38 digits.
+const DECIMAL_END: i128 = 10_i128.pow(DIGITS_MAX as u32);
+
+/// A type that sums are kept in.
+pub(super) trait Total: ArrowPrimitiveType {
+    /// Adds in place and tells whether it overflowed.
+    fn add(total: &mut Self::Native, value: Self::Native) -> bool;
+    /// Takes away in place and tells whether it overflowed.
+    fn subtract(total: &mut Self::Native, value: Self::Native) -> bool;
+    /// Tells whether a finished total is a value of the result type.
+    fn fits(total: Self::Native) -> bool;
+}
+
+impl Total for Int64Type {
+    #[inline]
+    fn add(total: &mut i64, value: i64) -> bool {
+        let (sum, overflow) = total.overflowing_add(value);
+        *total = sum;
+        overflow
+    }
+
+    fn subtract(total: &mut i64, value: i64) -> bool {
+        let (rest, overflow) = total.overflowing_sub(value);
+        *total = rest;
+        overflow
+    }
+
+    fn fits(_total: i64) -> bool {
+        true
+    }
+}
+
+impl Total for Decimal128Type {
+    #[inline]
+    fn add(total: &mut i128, value: i128) -> bool {
+        let (sum, overflow) = total.overflowing_add(value);
+        *total = sum;
+        overflow
+    }
+
+    fn subtract(total: &mut i128, value: i128) -> bool {
+        let (rest, overflow) = total.overflowing_sub(value);
+        *total = rest;
+        overflow
+    }
+
+    fn fits(total: i128) -> bool {
+        (1 - DECIMAL_END..DECIMAL_END).contains(&total)
+    }
+}
+
+impl Total for Float64Type {
+    #[inline]
+    fn add(total: &mut f64, value: f64) -> bool {
+        *total += value;
+        false
+    }
+
+    fn subtract(total: &mut f64, value: f64) -> bool {
+        *total -= value;
+        false
+    }
+
+    fn fits(_total: f64) -> bool {
+        true
+    }
+}
+
+/// The average of whole numbers, cut to a whole number.
+pub(super) fn average_whole(total: i64, count: i64) -> i64 {
+    total.checked_div(count).unwrap_or(0)
+}
+
+/// The average of BIGINTs, cut to a whole number; it lies between them, so it is a BIGINT.
+pub(super) fn average_wide(total: i128, count: i64) -> i64 {
+    let average = total.checked_div(i128::from(count)).unwrap_or(0);
+    i64::try_from(average).unwrap_or(0)
+}
+
+/// The average of decimals, rounded half away from zero in the scale they have.
+pub(super) fn average_decimal(total: i128, count: i64) -> i128 {
+    let count = i128::from(count);
+    let whole = total.checked_div(count).unwrap_or(0);
+    let rest = total.checked_rem(count).unwrap_or(0).unsigned_abs();
+    if rest.saturating_mul(2) >= count.unsigned_abs() && count != 0 {
+        whole + total.signum()
+    } else {
+        whole
+    }
+}
+
+/// The average of doubles.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an average of doubles is inexact"
+)]
+pub(super) fn average_double(total: f64, count: i64) -> f64 {
+    total / count as f64
+}
+
+/// The type an argument is read as; `None` if it is no number.
+pub(super) fn argument_type(ty: &DataType) -> Option<DataType> {
+    Some(match ty {
+        DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Decimal128(_, _) => ty.clone(),
+        DataType::Null | DataType::Int8 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
+            DataType::Int64
+        }
+        DataType::UInt64 => DataType::Decimal128(20, 0),
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
+        DataType::Decimal256(_, scale) => DataType::Decimal128(DIGITS_MAX, *scale),
+        _ => return None,
+    })
+}
+
+/// Says that a total is too large for its type.
+pub(super) fn overflow(ty: &DataType) -> DataFusionError {
+    let message = match ty {
+        DataType::Decimal128(_, _) => "Numeric data overflow (result precision)",
+        _ => "bigint out of range",
+    };
+    failure(
+        Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, message)
+            .with_hint("Cast the argument to a type of more digits"),
+    )
+}
+
+/// Says that a function takes numbers only.
+pub(super) fn not_numbers(name: &str, ty: Option<&DataType>) -> DataFusionError {
+    let shown = ty.map_or("", |ty| SqlType::from_arrow(ty).short_name());
+    failure(
+        Error::new(
+            SqlState::UNDEFINED_FUNCTION,
+            format!("function {name}({shown}) does not exist"),
+        )
+        .with_hint("Cast the argument to a number"),
+    )
+}
+
+/// The argument as an array of its type.
+pub(super) fn column<T: ArrowPrimitiveType>(values: &[ArrayRef]) -> Result<&PrimitiveArray<T>> {
+    values
+        .first()
+        .and_then(|array| array.as_primitive_opt::<T>())
+        .ok_or_else(|| internal_datafusion_err!("an aggregate met values of another type"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn averages_of_decimals_round_half_away_from_zero() {
+        let cases = [
+            (10, 4, 3),
+            (-10, 4, -3),
+            (9, 4, 2),
+            (-9, 4, -2),
+            (0, 3, 0),
+            (5, 1, 5),
+        ];
+        for (total, count, average) in cases {
+            assert_eq!(average_decimal(total, count), average, "{total} / {count}");
+        }
+    }
+
+    #[test]
+    fn averages_of_whole_numbers_are_cut() {
+        assert_eq!(average_whole(3, 2), 1);
+        assert_eq!(average_whole(-3, 2), -1);
+        assert_eq!(average_wide(i128::from(i64::MAX) * 3, 3), i64::MAX);
+    }
+}
