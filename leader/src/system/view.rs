@@ -42,6 +42,24 @@ const FILES: &[(&str, &str, &str)] = files! {
         "pg_tablespace"
         "pg_user_info"
         "pg_views";
+    "information_schema" "information_schema":
+        "columns"
+        "constraint_column_usage"
+        "referential_constraints"
+        "schemata"
+        "table_constraints"
+        "tables"
+        "views";
+    "view" "pg_catalog":
+        "svv_all_columns"
+        "svv_all_schemas"
+        "svv_all_tables"
+        "svv_columns"
+        "svv_redshift_columns"
+        "svv_redshift_databases"
+        "svv_redshift_schemas"
+        "svv_redshift_tables"
+        "svv_tables";
 };
 
 /// Gives every view.
