@@ -82,7 +82,7 @@ impl TextColumn {
             field
         };
         let is_plain = text.len() <= rule.bytes_max
-            && !(rule.is_char && !is_ascii(text, ahead))
+            && (!rule.is_char || is_ascii(text, ahead))
             && !((rule.blanks_as_null || rule.empty_as_null) && text.is_empty())
             && !(rule.blanks_as_null && text.starts_with(' '));
         if is_plain {

@@ -90,12 +90,11 @@ fn filtered(filter: Filter, count: &mut usize) -> Result<Transformed<LogicalPlan
     Ok(Transformed::yes(LogicalPlan::Projection(projection)))
 }
 
+/// A plan with lookups joined to it, and the column that each became.
+type Joined = (LogicalPlan, Vec<(Subquery, Column)>);
+
 /// Joins the lookups in `exprs` to `input`, and tells the column of each.
-fn with_lookups(
-    input: &LogicalPlan,
-    exprs: &[Expr],
-    count: &mut usize,
-) -> Result<Option<(LogicalPlan, Vec<(Subquery, Column)>)>> {
+fn with_lookups(input: &LogicalPlan, exprs: &[Expr], count: &mut usize) -> Result<Option<Joined>> {
     let mut lookups = Vec::new();
     for expr in exprs {
         expr.apply(|part| {
