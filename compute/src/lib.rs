@@ -6,6 +6,7 @@ pub mod load;
 pub mod maintain;
 pub mod write;
 pub mod scan;
+pub mod operator;
 pub mod format;
 pub mod node;
 pub mod object;

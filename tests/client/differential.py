@@ -149,6 +149,9 @@ def on(left, right):
         parts.append(f"{left.column(['i', 'k', 's'])} = {right}.{chance.choice(['i', 'k'])}")
     if chance.random() < 0.2:
         parts.append(condition(Scope(left.aliases + [right])))
+    if chance.random() < 0.2:
+        parts.append(f"{left.column(['i', 's'])} + {left.column(['k', 's'])} = {right}.{chance.choice(['k', 'i'])}")
+    chance.shuffle(parts)
     return " AND ".join(parts)
 
 
@@ -183,7 +186,13 @@ def select(depth=0):
     comma, size = False, dict(full=0)
     for position in range(count - 1):
         name, text = source(depth)
-        style = chance.choice(["INNER", "INNER", "LEFT", "LEFT", "RIGHT", "FULL"])
+        style = chance.choice(["INNER", "INNER", "LEFT", "LEFT", "RIGHT", "FULL", "CROSS"])
+        if style == "CROSS" and position < 2 and len(texts) < 3:
+            small = chance.choice(["f", "h"])
+            texts.append(f"CROSS JOIN {small} {name}")
+            names.append(name)
+            continue
+        style = "INNER" if style == "CROSS" else style
         if style == "FULL":
             # A full join takes equalities only, in both engines.
             key = chance.choice(["k", "i", "v"])

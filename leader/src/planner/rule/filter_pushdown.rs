@@ -5,6 +5,7 @@
 //! Below the optimizer columns have no qualifier: in `a JOIN b` with a `k` on both sides a filter on `b.k` then arrives
 //! at `a.k`, and rows are lost. Joins whose sides were swapped, and joins over joins, are such plans.
 
+use blueshift_compute::operator::null_side::NullSideExec;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{HashMap, HashSet, JoinSide, JoinType, internal_err};
@@ -228,6 +229,7 @@ fn origin(node: &Plan, index: usize) -> Origin {
     let passes = node.is::<CoalescePartitionsExec>()
         || node.is::<RepartitionExec>()
         || node.is::<CooperativeExec>()
+        || node.is::<NullSideExec>()
         || node.is::<UnionExec>()
         || node
             .downcast_ref::<SortExec>()

@@ -9,16 +9,20 @@ mod distribution;
 pub mod filter_pushdown;
 pub mod init_plan;
 pub mod join_order;
+pub mod null_side;
 
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use std::sync::Arc;
 
-/// Gives the logical rules in their order: the engine's, after one that guards its simplifier. Join order follows when
-/// they have settled, see [`crate::planner::plan`].
+/// Gives the logical rules in their order: the engine's, after one that guards its simplifier, and without one.
+/// Join order follows when they have settled, see [`crate::planner::plan`]; it also finds the keys of joins that were
+/// written as products, which the engine's `eliminate_cross_join` does too, but losing a condition such as
+/// `a.x + b.y = c.z` when it joins `a` to `c` first.
 pub fn logical() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
+    rules.retain(|rule| rule.name() != "eliminate_cross_join");
     rules.insert(0, Arc::new(disjoint_lists::DisjointLists));
     rules
 }
@@ -26,6 +30,7 @@ pub fn logical() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 /// Gives the physical rules in their order: the engine's, with ours among them.
 pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(null_side::NullSide));
     for rule in &mut rules {
         if rule.name() == "join_selection" {
             *rule = Arc::new(build_side::BuildSide::new());

@@ -1,0 +1,3 @@
+//! Physical operators of our own, one file each.
+
+pub mod null_side;
