@@ -54,7 +54,10 @@ pub(super) async fn connect(address: SocketAddr, login: &Login) -> Result<Client
         .await
         .context("could not connect to the demo's own server")?;
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        if let Err(error) = connection.await
+            // The server's farewell when it stops is no loss.
+            && error.as_db_error().is_none()
+        {
             tracing::warn!(%error, "the demo's connection was lost");
         }
     });
