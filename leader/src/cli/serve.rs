@@ -208,21 +208,23 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
     reason = "the certificate is the operator's file, read once at the start"
 )]
 fn certificate(config: &Config, server: &Server) -> Result<Certificate> {
-    let read = |path: &PathBuf| {
-        std::fs::read(path).with_context(|| format!("could not read \"{}\"", path.display()))
+    let read = |flag: &str, path: &PathBuf| {
+        std::fs::read(path)
+            .with_context(|| format!("could not read \"{}\" of {flag}", path.display()))
     };
     match (&config.tls_cert, &config.tls_key) {
         (Some(chain), Some(key)) => Ok(Certificate {
-            chain: read(chain)?,
-            key: read(key)?,
+            chain: read("--tls-cert", chain)?,
+            key: read("--tls-key", key)?,
         }),
         _ => Certificate::ensure(&server.node.store),
     }
 }
 
-/// Tells a person how to connect. The password goes to the console alone, once, and never to the log.
+/// Tells a person how to connect, on standard output. The password is shown there alone, once, and never in the log,
+/// which goes to standard error.
 fn announce(address: SocketAddr, password: Option<&str>) -> Result<()> {
-    let mut console = std::io::stderr();
+    let mut console = std::io::stdout();
     if let Some(password) = password {
         writeln!(console, "The password of user admin is: {password}")?;
         writeln!(console, "It is shown only this once.")?;

@@ -43,15 +43,20 @@ impl Certificate {
     pub(super) fn server_config(&self) -> Result<Arc<ServerConfig>> {
         let chain = CertificateDer::pem_slice_iter(&self.chain)
             .collect::<Result<Vec<_>, _>>()
-            .context("could not read the TLS certificate as PEM")?;
+            .context("could not read the TLS certificate (--tls-cert) as PEM")?;
+        if chain.is_empty() {
+            anyhow::bail!("the TLS certificate file (--tls-cert) holds no certificate in PEM");
+        }
         let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .context("could not read the TLS key as PEM")?;
+            .context("could not read the TLS key (--tls-key) as PEM")?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, key)
-            .context("the TLS certificate and key do not fit each other")?;
+            .context(
+                "the TLS certificate (--tls-cert) and key (--tls-key) do not fit each other",
+            )?;
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         Ok(Arc::new(config))
     }
