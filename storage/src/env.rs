@@ -1,5 +1,6 @@
 //! Clock and chance, passed in, so that a cluster can run in one process from a seed. The sites where
-//! a test may break things are the durable steps of [`crate::io::Faulty`].
+//! a test may break things are the durable steps of [`crate::io::Faulty`], and in a debug build those
+//! of the disk itself (`io/site.rs`).
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

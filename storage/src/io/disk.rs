@@ -1,5 +1,6 @@
 //! A directory of a local file system.
 
+use super::site::{Step, pass, pass_write};
 use super::{AppendFile, BlockStore, failed, too_short};
 use crate::error::{Error, Result};
 use quick_cache::sync::Cache;
@@ -95,7 +96,10 @@ impl Disk {
             return Ok(());
         };
         self.ensure_dir(parent)?;
-        match DirBuilder::new().mode(0o700).create(whole) {
+        let made = pass(Step::MakeDir, whole, || {
+            DirBuilder::new().mode(0o700).create(whole)
+        });
+        match made {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 Err(failed("create", whole, error))
             }
@@ -108,7 +112,7 @@ impl Disk {
             return Ok(());
         }
         let dir = File::open(whole).map_err(|error| failed("open", whole, error))?;
-        dir.sync_all().map_err(|error| failed("sync", whole, error))
+        pass(Step::SyncDir, whole, || dir.sync_all()).map_err(|error| failed("sync", whole, error))
     }
 
     fn file(&self, path: &Path) -> Result<Arc<File>> {
@@ -152,15 +156,16 @@ impl BlockStore for Disk {
         if let Some(parent) = whole.parent() {
             self.ensure_dir(parent)?;
         }
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&whole)
-            .map_err(|error| failed("create", &whole, error))?;
+        let open = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600);
+            options.open(&whole)
+        };
+        let file =
+            pass(Step::Create, &whole, open).map_err(|error| failed("create", &whole, error))?;
         let written = write_through(&file, &whole, fill).and_then(|size| {
             if self.sync {
-                file.sync_all()
+                pass(Step::Sync, &whole, || file.sync_all())
                     .map_err(|error| failed("sync", &whole, error))?;
             }
             Ok(size)
@@ -199,7 +204,7 @@ impl BlockStore for Disk {
     fn remove(&self, path: &Path) -> Result<()> {
         self.open.remove(path);
         let whole = self.root.join(path);
-        match fs::remove_file(&whole) {
+        match pass(Step::Remove, &whole, || fs::remove_file(&whole)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(failed("remove", &whole, error))
             }
@@ -211,7 +216,8 @@ impl BlockStore for Disk {
         self.open.remove(from);
         self.open.remove(to);
         let (from, to) = (self.root.join(from), self.root.join(to));
-        fs::rename(&from, &to).map_err(|error| failed("rename", &from, error))?;
+        pass(Step::Rename, &to, || fs::rename(&from, &to))
+            .map_err(|error| failed("rename", &from, error))?;
         to.parent().map_or(Ok(()), |parent| self.sync_whole(parent))
     }
 
@@ -246,6 +252,7 @@ fn write_through(
 ) -> Result<u64> {
     let counter = Counted {
         file,
+        whole,
         bytes: 0,
         full: false,
     };
@@ -268,6 +275,7 @@ fn write_through(
 /// Counts the bytes of a file and remembers a full device.
 struct Counted<'a> {
     file: &'a File,
+    whole: &'a Path,
     bytes: u64,
     full: bool,
 }
@@ -275,7 +283,7 @@ struct Counted<'a> {
 impl Write for Counted<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let mut file = self.file;
-        match file.write(buffer) {
+        match pass_write(Step::Write, self.whole, buffer, |bytes| file.write(bytes)) {
             Ok(written) => {
                 self.bytes += written as u64;
                 Ok(written)
@@ -304,23 +312,23 @@ struct DiskAppend {
 
 impl AppendFile for DiskAppend {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .map_err(|error| failed("append to", &self.path, error))
+        let mut file = &self.file;
+        pass_write(Step::Append, &self.path, bytes, |bytes| {
+            file.write_all(bytes)
+        })
+        .map_err(|error| failed("append to", &self.path, error))
     }
 
     fn sync(&mut self) -> Result<()> {
         if !self.sync {
             return Ok(());
         }
-        self.file
-            .sync_data()
+        pass(Step::SyncLog, &self.path, || self.file.sync_data())
             .map_err(|error| failed("sync", &self.path, error))
     }
 
     fn truncate(&mut self, size: u64) -> Result<()> {
-        self.file
-            .set_len(size)
+        pass(Step::Cut, &self.path, || self.file.set_len(size))
             .map_err(|error| failed("cut", &self.path, error))
     }
 }

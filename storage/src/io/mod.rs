@@ -6,6 +6,7 @@
 mod disk;
 mod faulty;
 mod memory;
+mod site;
 
 pub use disk::Disk;
 pub use faulty::{Fault, Faulty};
