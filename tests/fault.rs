@@ -3,3 +3,6 @@
 mod damage;
 mod disk_full;
 mod kill;
+mod script;
+mod site;
+mod stop;

@@ -73,6 +73,12 @@ impl Server {
             .unwrap_or_else(|text| panic!("{text}"))
     }
 
+    /// Starts a server on `data` that may end before it is ready; then gives what it printed.
+    pub async fn try_start(options: ServerOptions, data: PathBuf) -> Result<Server, String> {
+        let directory = Arc::new(TempDir::new().expect("a temporary directory"));
+        Self::launch(options, data, directory).await
+    }
+
     /// Starts a server that is expected to refuse to start, and gives what it printed.
     pub async fn start_refused(options: ServerOptions) -> String {
         let directory = Arc::new(TempDir::new().expect("a temporary directory"));
@@ -159,6 +165,17 @@ impl Server {
     /// Tells whether the process lives.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits until the process has ended by itself, and tells whether it did before `stop_waiting` says so.
+    pub async fn has_ended(&mut self, mut stop_waiting: impl FnMut() -> bool) -> bool {
+        while self.is_alive() {
+            if stop_waiting() {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        true
     }
 
     /// Gives its process id.

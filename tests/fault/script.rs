@@ -1,0 +1,230 @@
+//! What the tests of single durable steps run: one entry per statement. A new statement that writes is one entry more.
+
+use super::site::{REMOVED_MAX, Sites, copy_directory};
+use blueshift_tests::{Client, Server, ServerOptions};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A statement, or a transaction, on the tables of [`SETUP`].
+pub(super) struct Case {
+    /// What messages call it.
+    pub(super) name: &'static str,
+    /// Run in order on one connection. `{files}` is the directory COPY may read.
+    pub(super) statements: &'static [&'static str],
+}
+
+const fn case(name: &'static str, statements: &'static [&'static str]) -> Case {
+    Case { name, statements }
+}
+
+/// Every statement that makes something durable.
+pub(super) const CASES: &[Case] = &[
+    case(
+        "COPY",
+        &["COPY base FROM 'file://{files}/batch.csv' DELIMITER ','"],
+    ),
+    case(
+        "INSERT",
+        &["INSERT INTO base VALUES (901, 1, 'new'), (902, 2, NULL), (903, 3, 'x')"],
+    ),
+    case(
+        "INSERT SELECT",
+        &["INSERT INTO base SELECT id + 1000, amount, note FROM base"],
+    ),
+    case(
+        "CREATE TABLE AS",
+        &["CREATE TABLE made DISTSTYLE EVEN AS SELECT id, amount FROM base"],
+    ),
+    case("DELETE", &["DELETE FROM base WHERE id % 3 = 0"]),
+    case("DELETE all", &["DELETE FROM base"]),
+    case(
+        "UPDATE",
+        &["UPDATE base SET amount = amount + 7 WHERE id % 4 < 2"],
+    ),
+    case(
+        "MERGE",
+        &["MERGE INTO base USING changes ON base.id = changes.id \
+           WHEN MATCHED THEN UPDATE SET amount = changes.amount \
+           WHEN NOT MATCHED THEN INSERT VALUES (changes.id, changes.amount, 'merged')"],
+    ),
+    case(
+        "transaction",
+        &[
+            "BEGIN",
+            "INSERT INTO base SELECT id + 2000, amount, note FROM base",
+            "DELETE FROM base WHERE id % 5 = 1",
+            "CREATE TABLE within (a INTEGER)",
+            "INSERT INTO within VALUES (1), (2)",
+            "ALTER TABLE base ADD COLUMN more INTEGER DEFAULT 5",
+            "COMMIT",
+        ],
+    ),
+    case(
+        "CREATE TABLE",
+        &["CREATE TABLE made (a INTEGER, b VARCHAR(10))"],
+    ),
+    case("CREATE VIEW", &["CREATE VIEW seen AS SELECT id FROM base"]),
+    case("DROP TABLE", &["DROP TABLE base CASCADE"]),
+    case("TRUNCATE", &["TRUNCATE base"]),
+    case(
+        "ALTER TABLE ADD COLUMN",
+        &["ALTER TABLE base ADD COLUMN more VARCHAR(5) DEFAULT 'd' NOT NULL"],
+    ),
+    case(
+        "ALTER TABLE DROP COLUMN",
+        &["ALTER TABLE base DROP COLUMN note"],
+    ),
+    case(
+        "ALTER TABLE RENAME COLUMN",
+        &["ALTER TABLE base RENAME COLUMN note TO remark"],
+    ),
+    case(
+        "ALTER TABLE RENAME",
+        &["ALTER TABLE base RENAME TO foundation"],
+    ),
+    case(
+        "ALTER TABLE ALTER DISTKEY",
+        &["ALTER TABLE base ALTER DISTKEY amount"],
+    ),
+    case(
+        "ALTER TABLE APPEND",
+        &["ALTER TABLE base APPEND FROM more FILLTARGET"],
+    ),
+    case("VACUUM", &["VACUUM FULL base TO 100 PERCENT"]),
+    case(
+        "VACUUM DELETE ONLY",
+        &["VACUUM DELETE ONLY base TO 100 PERCENT"],
+    ),
+    case("ANALYZE", &["ANALYZE base"]),
+    case("GRANT", &["CREATE USER somebody PASSWORD 'Somebody-1'"]),
+];
+
+/// Part of it is in a checkpoint, and part in the log after it.
+const SETUP: [&[&str]; 2] = [
+    &[
+        "CREATE TABLE kept (a INTEGER)",
+        "INSERT INTO kept VALUES (1), (2), (3)",
+        "CREATE TABLE base (id INTEGER, amount BIGINT, note VARCHAR(40)) DISTKEY(id) SORTKEY(id)",
+        "COPY base FROM 'file://{files}/batch.csv' DELIMITER ','",
+        "CREATE TABLE more (id INTEGER, amount BIGINT, note VARCHAR(40)) DISTKEY(id) SORTKEY(id)",
+        "INSERT INTO more VALUES (5001, 1, 'm'), (5002, 2, 'n')",
+    ],
+    &[
+        "CREATE TABLE changes (id INTEGER, amount BIGINT) DISTSTYLE ALL",
+        "INSERT INTO changes VALUES (3, 333), (4, 444), (7001, 1), (7002, 2)",
+        "COPY base FROM 'file://{files}/later.csv' DELIMITER ','",
+        "DELETE FROM base WHERE id % 7 = 2",
+    ],
+];
+
+/// A data directory to begin each try with, and the files COPY reads.
+pub(super) struct Template {
+    directory: TempDir,
+}
+
+impl Template {
+    pub(super) async fn make() -> Template {
+        let template = Template {
+            directory: TempDir::new().expect("a temporary directory"),
+        };
+        let files = template.files();
+        std::fs::create_dir_all(&files).expect("create");
+        for (name, numbers) in [("batch.csv", 0..40), ("later.csv", 20..50)] {
+            let lines = numbers.map(|n| format!("{n},{},note {}\n", n * 31 % 17, n % 5));
+            std::fs::write(files.join(name), lines.collect::<String>()).expect("write");
+        }
+        for statements in SETUP {
+            let mut server = template.start(&template.data(), None).await.expect("start");
+            let client = blueshift_tests::connect(server.port).await;
+            for statement in statements {
+                client.run(&template.sql(statement)).await;
+            }
+            drop(client);
+            assert_eq!(server.stop(), Some(0));
+        }
+        // The stop wrote a checkpoint; what follows is in the log alone.
+        let mut server = template.start(&template.data(), None).await.expect("start");
+        let client = blueshift_tests::connect(server.port).await;
+        client.run("INSERT INTO kept VALUES (4)").await;
+        // No mask is replaced, for its file would be removed some time later only.
+        client.run("DELETE FROM more WHERE id = 5001").await;
+        server.kill();
+        template
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    fn files(&self) -> PathBuf {
+        self.directory.path().join("files")
+    }
+
+    /// Completes the text of a statement.
+    pub(super) fn sql(&self, statement: &str) -> String {
+        statement.replace("{files}", &self.files().display().to_string())
+    }
+
+    /// Copies the data directory.
+    pub(super) fn copy(&self) -> Copied {
+        let directory = TempDir::new().expect("a temporary directory");
+        let data = directory.path().join("data");
+        copy_directory(&self.data(), &data);
+        Copied { directory, data }
+    }
+
+    /// Starts a server.
+    pub(super) async fn start(&self, data: &Path, sites: Option<&Sites>) -> Result<Server, String> {
+        let options = ServerOptions {
+            slices: Some(2),
+            arguments: vec!["--copy-root".into(), self.files().display().to_string()],
+            environment: sites.map(Sites::environment).into_iter().collect(),
+            ..ServerOptions::default()
+        };
+        Server::try_start(options, data.to_path_buf()).await
+    }
+}
+
+/// A copy of the template, removed when dropped.
+pub(super) struct Copied {
+    pub(super) data: PathBuf,
+    #[expect(dead_code, reason = "it is removed when dropped")]
+    directory: TempDir,
+}
+
+/// Waits until the number of row groups and masks is as it should be.
+pub(super) async fn await_files(data: &Path, wanted: usize) {
+    let begun = std::time::Instant::now();
+    loop {
+        let files = super::site::data_files(data);
+        if files.len() == wanted {
+            return;
+        }
+        assert!(
+            begun.elapsed() < REMOVED_MAX,
+            "not {wanted} files: {files:#?}"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+/// Everything a user sees: tables with their columns, and all rows.
+pub(super) async fn observe(client: &Client) -> String {
+    let mut seen = client
+        .rows(
+            "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns \
+             WHERE table_schema = 'public' ORDER BY table_name, ordinal_position",
+        )
+        .await;
+    seen.extend(client.rows("SELECT usename FROM pg_user ORDER BY 1").await);
+    let tables = client
+        .rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1")
+        .await;
+    for table in tables {
+        let mut rows = client.rows(&format!("SELECT * FROM {table}")).await;
+        rows.sort();
+        seen.push(format!("{table}: {} rows", rows.len()));
+        seen.extend(rows);
+    }
+    seen.join("\n")
+}
