@@ -1,5 +1,6 @@
 //! What the engine's planner asks for, answered from [`Names`]. The one place that knows both.
 
+use super::relation::Relations;
 use super::{Names, operator};
 use crate::error::Error;
 use crate::statement::ObjectName;
@@ -8,7 +9,7 @@ use arrow_schema::{DataType, FieldRef, SchemaRef};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::datatype::DataTypeExt;
 use datafusion_common::{DataFusionError, Result, TableReference};
-use datafusion_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion_sql::planner::{NullOrdering, ParserOptions};
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub(super) struct Context<'a> {
     names: &'a dyn Names,
     planners: Vec<Arc<dyn ExprPlanner>>,
+    relations: [Arc<dyn RelationPlanner>; 1],
     /// Where each relation is named in the text, by its name.
     pub(super) positions: HashMap<String, usize>,
     /// Tables that shadow those of `names`: the target of UPDATE and DELETE with its row ids.
@@ -28,6 +30,7 @@ impl<'a> Context<'a> {
         Self {
             names,
             planners: vec![Arc::new(operator::Operators::new(names))],
+            relations: [Arc::new(Relations::default())],
             positions: HashMap::new(),
             targets: HashMap::new(),
         }
@@ -89,6 +92,10 @@ impl ContextProvider for Context<'_> {
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
         &self.planners
+    }
+
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        &self.relations
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {

@@ -6,6 +6,7 @@ mod context;
 mod error;
 mod insert;
 mod operator;
+mod relation;
 mod rewrite;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ pub mod disjoint_lists;
 mod distribution;
 pub mod filter_pushdown;
 pub mod init_plan;
+pub mod join_keys;
 pub mod join_order;
 pub mod null_side;
 
@@ -16,14 +17,22 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use std::sync::Arc;
 
-/// Gives the logical rules in their order: the engine's, after one that guards its simplifier, and without one.
+/// Gives the logical rules in their order: the engine's, with ours that guard some of them, and without one.
 /// Join order follows when they have settled, see [`crate::planner::plan`]; it also finds the keys of joins that were
 /// written as products, which the engine's `eliminate_cross_join` does too, but losing a condition such as
 /// `a.x + b.y = c.z` when it joins `a` to `c` first.
 pub fn logical() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let mut rules = Optimizer::new().rules;
-    rules.retain(|rule| rule.name() != "eliminate_cross_join");
-    rules.insert(0, Arc::new(disjoint_lists::DisjointLists));
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> =
+        vec![Arc::new(disjoint_lists::DisjointLists)];
+    for rule in Optimizer::new().rules {
+        if rule.name() == "eliminate_cross_join" {
+            continue;
+        }
+        if join_keys::BEFORE.contains(&rule.name()) {
+            rules.push(Arc::new(join_keys::JoinKeys));
+        }
+        rules.push(rule);
+    }
     rules
 }
 

@@ -1,0 +1,76 @@
+//! What a FROM item tells the query around it: its columns, and nothing of which of them determine others.
+//!
+//! The engine takes `GROUP BY k` of a subquery for a key of it, adds the columns it determines to a GROUP BY around
+//! it that the user did not name them in, and carries it through joins, where it goes wrong: after
+//! `GROUP BY d.k, a.v` above a join it still says that `k` determines every column. Redshift knows no such keys: a
+//! column that is neither grouped nor aggregated is an error.
+
+use datafusion_common::{DFSchemaRef, FunctionalDependencies, Result};
+use datafusion_expr::LogicalPlan;
+use datafusion_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use sqlparser::ast::TableFactor;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Plans FROM items as the engine does and takes their keys away.
+#[derive(Debug, Default)]
+pub(super) struct Relations {
+    /// Whether the item asked for is the one already in hand.
+    inside: AtomicBool,
+}
+
+impl RelationPlanner for Relations {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let keyed = matches!(
+            relation,
+            TableFactor::Table { .. } | TableFactor::Derived { .. }
+        );
+        if !keyed || self.inside.swap(false, Ordering::Relaxed) {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        }
+        self.inside.store(true, Ordering::Relaxed);
+        let plan = without_keys(context.plan(relation)?)?;
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+            plan, None,
+        ))))
+    }
+}
+
+/// Gives `plan` with a schema that names no keys. Plans that have no schema of their own give their input's.
+fn without_keys(mut plan: LogicalPlan) -> Result<LogicalPlan> {
+    if plan.schema().functional_dependencies().is_empty() {
+        return Ok(plan);
+    }
+    match &mut plan {
+        LogicalPlan::SubqueryAlias(alias) => forget(&mut alias.schema)?,
+        LogicalPlan::Projection(projection) => forget(&mut projection.schema)?,
+        LogicalPlan::Aggregate(aggregate) => forget(&mut aggregate.schema)?,
+        LogicalPlan::Window(window) => forget(&mut window.schema)?,
+        LogicalPlan::Join(join) => forget(&mut join.schema)?,
+        _ => {
+            let inputs = plan
+                .inputs()
+                .into_iter()
+                .map(|input| without_keys(input.clone()))
+                .collect::<Result<Vec<_>>>()?;
+            let expressions = plan.expressions();
+            return plan.with_new_exprs(expressions, inputs);
+        }
+    }
+    Ok(plan)
+}
+
+fn forget(schema: &mut DFSchemaRef) -> Result<()> {
+    let keyless = schema
+        .as_ref()
+        .clone()
+        .with_functional_dependencies(FunctionalDependencies::empty())?;
+    *schema = Arc::new(keyless);
+    Ok(())
+}
