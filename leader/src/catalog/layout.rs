@@ -142,6 +142,8 @@ pub fn supports(encoding: EncodingName, ty: SqlType) -> bool {
         Timestamp, TimestampTz, Varbyte, Varchar,
     };
     let is_time = matches!(ty, Date | Timestamp | TimestampTz);
+    // DELTA's row of the table names no type with a time zone.
+    let is_delta_time = matches!(ty, Date | Timestamp);
     let is_wide = matches!(ty, Integer | BigInt | Decimal { .. });
     let is_exact = is_wide || ty == SmallInt;
     let is_text = matches!(ty, Char(_) | Varchar(_));
@@ -150,16 +152,14 @@ pub fn supports(encoding: EncodingName, ty: SqlType) -> bool {
         EncodingName::Auto | EncodingName::Raw | EncodingName::Zstd => true,
         EncodingName::Az64 => is_exact || is_time || ty == Time,
         EncodingName::Bytedict => is_exact || is_time || is_text || matches!(ty, Real | Double),
-        EncodingName::Delta => is_exact || is_time,
-        EncodingName::Delta32k => is_wide || is_time,
-        EncodingName::Lzo => {
-            is_exact || is_time || is_text || matches!(ty, Super | Varbyte(_) | Time)
-        }
+        EncodingName::Delta => is_exact || is_delta_time,
+        EncodingName::Delta32k => is_wide || is_delta_time,
+        EncodingName::Lzo => is_exact || is_time || is_text || matches!(ty, Super | Varbyte(_)),
         EncodingName::Mostly8 => matches!(ty, SmallInt | Integer | BigInt) || is_narrow_decimal,
         EncodingName::Mostly16 => matches!(ty, Integer | BigInt) || is_narrow_decimal,
         EncodingName::Mostly32 => ty == BigInt || is_narrow_decimal,
         EncodingName::Runlength => {
-            is_exact || is_time || is_text || matches!(ty, Real | Double | Boolean | Time)
+            is_exact || is_time || is_text || matches!(ty, Real | Double | Boolean)
         }
         EncodingName::Text255 | EncodingName::Text32k => matches!(ty, Varchar(_)),
     }
@@ -208,6 +208,10 @@ mod tests {
         );
         check("mostly16", SqlType::SmallInt, false);
         check("delta32k", SqlType::SmallInt, false);
+        check("delta", SqlType::TimestampTz, false);
+        check("az64", SqlType::Time, true);
+        check("az64", SqlType::Double, false);
+        check("runlength", SqlType::Time, false);
         check("text255", SqlType::Char(3), false);
         check("runlength", SqlType::Boolean, true);
         check("lzo", SqlType::Double, false);

@@ -345,7 +345,7 @@ fn alter_column(cursor: &mut Cursor<'_>) -> Result<AlterAction> {
             .at(cursor.position()));
         }
         cursor.expect_word("encode")?;
-        let word = cursor.word()?;
+        let word = super::create_table::encoding(cursor)?;
         if encodings.iter().any(|(other, _)| *other == name) {
             return Err(Error::syntax(
                 format!("column \"{name}\" is altered twice"),

@@ -348,13 +348,7 @@ fn column(
             }
             "sortkey" => sort_columns.push(name.clone()),
             "encode" => {
-                let encoding = cursor.word()?;
-                if !ENCODINGS.contains(&encoding.as_str()) {
-                    return Err(invalid(format!("invalid encoding type \"{encoding}\""))
-                        .with_hint(format!("Use one of {}", ENCODINGS.join(", ")))
-                        .at(word_position));
-                }
-                column.encoding = Some(encoding);
+                column.encoding = Some(encoding(cursor)?);
             }
             "not" => {
                 cursor.expect_word("null")?;
@@ -635,6 +629,18 @@ fn ensure_sound(table: &CreateTable) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Takes the word after ENCODE.
+pub(super) fn encoding(cursor: &mut Cursor<'_>) -> Result<String> {
+    let position = cursor.position();
+    let word = cursor.word()?;
+    match ENCODINGS.contains(&word.as_str()) {
+        true => Ok(word),
+        false => Err(invalid(format!("invalid encoding type \"{word}\""))
+            .with_hint(format!("Use one of {}", ENCODINGS.join(", ")))
+            .at(position)),
+    }
 }
 
 fn invalid(message: impl Into<String>) -> Error {
