@@ -3,6 +3,8 @@
 mod damage;
 mod disk_full;
 mod kill;
+mod known;
+mod refused;
 mod script;
 mod site;
 mod stop;

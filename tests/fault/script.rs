@@ -1,9 +1,13 @@
 //! What the tests of single durable steps run: one entry per statement. A new statement that writes is one entry more.
 
-use super::site::{REMOVED_MAX, Sites, copy_directory};
+use super::site::{REMOVED_MAX, Sites, copy_directory, scratch};
 use blueshift_tests::{Client, Server, ServerOptions};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+/// Tries that run at the same time.
+const PARALLEL: usize = 2;
 
 /// A statement, or a transaction, on the tables of [`SETUP`].
 pub(super) struct Case {
@@ -125,7 +129,7 @@ pub(super) struct Template {
 impl Template {
     pub(super) async fn make() -> Template {
         let template = Template {
-            directory: TempDir::new().expect("a temporary directory"),
+            directory: scratch(),
         };
         let files = template.files();
         std::fs::create_dir_all(&files).expect("create");
@@ -167,7 +171,7 @@ impl Template {
 
     /// Copies the data directory.
     pub(super) fn copy(&self) -> Copied {
-        let directory = TempDir::new().expect("a temporary directory");
+        let directory = scratch();
         let data = directory.path().join("data");
         copy_directory(&self.data(), &data);
         Copied { directory, data }
@@ -193,7 +197,7 @@ pub(super) struct Copied {
 }
 
 /// Waits until the number of row groups and masks is as it should be.
-pub(super) async fn await_files(data: &Path, wanted: usize) {
+pub(super) async fn await_files(data: &Path, wanted: usize, what: &str) {
     let begun = std::time::Instant::now();
     loop {
         let files = super::site::data_files(data);
@@ -202,7 +206,7 @@ pub(super) async fn await_files(data: &Path, wanted: usize) {
         }
         assert!(
             begun.elapsed() < REMOVED_MAX,
-            "not {wanted} files: {files:#?}"
+            "{what}: not {wanted} files: {files:#?}"
         );
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -227,4 +231,33 @@ pub(super) async fn observe(client: &Client) -> String {
         seen.extend(rows);
     }
     seen.join("\n")
+}
+
+/// Reads in the log of a server how many files it found that no commit names.
+pub(super) fn swept(log: &str) -> usize {
+    let mut lines = log
+        .lines()
+        .filter(|line| line.contains("removing files of unfinished"));
+    let files = lines.next().and_then(|line| line.rsplit_once("files="));
+    files.map_or(0, |(_, count)| count.trim().parse().expect("a count"))
+}
+
+/// Runs `work` on each of `items`, a few at a time, and gives the results in no order.
+pub(super) async fn each<T, R, F>(items: Vec<T>, work: impl Fn(T) -> F) -> Vec<R>
+where
+    R: Send + 'static,
+    F: Future<Output = R> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    let mut results = Vec::new();
+    for item in items {
+        if running.len() == PARALLEL
+            && let Some(result) = running.join_next().await
+        {
+            results.push(result.expect("a task"));
+        }
+        running.spawn(work(item));
+    }
+    results.extend(running.join_all().await);
+    results
 }

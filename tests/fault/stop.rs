@@ -1,89 +1,16 @@
 //! The server stops at each durable step of each statement, before it, after it and in the middle of a write. Then
 //! the statement is there whole or not at all, there if it was acknowledged, and the server goes on.
 
-use super::script::{CASES, Case, Copied, Template, await_files, observe};
-use super::site::{Pass, Sites, data_files, passes};
+use super::known::{Known, know};
+use super::script::{CASES, Copied, Template, await_files, each, observe, swept};
+use super::site::{Pass, REMOVED_MAX, STEPS, Sites, data_files, passes};
 use blueshift_tests::{connect, full};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tokio::task::JoinSet;
-
-/// Tries that run at the same time.
-const PARALLEL: usize = 2;
-
-/// What a case does when nothing breaks.
-struct Known {
-    case: &'static Case,
-    before: String,
-    after: String,
-    files_before: usize,
-    files_after: usize,
-    /// Passes up to the acknowledgement, then those of the removal of files.
-    passes: Vec<Pass>,
-    acknowledged_at: usize,
-}
+use std::time::Instant;
 
 /// The site whose pass makes the last commit of a case durable.
 const COMMIT_SITES: [&str; 2] = ["append log", "sync-log log"];
-
-async fn know(template: &Template, case: &'static Case) -> Known {
-    let (retired, after, files_after) = outcome(template, case).await;
-    let (copy, sites) = (template.copy(), Sites::new());
-    let mut server = template
-        .start(&copy.data, Some(&sites))
-        .await
-        .expect("start");
-    let client = connect(server.port).await;
-    let before = observe(&client).await;
-    let files_before = data_files(&copy.data).len();
-    sites.trace();
-    for statement in case.statements {
-        client.run(&template.sql(statement)).await;
-    }
-    let acknowledged_at = sites.traced().len();
-    sites.await_removals(retired).await;
-    server.kill();
-    Known {
-        case,
-        before,
-        after,
-        files_before,
-        files_after,
-        passes: passes(&sites.traced()),
-        acknowledged_at,
-    }
-}
-
-/// Runs a case whole; tells how many files it retires, and what is seen and kept after a restart.
-async fn outcome(template: &Template, case: &Case) -> (usize, String, usize) {
-    let (copy, sites) = (template.copy(), Sites::new());
-    let mut server = template
-        .start(&copy.data, Some(&sites))
-        .await
-        .expect("start");
-    let client = connect(server.port).await;
-    sites.trace();
-    for statement in case.statements {
-        client.run(&template.sql(statement)).await;
-    }
-    server.kill();
-    let removed = sites.removals();
-    let files = data_files(&copy.data).len();
-    let mut server = template.start(&copy.data, None).await.expect("start");
-    let after = observe(&connect(server.port).await).await;
-    let swept = swept(&server.log_text());
-    server.kill();
-    (removed + swept, after, files - swept)
-}
-
-/// Reads in the log of a server how many files it found that no commit names.
-fn swept(log: &str) -> usize {
-    let mut lines = log
-        .lines()
-        .filter(|line| line.contains("removing files of unfinished"));
-    let files = lines.next().and_then(|line| line.rsplit_once("files="));
-    files.map_or(0, |(_, count)| count.trim().parse().expect("a count"))
-}
 
 /// Stops the server at one pass, and looks at what is left. Tells whether the server came by there.
 async fn attempt(template: &Template, known: &Known, action: &str, index: usize) -> bool {
@@ -109,8 +36,8 @@ async fn attempt(template: &Template, known: &Known, action: &str, index: usize)
         }
     }
     // Removals come when the server likes; any other site was passed before the answer, or never.
-    let later = index >= known.acknowledged_at;
-    let begun = std::time::Instant::now();
+    let later = index >= known.acknowledged_at || pass.0.starts_with("remove ");
+    let begun = Instant::now();
     let ended = server
         .has_ended(|| acknowledged && (!later || begun.elapsed().as_secs() > 5))
         .await;
@@ -183,7 +110,7 @@ async fn recovers(
         false if is_after => known.files_after,
         false => known.files_before,
     };
-    await_files(&copy.data, wanted).await;
+    await_files(&copy.data, wanted, what).await;
     client.run("INSERT INTO kept VALUES (100)").await;
     assert_eq!(
         client.value("SELECT sum(a) FROM kept").await,
@@ -201,31 +128,107 @@ fn actions(site: &str) -> &'static [&'static str] {
     }
 }
 
-/// Picks the passes to stop at: of each site the first and the last, and in the long suite all.
+/// Picks the passes to stop at: the first of each site, and the last of those that end something. In the long suite all.
 fn picked(passes: &[Pass]) -> Vec<usize> {
+    const ENDS: [&str; 4] = ["sync rg", "sync mask", "append log", "sync-log log"];
     let is_last = |pass: &Pass| !passes.contains(&(pass.0.clone(), pass.1 + 1));
-    let wanted = |index: &usize| full() || passes[*index].1 == 0 || is_last(&passes[*index]);
-    (0..passes.len()).filter(wanted).collect()
+    let wanted =
+        |pass: &Pass| full() || pass.1 == 0 || ENDS.contains(&pass.0.as_str()) && is_last(pass);
+    (0..passes.len())
+        .filter(|index| wanted(&passes[*index]))
+        .collect()
 }
 
-/// Runs `work` on each of `items`, a few at a time, and gives the results in no order.
-async fn each<T, R, F>(items: Vec<T>, work: impl Fn(T) -> F) -> Vec<R>
-where
-    R: Send + 'static,
-    F: Future<Output = R> + Send + 'static,
-{
-    let mut running = JoinSet::new();
-    let mut results = Vec::new();
-    for item in items {
-        if running.len() == PARALLEL
-            && let Some(result) = running.join_next().await
-        {
-            results.push(result.expect("a task"));
+/// What a server does besides statements.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// It makes a new data directory.
+    FirstStart,
+    /// It starts after it stopped in the middle of the commit of a COPY.
+    Recovery,
+    /// It stops as asked to.
+    CleanStop,
+}
+
+impl Event {
+    async fn prepare(self, template: &Template) -> Copied {
+        let copy = template.copy();
+        match self {
+            Event::CleanStop => {}
+            Event::FirstStart => std::fs::remove_dir_all(&copy.data).expect("remove"),
+            Event::Recovery => {
+                let sites = Sites::new();
+                let started = template.start(&copy.data, Some(&sites)).await;
+                let mut server = started.expect("start");
+                let client = connect(server.port).await;
+                sites.plan(1, "stop-half", &("append log".into(), 0));
+                // The server is gone before it answers.
+                let answer = client.try_rows(&template.sql(CASES[0].statements[0])).await;
+                assert!(answer.is_err() && server.has_ended(|| false).await);
+            }
         }
-        running.spawn(work(item));
+        copy
     }
-    results.extend(running.join_all().await);
-    results
+
+    /// Lets it happen; tells whether a plan stopped it.
+    async fn happen(self, template: &Template, copy: &Copied, sites: &Sites) -> bool {
+        let Ok(mut server) = template.start(&copy.data, Some(sites)).await else {
+            return true;
+        };
+        if matches!(self, Event::CleanStop) {
+            return server.stop() != Some(0);
+        }
+        // What is swept goes in the background.
+        let swept = swept(&server.log_text());
+        let begun = Instant::now();
+        let removed = || sites.removals() >= swept && !sites.is_planned("remove");
+        server
+            .has_ended(|| removed() || begun.elapsed() > REMOVED_MAX)
+            .await
+    }
+}
+
+/// Stops a server at each step of each event, and counts the stops at each site.
+async fn events(template: &Arc<Template>, before: &str, fresh: &str) -> BTreeMap<String, usize> {
+    let mut tries = Vec::new();
+    for event in [Event::FirstStart, Event::Recovery, Event::CleanStop] {
+        let (copy, sites) = (event.prepare(template).await, Sites::new());
+        sites.trace();
+        assert!(!event.happen(template, &copy, &sites).await, "{event:?}");
+        for pass in passes(&sites.traced()) {
+            let actions = actions(&pass.0).iter();
+            tries.extend(actions.map(|action| (event, pass.clone(), *action)));
+        }
+    }
+    let done = each(tries, |(event, pass, action)| {
+        let (template, before, fresh) = (Arc::clone(template), before.to_owned(), fresh.to_owned());
+        async move {
+            let (copy, sites) = (event.prepare(&template).await, Sites::new());
+            sites.plan(1, action, &pass);
+            let what = format!("{event:?}: {action} {pass:?}");
+            let stopped = event.happen(&template, &copy, &sites).await;
+            assert!(stopped, "{what}: not reached");
+            let started = template.start(&copy.data, None).await;
+            let mut server = started.unwrap_or_else(|text| panic!("{what}: {text}"));
+            let client = connect(server.port).await;
+            let wanted = match event {
+                Event::FirstStart => fresh,
+                _ => before,
+            };
+            assert_eq!(observe(&client).await, wanted, "{what}");
+            client.run("CREATE TABLE goes_on (a INTEGER)").await;
+            client.run("INSERT INTO goes_on VALUES (1)").await;
+            assert_eq!(client.value("SELECT a FROM goes_on").await, "1");
+            server.kill();
+            pass.0
+        }
+    })
+    .await;
+    let mut hit = BTreeMap::new();
+    for site in done {
+        *hit.entry(site).or_default() += 1;
+    }
+    hit
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,33 +256,37 @@ async fn a_stop_at_every_durable_step_of_every_statement_loses_nothing() {
     })
     .await;
     let mut missed = Vec::new();
-    let mut hit: BTreeMap<&str, usize> = BTreeMap::new();
+    let fresh = {
+        let copy = Event::FirstStart.prepare(&template).await;
+        let server = template.start(&copy.data, None).await.expect("start");
+        observe(&connect(server.port).await).await
+    };
+    let mut hit = events(&template, &all[0].before, &fresh).await;
+    let of_events: usize = hit.values().sum();
     for (known, index, action, stopped) in &done {
-        let site = known.passes[*index].0.as_str();
+        let site = &known.passes[*index].0;
         match stopped {
-            true => *hit.entry(site).or_default() += 1,
+            true => *hit.entry(site.clone()).or_default() += 1,
             false => missed.push(format!("{}: {action} {site}", known.case.name)),
         }
     }
     let stops: usize = hit.values().sum();
     println!(
-        "{stops} stops during {} statements, not reached: {missed:?}",
+        "{stops} stops, {of_events} of them during start, recovery and end, the others during {} statements",
         CASES.len()
     );
     println!("stops at each site: {hit:?}");
-    let sites = |known: &'_ Arc<Known>| {
-        known
-            .passes
-            .iter()
-            .map(|pass| pass.0.clone())
-            .collect::<Vec<_>>()
-    };
-    let passed: BTreeSet<String> = all.iter().flat_map(sites).collect();
-    let unbroken: Vec<&String> = passed
+    println!("not reached: {missed:?}");
+    let unbroken: BTreeSet<&String> = all
         .iter()
-        .filter(|site| !hit.contains_key(site.as_str()))
+        .flat_map(|known| known.passes.iter().map(|pass| &pass.0))
+        .filter(|site| !hit.contains_key(*site))
         .collect();
     assert!(unbroken.is_empty(), "never stopped at {unbroken:?}");
+    for step in STEPS {
+        let is_hit = hit.keys().any(|site| site.split(' ').next() == Some(step));
+        assert!(is_hit, "no stop at any {step}");
+    }
     // A step of the background may be elsewhere the next time.
     assert!(missed.len() * 20 < stops, "not reached: {missed:?}");
     assert!(stops >= 300, "{stops} stops");

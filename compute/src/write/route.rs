@@ -52,7 +52,19 @@ pub(crate) struct Router {
 struct Writers {
     channels: Vec<Option<mpsc::Sender<Order>>>,
     /// Owns the writer threads; ends with their row groups.
-    threads: JoinSet<Result<Vec<RowGroupRecord>>>,
+    threads: JoinSet<Result<Durable>>,
+}
+
+/// Row groups that one writer made durable; discarded if they are dropped before they are taken.
+struct Durable {
+    store: Arc<Store>,
+    row_groups: Vec<RowGroupRecord>,
+}
+
+impl Drop for Durable {
+    fn drop(&mut self) {
+        self.store.discard(&self.row_groups, &[]);
+    }
 }
 
 impl Router {
@@ -184,12 +196,16 @@ impl Router {
             Arc::clone(&self.target.layout),
             buffer_bytes,
         );
+        let store = Arc::clone(&self.store);
         threads.spawn_blocking_on(
             move || {
                 while let Some(order) = receiver.blocking_recv() {
                     match order {
                         Order::Write(batch) => writer.write(batch)?,
-                        Order::Finish => return Ok(writer.finish()?),
+                        Order::Finish => {
+                            let row_groups = writer.finish()?;
+                            return Ok(Durable { store, row_groups });
+                        }
                     }
                 }
                 Err(Error::Canceled)
@@ -200,29 +216,33 @@ impl Router {
         Ok(sender)
     }
 
-    /// Ends all writers and gives what they made durable. On an error of one nothing of the others is named,
-    /// so it is swept with the other orphans.
+    /// Ends all writers and gives what they made durable. On an error of one, and if this is dropped, what the others
+    /// made is discarded.
     pub(crate) async fn finish(&self) -> Result<Written> {
         let mut writers = self.writers.lock().await;
         for channel in writers.channels.iter_mut().filter_map(Option::take) {
             // A writer that has ended tells its error below.
             let _ended = channel.send(Order::Finish).await;
         }
-        let mut written = Written {
-            row_groups: Vec::new(),
-            rows: self.rows.load(Ordering::Relaxed),
-        };
-        let mut failed = None;
+        let (mut ended_well, mut failed) = (Vec::new(), None);
         while let Some(ended) = writers.threads.join_next().await {
             match joined(ended) {
-                Ok(row_groups) => written.row_groups.extend(row_groups),
+                Ok(durable) => ended_well.push(durable),
                 Err(error) => failed = Some(error),
             }
         }
-        written
-            .row_groups
-            .sort_by_key(|record| (record.slice, record.id));
-        failed.map_or(Ok(written), Err)
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let mut row_groups: Vec<RowGroupRecord> = ended_well
+            .iter_mut()
+            .flat_map(|durable| std::mem::take(&mut durable.row_groups))
+            .collect();
+        row_groups.sort_by_key(|record| (record.slice, record.id));
+        Ok(Written {
+            row_groups,
+            rows: self.rows.load(Ordering::Relaxed),
+        })
     }
 
     /// Gives a batch the arrow types of the table and fills identity columns.

@@ -1,0 +1,125 @@
+//! The disk is full, or fails, at each durable step of a statement: it fails with 53100 or 58030 and leaves nothing
+//! behind, reads go on, and the same statement works once the disk does. A failed sync of the log is never tried again.
+
+use super::known::{Known, know};
+use super::script::{CASES, Template, await_files, each, observe};
+use super::site::{Pass, Sites};
+use blueshift_tests::{connect, full};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Statements of the standard run.
+const SAMPLE: &[&str] = &[
+    "COPY",
+    "CREATE TABLE AS",
+    "DELETE",
+    "UPDATE",
+    "transaction",
+    "DROP TABLE",
+    "ALTER TABLE ALTER DISTKEY",
+    "VACUUM",
+];
+
+/// Tells whether the log stops at this: what the device holds after a failed write or sync is unknown.
+fn stops_log(action: &str, pass: &Pass) -> bool {
+    pass.0 == "sync-log log" || pass.0 == "append log" && action == "eio"
+}
+
+async fn attempt(template: &Template, known: &Known, action: &str, pass: &Pass) {
+    let what = format!("{}: {action} {pass:?}", known.case.name);
+    let (copy, sites) = (template.copy(), Sites::new());
+    let started = template.start(&copy.data, Some(&sites)).await;
+    let mut server = started.expect("start");
+    let client = connect(server.port).await;
+    sites.trace();
+    sites.plan(1, action, pass);
+    let mut refused = None;
+    for statement in known.case.statements {
+        if let Err(error) = client.try_rows(&template.sql(statement)).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    let error = refused.unwrap_or_else(|| panic!("{what}: it did not fail"));
+    let code = error.as_db_error().map(|error| error.code().code());
+    let wanted = match action {
+        "full" => "53100",
+        _ => "58030",
+    };
+    let explained = blueshift_tests::client::explain(&error);
+    assert_eq!(code, Some(wanted), "{what}: {explained}");
+    sites.clear();
+    drop(client);
+    let client = connect(server.port).await;
+    assert_eq!(observe(&client).await, known.before, "{what}: reads go on");
+    if stops_log(action, pass) {
+        let (code, text) = client.failure("INSERT INTO kept VALUES (100)").await;
+        assert_eq!(code, "58030", "{what}: {text}");
+        assert_eq!(observe(&client).await, known.before, "{what}: reads go on");
+        let traced = sites.traced();
+        let at = traced.iter().rposition(|site| *site == pass.0);
+        let after = &traced[at.expect("the site") + 1..];
+        let touched = after.iter().any(|site| site.ends_with(" log"));
+        assert!(!touched, "{what}: the log was written again: {traced:?}");
+        server.kill();
+        let server = template.start(&copy.data, None).await.expect("start");
+        let found = observe(&connect(server.port).await).await;
+        let whole = found == known.before || found == known.after;
+        assert!(whole, "{what}: half a statement: {found}");
+        return;
+    }
+    // Nothing is left of it, but for what a vacuum committed in parts.
+    if known.before != known.after {
+        await_files(&copy.data, known.files_before, &what).await;
+    }
+    for statement in known.case.statements {
+        client.run(&template.sql(statement)).await;
+    }
+    assert_eq!(
+        observe(&client).await,
+        known.after,
+        "{what}: it works the next time"
+    );
+    assert!(server.is_alive());
+}
+
+/// The failures that a site can have.
+fn actions(site: &str) -> &'static [&'static str] {
+    match site.split(' ').next() {
+        Some("write" | "append" | "create" | "make-directory") => &["eio", "full"],
+        // A file that cannot be removed is tried again at the next start; no statement knows of it.
+        Some("remove") => &[],
+        _ => &["eio"],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_disk_fails_the_statement_and_leaves_nothing_behind() {
+    let template = Arc::new(Template::make().await);
+    let wanted = CASES
+        .iter()
+        .filter(|case| full() || SAMPLE.contains(&case.name));
+    let all = each(wanted.collect(), |case| {
+        let template = Arc::clone(&template);
+        async move { Arc::new(know(&template, case).await) }
+    })
+    .await;
+    let mut tries = Vec::new();
+    for known in &all {
+        let mut seen = BTreeSet::new();
+        for pass in &known.passes {
+            if seen.insert(&pass.0) {
+                let of_site = actions(&pass.0).iter();
+                tries.extend(of_site.map(|action| (Arc::clone(known), *action, pass.clone())));
+            }
+        }
+    }
+    let count = tries.len();
+    each(tries, |(known, action, pass)| {
+        let template = Arc::clone(&template);
+        async move { attempt(&template, &known, action, &pass).await }
+    })
+    .await;
+    println!("{count} failures during {} statements", all.len());
+    assert!(count >= 50, "{count} failures");
+}
