@@ -1,6 +1,7 @@
 //! Bytes that survive: encodings, blocks, row groups, tables on slices, and the commit log that
 //! alone decides what is visible. Knows arrays, not SQL.
 
+pub mod check;
 pub mod table;
 pub mod store;
 pub mod row_group;

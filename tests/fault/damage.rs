@@ -165,3 +165,50 @@ async fn a_missing_manifest_entry_is_a_clear_error() {
     let (_, text) = client.failure("COPY t FROM 'file:///etc/passwd'").await;
     assert!(text.contains("copy-root"), "{text}");
 }
+
+fn check(data: &Path) -> (Option<i32>, serde_json::Value) {
+    let output = std::process::Command::new(blueshift_tests::server::binary())
+        .args(["check", "--output", "json", "--data"])
+        .arg(data)
+        .output()
+        .expect("the check runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let report = serde_json::from_str(&text)
+        .unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code(), report)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_check_names_the_damaged_block_of_a_running_and_a_stopped_server() {
+    let options = ServerOptions {
+        slices: Some(1),
+        ..ServerOptions::default()
+    };
+    let mut server = Server::start(options).await;
+    let client = connect(server.port).await;
+    two_tables(&client).await;
+    client.run("DELETE FROM victim WHERE a % 3 = 0").await;
+    let (code, report) = check(&server.data);
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(report["tables"], 2);
+    assert_eq!(report["masks"], 1);
+    let path = &row_groups(&server.data)[0];
+    let mut bytes = std::fs::read(path).expect("read");
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 0x10;
+    std::fs::write(path, bytes).expect("write");
+    for stop in [false, true] {
+        if stop {
+            server.kill();
+        }
+        let (code, report) = check(&server.data);
+        assert_eq!(code, Some(4), "{report}");
+        let damage = &report["damages"][0];
+        assert_eq!(damage["table"], "public.victim", "{report}");
+        assert!(damage["column"].is_string() && damage["block"].is_number());
+        assert_eq!(
+            (&damage["slice"], &report["damages"][1]),
+            (&0.into(), &serde_json::Value::Null)
+        );
+    }
+}

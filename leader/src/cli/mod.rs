@@ -1,8 +1,10 @@
 //! One file per command.
 //!
-//! Exit codes: 0 a clean end, 1 the command failed, 2 wrong arguments, 3 an answer of the demo was wrong.
+//! Exit codes: 0 a clean end, 1 the command failed, 2 wrong arguments, 3 an answer of the demo was wrong, 4 the check
+//! found damage.
 
 mod analyze;
+mod check;
 mod connect;
 mod demo;
 mod serve;
@@ -24,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Refreshes the statistics of tables of a running server, or suggests encodings.
     Analyze(analyze::Analyze),
+    /// Verifies every checksum and every reference of a data directory; its server may be running.
+    Check(check::Check),
     /// Shows the whole on TPC-H data: makes it, loads it, runs the 22 queries and stays up.
     Demo(demo::Demo),
     /// Serves a data directory.
@@ -38,6 +42,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Analyze(analyze) => analyze::run(&analyze).map(|()| ExitCode::SUCCESS),
+        Command::Check(check) => check::run(&check),
         Command::Demo(demo) => demo::run(demo),
         Command::Serve(serve) => serve::run(serve).map(|()| ExitCode::SUCCESS),
         Command::Vacuum(vacuum) => vacuum::run(&vacuum).map(|()| ExitCode::SUCCESS),

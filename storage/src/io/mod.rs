@@ -7,10 +7,12 @@ mod disk;
 mod faulty;
 mod memory;
 mod site;
+mod untouched;
 
 pub use disk::Disk;
 pub use faulty::{Fault, Faulty};
 pub use memory::Memory;
+pub use untouched::Untouched;
 
 use crate::error::{Error, Result};
 use std::io::Write;

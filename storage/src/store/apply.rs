@@ -257,7 +257,7 @@ pub(super) fn follows(layout: &TableLayout, end: &RowGroupRecord, next: &RowGrou
 }
 
 /// Reads and verifies the mask file of a row group.
-pub(super) fn read_mask(
+pub(crate) fn read_mask(
     io: &dyn BlockStore,
     record: &RowGroupRecord,
     version: u64,

@@ -3,12 +3,12 @@
 //! One thread commits (see `group_commit`), one removes files nobody can read (see `sweep`). Readers
 //! take an `Arc<ReadView>` and no lock.
 
-mod apply;
+pub(crate) mod apply;
 mod conflict;
 mod group_commit;
 mod ids;
 mod merged;
-mod open;
+pub(crate) mod open;
 mod record;
 mod retire;
 pub mod rewrite;

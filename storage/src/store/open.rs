@@ -33,21 +33,23 @@ pub(super) fn open(io: &Arc<dyn BlockStore>, slice_count: u32) -> Result<Opened>
     let path = Path::new(name::FORMAT);
     match io.read(path)? {
         None => create(io, slice_count),
-        Some(bytes) => {
-            let format: FormatRecord =
-                from_json(path, frame::decode_only(path, Kind::Format, &bytes)?)?;
-            if format.format != FORMAT_VERSION {
-                let what = "the data directory".to_owned();
-                let (found, supported) = (format.format, FORMAT_VERSION);
-                return Err(Error::Version {
-                    what,
-                    found,
-                    supported,
-                });
-            }
-            recover(io, format.slice_count)
-        }
+        Some(bytes) => recover(io, slice_count_of(path, &bytes)?),
     }
+}
+
+/// Reads the `FORMAT` file.
+fn slice_count_of(path: &Path, bytes: &[u8]) -> Result<u32> {
+    let format: FormatRecord = from_json(path, frame::decode_only(path, Kind::Format, bytes)?)?;
+    if format.format != FORMAT_VERSION {
+        let what = "the data directory".to_owned();
+        let (found, supported) = (format.format, FORMAT_VERSION);
+        return Err(Error::Version {
+            what,
+            found,
+            supported,
+        });
+    }
+    Ok(format.slice_count)
 }
 
 /// Makes a new directory. `FORMAT` comes last: without it, what is there is an unfinished attempt.
@@ -81,7 +83,40 @@ fn create(io: &Arc<dyn BlockStore>, slice_count: u32) -> Result<Opened> {
     })
 }
 
+/// A directory as its log tells it, without a look at the row groups and masks it names.
+pub(crate) struct Replayed {
+    log: CommitLog,
+    /// Everything as of the last commit; entries with a mask lack its rows.
+    pub(crate) view: ReadView,
+    epoch: u64,
+    next_catalog_id: u64,
+}
+
+/// Reads what a directory says it holds: slices, and the newest view. An error if it holds nothing.
+pub(crate) fn look(io: &Arc<dyn BlockStore>) -> Result<(u32, Replayed)> {
+    let path = Path::new(name::FORMAT);
+    let bytes = io
+        .read(path)?
+        .ok_or_else(|| missing(path, "data directory"))?;
+    let slice_count = slice_count_of(path, &bytes)?;
+    Ok((slice_count, replay(io)?))
+}
+
 fn recover(io: &Arc<dyn BlockStore>, slice_count: u32) -> Result<Opened> {
+    let replayed = replay(io)?;
+    let view = with_masks(&**io, replayed.view)?;
+    let (orphans, greatest_epoch) = find_orphans(&**io, &view, slice_count)?;
+    Ok(Opened {
+        log: replayed.log,
+        view,
+        slice_count,
+        epoch: replayed.epoch.max(greatest_epoch) + 1,
+        next_catalog_id: replayed.next_catalog_id,
+        orphans,
+    })
+}
+
+fn replay(io: &Arc<dyn BlockStore>) -> Result<Replayed> {
     let recovered = CommitLog::open(Arc::clone(io))?;
     let path = Path::new(name::LOG_DIR);
     let (mut epoch, mut next_catalog_id) = (0, FIRST_CATALOG_ID);
@@ -125,17 +160,11 @@ fn recover(io: &Arc<dyn BlockStore>, slice_count: u32) -> Result<Opened> {
             })?;
         }
     }
-    let view = with_masks(&**io, view)?;
-    let (orphans, greatest_epoch) = find_orphans(&**io, &view, slice_count)?;
-    let epoch = epoch.max(greatest_epoch) + 1;
-    let log = recovered.log;
-    Ok(Opened {
-        log,
+    Ok(Replayed {
+        log: recovered.log,
         view,
-        slice_count,
         epoch,
         next_catalog_id,
-        orphans,
     })
 }
 
@@ -199,7 +228,7 @@ fn with_masks(io: &dyn BlockStore, view: ReadView) -> Result<ReadView> {
 
 /// Lists the files that no commit names, and gives the greatest epoch of any file. A row group whose
 /// file is gone is told, and fails the statements that read it, not the server.
-fn find_orphans(
+pub(crate) fn find_orphans(
     io: &dyn BlockStore,
     view: &ReadView,
     slice_count: u32,
