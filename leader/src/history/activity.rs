@@ -1,5 +1,6 @@
 //! Who runs what now: sessions come and go, statements begin and end.
 
+use super::control::SessionControl;
 use super::{FileLoad, FinishedQuery, History, LiveSession, RunningLoad, lock, now_us, push};
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
 use std::sync::Arc;
@@ -24,13 +25,20 @@ pub struct RunningStatement {
 
 impl History {
     /// Shows a new connection in STV_SESSIONS.
-    pub fn open_session(&self, pid: i32, userid: u32, user_name: &str) {
+    pub fn open_session(
+        &self,
+        pid: i32,
+        userid: u32,
+        user_name: &str,
+        control: Arc<SessionControl>,
+    ) {
         lock(&self.sessions).push(LiveSession {
             pid,
             userid,
             user_name: user_name.to_string(),
             starttime_us: now_us(),
             running: None,
+            control,
         });
     }
 

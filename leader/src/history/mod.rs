@@ -5,6 +5,7 @@
 
 pub mod activity;
 pub mod analyze;
+pub mod control;
 pub mod vacuum;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
@@ -94,6 +95,8 @@ pub struct LiveSession {
     pub starttime_us: i64,
     /// The running statement, secrets masked, with its start.
     pub running: Option<(String, i64)>,
+    /// What stops it.
+    pub control: Arc<control::SessionControl>,
 }
 
 /// All of it.

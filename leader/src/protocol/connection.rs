@@ -128,10 +128,19 @@ impl Connection {
         let stop = self.shared.stop.clone();
         loop {
             let idle_max = self.begun()?.idle_max.clone();
+            let terminated = self.begun()?.cancel.clone();
             let message = tokio::select! {
                 biased;
                 message = self.read(MESSAGE_BYTES_MAX) => message?,
                 () = stop.cancelled() => {
+                    return self
+                        .end(Report::new(
+                            SqlState::ADMIN_SHUTDOWN,
+                            "terminating connection due to administrator command",
+                        ))
+                        .await;
+                }
+                () = terminated.terminated() => {
                     return self
                         .end(Report::new(
                             SqlState::ADMIN_SHUTDOWN,

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::history::History;
 use crate::history::activity::RunningStatement;
-use crate::history::lock;
+use crate::history::control::SessionControl;
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
 use blueshift_sql::SqlState;
@@ -13,7 +13,7 @@ use futures::Stream;
 use futures::future::BoxFuture;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,20 +21,18 @@ use tokio_util::sync::CancellationToken;
 /// Stops what a session runs; cheap to clone, used from other connections and on a broken socket.
 #[derive(Clone, Debug, Default)]
 pub struct CancelHandle {
-    running: Arc<Mutex<CancellationToken>>,
+    pub(super) control: Arc<SessionControl>,
 }
 
 impl CancelHandle {
     /// Cancels the running statement, rows on the way included; without one, nothing happens.
     pub fn cancel(&self) {
-        lock(&self.running).cancel();
+        self.control.cancel(None);
     }
 
-    /// Begins a statement: a cancel of an earlier one does not reach it.
-    pub(super) fn renew(&self) -> CancellationToken {
-        let token = CancellationToken::new();
-        *lock(&self.running) = token.clone();
-        token
+    /// Waits until another session ends this one.
+    pub async fn terminated(&self) {
+        self.control.terminated.cancelled().await;
     }
 }
 
@@ -66,16 +64,25 @@ pub fn panicked(query: i64) -> Error {
 }
 
 /// Waits until a statement must stop, and says why.
-pub async fn must_stop(token: CancellationToken, deadline: Option<Instant>, query: i64) -> Error {
+pub async fn must_stop(
+    token: CancellationToken,
+    control: Arc<SessionControl>,
+    deadline: Option<Instant>,
+    query: i64,
+) -> Error {
+    let asked = async {
+        token.cancelled().await;
+        match control.message() {
+            Some(message) => Error::new(SqlState::QUERY_CANCELED, message),
+            None => canceled(query),
+        }
+    };
     match deadline {
         Some(deadline) => tokio::select! {
-            () = token.cancelled() => canceled(query),
+            error = asked => error,
             () = tokio::time::sleep_until(deadline) => timed_out(query),
         },
-        None => {
-            token.cancelled().await;
-            canceled(query)
-        }
+        None => asked.await,
     }
 }
 

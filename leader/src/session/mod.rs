@@ -24,6 +24,7 @@ use crate::statement::context::{Context, LastStatements};
 use crate::statement::cursor::OpenCursor;
 use crate::system::Asked;
 use crate::transaction::Transaction;
+use crate::transaction::read::TableReads;
 use blueshift_sql::statement::session::{Begin, Prepare};
 use blueshift_sql::statement::{Parsed, Statement};
 use blueshift_sql::{SqlState, SqlType};
@@ -130,7 +131,11 @@ impl Session {
         settings.fix("session_authorization", &user.name, Scope::Session);
         settings.fix("is_superuser", superuser, Scope::Session);
         settings.keep_as_login();
-        server.history.open_session(login.pid, user.oid, &user.name);
+        let cancel = CancelHandle::default();
+        let control = cancel.control.clone();
+        server
+            .history
+            .open_session(login.pid, user.oid, &user.name, control);
         Ok(Session {
             server,
             login,
@@ -144,7 +149,7 @@ impl Session {
             last: LastStatements::default(),
             last_before: LastStatements::default(),
             temp_schema: None,
-            cancel: CancelHandle::default(),
+            cancel,
         })
     }
 
@@ -184,7 +189,8 @@ impl Session {
     /// Runs one statement: opens or joins a transaction, runs, and commits if it began it. An error fails an open
     /// transaction block. In a simple query of several statements the protocol calls this for each.
     pub async fn run(&mut self, parsed: &Parsed, parameters: &[Parameter]) -> Result<Answer> {
-        let stop_token = self.cancel.renew();
+        let control = self.cancel.control.clone();
+        let stop_token = control.renew();
         let deadline = self
             .settings
             .timeout("statement_timeout")
@@ -194,7 +200,7 @@ impl Session {
         let running = history.begin_statement(self.login.pid, self.user.oid, &label, text);
         let mut end = StatementEnd::new(history, running);
         let query = end.query();
-        let stop = || must_stop(stop_token.clone(), deadline, query);
+        let stop = || must_stop(stop_token.clone(), control.clone(), deadline, query);
         let mut notices = Vec::new();
         let outcome = match &parsed.statement {
             Statement::Empty => Ok(Body::Empty),
@@ -283,6 +289,11 @@ impl Session {
         query: i64,
         parameters: &'a [Parameter],
     ) -> Context<'a> {
+        let reads = match query {
+            // Describing reads nothing.
+            0 => TableReads::default(),
+            _ => TableReads::of(&self.server.transactions, transaction.xid),
+        };
         Context {
             server: &self.server,
             user: &self.user,
@@ -291,6 +302,7 @@ impl Session {
             transaction,
             settings: &mut self.settings,
             asked: Asked::default(),
+            reads: Arc::new(reads),
             prepared: &mut self.prepared,
             cursor: &mut self.cursor,
             last: &mut self.last,
@@ -324,8 +336,9 @@ impl Session {
         };
         let was_explicit = transaction.is_explicit;
         end.set_xid(transaction.xid);
+        transaction.lock_timeout = self.settings.timeout("lock_timeout");
         let mut ctx = self.context(&mut transaction, end.query(), parameters);
-        let work = AssertUnwindSafe(statement::run(&mut ctx, &parsed.statement)).catch_unwind();
+        let work = AssertUnwindSafe(run_unlocked(&mut ctx, &parsed.statement)).catch_unwind();
         let outcome = tokio::select! {
             biased;
             error = stop => Err(error),
@@ -338,7 +351,9 @@ impl Session {
             statement::set::apply(&mut ctx, asked).map(|()| body)
         });
         let notices = std::mem::take(&mut ctx.notices);
+        let read = ctx.reads.tables();
         drop(ctx);
+        transaction.end_statement(read);
         // From here on nothing is canceled: a commit that was begun is waited for.
         let outcome = match outcome {
             Ok(body) if transaction.is_explicit => {
@@ -472,6 +487,23 @@ impl Drop for Session {
                 tracing::warn!(%error, "temporary tables stay until the next start");
             }
         });
+    }
+}
+
+/// Runs a statement, and again each time it was stopped by a table that another transaction had under LOCK.
+async fn run_unlocked(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
+    let changes = ctx.transaction.change_count();
+    loop {
+        let error = match statement::run(ctx, statement).await {
+            Ok(body) => return Ok(body),
+            Err(error) => error,
+        };
+        match ctx.reads.take_locked() {
+            Some(table) if ctx.transaction.change_count() == changes => {
+                ctx.transaction.wait_to_read(table).await?;
+            }
+            _ => return Err(error),
+        }
     }
 }
 

@@ -293,6 +293,13 @@ pub const PARAMETERS: &[Parameter] = &[
     fixed("lc_collate", "C", "order of text: by its bytes"),
     fixed("lc_ctype", "C.UTF-8", "classes of characters"),
     parameter(
+        "lock_timeout",
+        "0",
+        Kind::Milliseconds,
+        Effect::Real,
+        "time after which a statement that waits for one lock fails, 0 for never",
+    ),
+    parameter(
         "max_concurrency_scaling_clusters",
         "1",
         Kind::Integer(0, 10),

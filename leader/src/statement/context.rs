@@ -9,6 +9,7 @@ use crate::server::Server;
 use crate::settings::Settings;
 use crate::system::{Asked, SystemContext};
 use crate::transaction::Transaction;
+use crate::transaction::read::TableReads;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ObjectName;
 use blueshift_sql::statement::session::Prepare;
@@ -58,6 +59,8 @@ pub struct Context<'a> {
     pub settings: &'a mut Settings,
     /// What `set_config` asked for so far.
     pub asked: Asked,
+    /// The tables the statement reads.
+    pub reads: Arc<TableReads>,
     /// Statements of PREPARE, by name.
     pub prepared: &'a mut HashMap<String, Prepare>,
     /// The session's open cursor.
@@ -86,6 +89,7 @@ impl Context<'_> {
             pid: self.pid,
             settings: self.settings.clone(),
             asked: self.asked.clone(),
+            reads: self.reads.clone(),
             search_path: path,
         };
         Ok(SessionNames::new(Arc::new(system), *self.last))

@@ -3,6 +3,7 @@
 //! They are made anew for each statement with their values inside, so a plan that holds one needs no session.
 
 mod array;
+mod backend;
 mod catalog;
 mod definition;
 mod privilege;
@@ -308,6 +309,7 @@ pub fn session_functions(
     definition::add_all(ctx, &mut add);
     privilege::add_all(ctx, &mut add);
     catalog::add_all(ctx, &mut add);
+    backend::add_all(ctx, &mut functions);
     crate::system::function::tell(&functions);
     functions
 }

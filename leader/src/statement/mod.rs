@@ -14,6 +14,7 @@ pub mod alter_schema;
 pub mod alter_table;
 pub mod analyze;
 pub mod analyze_compression;
+pub mod cancel;
 pub mod comment;
 pub mod copy;
 pub mod create_schema;
@@ -25,6 +26,7 @@ pub mod delete;
 pub mod drop;
 pub mod explain;
 pub mod insert;
+pub mod lock;
 pub mod merge;
 pub mod prepare;
 pub mod select;
@@ -50,6 +52,8 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::Delete(delete) => Box::pin(delete::run(ctx, delete)).await,
         Statement::Merge(merge) => Box::pin(merge::run(ctx, merge)).await,
         Statement::Truncate(name) => truncate::run(ctx, name).await,
+        Statement::Lock(names) => lock::run(ctx, names).await,
+        Statement::Cancel(request) => cancel::run(ctx, request),
         Statement::Copy(copy) => Box::pin(copy::run(ctx, copy)).await,
         Statement::CreateTable(create) => create_table::run(ctx, create).await,
         Statement::CreateTableAs(create) => Box::pin(create_table_as::run(ctx, create)).await,
@@ -102,6 +106,7 @@ fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
             | Statement::Fetch(_)
             | Statement::CloseCursor(_)
             | Statement::Discard(_)
+            | Statement::Cancel(_)
             | Statement::Empty
     );
     if changes && ctx.transaction.is_read_only {
@@ -134,6 +139,8 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Delete(_) => "DELETE",
         Statement::Merge(_) => "MERGE",
         Statement::Truncate(_) => "TRUNCATE TABLE",
+        Statement::Lock(_) => "LOCK TABLE",
+        Statement::Cancel(_) => "CANCEL",
         Statement::Copy(_) => "COPY",
         Statement::Explain(_) => "EXPLAIN",
         Statement::Begin(_) => "BEGIN",

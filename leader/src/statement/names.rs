@@ -272,6 +272,7 @@ impl SessionNames {
 
     /// Makes the engine's table of a stored one; with `row_ids` its last column is the row id.
     pub fn stored_table(&self, table: &Table, row_ids: bool) -> Result<StoredTable> {
+        self.system.reads.note(table.oid, &table.name)?;
         let store = self.system.server.node.store.clone();
         let version = self.system.view.table(table.id()).map_err(|error| {
             Error::new(

@@ -79,6 +79,7 @@ pub async fn execute(ctx: &mut Context<'_>, execute: &Execute) -> Result<Body> {
         query: ctx.query,
         transaction: &mut *ctx.transaction,
         settings: &mut *ctx.settings,
+        reads: ctx.reads.clone(),
         asked: ctx.asked.clone(),
         prepared: &mut *ctx.prepared,
         cursor: &mut *ctx.cursor,

@@ -44,7 +44,7 @@ fn change(ctx: &mut Context<'_>, name: &str, values: &[String], scope: Scope) ->
         .map_err(told_of_near)?;
     if is_mode {
         ctx.transaction.is_read_only = ctx.settings.is_on(name);
-        if was_read_only && !ctx.transaction.is_read_only && ctx.transaction.has_view() {
+        if was_read_only && !ctx.transaction.is_read_only && ctx.transaction.has_queried() {
             return Err(Error::new(
                 SqlState::ACTIVE_SQL_TRANSACTION,
                 "transaction read-write mode must be set before any query",

@@ -17,6 +17,7 @@ use crate::catalog::{Catalog, User};
 use crate::error::Result;
 use crate::server::Server;
 use crate::settings::{Change, Settings};
+use crate::transaction::read::TableReads;
 use blueshift_sql::SqlType;
 use blueshift_storage::store::ReadView;
 use rows::Rows;
@@ -40,6 +41,8 @@ pub struct SystemContext {
     pub settings: Settings,
     /// What `set_config` asked for so far.
     pub asked: Asked,
+    /// The tables the statement reads.
+    pub reads: Arc<TableReads>,
     /// The oids of the schemas on the session's search path.
     pub search_path: Vec<u32>,
 }
@@ -73,8 +76,10 @@ pub trait SystemTable: Send + Sync {
 /// The system tables that make their rows themselves.
 static TABLES: &[&dyn SystemTable] = &[
     &live::stv_load_state::StvLoadState,
+    &live::stv_locks::StvLocks,
     &live::stv_recents::StvRecents,
     &live::stv_sessions::StvSessions,
+    &live::svv_transactions::SvvTransactions,
     &live::svv_vacuum_progress::SvvVacuumProgress,
     &log::stl_analyze::StlAnalyze,
     &log::stl_file_scan::StlFileScan,
@@ -92,6 +97,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &pg_catalog::pg_depend::PgDepend,
     &pg_catalog::pg_description::PgDescription,
     &pg_catalog::pg_index::PgIndex,
+    &pg_catalog::pg_locks::PgLocks,
     &pg_catalog::pg_namespace::PgNamespace,
     &pg_catalog::pg_proc::PgProc,
     &pg_catalog::pg_rewrite::PgRewrite,

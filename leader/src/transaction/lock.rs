@@ -1,16 +1,17 @@
 //! The lock table: who may change what at the same time, in order of asking, without deadlock.
 //!
-//! Readers take no lock. A request waits behind every earlier request it conflicts with, so a stream of small INSERTs
+//! Who reads a table holds [`Mode::Read`], which only LOCK excludes, so neither DDL nor writers stop readers. A request waits behind every earlier request it conflicts with, so a stream of small INSERTs
 //! cannot starve a TRUNCATE. Locks are held to the end of the transaction. A request that would close a cycle of
 //! waiting transactions is refused with 40P01 at once: it is the youngest, so the least is lost.
 //!
 //! Waiting is a future; dropping it (cancel, statement timeout) gives up the place in the queue.
 
 use crate::error::{Error, Result};
-use crate::history::lock as guard;
+use crate::history::{lock as guard, now_us};
 use blueshift_sql::SqlState;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// What a lock is on.
@@ -27,22 +28,39 @@ pub enum Lockable {
 }
 
 /// How a lock is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A greater one excludes whatever a smaller one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
-    /// INSERT and COPY append; CREATE uses a schema. Excludes only [`Mode::Exclusive`].
+    /// SELECT, and the tables other statements read. Excludes only [`Mode::AccessExclusive`].
+    Read,
+    /// INSERT and COPY append; CREATE uses a schema. Excludes [`Mode::Exclusive`].
     Append,
     /// UPDATE and DELETE. One at a time; rows may be appended meanwhile.
     Change,
-    /// TRUNCATE and DDL. Alone.
+    /// TRUNCATE and DDL. Alone but for readers, who have what was there before.
     Exclusive,
+    /// LOCK. Alone.
+    AccessExclusive,
 }
 
 impl Mode {
     fn conflicts_with(self, other: Mode) -> bool {
-        match (self, other) {
-            (Mode::Exclusive, _) | (_, Mode::Exclusive) => true,
-            (Mode::Change, Mode::Change) => true,
-            (Mode::Append | Mode::Change, Mode::Append) | (Mode::Append, Mode::Change) => false,
+        match (self.min(other), self.max(other)) {
+            (_, Mode::AccessExclusive) => true,
+            (weaker, Mode::Exclusive) => weaker > Mode::Read,
+            (weaker, Mode::Change) => weaker == Mode::Change,
+            (_, Mode::Read | Mode::Append) => false,
+        }
+    }
+
+    /// Gives the mode's name in PG_LOCKS: that of PostgreSQL's mode that excludes the same.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Read => "AccessShareLock",
+            Mode::Append => "RowExclusiveLock",
+            Mode::Change => "ShareRowExclusiveLock",
+            Mode::Exclusive => "ExclusiveLock",
+            Mode::AccessExclusive => "AccessExclusiveLock",
         }
     }
 }
@@ -52,6 +70,7 @@ struct Request {
     xid: i64,
     mode: Mode,
     granted: bool,
+    since_us: i64,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +98,8 @@ pub struct LockFact {
     pub mode: Mode,
     /// Or still waits.
     pub granted: bool,
+    /// When it was asked for, in microseconds since 1970.
+    pub since_us: i64,
 }
 
 impl Table {
@@ -87,9 +108,10 @@ impl Table {
         let Some(requests) = self.requests.get(on) else {
             return Vec::new();
         };
-        let already_holds = requests
-            .iter()
-            .any(|other| other.xid == xid && other.granted);
+        let held = |other: Mode| {
+            let mut own = requests.iter().filter(|own| own.xid == xid && own.granted);
+            own.any(|own| own.mode.conflicts_with(other))
+        };
         let mut blockers = Vec::new();
         let mut is_behind_us = false;
         for other in requests {
@@ -97,8 +119,8 @@ impl Table {
                 is_behind_us |= !other.granted && other.mode == mode;
                 continue;
             }
-            // One that holds a weaker lock already passes those who only wait, or they would wait for each other.
-            let is_ahead = other.granted || (!already_holds && !is_behind_us);
+            // One that waits for us already is passed, or both would wait for each other.
+            let is_ahead = other.granted || (!is_behind_us && !held(other.mode));
             if is_ahead && mode.conflicts_with(other.mode) {
                 blockers.push(other.xid);
             }
@@ -184,11 +206,52 @@ impl Locks {
         }
     }
 
+    /// Waits like [`Locks::take`], but no longer than `at_most`: then 55P03.
+    pub async fn take_within(
+        &self,
+        xid: i64,
+        on: Lockable,
+        mode: Mode,
+        at_most: Option<Duration>,
+    ) -> Result<bool> {
+        let Some(at_most) = at_most else {
+            return self.take(xid, on, mode).await;
+        };
+        match tokio::time::timeout(at_most, self.take(xid, on, mode)).await {
+            Ok(taken) => taken,
+            Err(_) => Err(blueshift_sql::Error::new(
+                SqlState::LOCK_NOT_AVAILABLE,
+                "canceling statement due to lock timeout",
+            )
+            .with_hint("STV_LOCKS shows who holds the lock; raise lock_timeout to wait longer.")
+            .into()),
+        }
+    }
+
+    /// Takes a read lock on a table if that needs no waiting; `false` if it does.
+    pub fn try_read(&self, xid: i64, table: u32) -> bool {
+        let on = Lockable::Relation(table);
+        if !self.enqueue(xid, &on, Mode::Read) {
+            return true;
+        }
+        let mut locks = guard(&self.table);
+        let is_free = locks.blockers(&on, xid, Mode::Read).is_empty();
+        if is_free {
+            let requests = locks.requests.get_mut(&on);
+            for request in requests.into_iter().flatten() {
+                request.granted |= request.xid == xid && request.mode == Mode::Read;
+            }
+        } else {
+            locks.remove_waiting(&on, xid);
+        }
+        is_free
+    }
+
     /// Takes a place in the queue; `false` if the transaction holds enough already.
     fn enqueue(&self, xid: i64, on: &Lockable, mode: Mode) -> bool {
         let mut table = guard(&self.table);
         let requests = table.requests.entry(on.clone()).or_default();
-        let covers = |held: Mode| held == mode || held == Mode::Exclusive;
+        let covers = |held: Mode| held >= mode;
         if requests
             .iter()
             .any(|held| held.xid == xid && held.granted && covers(held.mode))
@@ -199,6 +262,7 @@ impl Locks {
             xid,
             mode,
             granted: false,
+            since_us: now_us(),
         });
         true
     }
@@ -245,6 +309,7 @@ impl Locks {
                 xid: request.xid,
                 mode: request.mode,
                 granted: request.granted,
+                since_us: request.since_us,
             })
         });
         facts.collect()
@@ -332,6 +397,23 @@ mod tests {
                 .is_ok()
         );
         assert_eq!(locks.facts().len(), 2);
+    }
+
+    #[test]
+    fn readers_go_with_all_but_lock() {
+        let locks = Locks::default();
+        let take = |xid, mode| locks.take(xid, TABLE, mode).now_or_never();
+        assert!(take(1, Mode::Exclusive).unwrap().is_ok());
+        assert!(locks.try_read(2, 1) && locks.try_read(2, 1));
+        let mut lock = Box::pin(locks.take(3, TABLE, Mode::AccessExclusive));
+        assert!(poll(&mut lock).is_none());
+        assert!(!locks.try_read(4, 1), "a reader passed a waiting LOCK");
+        locks.release_all(1);
+        assert!(poll(&mut lock).is_none(), "LOCK passed a reader");
+        locks.release_all(2);
+        assert!(poll(&mut lock).unwrap().unwrap());
+        assert!(locks.try_read(3, 1) && !locks.try_read(4, 1));
+        assert_eq!(locks.facts().len(), 1);
     }
 
     #[test]

@@ -2,24 +2,26 @@
 //!
 //! A transaction works on one read view, taken at its first statement that reads or changes anything, with its own
 //! uncommitted changes on top. What it will change is collected in one `Commit`; row group files named there are
-//! durable already, and discarded if it ends any other way. An autocommit statement takes its view after it got its
-//! locks, so a waiting UPDATE works on what it waited for; in a block a view taken before stays, and rows changed
-//! since are a conflict.
+//! durable already, and discarded if it ends any other way. The first statement takes its view after it got its
+//! locks, so a waiting UPDATE works on what it waited for; later in a block the view stays, and rows changed since
+//! are a conflict.
 
 pub mod lock;
+pub mod read;
 
 use crate::catalog::Catalog;
 use crate::catalog::cache::CatalogCache;
 use crate::error::{Error, Result};
-use crate::history::lock as guard;
+use crate::history::{lock as guard, now_us};
 use blueshift_compute::write::IdentityCounter;
 use blueshift_storage::row_group::RowGroupRecord;
 use blueshift_storage::store::{CatalogChange, Commit, DeleteMaskRecord, ReadView, Store};
 use blueshift_storage::{TableId, TableLayout};
 use lock::{Lockable, Locks, Mode};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What waits for a commit.
 type AfterCommit = Box<dyn FnOnce() + Send + Sync>;
@@ -35,6 +37,21 @@ pub struct Transactions {
     catalogs: CatalogCache,
     last_xid: AtomicI64,
     identities: Mutex<IdentityCounters>,
+    /// By transaction id.
+    open: Mutex<HashMap<i64, OpenTransaction>>,
+    /// When tables were last committed to, in microseconds since 1970.
+    last_commits: Mutex<HashMap<u32, i64>>,
+}
+
+/// A transaction as others see it: SVV_TRANSACTIONS.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenTransaction {
+    /// Its id.
+    pub xid: i64,
+    /// The process id of its session.
+    pub pid: i32,
+    /// When it began, in microseconds since 1970.
+    pub starttime_us: i64,
 }
 
 impl Transactions {
@@ -46,23 +63,53 @@ impl Transactions {
             catalogs: CatalogCache::default(),
             last_xid: AtomicI64::new(0),
             identities: Mutex::default(),
+            open: Mutex::default(),
+            last_commits: Mutex::default(),
         }
     }
 
     /// Begins a transaction; `explicit` is one begun by BEGIN.
     pub fn begin(self: &Arc<Self>, pid: i32, explicit: bool) -> Transaction {
+        let xid = self.last_xid.fetch_add(1, Ordering::Relaxed) + 1;
+        let starttime_us = now_us();
+        guard(&self.open).insert(
+            xid,
+            OpenTransaction {
+                xid,
+                pid,
+                starttime_us,
+            },
+        );
         Transaction {
             shared: self.clone(),
-            xid: self.last_xid.fetch_add(1, Ordering::Relaxed) + 1,
+            xid,
             pid,
             is_explicit: explicit,
             is_read_only: false,
+            lock_timeout: None,
+            is_fixed: false,
+            has_queried: false,
+            changes: 0,
+            reads: BTreeSet::new(),
+            writes: BTreeSet::new(),
             base: None,
             effective: None,
             own: Commit::default(),
             after_commit: Vec::new(),
             created: HashSet::new(),
         }
+    }
+
+    /// Lists the open transactions in order of beginning.
+    pub fn open(&self) -> Vec<OpenTransaction> {
+        let mut open: Vec<_> = guard(&self.open).values().copied().collect();
+        open.sort_by_key(|transaction| transaction.xid);
+        open
+    }
+
+    /// Tells when a table was last committed to since the start, in microseconds since 1970.
+    pub fn last_commit_us(&self, table: u32) -> Option<i64> {
+        guard(&self.last_commits).get(&table).copied()
     }
 
     /// Gives the catalog as last committed.
@@ -97,6 +144,18 @@ pub struct Transaction {
     pub is_explicit: bool,
     /// READ ONLY.
     pub is_read_only: bool,
+    /// The longest wait for one lock.
+    pub lock_timeout: Option<Duration>,
+    /// Whether a statement that is over has used the read view, which therefore stays.
+    is_fixed: bool,
+    /// Whether any statement has looked at anything.
+    has_queried: bool,
+    /// Changes made so far, of whatever kind.
+    changes: u64,
+    /// Tables read.
+    reads: BTreeSet<u32>,
+    /// Tables changed.
+    writes: BTreeSet<u32>,
     base: Option<Arc<ReadView>>,
     effective: Option<Arc<ReadView>>,
     own: Commit,
@@ -111,6 +170,7 @@ impl Transaction {
         if let Some(view) = &self.effective {
             return Ok(view.clone());
         }
+        self.has_queried = true;
         let base = self
             .base
             .get_or_insert_with(|| self.shared.store.read_view())
@@ -126,6 +186,30 @@ impl Transaction {
     /// Tells whether the read view was taken.
     pub fn has_view(&self) -> bool {
         self.base.is_some()
+    }
+
+    /// Tells whether any statement has looked at anything.
+    pub fn has_queried(&self) -> bool {
+        self.has_queried
+    }
+
+    /// Counts the changes made so far: a statement that made none may be run again.
+    pub fn change_count(&self) -> u64 {
+        self.changes
+    }
+
+    /// Ends a statement that read `tables`. Until one has read or changed a table the next takes a view of its own.
+    pub fn end_statement(&mut self, tables: BTreeSet<u32>) {
+        self.reads.extend(tables);
+        self.is_fixed |= !self.reads.is_empty() || !self.writes.is_empty();
+        if !self.is_fixed && self.own.is_empty() {
+            self.forget_view();
+        }
+    }
+
+    /// Waits until a table is no longer under LOCK, and holds it for reading.
+    pub async fn wait_to_read(&mut self, table: u32) -> Result<()> {
+        self.lock(Lockable::Relation(table), Mode::Read).await
     }
 
     /// Lets the read view go, so that what it keeps may be removed; the next statement's is taken afresh. Only for a
@@ -146,11 +230,14 @@ impl Transaction {
         self.shared.committed_catalog()
     }
 
-    /// Waits for a lock, held to the end of the transaction. In autocommit the next [`Transaction::view`] is taken
-    /// afresh, so that it shows what was waited for.
+    /// Waits for a lock, held to the end of the transaction. In the first statement the next [`Transaction::view`] is
+    /// taken afresh, so that it shows what was waited for.
     pub async fn lock(&mut self, on: Lockable, mode: Mode) -> Result<()> {
-        self.shared.locks.take(self.xid, on, mode).await?;
-        if !self.is_explicit && self.own.is_empty() {
+        let locks = &self.shared.locks;
+        locks
+            .take_within(self.xid, on, mode, self.lock_timeout)
+            .await?;
+        if !self.is_fixed && self.own.is_empty() {
             self.base = None;
             self.effective = None;
         }
@@ -161,6 +248,9 @@ impl Transaction {
     /// was taken.
     pub async fn lock_table(&mut self, table: u32, mode: Mode) -> Result<()> {
         self.lock(Lockable::Relation(table), mode).await?;
+        if mode != Mode::AccessExclusive {
+            self.writes.insert(table);
+        }
         let id = TableId(u64::from(table));
         let is_own = self.created.contains(&id);
         if is_own {
@@ -192,7 +282,7 @@ impl Transaction {
     pub fn change_catalog(&mut self, change: CatalogChange) {
         self.own.catalog.retain(|earlier| earlier.key != change.key);
         self.own.catalog.push(change);
-        self.effective = None;
+        self.note_change();
     }
 
     /// Adds a table.
@@ -205,7 +295,7 @@ impl Transaction {
     pub fn change_layout(&mut self, id: TableId, layout: TableLayout) {
         self.own.layouts.retain(|(own, _)| *own != id);
         self.own.layouts.push((id, layout));
-        self.effective = None;
+        self.note_change();
     }
 
     /// Ends a table.
@@ -217,7 +307,7 @@ impl Transaction {
         if !is_own {
             self.own.dropped_tables.push(id);
         }
-        self.effective = None;
+        self.note_change();
     }
 
     /// Removes all rows of a table.
@@ -227,7 +317,7 @@ impl Transaction {
         if !is_own && !self.own.truncated_tables.contains(&id) {
             self.own.truncated_tables.push(id);
         }
-        self.effective = None;
+        self.note_change();
     }
 
     /// Tells whether the transaction itself dropped an object.
@@ -250,7 +340,7 @@ impl Transaction {
     /// Adds rows that a write made durable.
     pub fn add_row_groups(&mut self, row_groups: Vec<RowGroupRecord>) {
         self.own.added.extend(row_groups);
-        self.effective = None;
+        self.note_change();
     }
 
     /// Adds delete masks. A second mask of a row group replaces the first of this transaction, and builds on what
@@ -269,6 +359,11 @@ impl Transaction {
             }
             self.own.masks.push(mask);
         }
+        self.note_change();
+    }
+
+    fn note_change(&mut self) {
+        self.changes += 1;
         self.effective = None;
     }
 
@@ -293,9 +388,18 @@ impl Transaction {
                 .map(|view| view.version)
                 .unwrap_or_default();
             let (written, masks) = (own.added.clone(), own.masks.clone());
+            let dropped = own.dropped_tables.clone();
             let outcome = self.shared.store.commit(own);
             match &outcome {
-                Ok(_) => after_commit.into_iter().for_each(|tell| tell()),
+                Ok(_) => {
+                    let now = now_us();
+                    let written = self.writes.iter().map(|table| (*table, now));
+                    let mut last_commits = guard(&self.shared.last_commits);
+                    last_commits.extend(written);
+                    last_commits.retain(|table, _| !dropped.contains(&TableId((*table).into())));
+                    drop(last_commits);
+                    after_commit.into_iter().for_each(|tell| tell());
+                }
                 Err(_) => self.shared.store.discard(&written, &masks),
             }
             // Dropped here, after the outcome is known: its locks are given back.
@@ -339,6 +443,7 @@ impl Drop for Transaction {
         let written = std::mem::take(&mut self.own.added);
         let masks = std::mem::take(&mut self.own.masks);
         self.discard(written, masks);
+        guard(&self.shared.open).remove(&self.xid);
         self.shared.locks.release_all(self.xid);
     }
 }

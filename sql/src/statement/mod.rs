@@ -71,6 +71,10 @@ pub enum Statement {
     Merge(Box<merge::Merge>),
     /// TRUNCATE.
     Truncate(ObjectName),
+    /// LOCK \[TABLE\].
+    Lock(Vec<ObjectName>),
+    /// CANCEL.
+    Cancel(session::Cancel),
     /// COPY ... FROM.
     Copy(Box<Copy>),
     /// EXPLAIN \[ANALYZE\] \[VERBOSE\].

@@ -13,16 +13,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "CALL",
         "Send the statements of the procedure one by one",
     ),
-    (
-        &["cancel"],
-        "CANCEL",
-        "Send a cancel request from the client",
-    ),
-    (
-        &["lock"],
-        "LOCK",
-        "Rely on snapshot isolation, which needs no table locks",
-    ),
     (&["use"], "USE", "Connect to the other database"),
     (
         &["savepoint"],

@@ -84,6 +84,15 @@ pub struct Discard {
     pub what: String,
 }
 
+/// `CANCEL process_id ['message']`.
+#[derive(Clone, Debug)]
+pub struct Cancel {
+    /// The process id of the session.
+    pub pid: i64,
+    /// What its client is told.
+    pub message: Option<String>,
+}
+
 /// Parses the statement that begins with `word`; `None` if it is not of this family.
 pub(crate) fn parse(cursor: &mut Cursor<'_>, word: &str) -> Result<Option<Statement>> {
     let start = cursor.clone();
@@ -110,6 +119,22 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>, word: &str) -> Result<Option<Statem
                 ));
             }
             Statement::Rollback
+        }
+        "lock" => {
+            cursor.take_word("table");
+            let mut names = vec![cursor.object_name()?];
+            while cursor.take(&Token::Comma) {
+                names.push(cursor.object_name()?);
+            }
+            Statement::Lock(names)
+        }
+        "cancel" => {
+            let pid = cursor.integer()?;
+            let message = match cursor.is_string() {
+                true => Some(cursor.string()?),
+                false => None,
+            };
+            Statement::Cancel(Cancel { pid, message })
         }
         "explain" => explain(cursor)?,
         "set" => set(cursor)?,

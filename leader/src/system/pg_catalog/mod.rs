@@ -10,6 +10,7 @@ pub mod pg_database;
 pub mod pg_depend;
 pub mod pg_description;
 pub mod pg_index;
+pub mod pg_locks;
 pub mod pg_namespace;
 pub mod pg_proc;
 pub mod pg_rewrite;

@@ -1,0 +1,43 @@
+//! CANCEL: stops what another session runs.
+
+use super::answer::Body;
+use super::context::Context;
+use crate::access::check;
+use crate::catalog::User;
+use crate::error::{Error, Result};
+use crate::history::control::SessionControl;
+use crate::history::{History, lock};
+use blueshift_sql::SqlState;
+use blueshift_sql::statement::session::Cancel;
+use std::sync::Arc;
+
+/// Runs a CANCEL. A session that runs nothing goes on as it was.
+pub fn run(ctx: &mut Context<'_>, cancel: &Cancel) -> Result<Body> {
+    let control = find(&ctx.server.history, ctx.user, cancel.pid)?.ok_or_else(|| {
+        Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!(
+                "Session {} does not exist. The session PID might have changed. Check the stl_restarted_sessions \
+                 system table for details.",
+                cancel.pid
+            ),
+        )
+    })?;
+    control.cancel(cancel.message.as_deref());
+    Ok(Body::done("CANCEL"))
+}
+
+/// Finds what stops a session, which its own user and superusers may do; `None` if there is no such session.
+pub fn find(history: &History, user: &User, pid: i64) -> Result<Option<Arc<SessionControl>>> {
+    let sessions = lock(&history.sessions);
+    let Some(session) = sessions
+        .iter()
+        .find(|session| i64::from(session.pid) == pid)
+    else {
+        return Ok(None);
+    };
+    if session.userid != user.oid {
+        check::superuser(user, "cancel queries or end sessions of other users")?;
+    }
+    Ok(Some(session.control.clone()))
+}

@@ -1,0 +1,46 @@
+//! `pg_cancel_backend`, `pg_terminate_backend`: what CANCEL does, as functions; 1 if there was such a session.
+
+use super::{Arg, SessionFunction, refuse};
+use crate::history::control::SessionControl;
+use crate::statement::cancel::find;
+use crate::statement::names::into_sql;
+use crate::system::SystemContext;
+use arrow_schema::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::error::Result;
+use datafusion::logical_expr::{ScalarUDF, Signature, Volatility};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Adds all of this file. They are volatile: planning a query must not run them.
+pub(super) fn add_all(ctx: &Arc<SystemContext>, functions: &mut HashMap<String, Arc<ScalarUDF>>) {
+    let acts: [(&'static str, fn(&SessionControl)); 2] = [
+        ("pg_cancel_backend", |control| control.cancel(None)),
+        ("pg_terminate_backend", SessionControl::terminate),
+    ];
+    for (name, act) in acts {
+        let shared = ctx.clone();
+        let function = SessionFunction {
+            name,
+            signature: Signature::any(1, Volatility::Volatile),
+            returns: DataType::Int32,
+            body: Arc::new(move |args| stop(&shared, args, act)),
+        };
+        functions.insert(
+            name.to_string(),
+            Arc::new(ScalarUDF::new_from_impl(function)),
+        );
+    }
+}
+
+fn stop(ctx: &SystemContext, args: &[Arg], act: fn(&SessionControl)) -> Result<ScalarValue> {
+    let Some(Arg::Int(pid)) = args.first() else {
+        return Ok(ScalarValue::Int32(None));
+    };
+    let found =
+        find(&ctx.server.history, &ctx.user, *pid).map_err(|error| refuse(into_sql(error)))?;
+    if let Some(control) = &found {
+        act(control);
+    }
+    Ok(ScalarValue::Int32(Some(i32::from(found.is_some()))))
+}
