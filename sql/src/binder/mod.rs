@@ -1,6 +1,7 @@
 //! Statement + names -> `LogicalPlan`; `rewrite/` has one file per rewrite.
 
 mod assign;
+mod branches;
 mod change;
 mod context;
 mod error;
@@ -162,6 +163,7 @@ fn bind_tree(
                 ast::Statement::Query(Box::new(tree)),
                 &mut planner_context(parameters),
             )
+            .and_then(branches::settle)
             .map_err(|engine| from_engine(&engine))
     })
 }

@@ -1,8 +1,10 @@
 //! Operators and special syntax the engine leaves to us: dates minus dates, EXTRACT, POSITION, SUBSTRING.
 
 use super::Names;
+use super::branches;
 use super::context::external;
 use crate::error::Error;
+use crate::function::checked;
 use arrow_schema::DataType;
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, WindowFunction};
@@ -82,7 +84,7 @@ fn integer_type(expr: &Expr, ty: DataType) -> DataType {
 }
 
 /// Arithmetic of INTEGER: done in BIGINT, where it cannot overflow, and checked on the way back.
-fn checked(left: Expr, operator: Operator, right: Expr) -> Expr {
+fn in_bigint(left: Expr, operator: Operator, right: Expr) -> Expr {
     let wide = |expr| cast(expr, DataType::Int64);
     cast(
         binary_expr(wide(left), operator, wide(right)),
@@ -104,6 +106,11 @@ impl ExprPlanner for Operators {
             BinaryOperator::Modulo => Operator::Modulo,
             _ => return Ok(PlannerResult::Original(expr)),
         };
+        let expr = RawBinaryExpr {
+            op: expr.op,
+            left: branches::settle_operand(expr.left, schema)?,
+            right: branches::settle_operand(expr.right, schema)?,
+        };
         let types = (expr.left.get_type(schema), expr.right.get_type(schema));
         let (Ok(left), Ok(right)) = types else {
             return Ok(PlannerResult::Original(expr));
@@ -115,9 +122,18 @@ impl ExprPlanner for Operators {
                 let right = integer_type(&expr.right, right);
                 match (left, right) {
                     (DataType::Int16 | DataType::Int32, DataType::Int16 | DataType::Int32) => {
-                        checked(expr.left, operator, expr.right)
+                        in_bigint(expr.left, operator, expr.right)
                     }
-                    _ => return Ok(PlannerResult::Original(expr)),
+                    _ => match checked::checked(operator) {
+                        Some(function) => {
+                            let wide = |value: Expr| match value.get_type(schema) {
+                                Ok(DataType::Int64) => value,
+                                _ => cast(value, DataType::Int64),
+                            };
+                            function.call(vec![wide(expr.left), wide(expr.right)])
+                        }
+                        None => return Ok(PlannerResult::Original(expr)),
+                    },
                 }
             }
             (DataType::Interval(_), Operator::Multiply, right) if right.is_numeric() => {

@@ -1,10 +1,11 @@
-//! What a FROM item tells the query around it: its columns, and nothing of which of them determine others.
+//! What a FROM item tells the query around it: its columns with their types, and nothing of which of them determine others.
 //!
 //! The engine takes `GROUP BY k` of a subquery for a key of it, adds the columns it determines to a GROUP BY around
 //! it that the user did not name them in, and carries it through joins, where it goes wrong: after
 //! `GROUP BY d.k, a.v` above a join it still says that `k` determines every column. Redshift knows no such keys: a
 //! column that is neither grouped nor aggregated is an error.
 
+use super::branches;
 use datafusion_common::{DFSchemaRef, FunctionalDependencies, Result};
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::planner::{
@@ -35,7 +36,7 @@ impl RelationPlanner for Relations {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         }
         self.inside.store(true, Ordering::Relaxed);
-        let plan = without_keys(context.plan(relation)?)?;
+        let plan = without_keys(branches::settle(context.plan(relation)?)?)?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
             plan, None,
         ))))

@@ -3,6 +3,7 @@
 pub(crate) mod adapter;
 mod aggregate;
 pub(crate) mod call;
+pub mod checked;
 pub mod declaration;
 mod declared;
 mod ordered;
@@ -32,6 +33,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         round_half::round(),
         whole::whole(),
     ];
+    functions.extend(checked::all());
     functions.extend(declarations().filter_map(declared::function));
     functions
 }

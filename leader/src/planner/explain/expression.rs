@@ -3,6 +3,7 @@
 //! The engine names a computed column by the text of what computed it, in its own words; here such a name is looked up
 //! below and written as SQL again.
 
+use blueshift_sql::function::checked;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{JoinSide, ScalarValue};
 use datafusion::logical_expr::Operator;
@@ -178,9 +179,22 @@ fn write(expr: &Expression, name: &dyn Fn(&Column) -> String) -> String {
         return format!("{value} {not}IN ({})", list(of.list()));
     }
     if let Some(function) = expr.downcast_ref::<ScalarFunctionExpr>() {
+        if let Some((left, sign, right)) = infix(function) {
+            let (left, right) = (operand(left, name), operand(right, name));
+            return format!("{left} {sign} {right}");
+        }
         return format!("{}({})", function.name(), list(function.args()));
     }
     fmt_sql(expr.as_ref()).to_string()
+}
+
+/// Takes apart a function that stands for an operator.
+fn infix(function: &ScalarFunctionExpr) -> Option<(&Expression, Operator, &Expression)> {
+    let sign = checked::operator(function.name())?;
+    match function.args() {
+        [left, right] => Some((left, sign, right)),
+        _ => None,
+    }
 }
 
 /// Writes a part of an expression so that it stays one.
@@ -188,7 +202,9 @@ fn operand(expr: &Expression, name: &dyn Fn(&Column) -> String) -> String {
     let text = write(expr, name);
     let one = expr.downcast_ref::<Column>().is_some()
         || expr.downcast_ref::<Literal>().is_some()
-        || expr.downcast_ref::<ScalarFunctionExpr>().is_some()
+        || expr
+            .downcast_ref::<ScalarFunctionExpr>()
+            .is_some_and(|function| infix(function).is_none())
         || expr.downcast_ref::<CastExpr>().is_some();
     if one { text } else { format!("({text})") }
 }

@@ -5,6 +5,7 @@ mod cast;
 pub(super) mod column_name;
 mod date_part;
 mod decode;
+mod integer;
 mod niladic;
 mod number;
 mod operator;
@@ -62,6 +63,7 @@ impl VisitorMut for Rewriter {
         if self.nested == 0 {
             column_name::rewrite(select);
         }
+        integer::rewrite_list(select);
         ControlFlow::Continue(())
     }
 
@@ -90,6 +92,7 @@ impl VisitorMut for Rewriter {
         date_part::rewrite(expr);
         decode::rewrite(expr);
         synonym::rewrite(expr);
+        integer::rewrite(expr);
         flow(ordered::rewrite(expr).and_then(|()| operator::rewrite(expr)))
     }
 

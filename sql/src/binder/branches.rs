@@ -1,0 +1,174 @@
+//! The types of UNION and CASE: those that all their branches can be, known before anything is built on them.
+//!
+//! The engine gives both the type of the first branch until it optimizes; by then the types of what stands above, and
+//! of the result, are settled: 2.5 became 2 in `SELECT 1 UNION SELECT 2.5`.
+
+use crate::function::checked;
+use arrow_schema::DataType;
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::{DFSchema, ExprSchema, Result};
+use datafusion_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
+use datafusion_expr::type_coercion::binary::type_union_coercion;
+use datafusion_expr::utils::merge_schema;
+use datafusion_expr::{Case, Expr, ExprSchemable, LogicalPlan, Union};
+use std::sync::Arc;
+
+/// Gives every UNION and CASE of a plan its type, also those in subqueries. Types without a common one are left to
+/// the engine, which tells of it.
+pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut open = false;
+    plan.apply_with_subqueries(|node| {
+        open |= matches!(node, LogicalPlan::Union(union) if !is_settled(union));
+        if !open {
+            node.apply_expressions(|expr| {
+                open |= holds_case(expr);
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if !open {
+        return Ok(plan);
+    }
+    let plan = plan.transform_up_with_subqueries(|node| {
+        if matches!(&node, LogicalPlan::Union(union) if !is_settled(union)) {
+            let LogicalPlan::Union(union) = node else {
+                return Ok(Transformed::no(node));
+            };
+            return Ok(Transformed::yes(coerce_union(union)?));
+        }
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        let node = node.map_expressions(|expr| {
+            if !holds_case(&expr) {
+                return Ok(Transformed::no(expr));
+            }
+            let name = names.save(&expr);
+            Ok(Transformed::yes(name.restore(settle_cases(expr, &schema)?)))
+        })?;
+        Ok(Transformed::yes(node.data.recompute_schema()?))
+    })?;
+    Ok(plan.data)
+}
+
+/// Settles what stands beside an arithmetic operator. Other operators in it settled theirs when they were planned, so
+/// that a long chain of them is not walked for each.
+pub(super) fn settle_operand(expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
+    if is_open(&expr) {
+        return settle_cases(expr, schema);
+    }
+    Ok(expr)
+}
+
+fn is_open(expr: &Expr) -> bool {
+    match expr {
+        Expr::Case(_) => true,
+        Expr::Negative(inner) => is_open(inner),
+        Expr::ScalarFunction(function) => {
+            checked::operator(function.name()).is_none() && function.args.iter().any(is_open)
+        }
+        _ => false,
+    }
+}
+
+/// Casts the branches of every CASE in an expression to their common type. Subqueries are left alone.
+fn settle_cases(expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
+    let settled = expr.transform_up(|part| {
+        let Expr::Case(case) = part else {
+            return Ok(Transformed::no(part));
+        };
+        coerce_case(case, schema).map(|case| Transformed::yes(Expr::Case(case)))
+    })?;
+    Ok(settled.data)
+}
+
+fn holds_case(expr: &Expr) -> bool {
+    expr.exists(|part| Ok(matches!(part, Expr::Case(_))))
+        .unwrap_or(true)
+}
+
+fn coerce_case(mut case: Case, schema: &dyn ExprSchema) -> Result<Case> {
+    let results = case.when_then_expr.iter();
+    let types: Option<Vec<_>> = results
+        .map(|(_, then)| then.get_type(schema).ok())
+        .collect();
+    let other = match &case.else_expr {
+        Some(other) => other.get_type(schema).ok().map(Some),
+        None => Some(None),
+    };
+    // What has no type yet, such as a parameter, is left to the engine.
+    let (Some(types), Some(other)) = (types, other) else {
+        return Ok(case);
+    };
+    let Some(common) = common_type(types.into_iter().chain(other)) else {
+        return Ok(case);
+    };
+    for (_, then) in &mut case.when_then_expr {
+        let branch = std::mem::take(then.as_mut());
+        **then = branch.cast_to(&common, schema)?;
+    }
+    if let Some(other) = &mut case.else_expr {
+        let branch = std::mem::take(other.as_mut());
+        **other = branch.cast_to(&common, schema)?;
+    }
+    Ok(case)
+}
+
+fn is_settled(union: &Union) -> bool {
+    union.inputs.iter().all(|input| {
+        let mut pairs = input.schema().fields().iter().zip(union.schema.fields());
+        pairs.all(|(has, wanted)| has.data_type() == wanted.data_type())
+    })
+}
+
+fn coerce_union(union: Union) -> Result<LogicalPlan> {
+    let Some(schema) = common_schema(&union)? else {
+        return Ok(LogicalPlan::Union(union));
+    };
+    let inputs = union.inputs.into_iter().map(|input| {
+        let input = coerce_plan_expr_for_schema(Arc::unwrap_or_clone(input), &schema)?;
+        Ok(Arc::new(input))
+    });
+    let inputs = inputs.collect::<Result<Vec<_>>>()?;
+    let schema = Arc::new(schema);
+    Ok(LogicalPlan::Union(Union { inputs, schema }))
+}
+
+/// Gives the schema all branches can have, if there is one.
+fn common_schema(union: &Union) -> Result<Option<DFSchema>> {
+    let mut fields = Vec::new();
+    for (index, (qualifier, field)) in union.schema.iter().enumerate() {
+        let branches: Option<Vec<_>> = union
+            .inputs
+            .iter()
+            .map(|input| input.schema().fields().get(index))
+            .collect();
+        let Some(branches) = branches else {
+            return Ok(None);
+        };
+        let nullable = branches.iter().any(|branch| branch.is_nullable());
+        let types = branches.iter().map(|branch| branch.data_type().clone());
+        let Some(ty) = common_type(types) else {
+            return Ok(None);
+        };
+        let field = field.as_ref().clone();
+        let field = field.with_data_type(ty).with_nullable(nullable);
+        fields.push((qualifier.cloned(), Arc::new(field)));
+    }
+    let metadata = union.schema.as_arrow().metadata().clone();
+    DFSchema::new_with_metadata(fields, metadata).map(Some)
+}
+
+/// Gives the type that values of all these types become, if there is one.
+fn common_type(types: impl IntoIterator<Item = DataType>) -> Option<DataType> {
+    let mut types = types.into_iter();
+    let first = types.next()?;
+    types.try_fold(first, |known, ty| match (&known, &ty) {
+        // The engine would make a decimal of both.
+        (DataType::Decimal128(..), DataType::Float32 | DataType::Float64)
+        | (DataType::Float32 | DataType::Float64, DataType::Decimal128(..)) => {
+            Some(DataType::Float64)
+        }
+        (known, ty) => type_union_coercion(known, ty),
+    })
+}
