@@ -93,6 +93,9 @@ impl Config {
                 Some((name, std::env::var(variable).ok()?))
             })
             .collect();
+        for variable in unknown_variables() {
+            tracing::warn!(%variable, "no setting has the name of this variable");
+        }
         let config: Config = figment
             .merge(Env::prefixed(ENVIRONMENT).only(&NUMBERS))
             .merge(Serialized::defaults(texts))
@@ -107,6 +110,82 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// A setting, and where its value came from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Setting {
+    /// Its name, as in the file.
+    pub name: String,
+    /// Its value; secrets are masked.
+    pub value: Option<String>,
+    /// A flag, a variable, a file, or `default`.
+    pub origin: String,
+}
+
+impl Config {
+    /// Lists every setting with its origin, for the layers [`Config::load`] would read.
+    pub fn origins(file: Option<&Path>, flags: impl Serialize) -> Result<Vec<Setting>> {
+        let given = serde_json::to_value(&flags)?;
+        let config = Self::load(file, flags)?;
+        let mut values = serde_json::to_value(&config)?;
+        let has_password = config.admin_password.is_some();
+        if let Some(values) = values.as_object_mut() {
+            values.insert(
+                "admin_password".into(),
+                has_password.then_some("(hidden)").into(),
+            );
+        }
+        let of_file = file.map(|file| (file, Figment::from(Toml::file_exact(file))));
+        let origin = |name: &str| {
+            if given.get(name).is_some() {
+                return format!("flag --{}", name.replace('_', "-"));
+            }
+            let variable = format!("{ENVIRONMENT}{}", name.to_uppercase());
+            if std::env::var_os(&variable).is_some() {
+                return format!("variable {variable}");
+            }
+            match &of_file {
+                Some((file, figment)) if figment.contains(name) => {
+                    format!("file {}", file.display())
+                }
+                _ => "default".to_owned(),
+            }
+        };
+        let settings = values.as_object().into_iter().flatten();
+        let settings = settings.map(|(name, value)| Setting {
+            name: name.clone(),
+            value: match value {
+                serde_json::Value::Null => None,
+                serde_json::Value::String(text) => Some(text.clone()),
+                serde_json::Value::Array(parts) => {
+                    let parts = parts.iter().filter_map(|part| part.as_str());
+                    Some(parts.collect::<Vec<_>>().join(":"))
+                }
+                other => Some(other.to_string()),
+            },
+            origin: origin(name),
+        });
+        Ok(settings.collect())
+    }
+}
+
+/// Names the `BLUESHIFT_` variables that no setting reads. They may be meant for another program, such as those a
+/// container platform makes of a service's name, so a server tells of them and goes on.
+pub fn unknown_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut unknown: Vec<String> = names.filter(|name| is_unknown(name)).collect();
+    unknown.sort_unstable();
+    unknown
+}
+
+fn is_unknown(variable: &str) -> bool {
+    let Some(rest) = variable.strip_prefix(ENVIRONMENT) else {
+        return false;
+    };
+    let name = rest.to_lowercase();
+    let is_setting = TEXTS.contains(&name.as_str()) || NUMBERS.contains(&name.as_str());
+    !is_setting && rest != "LOG" && !rest.starts_with("TEST_")
 }
 
 /// Reads a list of paths, or one text with `:` between them.
@@ -142,6 +221,34 @@ mod tests {
         assert_eq!(copy_root("copy_root = \"/a:/b c\""), both);
         assert_eq!(copy_root("copy_root = \"/a\""), [PathBuf::from("/a")]);
         assert!(copy_root("copy_root = \"\"").is_empty());
+    }
+
+    #[test]
+    fn a_variable_that_nothing_reads_is_told_of() {
+        for known in [
+            "BLUESHIFT_DATA",
+            "BLUESHIFT_LOG",
+            "BLUESHIFT_TEST_SEED",
+            "PATH",
+        ] {
+            assert!(!is_unknown(known), "{known}");
+        }
+        assert!(is_unknown("BLUESHIFT_LISTN"));
+    }
+
+    #[test]
+    fn every_setting_is_read_from_the_environment() {
+        let settings = Config::origins(None, serde_json::json!({"admin_password": "Secret-1"}));
+        let settings = settings.unwrap();
+        for setting in &settings {
+            let variable = format!("BLUESHIFT_{}", setting.name.to_uppercase());
+            assert!(!is_unknown(&variable), "{variable}");
+            assert!(!format!("{setting:?}").contains("Secret-1"));
+        }
+        let password = settings
+            .iter()
+            .find(|setting| setting.name == "admin_password");
+        assert_eq!(password.unwrap().origin, "flag --admin-password");
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Server {
     pub node: Arc<Node>,
     /// Name of the one database.
     pub database: String,
+    /// When it started, in microseconds since 1970.
+    pub started_us: i64,
     /// Typed events and live state behind the STL_, STV_ and SVL_ tables.
     pub history: Arc<History>,
     /// Lock table and commit path.
@@ -63,6 +65,7 @@ impl Server {
         Ok(Arc::new(Server {
             node,
             database: DATABASE.to_string(),
+            started_us: crate::history::now_us(),
             history: Arc::default(),
             transactions,
             placement_fingerprint: blueshift_compute::distribution::fingerprint(),

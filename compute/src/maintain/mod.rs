@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 pub mod analyze;
+pub mod blocks;
 pub mod compression;
 pub mod figures;
 pub mod vacuum;

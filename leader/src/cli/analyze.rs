@@ -1,6 +1,6 @@
 //! `blueshift analyze`: refreshes the statistics of tables of a running server, or suggests encodings.
 
-use super::connect::{Connect, print, query, quoted};
+use super::connect::{Connect, logged, print, query, quoted};
 use anyhow::Result;
 use clap::Args;
 
@@ -31,15 +31,8 @@ pub(super) fn run(analyze: &Analyze) -> Result<()> {
         if analyze.compression {
             return query(client, &sql).await;
         }
-        let before = query(client, "SELECT coalesce(max(xid), 0) FROM stl_analyze").await?;
-        let last = before.rows.into_iter().flatten().flatten().next();
-        let last: i64 = last.unwrap_or_default().parse()?;
-        query(client, &sql).await?;
-        let report = format!(
-            "SELECT schema_name, table_name, status, rows, modified_rows FROM stl_analyze \
-             WHERE xid > {last} ORDER BY schema_name, table_name"
-        );
-        query(client, &report).await
+        let columns = "schema_name, table_name, status, rows, modified_rows";
+        logged(client, &sql, "stl_analyze", columns).await
     })?;
     print(&report, analyze.connect.output)
 }
@@ -74,8 +67,7 @@ mod tests {
     }
 
     fn check(arguments: &str) -> Option<String> {
-        let words = format!("x --password p {arguments}");
-        let line = Line::try_parse_from(words.split_whitespace()).ok()?;
+        let line: Line = crate::cli::parsed(arguments)?;
         Some(statement(&line.analyze))
     }
 

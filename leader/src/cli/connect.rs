@@ -152,6 +152,25 @@ fn explained(error: tokio_postgres::Error) -> anyhow::Error {
     anyhow!("{} ({})", parts.join("\n"), db.code().code())
 }
 
+/// Runs a statement, and then asks a log table for the rows it left: `columns` of those with a later transaction.
+pub(super) async fn logged(client: &Client, sql: &str, log: &str, columns: &str) -> Result<Table> {
+    let before = query(client, &format!("SELECT coalesce(max(xid), 0) FROM {log}")).await?;
+    let last = before.rows.into_iter().flatten().flatten().next();
+    let last: i64 = last.unwrap_or_default().parse()?;
+    query(client, sql).await?;
+    query(
+        client,
+        &format!("SELECT {columns} FROM {log} WHERE xid > {last} ORDER BY xid, 1, 2"),
+    )
+    .await
+}
+
+/// Quotes a text for SQL.
+pub(super) fn literal(text: &str) -> String {
+    // A backslash begins an escape only in texts of the other kind, E'...'.
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// Quotes a name of one to three parts, as the user wrote it, for SQL.
 pub(super) fn quoted(name: &str) -> String {
     let parts = name.split('.');
@@ -165,21 +184,33 @@ pub(super) fn print(table: &Table, output: Output) -> Result<()> {
         Output::Table => as_table(table),
         Output::Json => as_json(table)?,
     };
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(())
+    tell(&text)
+}
+
+/// Writes to standard output. Who reads may stop early, as `head` does; that is no failure.
+pub(super) fn tell(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
 }
 
 fn as_json(table: &Table) -> Result<String> {
+    Ok(serde_json::to_string_pretty(&objects(table))? + "\n")
+}
+
+/// Makes each row an object of texts.
+pub(super) fn objects(table: &Table) -> serde_json::Value {
     let object = |row: &Vec<Option<String>>| {
         let cells = table.names.iter().zip(row);
         let cells = cells.map(|(name, cell)| (name.clone(), serde_json::json!(cell)));
         serde_json::Value::Object(cells.collect())
     };
-    let rows: Vec<_> = table.rows.iter().map(object).collect();
-    Ok(serde_json::to_string_pretty(&rows)? + "\n")
+    table.rows.iter().map(object).collect()
 }
 
-fn as_table(table: &Table) -> String {
+/// Aligns columns for people.
+pub(super) fn as_table(table: &Table) -> String {
     let shown = |cell: &Option<String>| cell.clone().unwrap_or_default();
     let mut lines = vec![table.names.clone()];
     lines.extend(table.rows.iter().map(|row| row.iter().map(shown).collect()));

@@ -5,9 +5,14 @@
 
 mod analyze;
 mod check;
+mod completions;
+mod config;
 mod connect;
 mod demo;
+mod local;
 mod serve;
+mod status;
+mod user;
 mod vacuum;
 
 use clap::{Parser, Subcommand};
@@ -28,10 +33,20 @@ enum Command {
     Analyze(analyze::Analyze),
     /// Verifies every checksum and every reference of a data directory; its server may be running.
     Check(check::Check),
+    /// Prints what a shell needs to complete these commands.
+    Completions(completions::Completions),
+    /// Shows or checks the configuration of a server.
+    Config(config::ConfigCommand),
     /// Shows the whole on TPC-H data: makes it, loads it, runs the 22 queries and stays up.
     Demo(demo::Demo),
+    /// Runs one query over files, without a server: FROM 'file.parquet'.
+    Local(local::Local),
     /// Serves a data directory.
     Serve(serve::Serve),
+    /// Shows how a running server is.
+    Status(status::Status),
+    /// Makes, lists, changes and drops users of a running server.
+    User(user::User),
     /// Sorts tables of a running server and gives back the room of deleted rows.
     Vacuum(vacuum::Vacuum),
     /// Prints the version.
@@ -43,8 +58,15 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Analyze(analyze) => analyze::run(&analyze).map(|()| ExitCode::SUCCESS),
         Command::Check(check) => check::run(&check),
+        Command::Completions(completions) => {
+            completions::run(&completions).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Config(config) => config::run(config),
         Command::Demo(demo) => demo::run(demo),
+        Command::Local(local) => local::run(&local).map(|()| ExitCode::SUCCESS),
         Command::Serve(serve) => serve::run(serve).map(|()| ExitCode::SUCCESS),
+        Command::Status(status) => status::run(&status).map(|()| ExitCode::SUCCESS),
+        Command::User(user) => user::run(&user).map(|()| ExitCode::SUCCESS),
         Command::Vacuum(vacuum) => vacuum::run(&vacuum).map(|()| ExitCode::SUCCESS),
         Command::Version => writeln!(std::io::stdout(), "blueshift {}", env!("CARGO_PKG_VERSION"))
             .map(|()| ExitCode::SUCCESS)
@@ -57,5 +79,23 @@ pub fn main() -> ExitCode {
             let _untold = writeln!(std::io::stderr(), "blueshift: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Parses a line of arguments as of a command that has a connection; for tests of what they become.
+#[cfg(test)]
+fn parsed<Line: Parser>(arguments: &str) -> Option<Line> {
+    let words = format!("x --password p {arguments}");
+    Line::try_parse_from(words.split_whitespace()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Arguments::command().debug_assert();
     }
 }

@@ -47,8 +47,9 @@ pub(super) enum LogFormat {
     Json,
 }
 
+/// The settings of a server, as flags.
 #[derive(Args, Serialize)]
-struct Flags {
+pub(super) struct Flags {
     /// The data directory [default: ./blueshift-data].
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

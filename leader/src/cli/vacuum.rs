@@ -1,6 +1,6 @@
 //! `blueshift vacuum`: sorts tables of a running server and gives back the room of deleted rows.
 
-use super::connect::{Connect, print, query, quoted};
+use super::connect::{Connect, logged, print, quoted};
 use anyhow::Result;
 use clap::Args;
 
@@ -45,17 +45,10 @@ struct Kind {
 /// Vacuums, and prints what the tables were before and after.
 pub(super) fn run(vacuum: &Vacuum) -> Result<()> {
     let sql = statement(vacuum);
-    let report = vacuum.connect.run(async |client| {
-        let before = query(client, "SELECT coalesce(max(xid), 0) FROM stl_vacuum").await?;
-        let last = before.rows.into_iter().flatten().flatten().next();
-        let last: i64 = last.unwrap_or_default().parse()?;
-        query(client, &sql).await?;
-        let report = format!(
-            "SELECT v.table_id, v.status, v.rows, v.sortedrows, v.blocks, v.reclaimable_rows \
-             FROM stl_vacuum v WHERE v.xid > {last} ORDER BY v.table_id, v.eventtime, v.status DESC"
-        );
-        query(client, &report).await
-    })?;
+    let columns = "table_id, status, rows, sortedrows, blocks, reclaimable_rows";
+    let report = vacuum
+        .connect
+        .run(async |client| logged(client, &sql, "stl_vacuum", columns).await)?;
     print(&report, vacuum.connect.output)
 }
 
@@ -91,8 +84,7 @@ mod tests {
     }
 
     fn check(arguments: &str) -> Option<String> {
-        let words = format!("x --password p {arguments}");
-        let line = Line::try_parse_from(words.split_whitespace()).ok()?;
+        let line: Line = crate::cli::parsed(arguments)?;
         Some(statement(&line.vacuum))
     }
 

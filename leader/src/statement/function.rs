@@ -237,6 +237,14 @@ pub fn session_functions(
         DataType::Int32,
         constant(ScalarValue::Int32(Some(ctx.pid))),
     );
+    let started =
+        ScalarValue::TimestampMicrosecond(Some(ctx.server.started_us), Some("UTC".into()));
+    add(
+        "pg_postmaster_start_time",
+        &[],
+        started.data_type(),
+        constant(started),
+    );
     let count = |value: i64| constant(ScalarValue::Int64(Some(value)));
     add(
         "pg_last_copy_count",

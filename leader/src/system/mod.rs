@@ -75,10 +75,16 @@ pub trait SystemTable: Send + Sync {
 
 /// The system tables that make their rows themselves.
 static TABLES: &[&dyn SystemTable] = &[
+    &live::stv_blocklist::StvBlocklist,
     &live::stv_load_state::StvLoadState,
     &live::stv_locks::StvLocks,
+    &live::stv_node_storage_capacity::StvNodeStorageCapacity,
+    &live::stv_partitions::StvPartitions,
     &live::stv_recents::StvRecents,
     &live::stv_sessions::StvSessions,
+    &live::stv_slices::StvSlices,
+    &live::stv_tbl_perm::StvTblPerm,
+    &live::svv_table_info::SvvTableInfo,
     &live::svv_transactions::SvvTransactions,
     &live::svv_vacuum_progress::SvvVacuumProgress,
     &log::stl_analyze::StlAnalyze,

@@ -2,10 +2,10 @@
 
 use crate::error::Result;
 use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int16Array, Int32Array, Int64Array, RecordBatch,
-    StringViewArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int16Array, Int32Array, Int64Array,
+    RecordBatch, StringViewArray, TimestampMicrosecondArray,
 };
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use blueshift_sql::SqlType;
 use datafusion::error::DataFusionError;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub enum Cell {
     Bool(bool),
     /// For integers and OIDs, and timestamps as microseconds since 1970.
     Int(i64),
-    /// For DOUBLE.
+    /// For DOUBLE and DECIMAL.
     Float(f64),
     /// For text.
     Text(String),
@@ -161,6 +161,18 @@ fn array(ty: SqlType, cells: Vec<Cell>) -> ArrayRef {
         }
         SqlType::BigInt | SqlType::Oid => Arc::new(integers().collect::<Int64Array>()),
         SqlType::Timestamp => Arc::new(integers().collect::<TimestampMicrosecondArray>()),
+        SqlType::Decimal { precision, scale } => {
+            let unit = 10_f64.powi(i32::from(scale));
+            let values = cells.iter().map(|cell| match cell {
+                Cell::Float(value) => Some((value * unit).round() as i128),
+                Cell::Int(value) => 10_i128
+                    .checked_pow(scale.unsigned_abs().into())
+                    .and_then(|unit| i128::from(*value).checked_mul(unit)),
+                Cell::Null | Cell::Bool(_) | Cell::Text(_) => None,
+            });
+            let values = values.collect::<Decimal128Array>();
+            Arc::new(values.with_data_type(DataType::Decimal128(precision, scale)))
+        }
         SqlType::Double => {
             let values = cells.iter().map(|cell| match cell {
                 Cell::Float(value) => Some(*value),

@@ -55,6 +55,7 @@ const FILES: &[(&str, &str, &str)] = files! {
         "svv_all_schemas"
         "svv_all_tables"
         "svv_columns"
+        "svv_diskusage"
         "svv_redshift_columns"
         "svv_redshift_databases"
         "svv_redshift_schemas"

@@ -8,10 +8,12 @@ mod faulty;
 mod memory;
 mod site;
 mod untouched;
+mod space;
 
 pub use disk::Disk;
 pub use faulty::{Fault, Faulty};
 pub use memory::Memory;
+pub use space::DiskSpace;
 pub use untouched::Untouched;
 
 use crate::error::{Error, Result};

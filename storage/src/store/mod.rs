@@ -344,6 +344,11 @@ impl Store {
         &self.dir
     }
 
+    /// Measures the disk the data directory is on.
+    pub fn disk_space(&self) -> Result<crate::io::DiskSpace> {
+        crate::io::DiskSpace::of(&self.dir)
+    }
+
     /// Gives the directory for spill files, emptied at open.
     pub fn spill_dir(&self) -> &Path {
         &self.spill_dir

@@ -92,7 +92,7 @@ fn swap_one(
     let removed: HashMap<RowGroupId, u64> = rewrite.removed.iter().copied().collect();
     let is_removed =
         |group: &Arc<RowGroupEntry>| removed.get(&group.record.id) == Some(&group.mask_version);
-    let place = list.iter().position(is_removed).unwrap_or_default();
+    let mut place = list.iter().position(is_removed).unwrap_or_default();
     let before = list.len();
     list.retain(|group| !is_removed(group));
     if before - list.len() != removed.len() {
@@ -103,7 +103,13 @@ fn swap_one(
     let is_neighbour = |group: &&mut Arc<RowGroupEntry>| {
         group.record.slice == rewrite.slice && group.record.sorted
     };
-    if rewrite.order == RewriteOrder::Sorted {
+    let gap = match rewrite.order {
+        RewriteOrder::Sorted => gap(layout, list, rewrite.slice, &added),
+        RewriteOrder::Kept => None,
+    };
+    if let Some(gap) = gap {
+        place = gap;
+    } else if rewrite.order == RewriteOrder::Sorted {
         let (left, right) = list.split_at_mut(place);
         let left = left.iter_mut().rev().find(is_neighbour);
         if let (Some(left), Some(first)) = (left, added.first())
@@ -134,4 +140,29 @@ fn swap_one(
     drop(list.splice(place..place, added));
     list.sort_by_key(|group| !group.record.sorted);
     Ok(())
+}
+
+/// Finds where in the sorted region of a slice sorted rows belong: before it, after it, or between two row groups of
+/// it that they do not overlap. Rows of the unsorted region often are older than all that was sorted before.
+fn gap(
+    layout: &TableLayout,
+    list: &[Arc<RowGroupEntry>],
+    slice: SliceId,
+    added: &[RowGroupRecord],
+) -> Option<usize> {
+    let (first, last) = (added.first()?, added.last()?);
+    let mut end = 0;
+    for (place, group) in list.iter().enumerate() {
+        if group.record.slice != slice || !group.record.sorted {
+            continue;
+        }
+        if follows(layout, last, &group.record) {
+            return Some(end);
+        }
+        if !follows(layout, &group.record, first) {
+            return None;
+        }
+        end = place + 1;
+    }
+    Some(end)
 }

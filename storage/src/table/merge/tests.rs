@@ -259,6 +259,22 @@ fn a_merge_sorts_everything_within_a_small_buffer() {
 }
 
 #[test]
+fn rows_older_than_the_sorted_region_join_it() {
+    let store = make(Arc::new(Memory::default()), SortKey::Compound(vec![0])).unwrap();
+    // After it, before it, between, and before it again.
+    for (part, first) in [(0, 500), (1, 900), (2, 100), (3, 700), (4, 10)] {
+        let keys: Vec<i64> = (first..first + 50).rev().collect();
+        insert(&store, &keys, part * 100, 60_000).unwrap();
+        let merged = begin(&store, What::Unsorted, 100_000);
+        merged.unwrap().publish().unwrap();
+        let table = store.table(ID).unwrap();
+        assert!(table.row_groups.iter().all(|group| group.record.sorted));
+        assert_sorted_region(&store);
+    }
+    assert_eq!(ids(&store).len(), 250);
+}
+
+#[test]
 fn one_key_everywhere_is_streamed() {
     let store = make(Arc::new(Memory::default()), SortKey::Compound(vec![0])).unwrap();
     let mut keys = vec![5; 60_000];
