@@ -1,6 +1,8 @@
 //! Bytes that survive: encodings, blocks, row groups, tables on slices, and the commit log that
 //! alone decides what is visible. Knows arrays, not SQL.
 
+#[cfg(test)]
+mod survival;
 pub mod check;
 pub mod table;
 pub mod store;

@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+/// What a device writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
 /// Bytes before the payload.
 pub(crate) const HEADER_BYTES: usize = 15;
 
@@ -149,17 +152,28 @@ pub(crate) fn newer(path: &Path, version: u16) -> Error {
     }
 }
 
+/// Counts the blanks that a payload ending at offset `end` of its file takes at its end, so that the
+/// header of the next frame lies in one sector: a part of a header that was not written would look
+/// like damage.
+pub(crate) fn padding(end: u64) -> usize {
+    let left = SECTOR_BYTES - (end % SECTOR_BYTES as u64) as usize;
+    if left < HEADER_BYTES { left } else { 0 }
+}
+
 /// Tells whether a last frame that does not hold was written only in part. `at` is its offset in the
 /// file and `bytes` reach to the end of the file.
 ///
 /// A part is missing if the file ends too early, or if the device made the file longer but did not
-/// write some sector of the payload: that reads as zeros, which no payload has. Everything else is
-/// damage to a frame that was whole, so perhaps to an acknowledged commit.
+/// write some sector of it: that reads as zeros, which no payload has, and no header is. Everything
+/// else is damage to a frame that was whole, so perhaps to an acknowledged commit.
 pub(crate) fn is_torn(at: usize, bytes: &[u8]) -> bool {
-    const SECTOR_BYTES: usize = 512;
     let Some((header, rest)) = header(bytes) else {
         return true;
     };
+    let header_was_not_written = bytes.iter().take(HEADER_BYTES).all(|byte| *byte == 0);
+    if header_was_not_written {
+        return true;
+    }
     let length_was_changed = checksum(header.kind, header.version, rest) == header.checksum;
     if length_was_changed {
         return false;
@@ -217,6 +231,19 @@ mod tests {
         missing[512 - 100..1_024 - 100].fill(0);
         assert!(is_torn(100, &missing));
         assert!(!is_torn(0, &missing), "zeros that are no sector");
+        let mut missing = frame.clone();
+        missing[..HEADER_BYTES].fill(0);
+        assert!(is_torn(497, &missing), "the header alone is in the sector");
+    }
+
+    #[test]
+    fn no_header_lies_across_two_sectors() {
+        for end in 0..3 * SECTOR_BYTES {
+            let next = end + padding(end as u64);
+            let last = next + HEADER_BYTES - 1;
+            assert_eq!(next / SECTOR_BYTES, last / SECTOR_BYTES, "after {end}");
+            assert!(next - end < HEADER_BYTES);
+        }
     }
 
     #[test]

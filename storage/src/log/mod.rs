@@ -78,7 +78,11 @@ impl CommitLog {
         if self.stopped {
             return Err(Error::LogStopped);
         }
-        let bytes = frame::encode(Kind::Batch, payload)?;
+        let end = self.end + (frame::HEADER_BYTES + payload.len()) as u64;
+        let bytes = match frame::padding(end) {
+            0 => frame::encode(Kind::Batch, payload)?,
+            blanks => frame::encode(Kind::Batch, &[payload, &b" ".repeat(blanks)].concat())?,
+        };
         match self.file.append(&bytes) {
             Ok(()) => {}
             Err(full @ Error::DiskFull { .. }) => return Err(self.cut_back(full)),

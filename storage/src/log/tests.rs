@@ -124,3 +124,40 @@ fn a_full_device_refuses_one_batch_and_a_failed_sync_stops_the_log() {
     );
     assert!(matches!(log.append(b"{\"b\":2}"), Err(Error::LogStopped)));
 }
+
+#[test]
+fn a_commit_of_which_any_sectors_were_not_written_is_cut() {
+    const SECTOR: usize = 512;
+    let path = name::segment(1);
+    let payload = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length));
+    // The last commit begins at any place of a sector, and lies in up to four.
+    for first in 0..SECTOR {
+        let io = log_with(&[&payload(first)]);
+        let old = io.read(&path).unwrap().unwrap();
+        let mut log = CommitLog::open(io.clone()).unwrap().log;
+        log.append(payload(1_100).as_bytes()).unwrap();
+        let new = io.read(&path).unwrap().unwrap();
+        let sectors = old.len() / SECTOR..new.len().div_ceil(SECTOR);
+        let all = (1_u32 << sectors.len()) - 1;
+        for written in 0..=all {
+            let mut bytes = old.clone();
+            bytes.resize(new.len(), 0);
+            for (bit, sector) in sectors.clone().enumerate() {
+                if written >> bit & 1 == 1 {
+                    let end = new.len().min((sector + 1) * SECTOR);
+                    bytes[sector * SECTOR..end].copy_from_slice(&new[sector * SECTOR..end]);
+                }
+            }
+            let is_whole = bytes == new;
+            io.overwrite(&path, bytes);
+            let recovered = CommitLog::open(io.clone())
+                .unwrap_or_else(|error| panic!("first {first}, written {written:b}: {error}"));
+            let count = recovered.batches.len();
+            assert_eq!(
+                count,
+                1 + usize::from(is_whole),
+                "first {first}, written {written:b}"
+            );
+        }
+    }
+}

@@ -13,8 +13,9 @@ use crate::schema::{ColumnLayout, RowGroupId, SliceId, TableId, TableLayout};
 use crate::statistics::ColumnSketch;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::{Buffer, MutableBuffer};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Bytes read from the end of a file at first; most footers fit.
@@ -33,6 +34,16 @@ struct Shared {
     io: Arc<dyn BlockStore>,
     footers: ByteCache<RowGroupId, OpenRowGroup>,
     blocks: ByteCache<BlockKey, Block>,
+    /// Row groups that cannot be read though their own files may be whole, and why.
+    refused: OnceLock<HashMap<RowGroupId, Refused>>,
+}
+
+/// What an `Error::Corrupt` said.
+#[derive(Debug)]
+struct Refused {
+    path: PathBuf,
+    what: String,
+    reason: String,
 }
 
 /// Row group, column's index in the footer, block number.
@@ -91,6 +102,36 @@ impl RowGroupFiles {
                 io,
                 footers,
                 blocks,
+                refused: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// Makes every reading of these row groups fail: which of their rows are deleted is not known.
+    /// To be told once, before anything is read.
+    pub(crate) fn refuse(&self, damaged: Vec<(RowGroupId, Error)>) {
+        let refused = damaged.into_iter().map(|(id, error)| {
+            let refused = match error {
+                Error::Corrupt { path, what, reason } => Refused { path, what, reason },
+                other => Refused {
+                    path: PathBuf::new(),
+                    what: format!("delete mask of row group {}", id.0),
+                    reason: other.to_string(),
+                },
+            };
+            (id, refused)
+        });
+        // Set by the one call there is.
+        let _ = self.shared.refused.set(refused.collect());
+    }
+
+    fn ensure_not_refused(&self, id: RowGroupId) -> Result<()> {
+        match self.shared.refused.get().and_then(|all| all.get(&id)) {
+            None => Ok(()),
+            Some(Refused { path, what, reason }) => Err(Error::Corrupt {
+                path: path.clone(),
+                what: what.clone(),
+                reason: reason.clone(),
             }),
         }
     }
@@ -176,6 +217,7 @@ impl RowGroupFiles {
 
     /// Gives the verified footer of a row group.
     pub fn open(&self, record: &RowGroupRecord) -> Result<Arc<OpenRowGroup>> {
+        self.ensure_not_refused(record.id)?;
         self.shared
             .footers
             .get(&record.id, || self.read_footer(record))

@@ -244,6 +244,9 @@ impl Store {
             closing: AtomicBool::new(false),
             wake_sweeper,
         });
+        if !opened.unreadable.is_empty() {
+            inner.files().refuse(opened.unreadable);
+        }
         let (requests, waiting): (_, Receiver<Request>) = bounded(COMMITS_WAITING_MAX);
         let group_commit = GroupCommit::new(Arc::clone(&inner), opened.log);
         let committer = start("commit", move || group_commit.run(&waiting))?;

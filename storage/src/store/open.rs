@@ -12,7 +12,7 @@ use crate::io::BlockStore;
 use crate::layout::frame::{self, Kind};
 use crate::layout::name;
 use crate::log::{CommitLog, write_replacing};
-use crate::schema::{CommitVersion, SliceId};
+use crate::schema::{CommitVersion, RowGroupId, SliceId};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub(super) struct Opened {
     pub(super) next_catalog_id: u64,
     /// Files of slices that no commit names.
     pub(super) orphans: Vec<PathBuf>,
+    /// Row groups of which it is not known which rows are deleted, and why.
+    pub(super) unreadable: Vec<(RowGroupId, Error)>,
 }
 
 /// Opens what `io` holds; a new directory gets `slice_count` slices.
@@ -80,6 +82,7 @@ fn create(io: &Arc<dyn BlockStore>, slice_count: u32) -> Result<Opened> {
         epoch: 1,
         next_catalog_id: FIRST_CATALOG_ID,
         orphans: Vec::new(),
+        unreadable: Vec::new(),
     })
 }
 
@@ -104,7 +107,7 @@ pub(crate) fn look(io: &Arc<dyn BlockStore>) -> Result<(u32, Replayed)> {
 
 fn recover(io: &Arc<dyn BlockStore>, slice_count: u32) -> Result<Opened> {
     let replayed = replay(io)?;
-    let view = with_masks(&**io, replayed.view)?;
+    let (view, unreadable) = with_masks(&**io, replayed.view)?;
     let (orphans, greatest_epoch) = find_orphans(&**io, &view, slice_count)?;
     Ok(Opened {
         log: replayed.log,
@@ -113,6 +116,7 @@ fn recover(io: &Arc<dyn BlockStore>, slice_count: u32) -> Result<Opened> {
         epoch: replayed.epoch.max(greatest_epoch) + 1,
         next_catalog_id: replayed.next_catalog_id,
         orphans,
+        unreadable,
     })
 }
 
@@ -193,8 +197,10 @@ fn table_of(record: TableRecord) -> (crate::schema::TableId, Arc<TableVersion>) 
     (record.id, Arc::new(table))
 }
 
-/// Reads the masks that are current at the end of a replay, and sees that all files are there.
-fn with_masks(io: &dyn BlockStore, view: ReadView) -> Result<ReadView> {
+/// Reads the masks that are current at the end of a replay. A damaged one fails the statements that
+/// read its row group, not the server.
+fn with_masks(io: &dyn BlockStore, view: ReadView) -> Result<(ReadView, Vec<(RowGroupId, Error)>)> {
+    let mut unreadable = Vec::new();
     let mut tables = (*view.tables).clone();
     for table in tables.values_mut() {
         if table.row_groups.iter().all(|group| group.mask_version == 0) {
@@ -206,7 +212,15 @@ fn with_masks(io: &dyn BlockStore, view: ReadView) -> Result<ReadView> {
             .filter(|group| group.mask_version != 0)
         {
             let (record, mask_version) = (group.record.clone(), group.mask_version);
-            let deleted = Some(read_mask(io, &record, mask_version)?);
+            let deleted = match read_mask(io, &record, mask_version) {
+                Ok(deleted) => Some(deleted),
+                Err(error @ (Error::Corrupt { .. } | Error::Version { .. })) => {
+                    tracing::error!(%error, "the rows of a row group cannot be read");
+                    unreadable.push((record.id, error));
+                    None
+                }
+                Err(error) => return Err(error),
+            };
             *group = Arc::new(RowGroupEntry {
                 record,
                 deleted,
@@ -220,10 +234,11 @@ fn with_masks(io: &dyn BlockStore, view: ReadView) -> Result<ReadView> {
             row_groups: Arc::new(row_groups),
         });
     }
-    Ok(ReadView {
+    let view = ReadView {
         tables: Arc::new(tables),
         ..view
-    })
+    };
+    Ok((view, unreadable))
 }
 
 /// Lists the files that no commit names, and gives the greatest epoch of any file. A row group whose
