@@ -3,6 +3,7 @@
 mod answers;
 mod client;
 mod data;
+mod inserts;
 mod peers;
 mod report;
 mod server;
@@ -24,6 +25,8 @@ enum Suite {
     Tpch(Options),
     /// COPY of lineitem from text, against the peers' loads.
     Load(Options),
+    /// Small inserts over many connections.
+    Inserts(inserts::Options),
 }
 
 /// What every suite takes.
@@ -62,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         match arguments.suite {
             Suite::Tpch(options) => tpch::queries(&options).await,
             Suite::Load(options) => tpch::load(&options).await,
+            Suite::Inserts(options) => inserts::run(&options).await,
         }
     })
 }

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// The password given to it.
 pub const PASSWORD: &str = "Benchmark-1";
 
+/// The unit of CPU time in `/proc`: it is the same on every Linux of today.
+const TICKS_A_SECOND: f64 = 100.0;
+
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
@@ -93,6 +96,17 @@ impl Server {
             .and_then(|text| text.parse::<u64>().ok())
             .unwrap_or(0)
             * 1024
+    }
+
+    /// Reads the seconds of CPU the process has used, by all its threads.
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // The name of the program, in brackets, may hold spaces.
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let ticks = after_name.split_whitespace().skip(11).take(2);
+        let ticks: f64 = ticks.filter_map(|text| text.parse::<f64>().ok()).sum();
+        ticks / TICKS_A_SECOND
     }
 
     /// Adds up the bytes of the row group files on disk.

@@ -101,6 +101,7 @@ impl Cluster {
             slice_count: self.slice_count,
             first_slice: 0,
             identities: Vec::new(),
+            keeps_small: false,
         }
     }
 

@@ -14,7 +14,7 @@ use blueshift_storage::store::version::{RowGroupEntry, TableVersion};
 use blueshift_storage::table::merge::{
     MergeOptions, MergePlan, MergeProgress, Merged, live_rows, merge,
 };
-use blueshift_storage::{CommitVersion, SliceId, SortKey};
+use blueshift_storage::{CommitVersion, SliceId, SortKey, TableId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -254,13 +254,20 @@ fn reclusters(version: &TableVersion) -> Vec<MergePlan> {
             },
             _ => true,
         });
-        (!in_order).then(|| MergePlan {
+        let is_mixed = unsorted.iter().any(|group| group.record.mixed);
+        (is_mixed || !in_order).then(|| MergePlan {
             slice,
             order: RewriteOrder::Sorted,
             runs: vec![unsorted],
         })
     };
     slices(version).into_iter().filter_map(of_slice).collect()
+}
+
+/// Gives rows of small inserts, which ride in the commit log, files of their own.
+pub async fn fold(node: &Arc<Node>, table: TableId) -> Result<()> {
+    let store = Arc::clone(&node.store);
+    blocking(node, move || store.fold(Some(table))).await
 }
 
 /// Merges to run at once: half of the threads, so that queries keep the others.

@@ -27,6 +27,9 @@ mod route;
 use route::column;
 pub(crate) use route::{Router, joined};
 
+/// Arrow memory of a batch that surely rides in the commit record, and is sorted while the client waits.
+const SMALL_BYTES: usize = 128 << 10;
+
 /// Where rows go.
 #[derive(Clone)]
 pub struct WriteTarget {
@@ -42,6 +45,8 @@ pub struct WriteTarget {
     pub first_slice: u32,
     /// Identity columns that the writer must fill: index in the table and where numbers come from.
     pub identities: Vec<(usize, Arc<IdentityCounter>)>,
+    /// Whether rows that are few may ride in the commit record, without files.
+    pub keeps_small: bool,
 }
 
 /// Hands out the values of an identity column; shared by all statements on the table.
@@ -78,6 +83,20 @@ pub async fn insert(
     })
     .await?;
     router.finish().await
+}
+
+/// Writes a batch of whole rows in table order without a plan. `None` if it is too large to ride in the commit
+/// record, or its target keeps nothing there: nothing has happened then.
+pub fn insert_small(
+    node: &Arc<Node>,
+    target: &WriteTarget,
+    batch: &RecordBatch,
+) -> Result<Option<Written>> {
+    if !target.keeps_small || batch.get_array_memory_size() > SMALL_BYTES {
+        return Ok(None);
+    }
+    let router = Router::new(&node.store, &node.resources.compute, target);
+    router.write_small(batch.clone()).map(Some)
 }
 
 /// Runs `plan` (one `Int64` column of row ids, see `storage::table::scan::ROW_ID`) and marks those rows of

@@ -161,6 +161,50 @@ impl Router {
         self.send(slice, self.conformed(batch)?).await
     }
 
+    /// Takes the only batch of a statement, and ends: no thread is needed for so few rows.
+    pub(super) fn write_small(&self, batch: RecordBatch) -> Result<Written> {
+        let rows = batch.num_rows() as u64;
+        let batch = self.conformed(batch)?;
+        let count = self.target.slice_count.max(1);
+        let batches = match self.target.distribution {
+            Distribution::All => vec![(0, batch)],
+            Distribution::Even => vec![((self.target.first_slice % count) as usize, batch)],
+            Distribution::Key(key) => {
+                let slices = self.slices(column(&batch, key)?)?.into_iter().enumerate();
+                let own = slices.filter(|(_, rows)| !rows.is_empty());
+                own.map(|(slice, rows)| match rows.len() == batch.num_rows() {
+                    true => Ok((slice, batch.clone())),
+                    false => Ok((slice, take_record_batch(&batch, &UInt32Array::from(rows))?)),
+                })
+                .collect::<Result<_>>()?
+            }
+        };
+        let mut row_groups = Vec::with_capacity(batches.len());
+        for (slice, batch) in batches {
+            let mut writer = self.writer(slice);
+            writer.write(batch)?;
+            row_groups.extend(writer.finish()?);
+        }
+        Ok(Written { row_groups, rows })
+    }
+
+    /// Makes the writer of a slice.
+    fn writer(&self, slice: usize) -> SliceWriter {
+        let share = BUFFER_BYTES / self.target.slice_count.max(1) as usize;
+        let buffer_bytes = share.clamp(*SLICE_BUFFER_BYTES.start(), *SLICE_BUFFER_BYTES.end());
+        let writer = SliceWriter::new(
+            &self.store,
+            self.target.table,
+            SliceId(u32::try_from(slice).unwrap_or(u32::MAX)),
+            Arc::clone(&self.target.layout),
+            buffer_bytes,
+        );
+        match self.target.keeps_small {
+            true => writer.keep_small(),
+            false => writer,
+        }
+    }
+
     async fn send(&self, slice: usize, batch: RecordBatch) -> Result<()> {
         let channel = self.channel(slice).await?;
         if channel.send(Order::Write(batch)).await.is_ok() {
@@ -187,15 +231,7 @@ impl Router {
             return Ok(channel.clone());
         }
         let (sender, mut receiver) = mpsc::channel(CHANNEL_BATCHES);
-        let share = BUFFER_BYTES / self.target.slice_count.max(1) as usize;
-        let buffer_bytes = share.clamp(*SLICE_BUFFER_BYTES.start(), *SLICE_BUFFER_BYTES.end());
-        let mut writer = SliceWriter::new(
-            &self.store,
-            self.target.table,
-            SliceId(u32::try_from(slice).unwrap_or(u32::MAX)),
-            Arc::clone(&self.target.layout),
-            buffer_bytes,
-        );
+        let mut writer = self.writer(slice);
         let store = Arc::clone(&self.store);
         threads.spawn_blocking_on(
             move || {

@@ -13,6 +13,7 @@ use crate::transaction::read::TableReads;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ObjectName;
 use blueshift_sql::statement::session::Prepare;
+use blueshift_storage::store::ReadView;
 use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -79,7 +80,17 @@ impl Context<'_> {
     /// Makes the resolver of names as of the transaction's view.
     pub fn names(&mut self) -> Result<SessionNames> {
         let view = self.transaction.view()?;
-        let catalog = self.transaction.catalog()?;
+        self.names_in(view)
+    }
+
+    /// Makes a resolver of names for a statement that reads no table: it need not see the transaction's own rows.
+    pub fn names_to_write(&mut self) -> Result<SessionNames> {
+        let view = self.transaction.view_of_names()?;
+        self.names_in(view)
+    }
+
+    fn names_in(&mut self, view: Arc<ReadView>) -> Result<SessionNames> {
+        let catalog = self.server.transactions.catalog_of(&view)?;
         let path = self.search_path(&catalog);
         let system = SystemContext {
             server: self.server.clone(),

@@ -1,36 +1,133 @@
 //! INSERT: rows of VALUES or of a query to the slices of a table.
+//!
+//! Constants take a short way: no plan is made, and few rows ride in the commit record. Whatever is unusual about
+//! them, or wrong, takes the general way, which so decides every error.
 
 use super::answer::Body;
 use super::context::Context;
 use super::target;
-use crate::error::Result;
+use crate::catalog::Table;
+use crate::error::{Error, Result};
 use crate::transaction::lock::Mode;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use blueshift_compute::write::Written;
-use blueshift_sql::binder;
-use blueshift_sql::statement::dml::Insert;
+use blueshift_sql::binder::{self, LITERAL, LiteralColumn, LiteralTarget};
+use blueshift_sql::statement::dml::{Insert, InsertSource};
+use blueshift_storage::TableLayout;
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use std::sync::Arc;
 
 /// Runs an INSERT.
 pub async fn run(ctx: &mut Context<'_>, insert: &Insert) -> Result<Body> {
-    let written = write(ctx, insert).await?;
-    ctx.transaction.add_row_groups(written.row_groups);
+    let (written, layout) = match write_constants(ctx, insert).await? {
+        Some(written) => written,
+        None => write(ctx, insert).await?,
+    };
+    ctx.transaction.add_rows(&layout, written.row_groups)?;
+    while let Some(full) = ctx.transaction.full_rows() {
+        let store = ctx.server.node.store.clone();
+        let layout = Arc::clone(&layout);
+        let (answer, written) = tokio::sync::oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            let written = store.write_out(&full, &layout);
+            if let Err(Ok(record)) = answer.send(written) {
+                // The statement was canceled: nobody will name the file.
+                store.discard(&[record], &[]);
+            }
+        });
+        let written = written.await.map_err(Error::internal)?;
+        ctx.transaction.replace_rows(written?);
+    }
     Ok(Body::done(format!("INSERT 0 {}", written.rows)))
 }
 
-/// Makes the rows durable, to be added to the transaction.
-pub(super) async fn write(ctx: &mut Context<'_>, insert: &Insert) -> Result<Written> {
+/// Makes the rows durable, or ready to ride in the commit record, to be added to the transaction.
+pub(super) async fn write(
+    ctx: &mut Context<'_>,
+    insert: &Insert,
+) -> Result<(Written, Arc<TableLayout>)> {
     let (names, table) = target::lock(ctx, &insert.table, Mode::Append).await?;
     let columns = target::columns(&names, &table)?;
     let bound = binder::bind_insert(&names, &columns, insert, &ctx.parameter_types())?;
     target::check_identities(&table, &bound.given)?;
     let plan = ctx.plan(&names.state, bound.input).await?;
-    let target = target::write_target(ctx, &table, &bound.given, rows_expected(&plan))?;
+    let mut target = target::write_target(ctx, &table, &bound.given, rows_expected(&plan))?;
+    target.keeps_small = true;
     let task = ctx.task(&names.state);
     let written = blueshift_compute::write::insert(&ctx.server.node, &target, plan, task).await?;
     ctx.last.query_id = Some(ctx.query);
-    Ok(written)
+    Ok((written, target.layout))
+}
+
+/// Writes rows of constants without a plan; `None` if the general way has to do it, or to tell what is wrong.
+async fn write_constants(
+    ctx: &mut Context<'_>,
+    insert: &Insert,
+) -> Result<Option<(Written, Arc<TableLayout>)>> {
+    let InsertSource::Values(rows) = &insert.source else {
+        return Ok(None);
+    };
+    let row_count = rows.len();
+    let table = target::lock_to_append(ctx, &insert.table).await?;
+    let targets = table.columns.iter().map(|column| LiteralTarget {
+        name: &column.name,
+        ty: column.ty,
+        default: column.default.as_deref(),
+    });
+    let targets: Vec<LiteralTarget<'_>> = targets.collect();
+    let Some(columns) = binder::literal_columns(&targets, insert, ctx.parameters) else {
+        return Ok(None);
+    };
+    let given: Vec<bool> = columns.iter().map(|column| column.is_given).collect();
+    target::check_identities(&table, &given)?;
+    let Ok(batch) = batch(&table, columns, row_count) else {
+        return Ok(None);
+    };
+    let mut target = target::write_target(ctx, &table, &given, u64::try_from(row_count).ok())?;
+    target.keeps_small = true;
+    let written = blueshift_compute::write::insert_small(&ctx.server.node, &target, &batch)?;
+    ctx.last.query_id = Some(ctx.query);
+    Ok(written.map(|written| (written, target.layout)))
+}
+
+/// Computes whole rows in table order.
+fn batch(
+    table: &Table,
+    columns: Vec<LiteralColumn>,
+    rows: usize,
+) -> datafusion::common::Result<RecordBatch> {
+    let mut arrays = Vec::with_capacity(columns.len());
+    let mut fields = Vec::with_capacity(columns.len());
+    let props = ExecutionProps::new();
+    let planning = PhysicalPlanningContext::default();
+    for (column, own) in columns.into_iter().zip(&table.columns) {
+        let array = match column.assigned {
+            None => column.values,
+            Some(assigned) => {
+                let ty = column.values.data_type().clone();
+                let field = arrow_schema::Field::new(LITERAL, ty, true);
+                let schema = Arc::new(arrow_schema::Schema::new(vec![field]));
+                let values = RecordBatch::try_new(schema.clone(), vec![column.values])?;
+                let schema = DFSchema::try_from(schema)?;
+                let assigned = create_physical_expr(&assigned, &schema, &props, &planning)?;
+                assigned.evaluate(&values)?.into_array(rows)?
+            }
+        };
+        fields.push(arrow_schema::Field::new(
+            &own.name,
+            array.data_type().clone(),
+            true,
+        ));
+        arrays.push(array);
+    }
+    let schema = Arc::new(arrow_schema::Schema::new(fields));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
 }
 
 /// Estimates the rows of a plan.

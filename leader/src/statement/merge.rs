@@ -11,7 +11,7 @@ use blueshift_sql::statement::merge::{Matched, Merge};
 pub async fn run(ctx: &mut Context<'_>, merge: &Merge) -> Result<Body> {
     target::lock(ctx, &merge.target, Mode::Change).await?;
     // Written first and added last: the change of matched rows does not see them.
-    let written = insert::write(ctx, &merge.insert).await?;
+    let (written, _) = insert::write(ctx, &merge.insert).await?;
     let changed = match &merge.matched {
         Matched::Update(change) => update::change(ctx, change).await,
         Matched::Delete(change) => delete::change(ctx, change).await,

@@ -27,7 +27,8 @@ use datafusion::logical_expr::{
     AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
 };
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 /// Views over views deeper than this are refused; a cycle cannot be made, but a tower can.
 const VIEW_DEPTH_MAX: usize = 64;
@@ -40,13 +41,38 @@ pub enum Named {
     System(&'static dyn SystemTable),
 }
 
+/// The engine's session of one statement, made when it is first needed: a small insert needs none.
+#[derive(Clone)]
+pub struct Engine {
+    system: Arc<SystemContext>,
+    state: OnceLock<SessionState>,
+}
+
+impl Deref for Engine {
+    type Target = SessionState;
+
+    fn deref(&self) -> &SessionState {
+        self.state.get_or_init(|| {
+            let mut state = crate::planner::context::session_state(&self.system.server.node);
+            let zone = self.system.settings.zone().engine_name();
+            state.config_mut().options_mut().execution.time_zone = Some(zone);
+            state
+        })
+    }
+}
+
+type MakeFunctions = Box<dyn FnOnce() -> HashMap<String, Arc<ScalarUDF>> + Send>;
+
+/// Functions of the session, made when one is first looked for.
+type Functions = Arc<LazyLock<HashMap<String, Arc<ScalarUDF>>, MakeFunctions>>;
+
 /// The resolver of one statement.
 pub struct SessionNames {
     /// What system tables look at; also view, catalog, user and search path of this resolver.
     pub system: Arc<SystemContext>,
     /// The engine's session, with its functions and options.
-    pub state: SessionState,
-    functions: Arc<HashMap<String, Arc<ScalarUDF>>>,
+    pub state: Engine,
+    functions: Functions,
     /// Oids of tables and views named so far, not those inside views.
     used: Mutex<BTreeSet<Oid>>,
     /// Names as written, and what they meant, not those inside views.
@@ -59,14 +85,15 @@ pub struct SessionNames {
 impl SessionNames {
     /// Makes the resolver of a statement.
     pub fn new(system: Arc<SystemContext>, last: LastStatements) -> Self {
-        let mut state = crate::planner::context::session_state(&system.server.node);
-        let zone = system.settings.zone().engine_name();
-        state.config_mut().options_mut().execution.time_zone = Some(zone);
-        let functions = Arc::new(session_functions(&system, last));
+        let context = Arc::clone(&system);
+        let functions: MakeFunctions = Box::new(move || session_functions(&context, last));
         Self {
+            state: Engine {
+                system: Arc::clone(&system),
+                state: OnceLock::new(),
+            },
             system,
-            state,
-            functions,
+            functions: Arc::new(LazyLock::new(functions)),
             used: Mutex::default(),
             written: Mutex::default(),
             inside: None,

@@ -46,6 +46,22 @@ pub async fn lock(
     }
 }
 
+/// Finds and locks a table to append constants to: as [`lock`], for a statement that reads no table.
+pub async fn lock_to_append(ctx: &mut Context<'_>, name: &ObjectName) -> Result<Arc<Table>> {
+    let before = ctx.names_to_write()?.table_to_change(name)?;
+    ctx.transaction.lock_table(before.oid, Mode::Append).await?;
+    let table = ctx.names_to_write()?.table_to_change(name)?;
+    match table.oid == before.oid {
+        true => Ok(table),
+        // Another table took the name while we waited for the lock of the first.
+        false => Err(conflict(
+            u64::from(before.oid),
+            ctx.transaction.xid,
+            ctx.pid,
+        )),
+    }
+}
+
 /// Gives the columns with their bound defaults, for the binder.
 pub fn columns(names: &SessionNames, table: &Table) -> Result<Vec<TargetColumn>> {
     let column = |column: &Column| -> Result<TargetColumn> {
@@ -131,6 +147,7 @@ pub fn write_target(
         slice_count,
         first_slice: first_slice.unwrap_or_default(),
         identities,
+        keeps_small: false,
     })
 }
 

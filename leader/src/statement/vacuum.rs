@@ -123,6 +123,7 @@ pub(crate) async fn vacuum_table(request: &Request<'_>, table: &Arc<Table>) -> R
     if request.boost {
         holder.lock_table(table.oid, LockMode::Change).await?;
     }
+    work::fold(&server.node, table.id()).await?;
     let (version, plan) = planned(request, table)?;
     let log = Log {
         history: &server.history,

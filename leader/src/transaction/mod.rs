@@ -117,6 +117,11 @@ impl Transactions {
         self.catalogs.of(&self.store.read_view())
     }
 
+    /// Gives the catalog of a view.
+    pub fn catalog_of(&self, view: &ReadView) -> Result<Arc<Catalog>> {
+        self.catalogs.of(view)
+    }
+
     /// Gives the counter of an identity column, made by `first` if no statement used it since the start.
     pub fn identity(
         &self,
@@ -221,7 +226,7 @@ impl Transaction {
 
     /// Gives the catalog the transaction sees.
     pub fn catalog(&mut self) -> Result<Arc<Catalog>> {
-        let view = self.view()?;
+        let view = self.view_of_names()?;
         self.shared.catalogs.of(&view)
     }
 
@@ -341,6 +346,38 @@ impl Transaction {
     pub fn add_row_groups(&mut self, row_groups: Vec<RowGroupRecord>) {
         self.own.added.extend(row_groups);
         self.note_change();
+    }
+
+    /// Adds the rows of an insert, small ones in memory.
+    pub fn add_rows(&mut self, layout: &TableLayout, rows: Vec<RowGroupRecord>) -> Result<()> {
+        self.effective = None;
+        Ok(self.own.add_rows(layout, rows)?)
+    }
+
+    /// Gives rows in memory that are too many to ride in the commit record.
+    pub fn full_rows(&self) -> Option<RowGroupRecord> {
+        self.own.full_rows().cloned()
+    }
+
+    /// Lets rows that have a file now take the place of those in memory.
+    pub fn replace_rows(&mut self, written: RowGroupRecord) {
+        for record in &mut self.own.added {
+            if record.id == written.id {
+                *record = written.clone();
+            }
+        }
+        self.effective = None;
+    }
+
+    /// Gives a view that may lack the transaction's own rows: enough for names, and cheap after an insert.
+    pub fn view_of_names(&mut self) -> Result<Arc<ReadView>> {
+        let own = &self.own;
+        let is_of_rows =
+            own.catalog.is_empty() && own.layouts.is_empty() && own.dropped_tables.is_empty();
+        match (&self.effective, &self.base) {
+            (None, Some(base)) if is_of_rows => Ok(base.clone()),
+            _ => self.view(),
+        }
     }
 
     /// Adds delete masks. A second mask of a row group replaces the first of this transaction, and builds on what

@@ -6,6 +6,7 @@ mod change;
 mod context;
 mod error;
 mod insert;
+mod literal;
 mod operator;
 mod relation;
 mod rewrite;
@@ -13,6 +14,7 @@ mod rewrite;
 mod tests;
 
 pub use error::{cast_failure, from_engine, nearest};
+pub use literal::{LITERAL, LiteralColumn, LiteralTarget, literal_columns};
 
 use crate::error::Result;
 use crate::statement::ObjectName;

@@ -6,7 +6,7 @@
 //!      4      1  kind
 //!      5      2  version of the payload
 //!      7      8  xxh3-64 of the payload, seeded with kind | version << 8
-//!     15      n  payload: JSON, so never a zero byte
+//!     15      n  payload: JSON, so never a zero byte; rows in it are base64
 //! ```
 //!
 //! The checksum leaves the length out on purpose: the last frame of a log can then be told apart as
@@ -22,8 +22,8 @@ const SECTOR_BYTES: usize = 512;
 /// Bytes before the payload.
 pub(crate) const HEADER_BYTES: usize = 15;
 
-/// The version written today, for every kind.
-pub(crate) const VERSION: u16 = 1;
+/// The latest version of any kind; batches and checkpoints of version 2 may hold rows.
+pub(crate) const VERSION: u16 = 2;
 
 /// A greater payload is refused when written, so a greater length is damage when read.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 1 << 30;
@@ -42,6 +42,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Gives the version written today; older ones are read.
+    pub(crate) fn version(self) -> u16 {
+        match self {
+            Self::Batch | Self::Checkpoint => 2,
+            Self::Segment | Self::Format => 1,
+        }
+    }
+
     fn from_byte(byte: u8) -> Option<Self> {
         [Self::Segment, Self::Batch, Self::Checkpoint, Self::Format]
             .into_iter()
@@ -73,8 +81,9 @@ pub(crate) fn encode(kind: Kind, payload: &[u8]) -> Result<Vec<u8>> {
     let mut frame = Vec::with_capacity(HEADER_BYTES + payload.len());
     frame.extend_from_slice(&(payload.len() as u32).to_le_bytes());
     frame.push(kind as u8);
-    frame.extend_from_slice(&VERSION.to_le_bytes());
-    frame.extend_from_slice(&checksum(kind as u8, VERSION, payload).to_le_bytes());
+    let version = kind.version();
+    frame.extend_from_slice(&version.to_le_bytes());
+    frame.extend_from_slice(&checksum(kind as u8, version, payload).to_le_bytes());
     frame.extend_from_slice(payload);
     Ok(frame)
 }
@@ -115,10 +124,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Found<'_> {
     if checksum(header.kind, header.version, payload) != header.checksum {
         return Found::Damaged("its checksum does not match");
     }
-    if header.version != VERSION {
-        return Found::Newer(header.version);
-    }
     match Kind::from_byte(header.kind) {
+        kind if header.version > kind.map_or(VERSION, Kind::version) => {
+            Found::Newer(header.version)
+        }
         Some(kind) => Found::Frame(kind, payload, HEADER_BYTES + payload.len()),
         None => Found::Damaged("its kind is unknown"),
     }
@@ -252,7 +261,7 @@ mod tests {
         frame[5] = 9;
         frame[7..15].copy_from_slice(&checksum(4, 9, b"{}").to_le_bytes());
         let error = decode_only(Path::new("FORMAT"), Kind::Format, &frame).unwrap_err();
-        let text = "\"FORMAT\" has format version 9, this server reads up to 1";
+        let text = "\"FORMAT\" has format version 9, this server reads up to 2";
         assert_eq!(error.to_string(), text);
     }
 }

@@ -9,3 +9,4 @@ pub mod row_group;
 pub(crate) mod frame;
 pub(crate) mod mask;
 pub(crate) mod name;
+pub(crate) mod rows;

@@ -381,7 +381,7 @@ impl Reader<'_> {
     }
 }
 
-fn type_bytes(ty: ColumnType) -> [u8; 3] {
+pub(super) fn type_bytes(ty: ColumnType) -> [u8; 3] {
     let tag = match ty {
         ColumnType::Bool => 0,
         ColumnType::Int16 => 1,
@@ -400,7 +400,7 @@ fn type_bytes(ty: ColumnType) -> [u8; 3] {
     [tag, 0, 0]
 }
 
-fn type_from([tag, precision, scale]: [u8; 3]) -> Option<ColumnType> {
+pub(super) fn type_from([tag, precision, scale]: [u8; 3]) -> Option<ColumnType> {
     Some(match tag {
         0 => ColumnType::Bool,
         1 => ColumnType::Int16,

@@ -3,8 +3,7 @@
 use crate::block::build::{BuiltBlock, build};
 use crate::error::{Error, Result};
 use crate::layout::row_group::{
-    BlockEntry, ColumnFooter, Footer, RowGroupIdentity, SketchRecord, ZONE_ROWS, write_footer,
-    write_header,
+    BlockEntry, ColumnFooter, Footer, RowGroupIdentity, ZONE_ROWS, write_footer, write_header,
 };
 use crate::schema::{ColumnLayout, TableLayout};
 use crate::statistics::ColumnSketch;
@@ -104,19 +103,11 @@ fn write_column(
         let zone_bytes = (built.bytes.len() / built.rows.div_ceil(ZONE_ROWS)).max(1);
         span = (BLOCK_BYTES_MAX / 8 * 7 / zone_bytes).clamp(1, BLOCK_ZONES_MAX);
     }
-    let sketch = SketchRecord {
-        rows: sketch.rows,
-        nulls: sketch.nulls,
-        value_bytes: sketch.value_bytes,
-        encoded_bytes: sketch.encoded_bytes,
-        blocks: sketch.blocks,
-        registers: sketch.distinct.registers(),
-    };
     Ok(ColumnFooter {
         id: column.id,
         ty: column.ty,
         requested: column.encoding,
-        sketch,
+        sketch: sketch.to_record(),
         blocks,
         zones,
     })

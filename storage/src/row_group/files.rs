@@ -60,10 +60,29 @@ pub struct OpenRowGroup {
     pub footer: Footer,
     /// Per column, the first zone of each block.
     pub block_zones: Vec<Vec<u32>>,
+    /// Per column, the blocks of rows without a file; else nothing.
+    resident: Vec<Vec<Arc<Block>>>,
     bytes: usize,
 }
 
 impl OpenRowGroup {
+    /// Makes the front of rows without a file, with a block for each zone of each column.
+    pub(super) fn resident(
+        identity: RowGroupIdentity,
+        footer: Footer,
+        resident: Vec<Vec<Arc<Block>>>,
+    ) -> Self {
+        let zones = |blocks: &Vec<_>| (0..blocks.len() as u32).collect();
+        Self {
+            path: RowGroupFiles::path(&identity),
+            identity,
+            footer,
+            block_zones: resident.iter().map(zones).collect(),
+            resident,
+            bytes: 0,
+        }
+    }
+
     /// Finds a column by its stable id.
     pub fn column(&self, id: u32) -> Option<usize> {
         self.footer
@@ -172,6 +191,38 @@ impl RowGroupFiles {
         })
     }
 
+    /// Writes the file of rows that had none, durable but for its directory entry, and gives the record
+    /// that names it. A column dropped since is left out.
+    pub(crate) fn write_resident(
+        &self,
+        record: &RowGroupRecord,
+        layout: &TableLayout,
+    ) -> Result<RowGroupRecord> {
+        let Some(rows) = &record.resident else {
+            return Ok(record.clone());
+        };
+        let identity = RowGroupIdentity {
+            table: record.table,
+            slice: record.slice,
+            id: record.id,
+        };
+        // An attempt that could not be committed may have left it behind.
+        self.shared.io.remove(&Self::path(&identity))?;
+        let (layout, indexes) = rows.layout_in(layout);
+        let column_of = &mut |at: usize| match indexes.get(at) {
+            Some(index) => rows.column(*index),
+            None => Err(Error::Internal(format!(
+                "resident rows have no column {at}"
+            ))),
+        };
+        let file_bytes = self.write_columns(&identity, &layout, record.rows, column_of)?;
+        Ok(RowGroupRecord {
+            file_bytes,
+            resident: None,
+            ..record.clone()
+        })
+    }
+
     /// Gives the directory of a slice's row groups of a table, and the path of a row group's file.
     pub fn dir(slice: SliceId, table: TableId) -> PathBuf {
         PathBuf::from(format!("slice-{:04}/table-{}", slice.0, table.0))
@@ -218,6 +269,9 @@ impl RowGroupFiles {
     /// Gives the verified footer of a row group.
     pub fn open(&self, record: &RowGroupRecord) -> Result<Arc<OpenRowGroup>> {
         self.ensure_not_refused(record.id)?;
+        if let Some(rows) = &record.resident {
+            return rows.open(record);
+        }
         self.shared
             .footers
             .get(&record.id, || self.read_footer(record))
@@ -272,6 +326,7 @@ impl RowGroupFiles {
             identity,
             footer,
             block_zones,
+            resident: Vec::new(),
             bytes,
         })
     }
@@ -284,6 +339,10 @@ impl RowGroupFiles {
         column_index: usize,
         block: usize,
     ) -> Result<(Arc<Block>, bool)> {
+        if let Some(blocks) = group.resident.get(column_index) {
+            let missing = || Error::Internal(format!("resident rows have no block {block}"));
+            return Ok((Arc::clone(blocks.get(block).ok_or_else(missing)?), false));
+        }
         let mut from_disk = false;
         let key = (group.identity.id, column_index as u32, block as u32);
         let block = self.shared.blocks.get(&key, || {

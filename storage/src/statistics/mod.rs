@@ -3,7 +3,7 @@
 pub mod distinct;
 pub mod key;
 
-use crate::layout::row_group::ColumnFooter;
+use crate::layout::row_group::{ColumnFooter, SketchRecord};
 use crate::schema::{ColumnType, Value};
 use distinct::Distinct;
 
@@ -77,6 +77,18 @@ impl ColumnSketch {
             sketch.distinct.set(*index, *rank);
         }
         sketch
+    }
+
+    /// Gives what a footer keeps.
+    pub(crate) fn to_record(&self) -> SketchRecord {
+        SketchRecord {
+            rows: self.rows,
+            nulls: self.nulls,
+            value_bytes: self.value_bytes,
+            encoded_bytes: self.encoded_bytes,
+            blocks: self.blocks,
+            registers: self.distinct.registers(),
+        }
     }
 
     /// Widens the extremes.

@@ -42,6 +42,7 @@ pub(super) fn apply(
     remove(&mut groups, commit, &rewritten)?;
     add(&tables, &mut groups, commit, &rewritten)?;
     mask_rows(masks, &mut groups, commit)?;
+    fold(&mut groups, commit)?;
     for (id, row_groups) in groups {
         if let Some(table) = tables.get_mut(&id) {
             let layout = Arc::clone(&table.layout);
@@ -100,10 +101,12 @@ fn changed_groups(tables: &Tables, commit: &Commit) -> Result<Groups> {
     let added = commit.added.iter().map(|record| record.table);
     let removed = commit.removed.iter().map(|(table, _)| *table);
     let masked = commit.masks.iter().map(|mask| mask.table);
+    let folded = commit.folded.iter().map(|record| record.table);
     let mut groups = Groups::new();
     for id in added
         .chain(removed)
         .chain(masked)
+        .chain(folded)
         .chain(truncated.iter().copied())
     {
         let table = tables.get(&id).ok_or(Error::Conflict { table: id.0 })?;
@@ -180,8 +183,15 @@ fn add(
             return Err(Error::Conflict { table: id.0 });
         };
         let list = groups.entry(id).or_default();
-        let mut regions = SortedRegions::of(list);
-        let mut known: HashSet<RowGroupId> = list.iter().map(|group| group.record.id).collect();
+        let records: Vec<_> = extend(list, &layout, records)?;
+        let mut regions = match records.is_empty() {
+            true => SortedRegions::of(&[]),
+            false => SortedRegions::of(list),
+        };
+        let mut known: HashSet<RowGroupId> = match records.is_empty() {
+            true => HashSet::new(),
+            false => list.iter().map(|group| group.record.id).collect(),
+        };
         for record in records {
             if !known.insert(record.id) {
                 let id = record.id.0;
@@ -199,6 +209,115 @@ fn add(
         }
         // Stable: within a region the order of commit stays.
         list.sort_by_key(|group| !group.record.sorted);
+    }
+    Ok(())
+}
+
+/// Lets rows that ride in the log follow those of the row groups they extend; gives the other records.
+fn extend<'a>(
+    list: &mut [Arc<RowGroupEntry>],
+    layout: &TableLayout,
+    records: Vec<&'a RowGroupRecord>,
+) -> Result<Vec<&'a RowGroupRecord>> {
+    let mut others = Vec::with_capacity(records.len());
+    for record in records {
+        let Some(id) = record.extends else {
+            others.push(record);
+            continue;
+        };
+        let conflict = || Error::Conflict {
+            table: record.table.0,
+        };
+        let mut last = list.iter_mut().rev();
+        let entry = last.find(|group| group.record.id == id);
+        let entry = entry.ok_or_else(conflict)?;
+        let sorted = entry.record.sorted && record.sorted && follows(layout, &entry.record, record);
+        let grown = entry.record.followed_by(record, sorted)?;
+        *entry = Arc::new(RowGroupEntry {
+            record: grown.ok_or_else(conflict)?,
+            deleted: entry.deleted.clone(),
+            mask_version: entry.mask_version,
+        });
+    }
+    Ok(others)
+}
+
+/// Chooses the row group that takes in each small insert of `commit`, so that many of them make one
+/// row group. It is the last one of the slice without a file: that at the end of
+/// the sorted region if the rows follow it, else one of the unsorted region. Row groups that `is_sealed`
+/// stay as they are, and so do inserts from which the commit itself deletes.
+pub(super) fn choose_extended(
+    view: &ReadView,
+    commit: &mut Commit,
+    is_sealed: &dyn Fn(RowGroupId) -> bool,
+) {
+    let masked: HashSet<RowGroupId> = commit.masks.iter().map(|mask| mask.row_group).collect();
+    let Commit {
+        added,
+        layouts,
+        truncated_tables,
+        dropped_tables,
+        ..
+    } = commit;
+    for record in added {
+        let table = record.table;
+        let is_changed = truncated_tables.contains(&table)
+            || dropped_tables.contains(&table)
+            || layouts.iter().any(|(changed, _)| *changed == table);
+        let (Some(rows), Some(version)) = (&record.resident, view.tables.get(&table)) else {
+            continue;
+        };
+        if is_changed || masked.contains(&record.id) {
+            continue;
+        }
+        let (mut end, mut unsorted) = (None, None);
+        for group in version.row_groups.iter().rev() {
+            if group.record.slice == record.slice {
+                let place = match group.record.sorted {
+                    true => &mut end,
+                    false => &mut unsorted,
+                };
+                place.get_or_insert(&group.record);
+                if group.record.sorted {
+                    break;
+                }
+            }
+        }
+        let end = end.filter(|end| record.sorted && follows(&version.layout, end, record));
+        let chosen: Option<&RowGroupRecord> = end.or(unsorted);
+        let fits = |chosen: &&RowGroupRecord| {
+            let is_like = chosen
+                .resident
+                .as_ref()
+                .is_some_and(|own| own.is_like(rows));
+            is_like && chosen.may_grow() && !is_sealed(chosen.id)
+        };
+        record.extends = chosen.filter(fits).map(|chosen| chosen.id);
+    }
+}
+
+/// Gives row groups whose rows were in the log the files that hold them now.
+fn fold(groups: &mut Groups, commit: &Commit) -> Result<()> {
+    for record in &commit.folded {
+        let conflict = || Error::Conflict {
+            table: record.table.0,
+        };
+        let list = groups.get_mut(&record.table).ok_or_else(conflict)?;
+        let mut last = list.iter_mut().rev();
+        let entry = last.find(|group| group.record.id == record.id);
+        let entry = entry.ok_or_else(conflict)?;
+        if entry.record.resident.is_none() || entry.record.rows != record.rows {
+            return Err(conflict());
+        }
+        *entry = Arc::new(RowGroupEntry {
+            record: RowGroupRecord {
+                file_bytes: record.file_bytes,
+                resident: None,
+                ..entry.record.clone()
+            },
+            deleted: entry.deleted.clone(),
+            mask_version: entry.mask_version,
+        });
     }
     Ok(())
 }

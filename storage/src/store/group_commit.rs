@@ -1,14 +1,17 @@
 //! The group-commit thread: takes all waiting commits, tests each against the newest state in order,
 //! writes them as one frame with one sync, publishes, and answers.
 
-use super::apply::{apply, read_mask};
+use super::apply::{apply, choose_extended, read_mask};
 use super::conflict::Changes;
+use super::fold;
 use super::record::{BatchRecord, CheckpointRecord, to_json};
 use super::{Commit, Inner, ReadView};
 use crate::error::{Error, Result};
 use crate::log::CommitLog;
-use crate::schema::CommitVersion;
+use crate::row_group::RowGroupRecord;
+use crate::schema::{CommitVersion, RowGroupId, TableId};
 use crossbeam::channel::{Receiver, Sender};
+use std::collections::HashSet;
 use std::sync::Arc;
 use tracing::warn;
 
@@ -18,10 +21,15 @@ const GROUP_MAX: usize = 256;
 /// Bytes of log after which a checkpoint is written: it bounds the time a restart takes.
 const CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Sealed row groups remembered before those that have ended are forgotten.
+const SEALED_MAX: usize = 1_024;
+
 /// A request to the thread.
 pub(super) enum Request {
     /// Make a commit durable and visible.
     Commit(Box<Commit>, Sender<Result<CommitVersion>>),
+    /// Let these row groups without a file grow no more.
+    Seal(Vec<RowGroupId>, Sender<Result<()>>),
     /// Write a checkpoint now.
     Checkpoint(Sender<Result<()>>),
     /// Write a checkpoint and end.
@@ -35,6 +43,8 @@ pub(super) struct GroupCommit {
     pub(super) changes: Changes,
     /// Log bytes at which the next checkpoint is due.
     pub(super) checkpoint_due: u64,
+    /// Row groups without a file that shall grow no more.
+    pub(super) sealed: HashSet<RowGroupId>,
 }
 
 impl GroupCommit {
@@ -45,6 +55,7 @@ impl GroupCommit {
             log,
             changes,
             checkpoint_due: CHECKPOINT_BYTES,
+            sealed: HashSet::new(),
         }
     }
 
@@ -56,6 +67,12 @@ impl GroupCommit {
             while let Some(request) = next.take() {
                 match request {
                     Request::Commit(commit, answer) => commits.push((commit, answer)),
+                    Request::Seal(row_groups, answer) => {
+                        self.commit_group(std::mem::take(&mut commits));
+                        self.seal(row_groups);
+                        // Nobody may be waiting any more; then nobody wants to know.
+                        let _ = answer.send(Ok(()));
+                    }
                     Request::Checkpoint(answer) => {
                         self.commit_group(std::mem::take(&mut commits));
                         // Nobody may be waiting any more; then nobody wants to know.
@@ -78,6 +95,20 @@ impl GroupCommit {
         }
     }
 
+    fn seal(&mut self, row_groups: Vec<RowGroupId>) {
+        if self.sealed.len() + row_groups.len() > SEALED_MAX {
+            let view = self.inner.view.load();
+            let groups = view
+                .tables
+                .values()
+                .flat_map(|table| table.row_groups.iter());
+            let resident = groups.filter(|group| group.record.resident.is_some());
+            let resident: HashSet<RowGroupId> = resident.map(|group| group.record.id).collect();
+            self.sealed.retain(|id| resident.contains(id));
+        }
+        self.sealed.extend(row_groups);
+    }
+
     fn commit_group(&mut self, group: Vec<(Box<Commit>, Sender<Result<CommitVersion>>)>) {
         if group.is_empty() {
             return;
@@ -86,7 +117,8 @@ impl GroupCommit {
         let mut view = Arc::clone(&old);
         let mut commits = Vec::with_capacity(group.len());
         let mut waiting = Vec::with_capacity(group.len());
-        for (commit, answer) in group {
+        for (mut commit, answer) in group {
+            choose_extended(&view, &mut commit, &|id| self.sealed.contains(&id));
             match self.validate(&view, &commit) {
                 Ok(next) => {
                     self.changes.remember(&commit, next.version);
@@ -100,9 +132,16 @@ impl GroupCommit {
         let Some((first, _)) = waiting.first() else {
             return;
         };
+        let small = commits.iter().flat_map(|commit| &commit.added);
+        let small = small.filter(|record| record.resident.is_some());
+        let tables_grown: HashSet<TableId> = small.map(|record| record.table).collect();
         let written = self.write(*first, commits);
         if written.is_ok() {
+            let has_full = tables_grown.iter().any(|id| has_full(&view, *id));
             self.inner.publish(&old, view);
+            if has_full {
+                self.inner.want_fold(fold::FULL);
+            }
         }
         for (version, answer) in waiting {
             let result = match &written {
@@ -142,7 +181,10 @@ impl GroupCommit {
             return;
         }
         match self.checkpoint() {
-            Ok(()) => self.checkpoint_due = CHECKPOINT_BYTES,
+            Ok(()) => {
+                self.checkpoint_due = CHECKPOINT_BYTES;
+                self.inner.want_fold(fold::LARGE);
+            }
             Err(error) => {
                 self.checkpoint_due = self.log.since_checkpoint() + CHECKPOINT_BYTES;
                 warn!(%error, "could not write a checkpoint");
@@ -158,4 +200,14 @@ impl GroupCommit {
         self.inner.note_log_state(self.log.stopped());
         written
     }
+}
+
+/// Tells whether a table has rows in the log that make a whole row group.
+fn has_full(view: &ReadView, table: TableId) -> bool {
+    let is_full = |record: &RowGroupRecord| record.resident.is_some() && !record.may_grow();
+    let table = view.tables.get(&table);
+    table.is_some_and(|table| {
+        let mut groups = table.row_groups.iter();
+        groups.any(|group| is_full(&group.record))
+    })
 }

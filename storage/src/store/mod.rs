@@ -5,6 +5,7 @@
 
 pub(crate) mod apply;
 mod conflict;
+mod fold;
 mod group_commit;
 mod ids;
 mod merged;
@@ -22,7 +23,7 @@ use crate::log::write_replacing;
 use crate::row_group::RowGroupRecord;
 use crate::row_group::files::RowGroupFiles;
 use crate::schema::{CommitVersion, RowGroupId, SliceId, TableId, TableLayout};
-use apply::{apply, read_mask};
+use apply::{apply, follows, read_mask};
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use group_commit::{GroupCommit, Request};
@@ -33,7 +34,7 @@ use rewrite::Rewrite;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use version::TableVersion;
@@ -96,6 +97,9 @@ pub struct Commit {
     /// Of `removed` and `added`: those that hold the same rows written again, by VACUUM.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rewrites: Vec<Rewrite>,
+    /// Row groups whose rows rode in commit records and now have a file: the same ids and rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folded: Vec<RowGroupRecord>,
     /// New delete masks.
     pub masks: Vec<DeleteMaskRecord>,
     /// Changes of the catalog.
@@ -109,6 +113,32 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// Adds the rows of an insert into a table of `layout`. Rows without a file follow those that the
+    /// same transaction inserted before, so that many small inserts make one row group.
+    pub fn add_rows(&mut self, layout: &TableLayout, records: Vec<RowGroupRecord>) -> Result<()> {
+        for record in records {
+            let is_before = |other: &&mut RowGroupRecord| {
+                let is_place = other.table == record.table && other.slice == record.slice;
+                is_place && other.may_grow() && record.resident.is_some()
+            };
+            if let Some(before) = self.added.iter_mut().rev().find(is_before) {
+                let sorted = before.sorted && record.sorted && follows(layout, before, &record);
+                if let Some(grown) = before.followed_by(&record, sorted)? {
+                    *before = grown;
+                    continue;
+                }
+            }
+            self.added.push(record);
+        }
+        Ok(())
+    }
+
+    /// Gives rows of so many small inserts that they deserve a file, see [`Store::write_out`].
+    pub fn full_rows(&self) -> Option<&RowGroupRecord> {
+        let is_full = |record: &&RowGroupRecord| record.resident.is_some() && !record.may_grow();
+        self.added.iter().find(is_full)
+    }
+
     /// Tells whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
         self.layouts.is_empty()
@@ -116,6 +146,7 @@ impl Commit {
             && self.truncated_tables.is_empty()
             && self.added.is_empty()
             && self.removed.is_empty()
+            && self.folded.is_empty()
             && self.masks.is_empty()
             && self.catalog.is_empty()
     }
@@ -172,6 +203,10 @@ struct Inner {
     retirement: Mutex<Retirement>,
     log_stopped: AtomicBool,
     closing: AtomicBool,
+    /// Held while rows of the log get files, so that no file is written twice.
+    folding: Mutex<()>,
+    /// What the sweeper shall fold when it wakes.
+    fold_wanted: AtomicU8,
     wake_sweeper: Sender<()>,
 }
 
@@ -192,6 +227,13 @@ impl Inner {
             // A full channel means that the sweeper is about to look anyway.
             let _ = self.wake_sweeper.try_send(());
         }
+    }
+
+    /// Asks the sweeper to give rows of the log files.
+    fn want_fold(&self, what: u8) {
+        self.fold_wanted.fetch_max(what, Ordering::SeqCst);
+        // A full channel means that the sweeper is about to look anyway.
+        let _ = self.wake_sweeper.try_send(());
     }
 
     fn note_log_state(&self, stopped: bool) {
@@ -242,6 +284,8 @@ impl Store {
             retirement: Mutex::default(),
             log_stopped: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            folding: Mutex::new(()),
+            fold_wanted: AtomicU8::new(fold::NOTHING),
             wake_sweeper,
         });
         if !opened.unreadable.is_empty() {
@@ -251,7 +295,10 @@ impl Store {
         let group_commit = GroupCommit::new(Arc::clone(&inner), opened.log);
         let committer = start("commit", move || group_commit.run(&waiting))?;
         let (swept, orphans) = (Arc::clone(&inner), opened.orphans);
-        let sweeper = start("sweep", move || sweep::run(&swept, orphans, &wakes))?;
+        let folder = requests.clone();
+        let sweeper = start("sweep", move || {
+            sweep::run(&swept, &folder, orphans, &wakes)
+        })?;
         Ok(Arc::new(Store {
             inner,
             dir: options.dir,
@@ -282,23 +329,40 @@ impl Store {
         if commit.is_empty() {
             return Ok(self.inner.view.load().version);
         }
-        let (answer, result) = bounded(1);
-        let request = Request::Commit(Box::new(commit), answer);
-        self.requests.send(request).map_err(|_| Error::LogStopped)?;
-        result.recv().unwrap_or(Err(Error::LogStopped))
+        ask(&self.requests, |answer| {
+            Request::Commit(Box::new(commit), answer)
+        })
+    }
+
+    /// Gives the rows of `table` that ride in the log, or of all tables, files of their own, as a
+    /// VACUUM does. The rows, their ids and their order stay.
+    pub fn fold(&self, table: Option<TableId>) -> Result<()> {
+        let wanted = table.map_or(fold::Wanted::All, fold::Wanted::Table);
+        fold::fold(&self.inner, &self.requests, wanted)
+    }
+
+    /// Lets row groups that ride in the log grow no more; other inserts begin new ones.
+    pub(crate) fn seal(&self, row_groups: Vec<RowGroupId>) -> Result<()> {
+        ask(&self.requests, |answer| Request::Seal(row_groups, answer))
+    }
+
+    /// Writes the file of rows that a transaction has not committed yet, so that its commit record stays
+    /// small. The record that names it takes the place of `record`.
+    pub fn write_out(
+        &self,
+        record: &RowGroupRecord,
+        layout: &TableLayout,
+    ) -> Result<RowGroupRecord> {
+        let written = self.row_groups().write_resident(record, layout)?;
+        self.inner
+            .io
+            .sync_dir(&name::table_dir(record.slice, record.table))?;
+        Ok(written)
     }
 
     /// Writes a checkpoint now, so that the next open need not replay.
     pub fn checkpoint(&self) -> Result<()> {
-        self.ask(Request::Checkpoint)
-    }
-
-    fn ask(&self, request: impl FnOnce(Sender<Result<()>>) -> Request) -> Result<()> {
-        let (answer, result) = bounded(1);
-        self.requests
-            .send(request(answer))
-            .map_err(|_| Error::LogStopped)?;
-        result.recv().unwrap_or(Err(Error::LogStopped))
+        ask(&self.requests, Request::Checkpoint)
     }
 
     /// Removes the files of row groups and masks that were written but will not be committed. Does
@@ -307,7 +371,8 @@ impl Store {
         if self.inner.log_stopped.load(Ordering::SeqCst) {
             return;
         }
-        let of_groups = row_groups.iter().map(|record| {
+        let with_file = |record: &&RowGroupRecord| record.resident.is_none();
+        let of_groups = row_groups.iter().filter(with_file).map(|record| {
             if let Some(files) = self.inner.files.get() {
                 files.forget(record.id);
             }
@@ -380,7 +445,7 @@ impl Store {
 
     /// Writes a checkpoint and closes; later commits fail. Called on a clean stop.
     pub fn close(&self) -> Result<()> {
-        self.ask(Request::Close)
+        ask(&self.requests, Request::Close)
     }
 }
 
@@ -401,6 +466,18 @@ impl Drop for Store {
             let _ = thread.join();
         }
     }
+}
+
+/// Asks the commit thread and waits for its answer.
+fn ask<T>(
+    requests: &Sender<Request>,
+    request: impl FnOnce(Sender<Result<T>>) -> Request,
+) -> Result<T> {
+    let (answer, result) = bounded(1);
+    requests
+        .send(request(answer))
+        .map_err(|_| Error::LogStopped)?;
+    result.recv().unwrap_or(Err(Error::LogStopped))
 }
 
 fn start(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {

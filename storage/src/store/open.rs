@@ -108,6 +108,7 @@ pub(crate) fn look(io: &Arc<dyn BlockStore>) -> Result<(u32, Replayed)> {
 fn recover(io: &Arc<dyn BlockStore>, slice_count: u32) -> Result<Opened> {
     let replayed = replay(io)?;
     let (view, unreadable) = with_masks(&**io, replayed.view)?;
+    remove_unfinished_folds(&**io, &view)?;
     let (orphans, greatest_epoch) = find_orphans(&**io, &view, slice_count)?;
     Ok(Opened {
         log: replayed.log,
@@ -241,6 +242,17 @@ fn with_masks(io: &dyn BlockStore, view: ReadView) -> Result<(ReadView, Vec<(Row
     Ok((view, unreadable))
 }
 
+/// Removes files that were written for rows of the log and not committed: the next attempt uses their names,
+/// so they must not wait for the sweeper.
+fn remove_unfinished_folds(io: &dyn BlockStore, view: &ReadView) -> Result<()> {
+    let tables = view.tables.values();
+    let records = tables.flat_map(|table| table.row_groups.iter().map(|group| &group.record));
+    for record in records.filter(|record| record.resident.is_some()) {
+        io.remove(&name::row_group(record.slice, record.table, record.id))?;
+    }
+    Ok(())
+}
+
 /// Lists the files that no commit names, and gives the greatest epoch of any file. A row group whose
 /// file is gone is told, and fails the statements that read it, not the server.
 pub(crate) fn find_orphans(
@@ -255,7 +267,10 @@ pub(crate) fn find_orphans(
         .flat_map(|table| table.row_groups.iter())
     {
         let record = &group.record;
-        named.insert(name::row_group(record.slice, record.table, record.id));
+        // Without a file its rows are in the log; one that was written for them and not committed is an orphan.
+        if record.resident.is_none() {
+            named.insert(name::row_group(record.slice, record.table, record.id));
+        }
         if group.mask_version != 0 {
             let version = group.mask_version;
             named.insert(name::mask(record.slice, record.table, record.id, version));

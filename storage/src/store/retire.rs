@@ -73,6 +73,7 @@ impl Retirement {
             for group in before.row_groups.iter() {
                 match kept.get(&group.record.id) {
                     Some(same) if Arc::ptr_eq(same, group) => {}
+                    Some(now) if now.mask_version == group.mask_version => self.keep_mask(group),
                     Some(_) => self.retire_mask(group),
                     None => self.retire_row_group(group),
                 }
@@ -80,10 +81,26 @@ impl Retirement {
         }
     }
 
+    /// Remembers a reader of a mask that stays: the row group grew, or got a file. Without a mask there
+    /// is nothing on disk that it could read, unless its rows always had a file.
+    fn keep_mask(&mut self, group: &Arc<RowGroupEntry>) {
+        if group.mask_version != 0 || group.record.resident.is_none() {
+            let others = self.others.entry(group.record.id).or_default();
+            others.retain(|entry| entry.strong_count() > 0);
+            others.push(Arc::downgrade(group));
+        }
+    }
+
     fn retire_mask(&mut self, group: &Arc<RowGroupEntry>) {
         let entry = Arc::downgrade(group);
         if group.mask_version != 0 {
-            let readers = vec![Weak::clone(&entry)];
+            // Those from before a growth read the same mask.
+            let mut readers = self
+                .others
+                .get(&group.record.id)
+                .cloned()
+                .unwrap_or_default();
+            readers.push(Weak::clone(&entry));
             self.files.push(Retired {
                 path: mask_path(group),
                 row_group: None,
@@ -96,16 +113,18 @@ impl Retirement {
     fn retire_row_group(&mut self, group: &Arc<RowGroupEntry>) {
         let entry = Arc::downgrade(group);
         let record = &group.record;
+        let mut readers = self.others.remove(&record.id).unwrap_or_default();
+        readers.push(entry);
         if group.mask_version != 0 {
-            let readers = vec![Weak::clone(&entry)];
             self.files.push(Retired {
                 path: mask_path(group),
                 row_group: None,
-                readers,
+                readers: readers.clone(),
             });
         }
-        let mut readers = self.others.remove(&record.id).unwrap_or_default();
-        readers.push(entry);
+        if record.resident.is_some() {
+            return;
+        }
         let path = name::row_group(record.slice, record.table, record.id);
         self.files.push(Retired {
             path,

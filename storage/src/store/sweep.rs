@@ -1,8 +1,11 @@
-//! The thread that removes files: orphans of the last run first, then whatever no view can read.
+//! The thread that removes files: orphans of the last run first, then whatever no view can read. It also
+//! gives rows of the log their files.
 
 use super::Inner;
+use super::fold;
+use super::group_commit::Request;
 use crate::io::BlockStore;
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +15,12 @@ use tracing::{info, warn};
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Runs until the store closes.
-pub(super) fn run(inner: &Inner, orphans: Vec<PathBuf>, wakes: &Receiver<()>) {
+pub(super) fn run(
+    inner: &Inner,
+    requests: &Sender<Request>,
+    orphans: Vec<PathBuf>,
+    wakes: &Receiver<()>,
+) {
     let closing = || inner.closing.load(Ordering::SeqCst);
     if !orphans.is_empty() {
         info!(
@@ -25,6 +33,7 @@ pub(super) fn run(inner: &Inner, orphans: Vec<PathBuf>, wakes: &Receiver<()>) {
     }
     while !closing() {
         sweep(inner);
+        fold::as_asked(inner, requests);
         let idle = inner.retirement().is_empty();
         let woken = match idle {
             true => wakes.recv().map_err(|_| RecvTimeoutError::Disconnected),

@@ -6,8 +6,8 @@ use crate::schema::{ColumnLayout, ColumnType, EncodingName, SortKey};
 use crate::table::delete::write_masks;
 use roaring::RoaringBitmap;
 
-const TABLE: TableId = TableId(7);
-const SLICE: SliceId = SliceId(0);
+pub(super) const TABLE: TableId = TableId(7);
+pub(super) const SLICE: SliceId = SliceId(0);
 
 fn options() -> StoreOptions {
     StoreOptions {
@@ -18,11 +18,11 @@ fn options() -> StoreOptions {
     }
 }
 
-fn open(io: Arc<dyn BlockStore>) -> Result<Arc<Store>> {
+pub(super) fn open(io: Arc<dyn BlockStore>) -> Result<Arc<Store>> {
     Store::open_on(io, options(), PathBuf::from("test/spill"))
 }
 
-fn layout(sort_key: SortKey) -> TableLayout {
+pub(super) fn layout(sort_key: SortKey) -> TableLayout {
     let column = ColumnLayout {
         id: 1,
         name: "a".to_owned(),
@@ -36,7 +36,7 @@ fn layout(sort_key: SortKey) -> TableLayout {
     }
 }
 
-fn create_table(store: &Store, table: TableId) -> Result<CommitVersion> {
+pub(super) fn create_table(store: &Store, table: TableId) -> Result<CommitVersion> {
     let layouts = vec![(table, layout(SortKey::Compound(vec![0])))];
     let value = Some(serde_json::json!({ "name": "t" }));
     let catalog = vec![CatalogChange {
@@ -67,6 +67,9 @@ fn write_rows(store: &Store, table: TableId, slice: SliceId, rows: u64) -> Resul
         file_bytes,
         sorted: true,
         key_range: None,
+        mixed: false,
+        resident: None,
+        extends: None,
     })
 }
 
@@ -80,7 +83,12 @@ fn insert(store: &Store, table: TableId, rows: u64) -> Result<RowGroupId> {
     Ok(id)
 }
 
-fn delete(store: &Arc<Store>, view: &ReadView, group: RowGroupId, rows: &[u32]) -> Result<u64> {
+pub(super) fn delete(
+    store: &Arc<Store>,
+    view: &ReadView,
+    group: RowGroupId,
+    rows: &[u32],
+) -> Result<u64> {
     let rows = HashMap::from([(group, RoaringBitmap::from_iter(rows.iter().copied()))]);
     let (masks, deleted) = write_masks(store, view.table(TABLE)?, rows)?;
     let commit = Commit {
@@ -387,6 +395,15 @@ fn script(io: Arc<dyn BlockStore>, acknowledged: &mut Vec<String>) -> Result<()>
 
 #[test]
 fn a_stop_at_any_durable_step_leaves_the_last_acknowledged_commit() {
+    stop_everywhere(script, |store| describe(&store.read_view()));
+}
+
+/// Stops a script at every durable step in every way, with and without power loss, opens what is left,
+/// and compares it with what was acknowledged.
+pub(super) fn stop_everywhere(
+    script: fn(Arc<dyn BlockStore>, &mut Vec<String>) -> Result<()>,
+    seen: impl Fn(&Arc<Store>) -> String,
+) {
     let mut whole = Vec::new();
     let count = Arc::new(Faulty::new(
         Arc::new(Memory::default()),
@@ -415,7 +432,7 @@ fn a_stop_at_any_durable_step_leaves_the_last_acknowledged_commit() {
                 let store = open(io).unwrap_or_else(|error| {
                     panic!("{fault:?} at step {step}, power loss {power_loss}: {error}")
                 });
-                let found = describe(&store.read_view());
+                let found = seen(&store);
                 let last = acknowledged
                     .last()
                     .cloned()

@@ -93,10 +93,11 @@ pub struct Merged {
 pub fn merge(
     store: &Arc<Store>,
     table: &TableVersion,
-    plan: MergePlan,
+    mut plan: MergePlan,
     options: &MergeOptions,
     progress: &MergeProgress,
 ) -> Result<Merged> {
+    seal(store, table.id, &mut plan)?;
     let places = options.deletes_may_come.then(|| {
         let inputs = plan.runs.iter().flatten();
         inputs
@@ -124,6 +125,33 @@ pub fn merge(
         merged.store.io().sync_dir(&dir)?;
     }
     Ok(merged)
+}
+
+/// Sees to it that no row group of the plan grows: rows that ride in the log would be lost that came
+/// after they were read.
+fn seal(store: &Store, table: TableId, plan: &mut MergePlan) -> Result<()> {
+    let groups = plan.runs.iter().flatten();
+    let resident = groups.filter(|group| group.record.resident.is_some());
+    let ids: Vec<RowGroupId> = resident.map(|group| group.record.id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    store.seal(ids.clone())?;
+    // Those sealed may have grown since the plan was made.
+    let view = store.read_view();
+    let conflict = || Error::Conflict { table: table.0 };
+    let version = view.table(table).map_err(|_| conflict())?;
+    let current: HashMap<RowGroupId, &Arc<RowGroupEntry>> = version
+        .on_slice(plan.slice)
+        .map(|group| (group.record.id, group))
+        .collect();
+    for group in plan.runs.iter_mut().flatten() {
+        if ids.contains(&group.record.id) {
+            let now = current.get(&group.record.id).ok_or_else(conflict)?;
+            *group = Arc::clone(now);
+        }
+    }
+    Ok(())
 }
 
 /// A merge at work.
@@ -323,6 +351,9 @@ impl Merge<'_> {
             file_bytes,
             sorted: sorted && layout.sort_key != SortKey::None,
             key_range: order::key_range(&layout.sort_key, &layout, &order.ends)?,
+            mixed: false,
+            resident: None,
+            extends: None,
         });
         self.progress.rows.fetch_add(rows as u64, Ordering::Relaxed);
         Ok(())

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::layout::name;
+use crate::row_group::resident::ResidentRows;
 use crate::row_group::{RowGroupIdentity, RowGroupRecord};
 use crate::schema::{RowGroupId, SliceId, TableId, TableLayout};
 use crate::store::Store;
@@ -16,6 +17,9 @@ use std::sync::Arc;
 /// Rows of a row group at most: offsets in it stay far within 32 bits, and zone maps small.
 const ROWS_MAX: usize = 4 * 1024 * 1024;
 
+/// Bytes of the rows of one slice that may ride in the commit record.
+const SMALL_BYTES: usize = 256 << 10;
+
 /// Takes the rows of one slice for one statement. Dropped without [`SliceWriter::finish`] it removes
 /// the files it wrote.
 pub struct SliceWriter {
@@ -24,6 +28,8 @@ pub struct SliceWriter {
     slice: SliceId,
     layout: Arc<TableLayout>,
     buffer_bytes: usize,
+    /// Rows of up to so many bytes in all get no file.
+    resident_bytes_max: usize,
     buffered: Buffered,
     written: Vec<RowGroupRecord>,
     /// The key of the last row written, while all row groups so far follow each other.
@@ -46,9 +52,17 @@ impl SliceWriter {
             buffered: Buffered::new(&layout),
             layout,
             buffer_bytes,
+            resident_bytes_max: 0,
             written: Vec::new(),
             last: None,
         }
+    }
+
+    /// Lets rows that are few ride in the commit record: they are durable with the commit, and cost no
+    /// file.
+    pub fn keep_small(mut self) -> Self {
+        self.resident_bytes_max = SMALL_BYTES;
+        self
     }
 
     /// Takes a batch in table order with the layout's arrow types; writes a row group when the
@@ -76,8 +90,12 @@ impl SliceWriter {
     /// Writes what is left, syncs files and directory, and names the row groups for the commit.
     /// Those that will not be committed after all belong in [`Store::discard`].
     pub fn finish(mut self) -> Result<Vec<RowGroupRecord>> {
+        let is_small = self.written.is_empty() && self.buffered.bytes() <= self.resident_bytes_max;
         if self.buffered.rows() > 0 {
-            self.write_row_group()?;
+            match is_small {
+                true => return Ok(vec![self.resident()?]),
+                false => self.write_row_group()?,
+            }
         }
         if !self.written.is_empty() {
             self.store
@@ -109,6 +127,31 @@ impl SliceWriter {
         Ok(())
     }
 
+    /// Gives the buffered rows as they ride in the commit record.
+    fn resident(&mut self) -> Result<RowGroupRecord> {
+        let (rows, bytes) = (self.buffered.rows(), self.buffered.bytes());
+        let key = &self.layout.sort_key;
+        let order = self.buffered.sort(key)?;
+        let is_in_order = order::follows(key, &order.ends, None)?.is_some();
+        let key_range = order::key_range(key, &self.layout, &order.ends)?;
+        let columns = 0..self.layout.columns.len();
+        let columns = columns.map(|index| self.buffered.take_column(index, &order));
+        let columns = columns.collect::<Result<_>>()?;
+        self.buffered.clear();
+        Ok(RowGroupRecord {
+            table: self.table,
+            slice: self.slice,
+            id: RowGroupId(self.store.next_file_id()),
+            rows: rows as u64,
+            file_bytes: bytes as u64,
+            sorted: is_in_order,
+            key_range,
+            mixed: false,
+            resident: Some(ResidentRows::new(&self.layout, columns, rows)?),
+            extends: None,
+        })
+    }
+
     fn write_row_group(&mut self) -> Result<()> {
         let rows = self.buffered.rows();
         let key = &self.layout.sort_key;
@@ -136,6 +179,9 @@ impl SliceWriter {
             file_bytes,
             sorted: in_order,
             key_range,
+            mixed: false,
+            resident: None,
+            extends: None,
         };
         self.written.push(record);
         Ok(())

@@ -267,6 +267,9 @@ fn fixture(columns: Vec<(ColumnType, EncodingName, ArrayRef)>) -> Fixture {
         file_bytes,
         sorted: true,
         key_range: None,
+        mixed: false,
+        resident: None,
+        extends: None,
     };
     Fixture {
         io,
