@@ -4,7 +4,7 @@ use super::Names;
 use super::branches;
 use super::context::external;
 use crate::error::Error;
-use crate::function::checked;
+use crate::function::{checked, quotient};
 use arrow_schema::DataType;
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, WindowFunction};
@@ -83,6 +83,21 @@ fn integer_type(expr: &Expr, ty: DataType) -> DataType {
     }
 }
 
+/// Gives the types in which two numbers are divided if one is a decimal and the other one too or whole.
+fn decimals(left: &DataType, right: &DataType) -> Option<(DataType, DataType)> {
+    let decimal = |ty: &DataType| match ty {
+        DataType::Decimal128(..) => Some(ty.clone()),
+        DataType::Int16 => Some(DataType::Decimal128(5, 0)),
+        DataType::Int32 => Some(DataType::Decimal128(10, 0)),
+        DataType::Int64 => Some(DataType::Decimal128(19, 0)),
+        _ => None,
+    };
+    if left.is_integer() && right.is_integer() {
+        return None;
+    }
+    Some((decimal(left)?, decimal(right)?))
+}
+
 /// Arithmetic of INTEGER: done in BIGINT, where it cannot overflow, and checked on the way back.
 fn in_bigint(left: Expr, operator: Operator, right: Expr) -> Expr {
     let wide = |expr| cast(expr, DataType::Int64);
@@ -115,6 +130,15 @@ impl ExprPlanner for Operators {
         let (Ok(left), Ok(right)) = types else {
             return Ok(PlannerResult::Original(expr));
         };
+        if matches!(operator, Operator::Divide)
+            && let Some((left, right)) = decimals(
+                &integer_type(&expr.left, left.clone()),
+                &integer_type(&expr.right, right.clone()),
+            )
+        {
+            let operands = vec![cast(expr.left, left), cast(expr.right, right)];
+            return Ok(PlannerResult::Planned(quotient::quotient().call(operands)));
+        }
         let days = |expr: Expr| cast(expr, DataType::Int32);
         let planned = match (left, operator, right) {
             (left, _, right) if left.is_integer() && right.is_integer() => {

@@ -1,5 +1,6 @@
 //! `+`, `-` and `*` of BIGINT that fail where the engine's own would wrap around.
 
+use super::quotient;
 use crate::error::Error;
 use crate::sqlstate::SqlState;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
@@ -62,6 +63,9 @@ pub(crate) fn all() -> impl Iterator<Item = Arc<ScalarUDF>> {
 
 /// Gives the operator that a function of this name stands for.
 pub fn operator(function: &str) -> Option<Operator> {
+    if function == quotient::NAME {
+        return Some(Operator::Divide);
+    }
     let form = FORMS.iter().find(|form| form.name == function)?;
     Some(form.operator)
 }

@@ -7,6 +7,7 @@ pub mod checked;
 pub mod declaration;
 mod declared;
 mod ordered;
+pub(crate) mod quotient;
 pub(crate) mod resolve;
 pub(crate) mod round_half;
 mod scalar;
@@ -32,6 +33,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         text_length::cut(),
         round_half::round(),
         whole::whole(),
+        quotient::quotient(),
     ];
     functions.extend(checked::all());
     functions.extend(declarations().filter_map(declared::function));
