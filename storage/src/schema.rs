@@ -59,6 +59,11 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    /// Tells whether values are floats.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Float32 | Self::Float64)
+    }
+
     /// Gives the arrow type a scan of this column emits and a writer accepts.
     pub fn arrow(self) -> DataType {
         match self {

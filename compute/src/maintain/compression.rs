@@ -115,9 +115,9 @@ fn name_of(tag: Tag, allowed: &[EncodingName]) -> EncodingName {
         Tag::Packed => &[EncodingName::Az64, EncodingName::Zstd],
         Tag::Dictionary => &[EncodingName::Bytedict, EncodingName::Zstd],
         Tag::Lz4 => &[EncodingName::Lzo, EncodingName::Zstd],
-        Tag::Zstd => &[EncodingName::Zstd],
-        #[expect(unreachable_patterns, reason = "forms of encodings added later")]
-        _ => &[EncodingName::Zstd],
+        Tag::Alp => &[EncodingName::Raw],
+        Tag::Fsst => &[EncodingName::Text32k, EncodingName::Zstd],
+        Tag::Zstd | Tag::FsstZstd => &[EncodingName::Zstd],
     };
     let mut found = wished.iter().filter(|name| allowed.contains(name));
     found.next().copied().unwrap_or(EncodingName::Raw)

@@ -217,7 +217,7 @@ impl Builder<'_> {
     fn finish(&self, values: Values<'_>, base: i128, sketch: &mut ColumnSketch) -> BuiltBlock {
         let null_count = self.nulls.map_or(0, NullBuffer::null_count);
         let all_null = null_count == self.rows;
-        let (tag, mut encoded) = choose::encode(self.name, values);
+        let (tag, mut encoded) = choose::encode(self.name, values, self.ty.is_float());
         if tag == Tag::Constant {
             encoded.base += base;
         } else {

@@ -84,6 +84,7 @@ impl Block {
         let more = match &self.body {
             Body::Dictionary(dictionary) => dictionary.views.len() * 16 + dictionary.values.len(),
             Body::Runs(runs) => runs.views.len() * 16,
+            Body::Symbols(_) => size_of::<[u64; 256]>() + size_of::<[u8; 256]>(),
             _ => 0,
         };
         self.encoded_bytes + more + size_of::<Block>()

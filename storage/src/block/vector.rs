@@ -5,6 +5,7 @@
 
 use super::{Block, Nulls};
 use crate::encoding::bytedict::Dictionary;
+use crate::encoding::fsst::{SymbolTexts, SymbolZone};
 use crate::encoding::lzo::Chunk;
 use crate::encoding::native::Native;
 use crate::encoding::runlength::Runs;
@@ -28,7 +29,18 @@ pub struct ColumnVector {
     block: Arc<Block>,
     from: usize,
     rows: usize,
-    chunk: Option<Chunk>,
+    open: Open,
+}
+
+/// What was decompressed of a zone to look into it.
+#[derive(Clone, Debug)]
+enum Open {
+    /// Nothing: its values are read where they lie.
+    Nothing,
+    /// Plain values.
+    Chunk(Chunk),
+    /// Codes of symbols.
+    Symbols(SymbolZone),
 }
 
 /// What can be read without decoding rows.
@@ -52,15 +64,16 @@ impl ColumnVector {
         if rows == 0 {
             return Err(format!("zone {zone} of a block of {} rows", block.rows));
         }
-        let chunk = match &block.body {
-            Body::Compressed(chunks) => Some(chunks.open_zone(zone, rows, block.kind)?),
-            _ => None,
+        let open = match &block.body {
+            Body::Compressed(chunks) => Open::Chunk(chunks.open_zone(zone, rows, block.kind)?),
+            Body::Symbols(symbols) => Open::Symbols(symbols.open_zone(zone, rows)?),
+            _ => Open::Nothing,
         };
         Ok(ColumnVector {
             block,
             from,
             rows,
-            chunk,
+            open,
         })
     }
 
@@ -141,6 +154,14 @@ impl ColumnVector {
                 out.extend(picks.iter().map(|pick| whole[usize::from(*pick)]));
             }
             (Body::Packed(packed), Picks::Rows(picks)) => packed.gather(self.from, picks, out),
+            (Body::Decimals(decimals), Picks::All) => {
+                let start = out.len();
+                out.resize(start + self.rows, T::default());
+                decimals.decode(self.from, &mut out[start..]);
+            }
+            (Body::Decimals(decimals), Picks::Rows(picks)) => {
+                decimals.gather(self.from, picks, out);
+            }
             (Body::Constant(constant), _) => {
                 out.resize(
                     out.len() + self.count(picks),
@@ -177,9 +198,9 @@ impl ColumnVector {
                 };
             }
             Body::Raw(plain) => &plain.values.typed_data::<T>()[self.from..self.from + self.rows],
-            _ => match &self.chunk {
-                Some(chunk) => chunk.bytes.typed_data::<T>(),
-                None => &[],
+            _ => match &self.open {
+                Open::Chunk(chunk) => chunk.bytes.typed_data::<T>(),
+                _ => &[],
             },
         };
         match picks {
@@ -188,8 +209,42 @@ impl ColumnVector {
         }
     }
 
+    /// Gives the texts as symbols, if that is how they are kept.
+    pub fn symbols(&self) -> Option<SymbolTexts<'_>> {
+        match (&self.block.body, &self.open) {
+            (Body::Symbols(block), Open::Symbols(zone)) => Some(SymbolTexts { block, zone }),
+            _ => None,
+        }
+    }
+
+    /// Appends the views of the picked rows of a text column, and to `buffers` what they point into
+    /// if it is not there. No text is copied, but symbols are decoded, of the picked rows alone.
+    pub fn texts(&self, picks: Picks<'_>, buffers: &mut Vec<Buffer>, views: &mut Vec<u128>) {
+        let Some(symbols) = self.symbols() else {
+            let index = self.share_text(buffers);
+            return self.views(picks, index, views);
+        };
+        let index = buffers.len() as u32;
+        buffers.push(match picks {
+            Picks::All => symbols.decode_all(index, views),
+            Picks::Rows(picks) => symbols.decode_rows(picks, index, views),
+        });
+    }
+
+    /// Appends the buffer that views of this zone point into, if it is not the last; gives its index.
+    pub fn share_text(&self, buffers: &mut Vec<Buffer>) -> u32 {
+        let Some(buffer) = self.text_buffer() else {
+            return 0;
+        };
+        let is_last = |last: &Buffer| last.as_ptr() == buffer.as_ptr();
+        if !buffers.last().is_some_and(is_last) {
+            buffers.push(buffer.clone());
+        }
+        (buffers.len() - 1) as u32
+    }
+
     /// Gives the buffer that the views of this zone point into; `None` if none does.
-    pub fn text_buffer(&self) -> Option<&Buffer> {
+    fn text_buffer(&self) -> Option<&Buffer> {
         match &self.block.body {
             Body::Constant(constant) => Some(&constant.buffer)
                 .filter(|text| text.len() > crate::encoding::text::INLINE_BYTES),
@@ -198,14 +253,16 @@ impl ColumnVector {
                 Some(&dictionary.text).filter(|_| !dictionary.is_inline)
             }
             Body::Runs(runs) => Some(&runs.text),
-            Body::Compressed(_) => self.chunk.as_ref().map(|chunk| &chunk.bytes),
-            Body::Packed(_) => None,
+            Body::Compressed(_) => match &self.open {
+                Open::Chunk(chunk) => Some(&chunk.bytes),
+                _ => None,
+            },
+            Body::Packed(_) | Body::Decimals(_) | Body::Symbols(_) => None,
         }
     }
 
-    /// Appends the views of the picked rows of a text column, pointing into
-    /// [`ColumnVector::text_buffer`] as buffer `index`. No text is copied.
-    pub fn views(&self, picks: Picks<'_>, index: u32, out: &mut Vec<u128>) {
+    /// Appends the views of texts that are not symbols, pointing into their buffer as number `index`.
+    fn views(&self, picks: Picks<'_>, index: u32, out: &mut Vec<u128>) {
         let start = out.len();
         match &self.block.body {
             Body::Constant(constant) => out.resize(start + self.count(picks), constant.view),
@@ -237,7 +294,10 @@ impl ColumnVector {
                 }
             },
             _ => {
-                let views = self.chunk.as_ref().map_or(&[][..], |chunk| &chunk.views);
+                let views = match &self.open {
+                    Open::Chunk(chunk) => &chunk.views[..],
+                    _ => &[],
+                };
                 match picks {
                     Picks::All => out.extend_from_slice(views),
                     Picks::Rows(picks) => {

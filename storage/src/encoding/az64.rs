@@ -1,21 +1,61 @@
 //! AZ64: frame of reference or delta per 1 024 values, bit-packed, outliers kept as patches.
 //!
+//! The names that say how many bits a value takes are this form with less freedom ([`Shape`]).
+//!
 //! Section 0 holds, for `n` vectors: references i64 x n, firsts i64 x n, offsets u32 x n, shapes
 //! u32 x n (width, form << 8, patches << 16). Section 1 holds per vector, at its offset: the packed
 //! words, the patches' values (i64 each), the patches' positions (u16 each), padding to 16 bytes.
-//! A delta vector's first value is `first + reference + delta[0]`; its deltas are what is packed.
+//! A delta vector's first value is `first + delta[0]`; its deltas are what is packed. A packed value is
+//! `reference` and its bits, added around the corner; a patch is a whole value (or delta).
 
 use super::native::{Native, VECTOR_ROWS, pack, packed_words, unpack, unpack_one};
 use super::{Body, Encoded, Encoding, Kind, Raw, Tag, Values, le_bytes};
 use arrow_buffer::Buffer;
 
-/// The encoding.
-pub struct Az64;
+/// The encoding, with the freedom it has per vector.
+pub struct Az64 {
+    /// What vectors may look like.
+    pub shape: Shape,
+}
+
+/// What a vector may look like. Readers need not know: a vector says itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// AZ64: whatever takes the least.
+    Best,
+    /// DELTA (8), DELTA32K (16): differences of neighbours in so many bits, others as patches.
+    Delta(usize),
+    /// MOSTLY8/16/32: signed values of so many bits, others as patches.
+    Mostly(usize),
+}
+
+impl Shape {
+    /// Gives the plan of a vector, of its differences for [`Shape::Delta`].
+    fn fixed<T: Native>(self, values: &[T; VECTOR_ROWS]) -> Plan {
+        let (Shape::Delta(bits) | Shape::Mostly(bits)) = self else {
+            return plan(values);
+        };
+        let width = bits.min(T::BITS);
+        let least = -1i64 << (width - 1);
+        let reference = T::narrow(least);
+        let fits = |value: &&T| width == 64 || value.sub(reference).bits() >> width == 0;
+        let patches = VECTOR_ROWS - values.iter().filter(fits).count();
+        Plan {
+            reference: least,
+            width,
+            patches,
+            bytes: VECTOR_ROWS / 8 * width + patches * PATCH_BYTES,
+        }
+    }
+}
 
 /// Bytes of a vector's entry in section 0.
 const ENTRY_BYTES: usize = 24;
 /// Bytes of a patch: its value and its position.
 const PATCH_BYTES: usize = 10;
+
+/// Patches that are not counted when a fixed shape is given up.
+const PATCHES_FREE: usize = 64;
 
 /// Bit-packed values.
 #[derive(Debug)]
@@ -152,37 +192,42 @@ impl Encoding for Az64 {
 
     fn encode(&self, values: Values<'_>) -> Option<Encoded> {
         match values {
-            Values::I8(values) => Some(encode(values)),
-            Values::I16(values) => Some(encode(values)),
-            Values::I32(values) => Some(encode(values)),
-            Values::I64(values) => Some(encode(values)),
+            Values::I8(values) => encode(values, self.shape),
+            Values::I16(values) => encode(values, self.shape),
+            Values::I32(values) => encode(values, self.shape),
+            Values::I64(values) => encode(values, self.shape),
             Values::I128(_) | Values::Bytes(_) => None,
         }
     }
 
     fn open(&self, raw: &Raw<'_>) -> Result<Body, String> {
-        let vectors = raw.rows().div_ceil(VECTOR_ROWS);
-        let directory = raw.values(0, vectors, ENTRY_BYTES)?;
-        let data = raw.section(1);
-        let bits = raw.kind.width() * 8;
-        if matches!(raw.kind, Kind::Bytes | Kind::I128) {
-            return Err("values of this kind are never bit-packed".into());
-        }
-        let narrow: &[u32] = directory.as_slice()[vectors * 16..].typed();
-        for (offset, shape) in narrow[..vectors].iter().zip(&narrow[vectors..]) {
-            let (width, patches) = ((shape & 0xFF) as usize, (shape >> 16) as usize);
-            let end = *offset as usize + VECTOR_ROWS / 8 * width + patches * PATCH_BYTES;
-            if width > bits || !offset.is_multiple_of(16) || end > data.len() {
-                return Err("a vector lies outside its block".into());
-            }
-        }
-        Ok(Body::Packed(Packed {
-            directory,
-            data,
-            vectors,
-            rows: raw.rows(),
-        }))
+        open(raw).map(Body::Packed)
     }
+}
+
+/// Opens sections 0 and 1.
+pub(super) fn open(raw: &Raw<'_>) -> Result<Packed, String> {
+    let vectors = raw.rows().div_ceil(VECTOR_ROWS);
+    let directory = raw.values(0, vectors, ENTRY_BYTES)?;
+    let data = raw.section(1);
+    let bits = raw.kind.width() * 8;
+    if matches!(raw.kind, Kind::Bytes | Kind::I128) {
+        return Err("values of this kind are never bit-packed".into());
+    }
+    let narrow: &[u32] = directory.as_slice()[vectors * 16..].typed();
+    for (offset, shape) in narrow[..vectors].iter().zip(&narrow[vectors..]) {
+        let (width, patches) = ((shape & 0xFF) as usize, (shape >> 16) as usize);
+        let end = *offset as usize + VECTOR_ROWS / 8 * width + patches * PATCH_BYTES;
+        if width > bits || !offset.is_multiple_of(16) || end > data.len() {
+            return Err("a vector lies outside its block".into());
+        }
+    }
+    Ok(Packed {
+        directory,
+        data,
+        vectors,
+        rows: raw.rows(),
+    })
 }
 
 impl Packed {
@@ -268,11 +313,12 @@ fn is_better(delta_bytes: usize, plain_bytes: usize) -> bool {
     delta_bytes * 4 < plain_bytes * 3
 }
 
-fn encode<T: Native>(values: &[T]) -> Encoded {
+/// Encodes; `None` if more than a quarter of the values do not fit a fixed shape.
+pub(super) fn encode<T: Native>(values: &[T], shape: Shape) -> Option<Encoded> {
     let vectors = values.len().div_ceil(VECTOR_ROWS);
     let (mut references, mut firsts) = (Vec::with_capacity(vectors), Vec::with_capacity(vectors));
     let (mut offsets, mut shapes) = (Vec::with_capacity(vectors), Vec::with_capacity(vectors));
-    let mut data = Vec::new();
+    let (mut data, mut patches) = (Vec::new(), 0);
     let mut padded = [T::default(); VECTOR_ROWS];
     let mut differences = [T::default(); VECTOR_ROWS];
     let mut words = vec![T::default(); VECTOR_ROWS];
@@ -281,36 +327,55 @@ fn encode<T: Native>(values: &[T]) -> Encoded {
             Some(whole) => whole,
             None => {
                 padded[..chunk.len()].copy_from_slice(chunk);
-                padded[chunk.len()..].fill(chunk[chunk.len() - 1]);
+                // What costs no bits: the last value again, or one that fits every fixed width.
+                let filler = match shape {
+                    Shape::Mostly(_) => T::default(),
+                    Shape::Best | Shape::Delta(_) => chunk[chunk.len() - 1],
+                };
+                padded[chunk.len()..].fill(filler);
                 &padded
             }
         };
-        let mut best = plan(vector);
-        let (mut source, mut first, mut delta) = (vector, T::default(), false);
+        let (mut first, mut delta) = (T::default(), false);
+        let mut best = match shape {
+            Shape::Best => plan(vector),
+            Shape::Mostly(_) => shape.fixed(vector),
+            Shape::Delta(_) => {
+                deltas(vector, &mut differences);
+                first = vector[0].sub(differences[0]);
+                delta = true;
+                shape.fixed(&differences)
+            }
+        };
         // Up to four bits a value there is too little left to save.
-        if best.bytes > VECTOR_ROWS / 2 {
+        if shape == Shape::Best && best.bytes > VECTOR_ROWS / 2 {
             deltas(vector, &mut differences);
             let by_delta = plan(&differences);
             if is_better(by_delta.bytes, best.bytes) {
                 best = by_delta;
                 first = vector[0].sub(differences[0]);
-                (source, delta) = (&differences, true);
+                delta = true;
             }
+        }
+        patches += best.patches;
+        if patches > values.len() / 4 + PATCHES_FREE {
+            return None;
         }
         references.push(best.reference);
         firsts.push(first.widen());
         offsets.push(data.len() as u32);
         shapes.push(best.width as u32 | u32::from(delta) << 8 | (best.patches as u32) << 16);
+        let source = if delta { &differences } else { vector };
         write_vector(source, &best, &mut words, &mut data);
     }
     let mut directory = le_bytes(&references);
     directory.extend(le_bytes(&firsts));
     directory.extend(le_bytes(&offsets));
     directory.extend(le_bytes(&shapes));
-    Encoded {
+    Some(Encoded {
         sections: [directory, data, vec![]],
         ..Encoded::default()
-    }
+    })
 }
 
 fn write_vector<T: Native>(
@@ -327,7 +392,7 @@ fn write_vector<T: Native>(
     let (mut patch_values, mut patch_positions) = (Vec::new(), Vec::new());
     if best.patches > 0 {
         for (position, offset) in offsets.iter_mut().enumerate() {
-            if offset.bits() >> best.width != 0 {
+            if best.width < T::BITS && offset.bits() >> best.width != 0 {
                 patch_values.push(source[position].widen());
                 patch_positions.push(position as u16);
                 *offset = T::default();

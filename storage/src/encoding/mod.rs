@@ -4,21 +4,29 @@
 //! | name | physical form |
 //! |---|---|
 //! | RAW | plain values |
-//! | AZ64, MOSTLY8/16/32, DELTA, DELTA32K | bit-packed: frame of reference or delta per 1 024 values, with patches |
+//! | AZ64 | bit-packed: frame of reference or delta per 1 024 values, with patches |
+//! | DELTA, DELTA32K | bit-packed differences of 8 or 16 bits, others as patches |
+//! | MOSTLY8/16/32 | bit-packed values of 8, 16 or 32 bits, others as patches |
 //! | BYTEDICT | up to 256 values and their codes |
-//! | TEXT255, TEXT32K | up to 65 536 values and their codes |
+//! | TEXT255, TEXT32K | up to 65 536 texts and their codes, or symbols (FSST) where there are more |
 //! | RUNLENGTH | run ends and values |
 //! | LZO | LZ4 per zone |
-//! | ZSTD | Zstandard per zone |
-//! | AUTO | chosen per block from a sample |
+//! | ZSTD | Zstandard per zone; of texts over their symbols where that is smaller |
+//! | AUTO | chosen per block from a sample: any of these, symbols for texts, ALP for floats |
 //!
-//! Where a wished form cannot hold a block's values (a dictionary of too many values, packed text),
-//! the block takes what AUTO would choose. One value repeated is a header, whatever was wished.
+//! Five names are one packed form: a reader unpacks a vector by what the vector says of itself, so the
+//! name only binds the writer.
+//!
+//! Where a wished form cannot hold a block's values (a dictionary of too many values, packed text,
+//! more than a quarter of patches), the block takes what AUTO would choose. One value repeated is a
+//! header, whatever was wished.
 
+pub mod alp;
 pub mod az64;
 pub mod bytedict;
 pub mod choose;
 pub mod constant;
+pub mod fsst;
 pub mod lzo;
 pub mod native;
 pub mod raw;
@@ -47,6 +55,12 @@ pub enum Tag {
     Lz4 = 5,
     /// Zstandard per zone.
     Zstd = 6,
+    /// Symbols of texts.
+    Fsst = 7,
+    /// Symbols of texts, and Zstandard over them per zone.
+    FsstZstd = 8,
+    /// Floats as the integers they are without their point.
+    Alp = 9,
 }
 
 impl Tag {
@@ -247,6 +261,10 @@ pub enum Body {
     Runs(runlength::Runs),
     /// Compressed per zone.
     Compressed(lzo::Chunks),
+    /// Symbols of texts.
+    Symbols(fsst::Symbols),
+    /// Floats as integers.
+    Decimals(alp::Decimals),
 }
 
 /// A way to keep the values of a block.
@@ -260,16 +278,21 @@ pub trait Encoding: Sync {
 }
 
 /// Every encoding, in the order of its number.
-pub const ENCODINGS: [&dyn Encoding; 7] = [
+pub const ENCODINGS: [&dyn Encoding; 10] = [
     &constant::ConstantEncoding,
     &raw::RawEncoding,
-    &az64::Az64,
+    &az64::Az64 {
+        shape: az64::Shape::Best,
+    },
     &bytedict::Bytedict {
         entries_max: bytedict::ENTRIES_MAX,
     },
     &runlength::Runlength,
     &lzo::Lzo,
     &zstd::Zstd,
+    &fsst::Fsst { is_dense: false },
+    &fsst::Fsst { is_dense: true },
+    &alp::Alp,
 ];
 
 /// Opens a block's values.
@@ -284,6 +307,9 @@ pub fn open(tag: Tag, raw: &Raw<'_>) -> Result<Body, String> {
 pub(crate) fn le_bytes<T: arrow_buffer::ArrowNativeType>(values: &[T]) -> Vec<u8> {
     arrow_buffer::ToByteSlice::to_byte_slice(values).to_vec()
 }
+
+#[cfg(test)]
+mod tests;
 
 #[cfg(target_endian = "big")]
 compile_error!("blocks are used where they lie, and they are little-endian");

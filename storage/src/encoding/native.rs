@@ -58,6 +58,14 @@ fn as_bits_mut<T: Native>(values: &mut [T]) -> &mut [T::Bits] {
     unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
 }
 
+/// Gives numbers as numbers of the same width.
+pub(super) fn same_width<T: Native, U: Native>(values: &mut [T]) -> &mut [U] {
+    assert!(T::BITS == U::BITS);
+    // SAFETY: both are integers of one size and alignment, as all `Native` are, and the borrow is
+    // exclusive.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
+}
+
 /// Gives how many words of `T` a packed vector of `width` bits takes.
 #[inline]
 pub fn packed_words<T: Native>(width: usize) -> usize {

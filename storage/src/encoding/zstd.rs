@@ -31,6 +31,14 @@ pub(super) fn decompress(packed: &[u8], out: &mut [u8]) -> Result<usize, String>
     })
 }
 
+/// Decompresses what takes at most `bytes_max` bytes.
+pub(super) fn decompress_vec(packed: &[u8], bytes_max: usize) -> Result<Vec<u8>, String> {
+    let mut out = vec![0; bytes_max];
+    let written = decompress(packed, &mut out)?;
+    out.truncate(written);
+    Ok(out)
+}
+
 impl Encoding for Zstd {
     fn tag(&self) -> Tag {
         Tag::Zstd

@@ -97,8 +97,7 @@ impl ColumnSink {
                 }
             },
             Values::Text { views, buffers } => {
-                let index = buffer_index(buffers, vector.text_buffer());
-                vector.views(picks, index, views);
+                vector.texts(picks, buffers, views);
             }
         }
         match (vector.validity(), picks) {
@@ -130,7 +129,7 @@ impl ColumnSink {
                 out.extend(entries.iter().map(|value| i128::from(*value) + base));
             }
             Values::Text { views, buffers } => {
-                let index = buffer_index(buffers, vector.text_buffer());
+                let index = vector.share_text(buffers);
                 views.extend(
                     dictionary.views[..count]
                         .iter()
@@ -230,17 +229,6 @@ impl ColumnSink {
 }
 
 /// Gives the index at which views find `buffer`: neighbouring zones share their block's.
-fn buffer_index(buffers: &mut Vec<Buffer>, buffer: Option<&Buffer>) -> u32 {
-    let Some(buffer) = buffer else { return 0 };
-    if buffers
-        .last()
-        .is_none_or(|last| last.as_ptr() != buffer.as_ptr())
-    {
-        buffers.push(buffer.clone());
-    }
-    (buffers.len() - 1) as u32
-}
-
 fn primitive<T: ArrowPrimitiveType>(
     buffer: Buffer,
     nulls: Option<NullBuffer>,

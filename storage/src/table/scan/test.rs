@@ -3,6 +3,7 @@
 use super::selection::Selection;
 use crate::block::vector::{ColumnVector, Form, Picks};
 use crate::encoding::bytedict::Dictionary;
+use crate::encoding::fsst::SymbolTexts;
 use crate::encoding::native::Native;
 use crate::encoding::text::view_bytes;
 use crate::encoding::{Body, Kind};
@@ -85,6 +86,30 @@ impl TextTest {
             TextTest::Compare(CompareOp::GtEq, value) => text >= &**value,
             TextTest::In(values) => values.contains(text),
             TextTest::StartsWith(prefix) => text.starts_with(prefix),
+        }
+    }
+
+    /// Tells whether it can be run on texts that are still symbols.
+    fn reads_symbols(&self) -> bool {
+        !matches!(self, TextTest::In(_))
+    }
+
+    #[inline]
+    fn passes_symbols(&self, texts: SymbolTexts<'_>, row: usize) -> bool {
+        match self {
+            TextTest::Compare(op, value) => {
+                let order = texts.compare(row, value);
+                match op {
+                    CompareOp::Eq => order.is_eq(),
+                    CompareOp::NotEq => order.is_ne(),
+                    CompareOp::Lt => order.is_lt(),
+                    CompareOp::LtEq => order.is_le(),
+                    CompareOp::Gt => order.is_gt(),
+                    CompareOp::GtEq => order.is_ge(),
+                }
+            }
+            TextTest::StartsWith(prefix) => texts.starts_with(row, prefix),
+            TextTest::In(_) => false,
         }
     }
 }
@@ -448,10 +473,21 @@ impl Test {
                     return;
                 };
                 let picks = selection.rows_in();
+                if let Some(texts) = vector.symbols()
+                    && test.reads_symbols()
+                {
+                    return selection.keep_picks(&picks, |index| {
+                        test.passes_symbols(texts, usize::from(picks[index]))
+                    });
+                }
                 scratch.views.clear();
-                vector.views(Picks::Rows(&picks), 0, &mut scratch.views);
-                let buffers = vector.text_buffer().map_or(&[][..], std::slice::from_ref);
-                let views = &scratch.views;
+                let mut buffers = Vec::new();
+                let wanted = match selection.is_all() {
+                    true => Picks::All,
+                    false => Picks::Rows(&picks),
+                };
+                vector.texts(wanted, &mut buffers, &mut scratch.views);
+                let (views, buffers) = (&scratch.views, &buffers[..]);
                 if let TextTest::Compare(CompareOp::Eq, value) = test {
                     // Length and first four bytes settle nearly all.
                     let head = crate::encoding::text::make_view(value, 0) as u64;
