@@ -5,6 +5,7 @@ mod client;
 mod differential;
 mod fault;
 mod isolation;
+mod maintenance;
 mod plan;
 mod protocol;
 mod psql;

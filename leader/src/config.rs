@@ -29,6 +29,12 @@ pub struct Config {
     pub connections: usize,
     /// Accepts connections without TLS from beyond loopback.
     pub insecure: bool,
+    /// Analyzes tables in the background, when enough of their rows changed and nobody runs a statement.
+    pub auto_analyze: bool,
+    /// Vacuums tables in the background, likewise.
+    pub auto_vacuum: bool,
+    /// Milliseconds between looks at what is due in the background.
+    pub maintenance_interval_ms: u64,
     /// A certificate chain in PEM; needs `tls_key`.
     pub tls_cert: Option<PathBuf>,
     /// Its key in PEM.
@@ -43,18 +49,24 @@ const ENVIRONMENT: &str = "BLUESHIFT_";
 /// Fields whose variables are read as text.
 const TEXTS: [&str; 5] = ["data", "copy_root", "tls_cert", "tls_key", "admin_password"];
 /// Fields whose variables are read as numbers, addresses and truth.
-const NUMBERS: [&str; 6] = [
+const NUMBERS: [&str; 9] = [
     "listen",
     "slices",
     "memory",
     "cache",
     "connections",
     "insecure",
+    "auto_analyze",
+    "auto_vacuum",
+    "maintenance_interval_ms",
 ];
 /// The block cache if nothing else is said.
 const CACHE_BYTES: usize = 512 << 20;
 /// Sessions at once if nothing else is said; Redshift's bound.
 const CONNECTIONS: usize = 500;
+
+/// Between looks at what is due in the background, if nothing else is said.
+const MAINTENANCE_INTERVAL_MS: u64 = 60_000;
 
 impl Default for Config {
     fn default() -> Self {
@@ -68,6 +80,9 @@ impl Default for Config {
             cache: CACHE_BYTES,
             connections: CONNECTIONS,
             insecure: false,
+            auto_analyze: true,
+            auto_vacuum: true,
+            maintenance_interval_ms: MAINTENANCE_INTERVAL_MS,
             tls_cert: None,
             tls_key: None,
             admin_password: None,

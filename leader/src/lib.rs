@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod protocol;
+pub mod maintenance;
 pub mod session;
 pub mod statement;
 pub mod system;

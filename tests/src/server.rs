@@ -113,6 +113,9 @@ impl Server {
             .arg(format!("127.0.0.1:{port}"))
             .env("BLUESHIFT_ADMIN_PASSWORD", PASSWORD)
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            // What happens by itself would be in the way of tests that look at every row of a log.
+            .env("BLUESHIFT_AUTO_ANALYZE", "false")
+            .env("BLUESHIFT_AUTO_VACUUM", "false")
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("log file"))
             .stderr(output);

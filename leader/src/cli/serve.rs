@@ -2,6 +2,7 @@
 
 use crate::access::scram;
 use crate::config::Config;
+use crate::maintenance::{self, MaintenanceOptions};
 use crate::protocol::tls::Certificate;
 use crate::protocol::{Door, DoorOptions};
 use crate::server::{Server, ServerOptions};
@@ -15,6 +16,7 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -82,6 +84,18 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     insecure: bool,
+    /// Whether tables are analyzed in the background [default: true].
+    #[arg(long, value_name = "BOOLEAN")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auto_analyze: Option<bool>,
+    /// Whether tables are vacuumed in the background [default: true].
+    #[arg(long, value_name = "BOOLEAN")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auto_vacuum: Option<bool>,
+    /// Milliseconds between looks at what is due in the background [default: 60000].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maintenance_interval_ms: Option<u64>,
     /// A certificate chain in PEM instead of the self-signed one.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +130,13 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let background = MaintenanceOptions {
+            vacuum: config.auto_vacuum,
+            analyze: config.auto_analyze,
+            interval: Duration::from_millis(config.maintenance_interval_ms.max(1)),
+        };
+        let background = maintenance::run(server.clone(), background, stop.clone());
+        let background = tokio::spawn(background);
         let mut serving = std::pin::pin!(door.serve(stop.clone()));
         tokio::select! {
             () = &mut serving => {}
@@ -126,6 +147,8 @@ pub(super) fn run(serve: Serve) -> Result<()> {
             tracing::info!("stopping");
             serving.await;
         }
+        stop.cancel();
+        background.await?;
         anyhow::Ok(())
     })?;
     server.stop()?;

@@ -45,6 +45,7 @@ impl History {
     /// Takes a connection out of STV_SESSIONS.
     pub fn close_session(&self, pid: i32) {
         lock(&self.sessions).retain(|session| session.pid != pid);
+        self.changed.notify_waiters();
     }
 
     /// Gives a statement its query id and shows it in STV_RECENTS. `text` must have its secrets masked; `label` is the
@@ -64,6 +65,7 @@ impl History {
         {
             session.running = Some((text.clone(), starttime_us));
         }
+        self.changed.notify_waiters();
         RunningStatement {
             query,
             userid,
@@ -82,6 +84,7 @@ impl History {
         {
             session.running = None;
         }
+        self.changed.notify_waiters();
         push(
             &self.queries,
             FinishedQuery {
@@ -96,6 +99,25 @@ impl History {
                 aborted,
             },
         );
+    }
+
+    /// Tells whether any session runs a statement.
+    pub fn is_busy(&self) -> bool {
+        let sessions = lock(&self.sessions);
+        sessions.iter().any(|session| session.running.is_some())
+    }
+
+    /// Waits until a statement runs, or until none does.
+    pub async fn until_busy(&self, busy: bool) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // What changes from here on is not missed.
+            changed.as_mut().enable();
+            if self.is_busy() == busy {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Shows a COPY in STV_LOAD_STATE until the guard is dropped.
@@ -175,5 +197,25 @@ impl Drop for LoadGuard {
         self.progress.canceled.store(true, Ordering::Relaxed);
         lock(&self.history.running_loads)
             .retain(|load| !Arc::ptr_eq(&load.progress, &self.progress));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[test]
+    fn background_work_learns_when_statements_begin_and_end() {
+        let history = History::default();
+        history.open_session(7, 100, "admin", Arc::default());
+        let mut busy = Box::pin(history.until_busy(true));
+        assert!(busy.as_mut().now_or_never().is_none());
+        let statement = history.begin_statement(7, 100, "", "SELECT 1".to_owned());
+        assert!(busy.now_or_never().is_some());
+        let mut idle = Box::pin(history.until_busy(false));
+        assert!(idle.as_mut().now_or_never().is_none());
+        history.end_statement(statement, 1, false);
+        assert!(idle.now_or_never().is_some());
     }
 }

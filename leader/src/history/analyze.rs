@@ -5,7 +5,7 @@ use blueshift_compute::maintain::analyze::Image;
 use blueshift_storage::store::version::TableVersion;
 
 /// An ANALYZE of one table: STL_ANALYZE.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AnalyzeEvent {
     /// The user's oid.
     pub userid: u32,
@@ -33,6 +33,10 @@ pub struct AnalyzeEvent {
     pub endtime_us: i64,
     /// When the one before ended.
     pub prevtime_us: Option<i64>,
+    /// Whether the server did it by itself.
+    pub is_auto: bool,
+    /// Whether nobody's statement did it.
+    pub is_background: bool,
 }
 
 /// The last ANALYZE of a table.
@@ -66,6 +70,32 @@ impl History {
             lock(&self.analyzed).insert(event.table, analyzed);
         }
         push(&self.analyzes, event);
+    }
+
+    /// Records an ANALYZE that the server did by itself: of a table as it is now, all columns. `event` says which table
+    /// and when it began.
+    pub fn analyze_automatically(&self, event: AnalyzeEvent, version: &TableVersion) {
+        let last = self.last_analyze(event.table);
+        let rows = version.row_count();
+        let endtime_us = super::now_us();
+        let modified = last
+            .as_ref()
+            .map_or(rows, |last| last.image.rows_changed(version));
+        let event = AnalyzeEvent {
+            status: "Full",
+            rows,
+            modified_rows: modified,
+            endtime_us,
+            prevtime_us: last.map(|last| last.at_us),
+            is_auto: true,
+            ..event
+        };
+        let analyzed = Analyzed {
+            image: Image::of(version),
+            rows,
+            at_us: endtime_us,
+        };
+        self.analyze(event, Some(analyzed));
     }
 
     /// Follows a vacuum, which writes rows again but changes none.

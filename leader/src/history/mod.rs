@@ -122,6 +122,8 @@ pub struct History {
     pub running_vacuums: Mutex<vacuum::RunningVacuums>,
     /// STV_SESSIONS.
     pub sessions: Mutex<Vec<LiveSession>>,
+    /// Told whenever a statement begins or ends.
+    pub changed: tokio::sync::Notify,
     /// The last query id given.
     pub last_query: AtomicI64,
 }

@@ -29,6 +29,13 @@ pub struct VacuumEvent {
     pub eventtime_us: i64,
 }
 
+impl VacuumEvent {
+    /// Tells whether it is the end of a vacuum.
+    pub fn is_end(&self) -> bool {
+        self.status.ends_with("Finished")
+    }
+}
+
 /// A running vacuum of one table.
 #[derive(Clone, Debug)]
 pub struct RunningVacuum {
@@ -44,6 +51,8 @@ pub struct RunningVacuum {
     pub progress: Arc<MergeProgress>,
     /// Microseconds since 1970.
     pub starttime_us: i64,
+    /// Whether nobody asked for it.
+    pub is_background: bool,
 }
 
 impl RunningVacuum {
@@ -75,9 +84,18 @@ pub struct VacuumTurn {
 
 impl VacuumTurn {
     /// Takes the turn of a table; `None` if a vacuum of it runs.
-    pub fn take(history: &Arc<History>, table: u32, name: &str) -> Option<Self> {
+    pub fn take(
+        history: &Arc<History>,
+        table: u32,
+        name: &str,
+        is_background: bool,
+    ) -> Option<Self> {
         let mut vacuums = lock(&history.running_vacuums);
-        if vacuums.running.iter().any(|other| other.table == table) {
+        if let Some(other) = vacuums.running.iter().find(|other| other.table == table) {
+            // What was asked for goes before what was not.
+            if other.is_background && !is_background {
+                other.progress.stop.store(true, Ordering::Relaxed);
+            }
             return None;
         }
         let progress = Arc::new(MergeProgress::default());
@@ -88,6 +106,7 @@ impl VacuumTurn {
             rows: 0,
             progress: progress.clone(),
             starttime_us: now_us(),
+            is_background,
         });
         drop(vacuums);
         Some(Self {
@@ -95,6 +114,13 @@ impl VacuumTurn {
             table,
             progress,
         })
+    }
+
+    /// Tells whether it is a background vacuum that has a table's turn; told to stop, it will soon give it up.
+    pub fn is_background(history: &History, table: u32) -> bool {
+        let vacuums = lock(&history.running_vacuums);
+        let mut running = vacuums.running.iter();
+        running.any(|other| other.table == table && other.is_background)
     }
 
     /// Tells what is done now, to how many rows.

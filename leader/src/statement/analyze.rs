@@ -7,7 +7,7 @@ use super::answer::{Body, Notice};
 use super::context::Context;
 use crate::access::check;
 use crate::catalog::name::Relation;
-use crate::catalog::{Table, TableDistribution, TableSort};
+use crate::catalog::{Catalog, Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use crate::history::analyze::{AnalyzeEvent, Analyzed};
 use crate::history::now_us;
@@ -107,6 +107,8 @@ async fn analyze_table(
         starttime_us,
         endtime_us: now_us(),
         prevtime_us: last.map(|last| last.at_us),
+        is_auto: false,
+        is_background: false,
     };
     let analyzed = (!is_skipped).then(|| Analyzed {
         image: Image::of(version),
@@ -117,6 +119,37 @@ async fn analyze_table(
     ctx.transaction
         .after_commit(move || history.analyze(event, analyzed));
     Ok(!is_skipped)
+}
+
+/// Analyzes a table that a statement filled, once that has committed: the sketches of all columns came with the rows.
+pub(super) fn after_load(ctx: &mut Context<'_>, table: &Arc<Table>) -> Result<()> {
+    let event = automatic(ctx.transaction.catalog()?.as_ref(), table);
+    let event = AnalyzeEvent {
+        userid: ctx.user.oid,
+        xid: ctx.transaction.xid,
+        ..event
+    };
+    let (server, id) = (Arc::clone(ctx.server), table.id());
+    ctx.transaction.after_commit(move || {
+        // Dropped meanwhile: nothing is left to know of it.
+        if let Ok(version) = server.node.store.table(id) {
+            server.history.analyze_automatically(event, &version);
+        }
+    });
+    Ok(())
+}
+
+/// Begins the record of an ANALYZE that nobody asked for.
+pub(crate) fn automatic(catalog: &Catalog, table: &Table) -> AnalyzeEvent {
+    let schema = catalog.schemas.get(&table.schema);
+    AnalyzeEvent {
+        table: table.oid,
+        schema_name: schema.map_or_else(String::new, |schema| schema.name.clone()),
+        name: table.name.clone(),
+        predicate_columns: predicate_columns(table).len(),
+        starttime_us: now_us(),
+        ..AnalyzeEvent::default()
+    }
 }
 
 /// Finds the columns to analyze, by index.

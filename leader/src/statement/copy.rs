@@ -34,6 +34,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         plan.target =
             target::write_target(ctx, &table, &given, Some(bytes / target::AUTO_ROW_BYTES))?;
     }
+    let was_empty = ctx.transaction.view()?.table(table.id())?.row_count() == 0;
     let progress = Arc::new(LoadProgress::default());
     let statement = LoadStatement {
         userid: ctx.user.oid,
@@ -83,6 +84,10 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         ctx.transaction.add_row_groups(row_groups);
         ctx.transaction
             .after_commit(move || history.load_commits(files));
+        let is_wanted = copy.options.statupdate.unwrap_or(was_empty);
+        if is_wanted {
+            super::analyze::after_load(ctx, &table)?;
+        }
         ctx.last.copy_count = i64::try_from(rows).unwrap_or(i64::MAX);
         ctx.last.copy_id = Some(ctx.query);
         ctx.last.is_copy_failed = false;

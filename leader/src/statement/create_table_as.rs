@@ -37,10 +37,12 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTableAs) -> Result<Body> 
     }
     install(ctx, &table)?;
     let given = vec![true; table.columns.len()];
-    let target = target::write_target(ctx, &Arc::new(table), &given, None)?;
+    let table = Arc::new(table);
+    let target = target::write_target(ctx, &table, &given, None)?;
     let task = ctx.task(&names.state);
     let written = blueshift_compute::write::insert(&ctx.server.node, &target, plan, task).await?;
     ctx.transaction.add_row_groups(written.row_groups);
+    super::analyze::after_load(ctx, &table)?;
     ctx.last.query_id = Some(ctx.query);
     Ok(Body::done("SELECT"))
 }

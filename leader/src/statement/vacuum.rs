@@ -24,9 +24,15 @@ use blueshift_storage::store::version::TableVersion;
 use blueshift_storage::table::merge::{MergeOptions, MergePlan};
 use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// The share of sorted and of live rows that is good enough if no threshold is named, as documented.
-const THRESHOLD_PERCENT: u8 = 95;
+pub(crate) const THRESHOLD_PERCENT: u8 = 95;
+
+/// How long a VACUUM waits for a background one to stop: so often, so long.
+const TURN_WAITS_MAX: u32 = 500;
+const TURN_WAIT: Duration = Duration::from_millis(20);
 
 /// Runs a VACUUM.
 pub async fn run(ctx: &mut Context<'_>, vacuum: &Vacuum) -> Result<Body> {
@@ -48,6 +54,7 @@ pub async fn run(ctx: &mut Context<'_>, vacuum: &Vacuum) -> Result<Body> {
         threshold: vacuum.threshold_percent.unwrap_or(THRESHOLD_PERCENT),
         // Giving back room has no use for more memory, and the manual has BOOST ignored.
         boost: boost && vacuum.kind != VacuumKind::DeleteOnly,
+        is_background: false,
     };
     for table in &tables {
         match vacuum_table(&request, table).await {
@@ -76,6 +83,8 @@ pub(crate) struct Request<'a> {
     pub(crate) threshold: u8,
     /// More memory, and deletes wait.
     pub(crate) boost: bool,
+    /// Nobody asked: it waits while statements run, and leaves alone what deletes would have to wait for.
+    pub(crate) is_background: bool,
 }
 
 fn mode(kind: VacuumKind) -> Mode {
@@ -116,8 +125,7 @@ fn tables(ctx: &mut Context<'_>, vacuum: &Vacuum) -> Result<Vec<Arc<Table>>> {
 /// Vacuums one table. `Conflict` if it is gone.
 pub(crate) async fn vacuum_table(request: &Request<'_>, table: &Arc<Table>) -> Result<()> {
     let server = request.server;
-    let turn = VacuumTurn::take(&server.history, table.oid, &table.name);
-    let turn = turn.ok_or_else(|| is_running(&table.name))?;
+    let turn = turn(request, table).await?;
     let transactions = &server.transactions;
     let mut holder = transactions.begin(request.pid, false);
     if request.boost {
@@ -132,12 +140,16 @@ pub(crate) async fn vacuum_table(request: &Request<'_>, table: &Arc<Table>) -> R
         table,
         merges: plan.merges.len(),
         is_recluster: request.mode == Mode::Recluster,
+        is_background: request.is_background,
     };
     if plan.is_skipped {
         log.event(&plan.status, &version);
         return Ok(());
     }
     let deletes_wait = request.boost || plan.rows_at_once() > work::ROWS_REMEMBERED_MAX;
+    if deletes_wait && request.is_background {
+        return Ok(());
+    }
     let (version, plan) = match deletes_wait && !request.boost {
         true => {
             holder.lock_table(table.oid, LockMode::Change).await?;
@@ -170,15 +182,47 @@ pub(crate) async fn vacuum_table(request: &Request<'_>, table: &Arc<Table>) -> R
     }
     let slices = futures::stream::iter(by_slice.into_iter().map(|merges| task.run(merges)));
     let at_once = work::merges_at_once(&server.node);
-    slices
-        .buffer_unordered(at_once)
-        .try_collect::<Vec<()>>()
-        .await?;
+    let at_once = if request.is_background { 1 } else { at_once };
+    let all = slices.buffer_unordered(at_once).try_collect::<Vec<()>>();
+    match request.is_background {
+        true => tokio::select! {
+            done = all => done?,
+            never = step_aside(&server.history, &turn) => match never {},
+        },
+        false => all.await?,
+    };
     let after = server.node.store.table(table.id())?;
     server.history.vacuumed(table.oid, &version, &after);
     log.event("Finished", &after);
     drop(holder);
     Ok(())
+}
+
+/// Takes the turn of a table. A background vacuum is told to stop and waited for; another is not.
+async fn turn(request: &Request<'_>, table: &Table) -> Result<VacuumTurn> {
+    let history = &request.server.history;
+    let take = || VacuumTurn::take(history, table.oid, &table.name, request.is_background);
+    for _ in 0..TURN_WAITS_MAX {
+        if let Some(turn) = take() {
+            return Ok(turn);
+        }
+        if request.is_background || !VacuumTurn::is_background(history, table.oid) {
+            break;
+        }
+        tokio::time::sleep(TURN_WAIT).await;
+    }
+    take().ok_or_else(|| is_running(&table.name))
+}
+
+/// Lets a vacuum wait whenever statements run.
+async fn step_aside(history: &History, turn: &VacuumTurn) -> std::convert::Infallible {
+    let pause = &turn.progress.pause;
+    loop {
+        history.until_busy(true).await;
+        pause.store(true, Ordering::Relaxed);
+        history.until_busy(false).await;
+        pause.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Looks at the table as it is now.
@@ -239,15 +283,20 @@ struct Log<'a> {
     table: &'a Table,
     merges: usize,
     is_recluster: bool,
+    is_background: bool,
 }
 
 impl Log<'_> {
     fn event(&self, status: &str, version: &TableVersion) {
         let figures = Figures::of(version);
+        let status = match self.is_background {
+            true => format!("[VacuumBG] {status}"),
+            false => status.to_owned(),
+        };
         tracing::info!(
             table_id = self.table.oid,
             rows = figures.rows,
-            status,
+            %status,
             "vacuum"
         );
         self.history.vacuum(VacuumEvent {
@@ -255,7 +304,7 @@ impl Log<'_> {
             xid: self.xid,
             table: self.table.oid,
             name: self.table.name.clone(),
-            status: status.to_owned(),
+            status,
             figures,
             merges: self.merges,
             is_recluster: self.is_recluster,

@@ -67,6 +67,9 @@ pub struct MergeOptions {
     pub deletes_may_come: bool,
 }
 
+/// How often a paused merge looks whether it may go on.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// How far a merge is; shared with who watches it, who may also stop it.
 #[derive(Debug, Default)]
 pub struct MergeProgress {
@@ -74,6 +77,8 @@ pub struct MergeProgress {
     pub rows: AtomicU64,
     /// Set to end the merge with `Canceled`.
     pub stop: AtomicBool,
+    /// While it is set the merge waits, holding nothing that others wait for.
+    pub pause: AtomicBool,
 }
 
 /// Rows written again, durable but not visible. Dropped unpublished, their files are removed.
@@ -289,6 +294,11 @@ impl Merge<'_> {
         zones: Range<usize>,
         request: &Arc<ScanRequest>,
     ) -> Result<Vec<RecordBatch>> {
+        while self.progress.pause.load(Ordering::Relaxed)
+            && !self.progress.stop.load(Ordering::Relaxed)
+        {
+            std::thread::park_timeout(PAUSE);
+        }
         if self.progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Canceled);
         }

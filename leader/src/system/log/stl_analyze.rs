@@ -42,6 +42,7 @@ impl SystemTable for StlAnalyze {
     }
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
+        let flag = |is: bool| Cell::from(if is { "t" } else { "f" });
         let analyzes = lock(&ctx.server.history.analyzes);
         for event in analyzes.iter().filter(|event| ctx.sees(event.userid)) {
             rows.push([
@@ -53,13 +54,13 @@ impl SystemTable for StlAnalyze {
                 event.rows.into(),
                 event.modified_rows.into(),
                 (event.threshold_percent as i64).into(),
-                "f".into(),
+                flag(event.is_auto),
                 event.starttime_us.into(),
                 event.endtime_us.into(),
                 event.prevtime_us.into(),
                 event.predicate_columns.into(),
                 0.into(),
-                "f".into(),
+                flag(event.is_background),
                 "".into(),
                 event.schema_name.as_str().into(),
                 event.name.as_str().into(),

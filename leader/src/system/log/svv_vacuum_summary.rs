@@ -37,10 +37,10 @@ impl SystemTable for SvvVacuumSummary {
         let cell = |delta: i128| Cell::from(i64::try_from(delta).unwrap_or_default());
         let vacuums = lock(&ctx.server.history.vacuums);
         let seen = || vacuums.iter().filter(|event| ctx.sees(event.userid));
-        for end in seen().filter(|event| event.status == "Finished") {
+        for end in seen().filter(|event| event.is_end()) {
             let same = |event: &&_| {
                 let event: &crate::history::vacuum::VacuumEvent = event;
-                event.xid == end.xid && event.table == end.table && event.status != "Finished"
+                event.xid == end.xid && event.table == end.table && !event.is_end()
             };
             let Some(start) = seen().find(same) else {
                 continue;
