@@ -5,6 +5,7 @@ pub mod statement;
 pub mod function;
 pub mod types;
 pub mod parser;
+pub mod nearest;
 pub mod error;
 pub mod sqlstate;
 

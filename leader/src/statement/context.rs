@@ -179,7 +179,7 @@ pub fn no_schema(name: &str, catalog: &Catalog) -> Error {
         SqlState::INVALID_SCHEMA_NAME,
         format!("schema \"{name}\" does not exist"),
     );
-    match crate::catalog::name::nearest(name, catalog.schema_names()) {
+    match blueshift_sql::nearest::nearest(name, catalog.schema_names()) {
         Some(near) => error
             .with_hint(format!("Perhaps you meant \"{near}\"."))
             .into(),

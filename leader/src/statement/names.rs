@@ -7,7 +7,7 @@ use super::context::{LastStatements, no_schema};
 use super::function::session_functions;
 use crate::access::check;
 use crate::catalog::layout;
-use crate::catalog::name::{Relation, nearest};
+use crate::catalog::name::Relation;
 use crate::catalog::{
     Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User, View,
     ViewSource,
@@ -16,6 +16,7 @@ use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::scan::StoredTable;
 use blueshift_sql::binder::{self, Names};
+use blueshift_sql::nearest::nearest;
 use blueshift_sql::statement::{ObjectName, Query};
 use blueshift_sql::{Error, Result, SqlState};
 use datafusion::catalog::view::ViewTable;

@@ -2,11 +2,11 @@
 
 use super::answer::{Body, Notice};
 use super::context::Context;
-use crate::catalog::name::nearest;
 use crate::error::{Error, Result};
 use crate::settings::list::PARAMETERS;
 use crate::settings::{Change, Scope};
 use blueshift_sql::SqlState;
+use blueshift_sql::nearest::nearest;
 use blueshift_sql::statement::session::{Reset, Set, Show};
 
 /// Runs a SET. SET LOCAL goes back at the end of the transaction; outside a block that is at once, so it warns.

@@ -3,6 +3,7 @@
 use super::assign::assign;
 use super::{BoundUpdate, Names, ROW_ID, bind_tree, error};
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 use crate::sqlstate::SqlState;
 use crate::statement::dml::{Delete, Update};
 use crate::statement::query::Query;
@@ -58,7 +59,7 @@ pub(super) fn update(
                 ),
             );
             return Err(
-                match error::nearest(name, columns.iter().map(|column| column.name().as_str())) {
+                match nearest(name, columns.iter().map(|column| column.name().as_str())) {
                     Some(near) => missing.with_hint(format!("Did you mean \"{near}\"?")),
                     None => missing,
                 },

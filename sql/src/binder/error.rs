@@ -1,6 +1,7 @@
 //! Errors of the engine in Redshift's words, each with its SQLSTATE. No word of the engine gets out.
 
 use crate::error::Error;
+use crate::nearest::nearest;
 use crate::sqlstate::SqlState;
 use arrow_schema::ArrowError;
 use datafusion_common::{Column, DataFusionError, SchemaError};
@@ -327,32 +328,4 @@ fn scrub(message: &str) -> String {
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let rest = text.split_once(before)?.1;
     Some(rest.split_once(after).map_or(rest, |(found, _)| found))
-}
-
-/// Gives the name nearest to `name`, if near enough to be a slip of the finger.
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|other| (distance(name, other), other))
-        .filter(|(distance, _)| *distance <= (name.chars().count() / 3).max(1))
-        .min()
-        .map(|(_, other)| other)
-}
-
-/// Levenshtein's distance in characters.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = i;
-        let mut last = i + 1;
-        let mut next = vec![last];
-        for (above, b) in row.iter().skip(1).zip(&right) {
-            let cost = diagonal + usize::from(a != *b);
-            last = cost.min(*above + 1).min(last + 1);
-            diagonal = *above;
-            next.push(last);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }

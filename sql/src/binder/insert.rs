@@ -4,6 +4,7 @@ use super::assign::{assign, convert};
 use super::context::Context;
 use super::{BoundInsert, Names, TargetColumn, bind_tree, error, planner_context};
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 use crate::sqlstate::SqlState;
 use crate::statement::dml::{Insert, InsertSource};
 use crate::statement::query::Expression;
@@ -107,7 +108,7 @@ fn named_columns(target: &[TargetColumn], insert: &Insert) -> Result<Vec<usize>>
                             insert.table.name
                         ),
                     );
-                    match error::nearest(name, target.iter().map(|column| column.name.as_str())) {
+                    match nearest(name, target.iter().map(|column| column.name.as_str())) {
                         Some(near) => missing.with_hint(format!("Did you mean \"{near}\"?")),
                         None => missing,
                     }

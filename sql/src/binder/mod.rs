@@ -13,7 +13,7 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 
-pub use error::{cast_failure, from_engine, nearest};
+pub use error::{cast_failure, from_engine};
 pub use literal::{LITERAL, LiteralColumn, LiteralTarget, literal_columns};
 
 use crate::error::Result;
