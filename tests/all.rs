@@ -2,6 +2,7 @@
 
 mod cli;
 mod client;
+mod compat;
 mod differential;
 mod fault;
 mod isolation;

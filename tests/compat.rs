@@ -1,0 +1,270 @@
+//! Saved data directories: what any earlier version wrote, this one opens and answers exactly.
+//!
+//! `fixture/directory/<name>/data` is a directory as a killed server left it, with a checkpoint and a log after it, and
+//! `answers` what was read from it then. To add one of today's version, see `fixture/README.md`.
+
+use blueshift_tests::{Client, Server, ServerOptions, connect};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The variable that names a directory to save.
+const SAVE: &str = "BLUESHIFT_SAVE_DIRECTORY";
+
+/// Column types, and the expression that makes a value of each of a number `n`.
+const TYPES: &[(&str, &str, &str)] = &[
+    ("boolean", "BOOLEAN", "n % 2 = 0"),
+    ("smallint", "SMALLINT", "(n - 60)::SMALLINT"),
+    ("integer", "INTEGER", "(n * 1000 - 50000)::INTEGER"),
+    ("bigint", "BIGINT", "n::BIGINT * 1000000007 - 5000000000"),
+    ("real", "REAL", "(n / 4.0)::REAL"),
+    ("double", "DOUBLE PRECISION", "n::DOUBLE PRECISION / 8"),
+    ("decimal", "DECIMAL(12,2)", "(n / 4.0)::DECIMAL(12,2)"),
+    (
+        "wide",
+        "DECIMAL(38,4)",
+        "n::DECIMAL(38,4) * 1000000000000000000000000::DECIMAL(38,0)",
+    ),
+    ("date", "DATE", "'2024-02-27'::DATE + n"),
+    (
+        "timestamp",
+        "TIMESTAMP",
+        "'2024-02-27 23:59:59.123456'::TIMESTAMP + n * INTERVAL '1 hour'",
+    ),
+    (
+        "timestamptz",
+        "TIMESTAMPTZ",
+        "'2024-02-27 23:59:59+00'::TIMESTAMPTZ + n * INTERVAL '1 minute'",
+    ),
+    ("time", "TIME", "'01:02:03.5'::TIME"),
+    ("char", "CHAR(12)", "'c' || n"),
+    (
+        "varchar",
+        "VARCHAR(60)",
+        "'a text that is too long for its view ' || n",
+    ),
+    ("varbyte", "VARBYTE(20)", "('v' || n)::VARBYTE"),
+];
+
+const ENCODINGS: &[&str] = &[
+    "raw",
+    "az64",
+    "bytedict",
+    "delta",
+    "delta32k",
+    "lzo",
+    "mostly8",
+    "mostly16",
+    "mostly32",
+    "runlength",
+    "text255",
+    "text32k",
+    "zstd",
+];
+
+/// Numbers of the shapes that encodings like; one in eleven is null.
+const SHAPES: &[&str] = &["n * 37 % 101", "n", "n / 16", "n % 4", "7"];
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixture/directory")
+}
+
+/// Copies all that is part of the format: not the lock, spilled rows, or the key of a server.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("create");
+    for entry in std::fs::read_dir(from).expect("list").flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        if ["LOCK", "spill", "private"].contains(&name.to_string_lossy().as_ref()) {
+            continue;
+        }
+        match path.is_dir() {
+            true => copy(&path, &to.join(name)),
+            false => drop(std::fs::copy(&path, to.join(name)).expect("copy")),
+        }
+    }
+}
+
+/// Tells names, columns and sizes of all tables and views, and of each a hash over its rows in order, and some rows.
+async fn answers(client: &Client) -> String {
+    let mut text = client
+        .rows(
+            "SELECT table_name, column_name, data_type, is_nullable, character_maximum_length, numeric_precision, \
+             numeric_scale, column_default FROM information_schema.columns WHERE table_schema = 'public' \
+             ORDER BY table_name, ordinal_position",
+        )
+        .await
+        .join("\n");
+    let encodings = "SELECT tablename, \"column\", encoding, distkey, sortkey FROM pg_table_def \
+                     WHERE schemaname = 'public' ORDER BY 1, 2";
+    let users = "SELECT usename, usesuper FROM pg_user ORDER BY 1";
+    for query in [encodings, users] {
+        write!(text, "\n\n{}", client.rows(query).await.join("\n")).expect("write");
+    }
+    let tables =
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1";
+    for table in client.rows(tables).await {
+        let mut rows = client.rows(&format!("SELECT * FROM {table}")).await;
+        rows.sort();
+        // FNV-1a over the rows, so that the answers stay small.
+        let hash = rows
+            .join("\n")
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        write!(text, "\n\n{table}: {} rows, {hash:016x}", rows.len()).expect("write");
+        for row in rows.iter().step_by(41) {
+            write!(text, "\n{row}").expect("write");
+        }
+    }
+    text + "\n"
+}
+
+async fn make_tables(client: &Client) {
+    let digits = (0..10).map(|digit| format!("({digit})"));
+    let digits = digits.collect::<Vec<_>>().join(",");
+    client
+        .run("CREATE TABLE numbers (n INTEGER) DISTKEY(n) SORTKEY(n)")
+        .await;
+    client
+        .run(&format!("INSERT INTO numbers VALUES {digits}"))
+        .await;
+    client
+        .run("INSERT INTO numbers SELECT a.n * 10 + b.n + 10 FROM numbers a, numbers b")
+        .await;
+    for (name, ty, value) in TYPES {
+        let mut columns = vec!["n INTEGER".to_owned()];
+        let mut values = vec!["n".to_owned()];
+        for encoding in ENCODINGS {
+            // What a type does not allow is refused.
+            let column = format!("c_{encoding} {ty} ENCODE {encoding}");
+            let probe = format!("CREATE TABLE probe ({column})");
+            if client.try_rows(&probe).await.is_ok() {
+                client.run("DROP TABLE probe").await;
+                let shape = SHAPES[columns.len() % SHAPES.len()];
+                values.push(format!(
+                    "CASE WHEN n % 11 = 3 THEN NULL ELSE {} END",
+                    shaped_value(value, shape)
+                ));
+                columns.push(column);
+            }
+        }
+        client
+            .run(&format!(
+                "CREATE TABLE t_{name} ({}) DISTSTYLE EVEN",
+                columns.join(", ")
+            ))
+            .await;
+        client
+            .run(&format!(
+                "INSERT INTO t_{name} SELECT {} FROM numbers",
+                values.join(", ")
+            ))
+            .await;
+    }
+}
+
+/// Puts a shape in the place of the number `n` of a value.
+fn shaped_value(value: &str, shape: &str) -> String {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut words = value.split_inclusive(|letter| !is_part(letter));
+    let shaped = |word: &str| match word.strip_prefix('n') {
+        Some(rest) if !rest.starts_with(is_part) => format!("({shape}){rest}"),
+        _ => word.to_owned(),
+    };
+    words.by_ref().map(shaped).collect()
+}
+
+async fn change_tables(client: &Client) {
+    for statement in [
+        "CREATE TABLE keyed (id INTEGER IDENTITY(5,2), k INTEGER NOT NULL, v VARCHAR(20) DEFAULT 'none') \
+         DISTKEY(k) COMPOUND SORTKEY(k, v)",
+        "INSERT INTO keyed (k, v) SELECT n % 13, 'v' || n FROM numbers",
+        "CREATE TABLE interleaved (a INTEGER, b INTEGER) INTERLEAVED SORTKEY(a, b)",
+        "INSERT INTO interleaved SELECT n, 1000 - n FROM numbers",
+        "CREATE TABLE everywhere (a INTEGER) DISTSTYLE ALL",
+        "INSERT INTO everywhere VALUES (1), (NULL)",
+        "DELETE FROM t_integer WHERE n % 7 = 2",
+        "DELETE FROM keyed WHERE k = 5",
+        "UPDATE keyed SET v = 'updated' WHERE k < 3",
+        "VACUUM FULL keyed TO 100 PERCENT",
+        "CREATE VIEW seen AS SELECT k, v FROM keyed WHERE k > 9",
+        "CREATE USER somebody PASSWORD 'Somebody-1'",
+    ] {
+        client.run(statement).await;
+    }
+}
+
+async fn change_after_checkpoint(client: &Client) {
+    for statement in [
+        "INSERT INTO keyed (k) VALUES (100), (101)",
+        "DELETE FROM t_varchar WHERE n % 5 = 1",
+        "DELETE FROM t_integer WHERE n % 7 = 3",
+        "ALTER TABLE t_bigint ADD COLUMN later VARCHAR(10) DEFAULT 'later'",
+        "ALTER TABLE t_date DROP COLUMN c_raw",
+        "ALTER TABLE t_char RENAME TO t_letters",
+        "INSERT INTO t_date (n) VALUES (1000)",
+        "BEGIN; INSERT INTO everywhere VALUES (7); DELETE FROM everywhere WHERE a = 1; COMMIT",
+        "TRUNCATE interleaved",
+        "INSERT INTO interleaved VALUES (1, 2), (3, 4)",
+        "CREATE TABLE gone (a INTEGER)",
+        "DROP TABLE gone",
+    ] {
+        client.run(statement).await;
+    }
+}
+
+/// Makes a directory with everything in it, and saves it with its answers.
+async fn save(name: &str) {
+    let options = ServerOptions {
+        slices: Some(2),
+        ..ServerOptions::default()
+    };
+    let mut server = Server::start(options).await;
+    let client = connect(server.port).await;
+    make_tables(&client).await;
+    change_tables(&client).await;
+    drop(client);
+    assert_eq!(server.stop(), Some(0));
+    let mut server = server.restart().await;
+    let client = connect(server.port).await;
+    change_after_checkpoint(&client).await;
+    let answers = answers(&client).await;
+    server.kill();
+    let target = directory().join(name);
+    copy(&server.data, &target.join("data"));
+    std::fs::write(target.join("answers"), answers).expect("write");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_saved_directory_opens_and_answers_exactly() {
+    if let Ok(name) = std::env::var(SAVE) {
+        save(&name).await;
+    }
+    let mut saved: Vec<PathBuf> = std::fs::read_dir(directory())
+        .expect("list")
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    saved.sort();
+    assert!(!saved.is_empty());
+    for path in saved {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let data = scratch.path().join("data");
+        copy(&path.join("data"), &data);
+        let wanted = std::fs::read_to_string(path.join("answers")).expect("read");
+        // As it was killed, then after a clean stop, whose checkpoint is of this version.
+        for round in ["killed", "stopped"] {
+            let options = ServerOptions {
+                data: Some(data.clone()),
+                ..ServerOptions::default()
+            };
+            let mut server = Server::start(options).await;
+            let client = connect(server.port).await;
+            let found = answers(&client).await;
+            assert_eq!(found, wanted, "{} as it was {round}", path.display());
+            drop(client);
+            assert_eq!(server.stop(), Some(0));
+        }
+        println!("{} answers as it did", path.display());
+    }
+}
