@@ -1,6 +1,11 @@
 //! What one session sees and may do while others change things.
 
+mod bank;
+mod ddl;
+mod hermitage;
+mod idle;
 mod lock;
+mod reader;
 
 use blueshift_tests::client::explain;
 use blueshift_tests::{Client, Server, ServerOptions, connect};

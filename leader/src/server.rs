@@ -61,6 +61,7 @@ impl Server {
         if let Some(commit) = leftover_temporary_tables(&catalog) {
             store.commit(commit)?;
         }
+        transactions.set_isolation(catalog.isolation());
         let node = Node::start(store, options.node)?;
         Ok(Arc::new(Server {
             node,

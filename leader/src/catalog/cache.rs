@@ -3,7 +3,7 @@
 //! Storage keeps the values behind `Arc`s and reuses those that did not change, so a pointer comparison per key finds
 //! the difference to a catalog decoded earlier. Read views over the same map share the same decoded catalog.
 
-use super::{Catalog, Oid, Schema, Table, User, View};
+use super::{Catalog, Database, Oid, Schema, Table, User, View};
 use crate::error::Result;
 use crate::history::lock;
 use blueshift_sql::{Error, SqlState};
@@ -145,6 +145,12 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
                 catalog.users.insert(oid, user);
             }
         }
+        "database" => {
+            catalog.databases.remove(&oid);
+            if let Some(value) = value {
+                catalog.databases.insert(oid, decode(key, value)?);
+            }
+        }
         "comment" => {
             let column = parts
                 .next()
@@ -185,6 +191,11 @@ fn change<T: Serialize>(key: String, object: &T) -> Result<CatalogChange> {
         key,
         value: Some(value),
     })
+}
+
+/// Writes what was said of a database.
+pub fn put_database(database: &Database) -> Result<CatalogChange> {
+    change(key("database", database.oid), database)
 }
 
 /// Writes a schema.

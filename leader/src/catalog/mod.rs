@@ -1,6 +1,6 @@
 //! Databases, schemas, tables, columns, views, users: what the commit log keeps under string keys, decoded.
 //!
-//! Every object is one key of the store's catalog map (`schema/<oid>`, `table/<oid>`, `view/<oid>`,
+//! Every object is one key of the store's catalog map (`database/<oid>`, `schema/<oid>`, `table/<oid>`, `view/<oid>`,
 //! `user/<oid>`, `comment/<oid>/<column>`), its value the JSON of one struct of this module. A table's oid is its
 //! storage `TableId`.
 
@@ -44,6 +44,44 @@ pub enum TableSort {
     Compound(Vec<usize>),
     /// Interleaved, by column indexes.
     Interleaved(Vec<usize>),
+}
+
+/// How transactions of a database are kept apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IsolationLevel {
+    /// Each reads one view, and two cannot change the same row.
+    #[default]
+    Snapshot,
+    /// As if they had run one after the other.
+    Serializable,
+}
+
+impl IsolationLevel {
+    /// Gives the word of SHOW.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Serializable => "serializable",
+        }
+    }
+
+    /// Gives the words of STV_DB_ISOLATION_LEVEL.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Snapshot => "Snapshot Isolation",
+            Self::Serializable => "Serializable",
+        }
+    }
+}
+
+/// What was said of a database; of one without an entry, nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Database {
+    /// Its oid.
+    pub oid: Oid,
+    /// ISOLATION LEVEL.
+    pub isolation: IsolationLevel,
 }
 
 /// A schema.
@@ -221,10 +259,20 @@ pub struct Catalog {
     pub views: HashMap<Oid, Arc<View>>,
     /// By oid.
     pub users: HashMap<Oid, Arc<User>>,
+    /// By oid; only those of which something was said.
+    pub databases: HashMap<Oid, Arc<Database>>,
     /// Comments by object oid and column index (0 is the object itself).
     pub comments: HashMap<(Oid, u32), String>,
     /// Oids by name, kept in step with the maps above by `cache`.
     names: name::NameIndex,
+}
+
+impl Catalog {
+    /// Gives the isolation level of the one database.
+    pub fn isolation(&self) -> IsolationLevel {
+        let database = self.databases.get(&DATABASE_OID);
+        database.map_or_else(IsolationLevel::default, |database| database.isolation)
+    }
 }
 
 /// The oid of the first superuser, `admin`.

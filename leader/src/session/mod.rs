@@ -130,6 +130,8 @@ impl Session {
         let superuser = if user.superuser { "on" } else { "off" };
         settings.fix("session_authorization", &user.name, Scope::Session);
         settings.fix("is_superuser", superuser, Scope::Session);
+        let level = server.transactions.committed_catalog()?.isolation();
+        settings.fix("transaction_isolation", level.word(), Scope::Session);
         settings.keep_as_login();
         let cancel = CancelHandle::default();
         let control = cancel.control.clone();
@@ -353,7 +355,10 @@ impl Session {
         let notices = std::mem::take(&mut ctx.notices);
         let read = ctx.reads.tables();
         drop(ctx);
-        transaction.end_statement(read);
+        let outcome = match outcome {
+            Ok(body) => transaction.end_statement(read).await.map(|()| body),
+            Err(error) => Err(error),
+        };
         // From here on nothing is canceled: a commit that was begun is waited for.
         let outcome = match outcome {
             Ok(body) if transaction.is_explicit => {

@@ -153,7 +153,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "default_transaction_isolation",
         "snapshot",
         ISOLATION_LEVELS,
-        Effect::Moot("every transaction reads one snapshot, whatever the level"),
+        Effect::Moot("the level is that of the database: ALTER DATABASE ... ISOLATION LEVEL"),
         "isolation of transactions to come",
     ),
     parameter(

@@ -27,7 +27,7 @@ pub(super) async fn change(ctx: &mut Context<'_>, delete: &Delete) -> Result<u64
     let (masks, rows) =
         blueshift_compute::write::delete(&ctx.server.node, &version, plan, task, delete.is_strict)
             .await?;
-    ctx.transaction.add_masks(masks);
+    ctx.transaction.add_masks(masks)?;
     ctx.last.query_id = Some(ctx.query);
     Ok(rows)
 }

@@ -10,6 +10,7 @@ pub mod function;
 pub mod names;
 pub mod target;
 
+pub mod alter_database;
 pub mod alter_schema;
 pub mod alter_table;
 pub mod analyze;
@@ -58,6 +59,7 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::CreateTable(create) => create_table::run(ctx, create).await,
         Statement::CreateTableAs(create) => Box::pin(create_table_as::run(ctx, create)).await,
         Statement::AlterTable(alter) => Box::pin(alter_table::run(ctx, alter)).await,
+        Statement::AlterDatabase(alter) => alter_database::run(ctx, alter).await,
         Statement::AlterSchema(alter) => alter_schema::run(ctx, alter).await,
         Statement::DropTable(drop) => drop::table(ctx, drop).await,
         Statement::CreateSchema(create) => create_schema::run(ctx, create).await,
@@ -128,6 +130,7 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::CreateTableAs(_) => "CREATE TABLE AS",
         Statement::CreateTable(_) => "CREATE TABLE",
         Statement::AlterTable(_) => "ALTER TABLE",
+        Statement::AlterDatabase(_) => "ALTER DATABASE",
         Statement::AlterSchema(_) => "ALTER SCHEMA",
         Statement::DropTable(_) => "DROP TABLE",
         Statement::CreateSchema(_) => "CREATE SCHEMA",

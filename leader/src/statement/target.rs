@@ -6,7 +6,7 @@ use crate::catalog::cache::put_table;
 use crate::catalog::layout::{distribution, table_layout};
 use crate::catalog::{Column, Identity, Table, TableDistribution};
 use crate::error::Result;
-use crate::transaction::lock::{Mode, conflict};
+use crate::transaction::lock::Mode;
 use blueshift_compute::write::{IdentityCounter, WriteTarget};
 use blueshift_sql::SqlState;
 use blueshift_sql::binder::{TargetColumn, bind_constant};
@@ -38,11 +38,7 @@ pub async fn lock(
     match table.oid == before.oid {
         true => Ok((names, table)),
         // Another table took the name while we waited for the lock of the first.
-        false => Err(conflict(
-            u64::from(before.oid),
-            ctx.transaction.xid,
-            ctx.pid,
-        )),
+        false => Err(ctx.transaction.conflict(before.oid)),
     }
 }
 
@@ -54,11 +50,7 @@ pub async fn lock_to_append(ctx: &mut Context<'_>, name: &ObjectName) -> Result<
     match table.oid == before.oid {
         true => Ok(table),
         // Another table took the name while we waited for the lock of the first.
-        false => Err(conflict(
-            u64::from(before.oid),
-            ctx.transaction.xid,
-            ctx.pid,
-        )),
+        false => Err(ctx.transaction.conflict(before.oid)),
     }
 }
 
@@ -163,9 +155,7 @@ fn spread(ctx: &mut Context<'_>, table: &Table) -> Result<Arc<Table>> {
     let committed = committed.tables.get(&table.oid);
     match committed.filter(|_| !ctx.transaction.changes(table.oid)) {
         Some(committed) if *committed == spread => Ok(spread),
-        Some(committed) if **committed != *table => {
-            Err(conflict(u64::from(table.oid), ctx.transaction.xid, ctx.pid))
-        }
+        Some(committed) if **committed != *table => Err(ctx.transaction.conflict(table.oid)),
         _ => {
             ctx.transaction.change_catalog(change);
             Ok(spread)

@@ -47,7 +47,7 @@ pub(super) async fn change(ctx: &mut Context<'_>, update: &Update) -> Result<u64
     )
     .await?;
     ctx.transaction.add_row_groups(written.row_groups);
-    ctx.transaction.add_masks(masks);
+    ctx.transaction.add_masks(masks)?;
     ctx.last.query_id = Some(ctx.query);
     Ok(written.rows)
 }

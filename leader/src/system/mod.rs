@@ -76,6 +76,7 @@ pub trait SystemTable: Send + Sync {
 /// The system tables that make their rows themselves.
 static TABLES: &[&dyn SystemTable] = &[
     &live::stv_blocklist::StvBlocklist,
+    &live::stv_db_isolation_level::StvDbIsolationLevel,
     &live::stv_load_state::StvLoadState,
     &live::stv_locks::StvLocks,
     &live::stv_node_storage_capacity::StvNodeStorageCapacity,
@@ -92,6 +93,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &log::stl_load_commits::StlLoadCommits,
     &log::stl_load_errors::StlLoadErrors,
     &log::stl_query::StlQuery,
+    &log::stl_tr_conflict::StlTrConflict,
     &log::stl_vacuum::StlVacuum,
     &log::svv_vacuum_summary::SvvVacuumSummary,
     &pg_catalog::pg_attrdef::PgAttrdef,

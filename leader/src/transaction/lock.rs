@@ -317,10 +317,12 @@ impl Locks {
 }
 
 /// The refusal of a change built on something a concurrent transaction changed, in Redshift's words.
-pub fn conflict(table: u64, ours: i64, pid: i32) -> Error {
+pub fn conflict(table: u64, xids: &[i64], pid: i32) -> Error {
+    let xids: Vec<String> = xids.iter().map(i64::to_string).collect();
+    let xids = xids.join(", ");
     blueshift_sql::Error::new(SqlState::SERIALIZATION_FAILURE, "1023")
         .with_detail(format!(
-            "Serializable isolation violation on table - {table}, transactions forming the cycle are: {ours} (pid:{pid})"
+            "Serializable isolation violation on table - {table}, transactions forming the cycle are: {xids} (pid:{pid})"
         ))
         .with_hint("Roll back and run the transaction again.")
         .into()

@@ -8,18 +8,21 @@
 
 pub mod lock;
 pub mod read;
+pub mod serial;
 
-use crate::catalog::Catalog;
 use crate::catalog::cache::CatalogCache;
+use crate::catalog::{Catalog, IsolationLevel};
 use crate::error::{Error, Result};
-use crate::history::{lock as guard, now_us};
+use crate::history::{lock as guard, now_us, push};
 use blueshift_compute::write::IdentityCounter;
 use blueshift_storage::row_group::RowGroupRecord;
 use blueshift_storage::store::{CatalogChange, Commit, DeleteMaskRecord, ReadView, Store};
+use blueshift_storage::table::delete;
 use blueshift_storage::{TableId, TableLayout};
 use lock::{Lockable, Locks, Mode};
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicI64, Ordering};
+use serial::Serial;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,6 +44,22 @@ pub struct Transactions {
     open: Mutex<HashMap<i64, OpenTransaction>>,
     /// When tables were last committed to, in microseconds since 1970.
     last_commits: Mutex<HashMap<u32, i64>>,
+    /// Whether transactions that begin now are serializable.
+    is_serializable: AtomicBool,
+    serial: Serial,
+    /// STL_TR_CONFLICT.
+    pub conflicts: Mutex<VecDeque<ConflictEvent>>,
+}
+
+/// A transaction that was refused: STL_TR_CONFLICT.
+#[derive(Clone, Copy, Debug)]
+pub struct ConflictEvent {
+    /// Who.
+    pub transaction: OpenTransaction,
+    /// When, in microseconds since 1970.
+    pub abort_us: i64,
+    /// The table's oid.
+    pub table: u64,
 }
 
 /// A transaction as others see it: SVV_TRANSACTIONS.
@@ -65,6 +84,9 @@ impl Transactions {
             identities: Mutex::default(),
             open: Mutex::default(),
             last_commits: Mutex::default(),
+            is_serializable: AtomicBool::default(),
+            serial: Serial::default(),
+            conflicts: Mutex::default(),
         }
     }
 
@@ -72,18 +94,17 @@ impl Transactions {
     pub fn begin(self: &Arc<Self>, pid: i32, explicit: bool) -> Transaction {
         let xid = self.last_xid.fetch_add(1, Ordering::Relaxed) + 1;
         let starttime_us = now_us();
-        guard(&self.open).insert(
+        let facts = OpenTransaction {
             xid,
-            OpenTransaction {
-                xid,
-                pid,
-                starttime_us,
-            },
-        );
+            pid,
+            starttime_us,
+        };
+        guard(&self.open).insert(xid, facts);
         Transaction {
             shared: self.clone(),
             xid,
-            pid,
+            facts,
+            is_serializable: self.is_serializable.load(Ordering::Relaxed),
             is_explicit: explicit,
             is_read_only: false,
             lock_timeout: None,
@@ -98,6 +119,27 @@ impl Transactions {
             after_commit: Vec::new(),
             created: HashSet::new(),
         }
+    }
+
+    /// Makes the transactions that begin from now on serializable, or not.
+    pub fn set_isolation(&self, level: IsolationLevel) {
+        let is_serializable = level == IsolationLevel::Serializable;
+        self.is_serializable
+            .store(is_serializable, Ordering::Relaxed);
+    }
+
+    /// Makes and records the refusal of a transaction, with all that stand in its way.
+    fn refuse(&self, transaction: OpenTransaction, table: u64, xids: &[i64]) -> Error {
+        let abort_us = now_us();
+        push(
+            &self.conflicts,
+            ConflictEvent {
+                transaction,
+                abort_us,
+                table,
+            },
+        );
+        lock::conflict(table, xids, transaction.pid)
     }
 
     /// Lists the open transactions in order of beginning.
@@ -144,7 +186,9 @@ pub struct Transaction {
     shared: Arc<Transactions>,
     /// Its id, for the log tables and conflicts.
     pub xid: i64,
-    pid: i32,
+    facts: OpenTransaction,
+    /// Whether it is refused where it has no serial order.
+    is_serializable: bool,
     /// Whether BEGIN began it; otherwise it ends with its one statement.
     pub is_explicit: bool,
     /// READ ONLY.
@@ -176,10 +220,18 @@ impl Transaction {
             return Ok(view.clone());
         }
         self.has_queried = true;
-        let base = self
-            .base
-            .get_or_insert_with(|| self.shared.store.read_view())
-            .clone();
+        let base = match &self.base {
+            Some(base) => base.clone(),
+            None => {
+                let newest = || self.shared.store.read_view();
+                let base = match self.is_serializable {
+                    true => self.shared.serial.begin(self.xid, newest),
+                    false => newest(),
+                };
+                self.base = Some(base.clone());
+                base
+            }
+        };
         let view = match self.own.is_empty() {
             true => base,
             false => Arc::new(base.with(&self.shared.store, &self.own)?),
@@ -204,12 +256,28 @@ impl Transaction {
     }
 
     /// Ends a statement that read `tables`. Until one has read or changed a table the next takes a view of its own.
-    pub fn end_statement(&mut self, tables: BTreeSet<u32>) {
+    /// Fails with 1023 in a serializable database if it has left no serial order.
+    pub async fn end_statement(&mut self, tables: BTreeSet<u32>) -> Result<()> {
         self.reads.extend(tables);
+        if self.is_serializable {
+            let serial = &self.shared.serial;
+            let noted = serial.note(self.xid, &self.reads, &self.writes).await;
+            noted.map_err(|cycle| {
+                let table = u64::from(cycle.table);
+                self.shared.refuse(self.facts, table, &cycle.xids)
+            })?;
+        }
         self.is_fixed |= !self.reads.is_empty() || !self.writes.is_empty();
         if !self.is_fixed && self.own.is_empty() {
             self.forget_view();
         }
+        Ok(())
+    }
+
+    /// Makes the refusal of what was built on a table that another transaction changed.
+    pub fn conflict(&self, table: u32) -> Error {
+        self.shared
+            .refuse(self.facts, u64::from(table), &[self.xid])
     }
 
     /// Waits until a table is no longer under LOCK, and holds it for reading.
@@ -256,6 +324,10 @@ impl Transaction {
         if mode != Mode::AccessExclusive {
             self.writes.insert(table);
         }
+        if mode == Mode::Exclusive {
+            // What ends or replaces all rows comes before those that are added later.
+            self.reads.insert(table);
+        }
         let id = TableId(u64::from(table));
         let is_own = self.created.contains(&id);
         if is_own {
@@ -272,7 +344,7 @@ impl Transaction {
         if self.shared.store.read_view().tables.contains_key(&id) && !is_altered {
             return Ok(());
         }
-        Err(lock::conflict(id.0, self.xid, self.pid))
+        Err(self.conflict(table))
     }
 
     /// Counts the rows of a table as last committed: what another transaction may have added since.
@@ -350,7 +422,7 @@ impl Transaction {
 
     /// Adds the rows of an insert, small ones in memory.
     pub fn add_rows(&mut self, layout: &TableLayout, rows: Vec<RowGroupRecord>) -> Result<()> {
-        self.effective = None;
+        self.note_change();
         Ok(self.own.add_rows(layout, rows)?)
     }
 
@@ -381,8 +453,9 @@ impl Transaction {
     }
 
     /// Adds delete masks. A second mask of a row group replaces the first of this transaction, and builds on what
-    /// the first was built on.
-    pub fn add_masks(&mut self, masks: Vec<DeleteMaskRecord>) {
+    /// the first was built on. Fails with 40001 if a row was changed by another since the read view was taken.
+    pub fn add_masks(&mut self, masks: Vec<DeleteMaskRecord>) -> Result<()> {
+        let table = masks.first().map(|mask| mask.table);
         for mut mask in masks {
             let earlier = self
                 .own
@@ -397,6 +470,63 @@ impl Transaction {
             self.own.masks.push(mask);
         }
         self.note_change();
+        match table {
+            Some(table) => self.ensure_rows_unchanged(table),
+            None => Ok(()),
+        }
+    }
+
+    /// Compares the deleted rows of a table with those deleted since the read view was taken. The lock that was taken
+    /// to delete them keeps others from deleting more.
+    fn ensure_rows_unchanged(&mut self, id: TableId) -> Result<()> {
+        let newest = self.shared.store.read_view();
+        let Some(now) = newest.tables.get(&id) else {
+            return Ok(());
+        };
+        let is_of_table = |mask: &&DeleteMaskRecord| mask.table == id;
+        let masks: Vec<_> = self.own.masks.iter().filter(is_of_table).cloned().collect();
+        if !delete::are_overtaken(now, &masks) {
+            return Ok(());
+        }
+        let own = self.view()?;
+        let seen = self.base.as_ref().map(|base| base.table(id)).transpose()?;
+        let (Some(seen), Ok(table)) = (seen, u32::try_from(id.0)) else {
+            return Ok(());
+        };
+        match delete::ensure_apart(seen, own.table(id)?, now, &masks) {
+            Err(blueshift_storage::Error::Conflict { .. }) => Err(self.conflict(table)),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// Puts the masks of this transaction on top of those that others have committed since its read view was taken.
+    /// Their rows are apart, or a statement would have been refused.
+    fn rebase_masks(&mut self) -> blueshift_storage::Result<()> {
+        let newest = self.shared.store.read_view();
+        let tables: BTreeSet<TableId> = self.own.masks.iter().map(|mask| mask.table).collect();
+        for id in tables {
+            let (of_table, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.own.masks)
+                .into_iter()
+                .partition(|mask| mask.table == id);
+            self.own.masks = of_table.clone();
+            self.own.masks.extend(others.iter().cloned());
+            let (Some(now), Some(base)) = (newest.tables.get(&id), self.base.clone()) else {
+                continue;
+            };
+            if !delete::are_overtaken(now, &of_table) {
+                continue;
+            }
+            let own = base.with(&self.shared.store, &self.own)?;
+            let seen = base.table(id)?;
+            let rebased =
+                delete::rebase_masks(&self.shared.store, seen, own.table(id)?, now, &of_table)?;
+            let replaced = of_table.into_iter().filter(|mask| !rebased.contains(mask));
+            let replaced: Vec<_> = replaced.collect();
+            self.own.masks = rebased;
+            self.own.masks.extend(others);
+            self.discard(Vec::new(), replaced);
+        }
+        Ok(())
     }
 
     fn note_change(&mut self) {
@@ -414,10 +544,18 @@ impl Transaction {
         let after_commit = std::mem::take(&mut self.after_commit);
         if self.own.is_empty() {
             after_commit.into_iter().for_each(|tell| tell());
+            if self.is_serializable {
+                let newest = self.shared.store.read_view().version.0;
+                self.shared.serial.committed(self.xid, newest);
+            }
             return Ok(());
         }
-        let (xid, pid) = (self.xid, self.pid);
+        let (shared, facts) = (self.shared.clone(), self.facts);
         let work = tokio::task::spawn_blocking(move || {
+            self.rebase_masks()?;
+            if self.is_serializable {
+                self.shared.serial.committing(self.xid);
+            }
             let mut own = std::mem::take(&mut self.own);
             own.base = self
                 .base
@@ -428,12 +566,18 @@ impl Transaction {
             let dropped = own.dropped_tables.clone();
             let outcome = self.shared.store.commit(own);
             match &outcome {
-                Ok(_) => {
+                Ok(version) => {
+                    if self.is_serializable {
+                        self.shared.serial.committed(self.xid, version.0);
+                    }
                     let now = now_us();
                     let written = self.writes.iter().map(|table| (*table, now));
                     let mut last_commits = guard(&self.shared.last_commits);
                     last_commits.extend(written);
-                    last_commits.retain(|table, _| !dropped.contains(&TableId((*table).into())));
+                    if !dropped.is_empty() {
+                        last_commits
+                            .retain(|table, _| !dropped.contains(&TableId((*table).into())));
+                    }
                     drop(last_commits);
                     after_commit.into_iter().for_each(|tell| tell());
                 }
@@ -446,7 +590,7 @@ impl Transaction {
         match work.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(blueshift_storage::Error::Conflict { table })) => {
-                Err(lock::conflict(table, xid, pid))
+                Err(shared.refuse(facts, table, &[facts.xid]))
             }
             Ok(Err(error)) => Err(error.into()),
             Err(error) => Err(Error::internal(error)),
@@ -481,6 +625,9 @@ impl Drop for Transaction {
         let masks = std::mem::take(&mut self.own.masks);
         self.discard(written, masks);
         guard(&self.shared.open).remove(&self.xid);
+        if self.is_serializable {
+            self.shared.serial.end(self.xid);
+        }
         self.shared.locks.release_all(self.xid);
     }
 }

@@ -5,6 +5,7 @@ pub mod analyze;
 pub mod copy;
 pub mod create_table;
 pub mod cursor;
+pub mod database;
 pub mod ddl;
 pub mod dml;
 pub mod merge;
@@ -49,6 +50,8 @@ pub enum Statement {
     CreateTable(Box<CreateTable>),
     /// ALTER TABLE.
     AlterTable(Box<alter_table::AlterTable>),
+    /// ALTER DATABASE.
+    AlterDatabase(database::AlterDatabase),
     /// ALTER SCHEMA.
     AlterSchema(alter_table::AlterSchema),
     /// DROP TABLE.
@@ -164,6 +167,7 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "create" => parse_create(cursor),
         "drop" => ddl::parse_drop(cursor),
         "alter" if cursor.is_word_at(1, "user") => ddl::parse_user(cursor),
+        "alter" if cursor.is_word_at(1, "database") => database::parse_alter(cursor),
         "alter" if cursor.is_word_at(1, "table") => alter_table::parse(cursor),
         "alter" if cursor.is_word_at(1, "schema") => alter_table::parse_schema(cursor),
         "analyze" | "analyse" => analyze::parse(cursor),

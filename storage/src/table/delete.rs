@@ -30,6 +30,85 @@ pub fn write_masks(
     Ok((masks, written?))
 }
 
+/// Tells whether other masks than those that `masks` build on are current in `now`.
+pub fn are_overtaken(now: &TableVersion, masks: &[DeleteMaskRecord]) -> bool {
+    let bases: HashMap<RowGroupId, u64> = masks
+        .iter()
+        .map(|mask| (mask.row_group, mask.base_version))
+        .collect();
+    now.row_groups.iter().any(|group| {
+        let base = bases.get(&group.record.id);
+        base.is_some_and(|base| *base != group.mask_version)
+    })
+}
+
+/// Checks that masks made on `seen`, with which it is `own`, delete no row that `now` has deleted besides. `Conflict`
+/// if they do, or if a row group is gone.
+pub fn ensure_apart(
+    seen: &TableVersion,
+    own: &TableVersion,
+    now: &TableVersion,
+    masks: &[DeleteMaskRecord],
+) -> Result<()> {
+    rows_to_move(seen, own, now, masks).map(|_| ())
+}
+
+/// Makes masks made on `seen`, with which it is `own`, again on `now`, durable but not visible; those that fit as they
+/// are come back unchanged. `Conflict` as in [`ensure_apart`]; on any error nothing is left behind.
+pub fn rebase_masks(
+    store: &Arc<Store>,
+    seen: &TableVersion,
+    own: &TableVersion,
+    now: &TableVersion,
+    masks: &[DeleteMaskRecord],
+) -> Result<Vec<DeleteMaskRecord>> {
+    let rows = rows_to_move(seen, own, now, masks)?;
+    let moved: BTreeSet<RowGroupId> = rows.keys().copied().collect();
+    let (mut rebased, _) = write_masks(store, now, rows)?;
+    let kept = masks.iter().filter(|mask| !moved.contains(&mask.row_group));
+    rebased.extend(kept.cloned());
+    Ok(rebased)
+}
+
+/// Gives the rows that `own` has deleted and `seen` has not, of the row groups whose mask is another in `now`.
+fn rows_to_move(
+    seen: &TableVersion,
+    own: &TableVersion,
+    now: &TableVersion,
+    masks: &[DeleteMaskRecord],
+) -> Result<RowsToDelete> {
+    let conflict = || Error::Conflict { table: now.id.0 };
+    let by_id = |version: &'_ TableVersion| -> HashMap<RowGroupId, Arc<RowGroupEntry>> {
+        let groups = version.row_groups.iter();
+        groups
+            .map(|group| (group.record.id, Arc::clone(group)))
+            .collect()
+    };
+    let (seen, own, current) = (by_id(seen), by_id(own), by_id(now));
+    let mut rows = RowsToDelete::new();
+    for mask in masks {
+        let Some(before) = seen.get(&mask.row_group) else {
+            // Rows of the transaction itself.
+            continue;
+        };
+        let current = current.get(&mask.row_group).ok_or_else(conflict)?;
+        if current.mask_version == before.mask_version {
+            continue;
+        }
+        let own = own.get(&mask.row_group).ok_or_else(conflict)?;
+        let mut deleted = own.deleted.as_deref().cloned().unwrap_or_default();
+        if let Some(before) = &before.deleted {
+            deleted -= &**before;
+        }
+        let theirs = current.deleted.as_deref();
+        if theirs.is_some_and(|theirs| !deleted.is_disjoint(theirs)) {
+            return Err(conflict());
+        }
+        rows.insert(mask.row_group, deleted);
+    }
+    Ok(rows)
+}
+
 fn write_all(
     store: &Store,
     version: &TableVersion,

@@ -1,6 +1,7 @@
 //! STV_ tables: what happens now.
 
 pub mod stv_blocklist;
+pub mod stv_db_isolation_level;
 pub mod stv_load_state;
 pub mod stv_locks;
 pub mod stv_node_storage_capacity;

@@ -5,5 +5,6 @@ pub mod stl_file_scan;
 pub mod stl_load_commits;
 pub mod stl_load_errors;
 pub mod stl_query;
+pub mod stl_tr_conflict;
 pub mod stl_vacuum;
 pub mod svv_vacuum_summary;

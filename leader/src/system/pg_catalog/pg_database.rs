@@ -1,6 +1,6 @@
 //! `pg_database`: databases: the one.
 
-use crate::catalog::{ADMIN_OID, DATABASE_OID};
+use crate::catalog::{ADMIN_OID, DATABASE_OID, IsolationLevel};
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
@@ -54,7 +54,11 @@ impl SystemTable for PgDatabase {
             "C".into(),
             "C".into(),
             (-1).into(),
-            Cell::Null,
+            match ctx.catalog.isolation() {
+                IsolationLevel::Snapshot => "{concurrency_model=1}",
+                IsolationLevel::Serializable => "{concurrency_model=2}",
+            }
+            .into(),
             Cell::Null,
         ]);
         Ok(())

@@ -1,0 +1,36 @@
+//! `stv_db_isolation_level`: how transactions of each database are kept apart; for superusers.
+
+use crate::error::Result;
+use crate::system::rows::{Cell, Rows};
+use crate::system::{SystemContext, SystemTable};
+use blueshift_sql::SqlType;
+
+/// The table.
+pub struct StvDbIsolationLevel;
+
+impl SystemTable for StvDbIsolationLevel {
+    fn schema(&self) -> &'static str {
+        "pg_catalog"
+    }
+
+    fn name(&self) -> &'static str {
+        "stv_db_isolation_level"
+    }
+
+    fn columns(&self) -> &'static [(&'static str, SqlType)] {
+        &[
+            ("db_name", SqlType::Varchar(128)),
+            ("isolation_level", SqlType::Varchar(20)),
+        ]
+    }
+
+    fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
+        if ctx.user.superuser {
+            rows.push([
+                Cell::from(ctx.server.database.as_str()),
+                ctx.catalog.isolation().title().into(),
+            ]);
+        }
+        Ok(())
+    }
+}
