@@ -7,4 +7,5 @@ mod known;
 mod refused;
 mod script;
 mod site;
+mod snapshot;
 mod stop;

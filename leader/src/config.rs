@@ -21,6 +21,9 @@ pub struct Config {
     /// Directories COPY may read `file://` from: a list, or one text with `:` between them.
     #[serde(deserialize_with = "paths")]
     pub copy_root: Vec<PathBuf>,
+    /// Directories snapshots may be kept under, in the same form.
+    #[serde(deserialize_with = "paths")]
+    pub snapshot_root: Vec<PathBuf>,
     /// Memory queries may use in bytes; most of the machine's if absent.
     pub memory: Option<usize>,
     /// The block cache in bytes.
@@ -47,7 +50,14 @@ pub struct Config {
 /// What the names of variables begin with.
 const ENVIRONMENT: &str = "BLUESHIFT_";
 /// Fields whose variables are read as text.
-const TEXTS: [&str; 5] = ["data", "copy_root", "tls_cert", "tls_key", "admin_password"];
+const TEXTS: [&str; 6] = [
+    "data",
+    "copy_root",
+    "snapshot_root",
+    "tls_cert",
+    "tls_key",
+    "admin_password",
+];
 /// Fields whose variables are read as numbers, addresses and truth.
 const NUMBERS: [&str; 9] = [
     "listen",
@@ -76,6 +86,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 5439)),
             slices: u32::try_from(cores.max(2)).unwrap_or(2),
             copy_root: Vec::new(),
+            snapshot_root: Vec::new(),
             memory: None,
             cache: CACHE_BYTES,
             connections: CONNECTIONS,

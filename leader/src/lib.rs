@@ -9,6 +9,7 @@ pub mod system;
 pub mod planner;
 pub mod server;
 pub mod transaction;
+pub mod snapshot;
 pub mod access;
 pub mod catalog;
 pub mod history;

@@ -7,6 +7,7 @@ use crate::catalog::{
 };
 use crate::error::Result;
 use crate::history::History;
+use crate::snapshot::Snapshots;
 use crate::transaction::Transactions;
 use blueshift_compute::node::{Node, NodeOptions};
 use blueshift_storage::TableId;
@@ -42,6 +43,8 @@ pub struct Server {
     pub started_us: i64,
     /// Typed events and live state behind the STL_, STV_ and SVL_ tables.
     pub history: Arc<History>,
+    /// Takes snapshots.
+    pub snapshots: Arc<Snapshots>,
     /// Lock table and commit path.
     pub transactions: Arc<Transactions>,
     /// Today's placement hash; tables placed under another are not taken to be co-located.
@@ -68,6 +71,7 @@ impl Server {
             database: DATABASE.to_string(),
             started_us: crate::history::now_us(),
             history: Arc::default(),
+            snapshots: Arc::default(),
             transactions,
             placement_fingerprint: blueshift_compute::distribution::fingerprint(),
         }))

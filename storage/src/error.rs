@@ -51,6 +51,55 @@ pub enum Error {
         /// What we read.
         supported: u32,
     },
+    /// A restore into the directory was interrupted.
+    #[error(
+        "data directory \"{}\" holds a restore that has not finished; remove it and restore again",
+        path.display()
+    )]
+    UnfinishedRestore {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A restore makes a new directory only.
+    #[error("directory \"{}\" is not empty; name a new one", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A text that cannot name a snapshot.
+    #[error(
+        "\"{name}\" is no name for a snapshot: letters, digits, \"-\", \"_\" and \".\" make one, up to 255"
+    )]
+    SnapshotName {
+        /// What was given.
+        name: String,
+    },
+    /// No such snapshot.
+    #[error("snapshot \"{name}\" does not exist in \"{place}\"")]
+    NoSnapshot {
+        /// The snapshot.
+        name: String,
+        /// The repository.
+        place: String,
+    },
+    /// The name is taken.
+    #[error("snapshot \"{name}\" already exists in \"{place}\"")]
+    SnapshotExists {
+        /// The snapshot.
+        name: String,
+        /// The repository.
+        place: String,
+    },
+    /// The place where snapshots are kept did not do what was asked.
+    #[error("could not {action} \"{place}\": {reason}")]
+    Repository {
+        /// A verb: "read", "write", "list".
+        action: &'static str,
+        /// The file or object.
+        place: String,
+        /// What the system said.
+        reason: String,
+    },
     /// A concurrent commit changed what this one builds on.
     #[error("table {table} was changed by a concurrent transaction")]
     Conflict {

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod survival;
+pub mod snapshot;
 pub mod check;
 pub mod table;
 pub mod store;

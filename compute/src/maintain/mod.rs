@@ -9,6 +9,7 @@ pub mod analyze;
 pub mod blocks;
 pub mod compression;
 pub mod figures;
+pub mod snapshot;
 pub mod vacuum;
 
 /// Does work that reads files and computes, where that blocks nobody.

@@ -32,7 +32,7 @@ pub(super) struct Connect {
     database: String,
     /// The user's password; better in the environment than on the command line.
     #[arg(long, env = "PGPASSWORD", hide_env_values = true)]
-    password: String,
+    password: Option<String>,
     /// A PEM file with the server's certificate or the one that signed it; needed beyond loopback.
     #[arg(long)]
     tls_ca: Option<PathBuf>,
@@ -69,13 +69,15 @@ impl Connect {
     }
 
     async fn open(&self) -> Result<Client> {
+        let password = self.password.as_deref();
+        let password = password.ok_or_else(|| anyhow!("name the password with PGPASSWORD"))?;
         let mut config = Config::new();
         config
             .host(&self.host)
             .port(self.port)
             .user(&self.user)
             .dbname(&self.database)
-            .password(&self.password)
+            .password(password)
             .application_name("blueshift");
         let place = format!("{}:{}", self.host, self.port);
         let failed = || format!("could not connect to {place} as \"{}\"", self.user);

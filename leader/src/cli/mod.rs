@@ -10,7 +10,9 @@ mod config;
 mod connect;
 mod demo;
 mod local;
+mod restore;
 mod serve;
+mod snapshot;
 mod status;
 mod user;
 mod vacuum;
@@ -41,8 +43,12 @@ enum Command {
     Demo(demo::Demo),
     /// Runs one query over files, without a server: FROM 'file.parquet'.
     Local(local::Local),
+    /// Makes a new data directory of a snapshot, or restores one table into a running server.
+    Restore(restore::Restore),
     /// Serves a data directory.
     Serve(serve::Serve),
+    /// Takes, lists, describes, removes and schedules snapshots.
+    Snapshot(snapshot::Snapshot),
     /// Shows how a running server is.
     Status(status::Status),
     /// Makes, lists, changes and drops users of a running server.
@@ -64,6 +70,8 @@ pub fn main() -> ExitCode {
         Command::Config(config) => config::run(config),
         Command::Demo(demo) => demo::run(demo),
         Command::Local(local) => local::run(&local).map(|()| ExitCode::SUCCESS),
+        Command::Restore(restore) => restore::run(&restore).map(|()| ExitCode::SUCCESS),
+        Command::Snapshot(snapshot) => snapshot::run(&snapshot).map(|()| ExitCode::SUCCESS),
         Command::Serve(serve) => serve::run(serve).map(|()| ExitCode::SUCCESS),
         Command::Status(status) => status::run(&status).map(|()| ExitCode::SUCCESS),
         Command::User(user) => user::run(&user).map(|()| ExitCode::SUCCESS),

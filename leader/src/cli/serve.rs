@@ -6,6 +6,7 @@ use crate::maintenance::{self, MaintenanceOptions};
 use crate::protocol::tls::Certificate;
 use crate::protocol::{Door, DoorOptions};
 use crate::server::{Server, ServerOptions};
+use crate::snapshot::schedule;
 use anyhow::{Context, Result};
 use blueshift_compute::node::NodeOptions;
 use blueshift_compute::object::ObjectPolicy;
@@ -68,6 +69,10 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     copy_root: Vec<PathBuf>,
+    /// A directory snapshots may be kept under; may be repeated.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snapshot_root: Vec<PathBuf>,
     /// Memory queries may use, in bytes.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +131,11 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         let door = Door::open(server.clone(), options).await?;
         let address = door.address()?;
         announce(address, generated_password.as_deref())?;
+        let snapshots = schedule::run(
+            Arc::downgrade(&server.snapshots),
+            Arc::downgrade(&server.node),
+        );
+        let snapshots = server.node.resources.compute.spawn(snapshots);
         tracing::info!(%address, slices = server.node.store.slice_count(), "ready");
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate())?;
@@ -149,6 +159,7 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         }
         stop.cancel();
         background.await?;
+        snapshots.abort();
         anyhow::Ok(())
     })?;
     server.stop()?;
@@ -210,6 +221,7 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
             memory_bytes: config.memory,
             object_policy: ObjectPolicy {
                 copy_roots: config.copy_root.clone(),
+                snapshot_roots: config.snapshot_root.clone(),
                 ..ObjectPolicy::default()
             },
         },

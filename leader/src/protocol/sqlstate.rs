@@ -62,6 +62,12 @@ fn storage(error: &blueshift_storage::Error) -> Report {
         E::Locked { .. } => new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE),
         E::Version { .. } => new(SqlState::FEATURE_NOT_SUPPORTED)
             .with_hint("Use the version that wrote the directory, or a later one."),
+        E::UnfinishedRestore { .. } => new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE),
+        E::NotEmpty { .. } => new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE),
+        E::SnapshotName { .. } => new(SqlState::INVALID_NAME),
+        E::NoSnapshot { .. } => new(SqlState::UNDEFINED_OBJECT),
+        E::SnapshotExists { .. } => new(SqlState::DUPLICATE_OBJECT),
+        E::Repository { .. } => new(SqlState::IO_ERROR),
         E::Conflict { .. } => Report::new(
             SqlState::SERIALIZATION_FAILURE,
             "serializable isolation violation on table",

@@ -32,6 +32,7 @@ pub mod merge;
 pub mod prepare;
 pub mod select;
 pub mod set;
+pub mod snapshot;
 pub mod truncate;
 pub mod update;
 pub mod user;
@@ -73,6 +74,10 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::Analyze(analyze) => analyze::run(ctx, analyze).await,
         Statement::AnalyzeCompression(analyze) => analyze_compression::run(ctx, analyze).await,
         Statement::Vacuum(vacuum) => Box::pin(vacuum::run(ctx, vacuum)).await,
+        Statement::CreateSnapshot(create) => Box::pin(snapshot::create(ctx, create)).await,
+        Statement::CreateSnapshotSchedule(create) => snapshot::create_schedule(ctx, create),
+        Statement::DropSnapshotSchedule => snapshot::drop_schedule(ctx),
+        Statement::RestoreTable(restore) => Box::pin(snapshot::restore_table(ctx, restore)).await,
         Statement::Prepare(prepare) => prepare::prepare(ctx, prepare),
         Statement::Execute(execute) => Box::pin(prepare::execute(ctx, execute)).await,
         Statement::Deallocate(deallocate) => prepare::deallocate(ctx, deallocate),
@@ -155,6 +160,10 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Analyze(_) => "ANALYZE",
         Statement::AnalyzeCompression(_) => "ANALYZE COMPRESSION",
         Statement::Vacuum(_) => "VACUUM",
+        Statement::CreateSnapshot(_) => "CREATE SNAPSHOT",
+        Statement::CreateSnapshotSchedule(_) => "CREATE SNAPSHOT SCHEDULE",
+        Statement::DropSnapshotSchedule => "DROP SNAPSHOT SCHEDULE",
+        Statement::RestoreTable(_) => "RESTORE TABLE",
         Statement::Prepare(_) => "PREPARE",
         Statement::Execute(_) => "EXECUTE",
         Statement::Deallocate(_) => "DEALLOCATE",

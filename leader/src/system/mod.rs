@@ -75,6 +75,8 @@ pub trait SystemTable: Send + Sync {
 
 /// The system tables that make their rows themselves.
 static TABLES: &[&dyn SystemTable] = &[
+    &live::blueshift_snapshot_schedule::BlueshiftSnapshotSchedule,
+    &live::blueshift_snapshots::BlueshiftSnapshots,
     &live::stv_blocklist::StvBlocklist,
     &live::stv_db_isolation_level::StvDbIsolationLevel,
     &live::stv_load_state::StvLoadState,

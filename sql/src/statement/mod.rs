@@ -13,6 +13,7 @@ pub mod query;
 mod redact;
 mod refused;
 pub mod session;
+pub mod snapshot;
 pub mod vacuum;
 #[cfg(test)]
 mod tests;
@@ -100,6 +101,14 @@ pub enum Statement {
     AnalyzeCompression(analyze::AnalyzeCompression),
     /// VACUUM.
     Vacuum(vacuum::Vacuum),
+    /// CREATE SNAPSHOT.
+    CreateSnapshot(snapshot::CreateSnapshot),
+    /// CREATE SNAPSHOT SCHEDULE.
+    CreateSnapshotSchedule(snapshot::CreateSnapshotSchedule),
+    /// DROP SNAPSHOT SCHEDULE.
+    DropSnapshotSchedule,
+    /// RESTORE TABLE.
+    RestoreTable(Box<snapshot::RestoreTable>),
     /// PREPARE name AS.
     Prepare(Box<session::Prepare>),
     /// EXECUTE name (...).
@@ -165,7 +174,9 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "truncate" => dml::parse_truncate(cursor),
         "copy" => copy::parse(cursor),
         "create" => parse_create(cursor),
+        "drop" if cursor.is_word_at(1, "snapshot") => snapshot::parse_drop(cursor),
         "drop" => ddl::parse_drop(cursor),
+        "restore" => snapshot::parse_restore(cursor),
         "alter" if cursor.is_word_at(1, "user") => ddl::parse_user(cursor),
         "alter" if cursor.is_word_at(1, "database") => database::parse_alter(cursor),
         "alter" if cursor.is_word_at(1, "table") => alter_table::parse(cursor),
@@ -193,6 +204,9 @@ fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     if cursor.is_word("schema") {
         return ddl::parse_create_schema(cursor);
+    }
+    if cursor.is_word("snapshot") {
+        return snapshot::parse_create(cursor);
     }
     let or_replace = cursor.take_words(&["or", "replace"]);
     if cursor.is_word("view") {

@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     Checkpoint = 3,
     /// The whole content of the `FORMAT` file.
     Format = 4,
+    /// The whole content of a snapshot's manifest.
+    Snapshot = 5,
 }
 
 impl Kind {
@@ -46,14 +48,20 @@ impl Kind {
     pub(crate) fn version(self) -> u16 {
         match self {
             Self::Batch | Self::Checkpoint => 2,
-            Self::Segment | Self::Format => 1,
+            Self::Segment | Self::Format | Self::Snapshot => 1,
         }
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Segment, Self::Batch, Self::Checkpoint, Self::Format]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        [
+            Self::Segment,
+            Self::Batch,
+            Self::Checkpoint,
+            Self::Format,
+            Self::Snapshot,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == byte)
     }
 }
 

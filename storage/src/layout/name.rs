@@ -15,6 +15,9 @@ pub(crate) const SPILL_DIR: &str = "spill";
 /// Holds small private files of the server.
 pub(crate) const PRIVATE_DIR: &str = "private";
 
+/// Says that a restore into the directory has not finished.
+pub(crate) const RESTORE: &str = "RESTORE";
+
 /// Gives the path of a log segment.
 pub(crate) fn segment(number: u64) -> PathBuf {
     Path::new(LOG_DIR).join(format!("{number:016}.log"))

@@ -10,7 +10,7 @@ mod group_commit;
 mod ids;
 mod merged;
 pub(crate) mod open;
-mod record;
+pub(crate) mod record;
 mod retire;
 pub mod rewrite;
 mod sweep;
@@ -262,6 +262,9 @@ impl Store {
     /// torn tail, and starts the group-commit thread. Orphans are swept in the background.
     pub fn open(options: StoreOptions) -> Result<Arc<Store>> {
         let disk = Disk::open(&options.dir, options.sync)?;
+        if disk.size(Path::new(name::RESTORE))?.is_some() {
+            return Err(Error::UnfinishedRestore { path: options.dir });
+        }
         let spill_dir = disk.empty_dir(Path::new(name::SPILL_DIR))?;
         let dir = disk.root().to_owned();
         Self::open_on(Arc::new(disk), StoreOptions { dir, ..options }, spill_dir)

@@ -14,55 +14,55 @@ use std::path::Path;
 
 /// The commits of one group commit; the first makes `version`, the next `version + 1`.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct BatchRecord {
-    pub(super) version: CommitVersion,
+pub(crate) struct BatchRecord {
+    pub(crate) version: CommitVersion,
     /// The greatest boot epoch that made file ids.
-    pub(super) epoch: u64,
+    pub(crate) epoch: u64,
     /// No catalog id at or above this was given out before.
-    pub(super) next_id: u64,
-    pub(super) commits: Vec<Commit>,
+    pub(crate) next_id: u64,
+    pub(crate) commits: Vec<Commit>,
 }
 
 /// Everything as of one version.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct CheckpointRecord {
-    pub(super) version: CommitVersion,
-    pub(super) epoch: u64,
-    pub(super) next_id: u64,
+pub(crate) struct CheckpointRecord {
+    pub(crate) version: CommitVersion,
+    pub(crate) epoch: u64,
+    pub(crate) next_id: u64,
     /// In order of id.
-    pub(super) tables: Vec<TableRecord>,
-    pub(super) catalog: BTreeMap<String, serde_json::Value>,
+    pub(crate) tables: Vec<TableRecord>,
+    pub(crate) catalog: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct TableRecord {
-    pub(super) id: TableId,
-    pub(super) layout: TableLayout,
+pub(crate) struct TableRecord {
+    pub(crate) id: TableId,
+    pub(crate) layout: TableLayout,
     /// In the order of scans.
-    pub(super) row_groups: Vec<MaskedRowGroup>,
+    pub(crate) row_groups: Vec<MaskedRowGroup>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct MaskedRowGroup {
-    pub(super) record: RowGroupRecord,
+pub(crate) struct MaskedRowGroup {
+    pub(crate) record: RowGroupRecord,
     /// 0 if no row is deleted.
-    pub(super) mask_version: u64,
+    pub(crate) mask_version: u64,
 }
 
 /// The content of the `FORMAT` file.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct FormatRecord {
+pub(crate) struct FormatRecord {
     /// Of the directory as a whole.
-    pub(super) format: u32,
+    pub(crate) format: u32,
     /// Fixed when the directory was made.
-    pub(super) slice_count: u32,
+    pub(crate) slice_count: u32,
 }
 
 /// The format of a directory as written today.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 1;
 
 impl CheckpointRecord {
-    pub(super) fn of(view: &ReadView, epoch: u64, next_id: u64) -> Self {
+    pub(crate) fn of(view: &ReadView, epoch: u64, next_id: u64) -> Self {
         let mut tables: Vec<TableRecord> = view
             .tables
             .values()
@@ -94,12 +94,12 @@ impl CheckpointRecord {
     }
 }
 
-pub(super) fn to_json(record: &impl Serialize) -> Result<Vec<u8>> {
+pub(crate) fn to_json(record: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(record)
         .map_err(|error| Error::Internal(format!("could not encode a log record: {error}")))
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(path: &Path, payload: &[u8]) -> Result<T> {
+pub(crate) fn from_json<T: DeserializeOwned>(path: &Path, payload: &[u8]) -> Result<T> {
     serde_json::from_slice(payload).map_err(|error| Error::Corrupt {
         path: path.to_owned(),
         what: "record".to_owned(),

@@ -1,5 +1,7 @@
 //! STV_ tables: what happens now.
 
+pub mod blueshift_snapshot_schedule;
+pub mod blueshift_snapshots;
 pub mod stv_blocklist;
 pub mod stv_db_isolation_level;
 pub mod stv_load_state;

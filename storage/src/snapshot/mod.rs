@@ -1,0 +1,44 @@
+//! Named backups of a whole cluster: made while it runs, kept in a *repository*, restored exactly.
+//!
+//! A repository is a directory or a place in a bucket. Each snapshot is one manifest that names the
+//! objects it needs; an object is a row group or a delete mask, and many snapshots share it. What a
+//! newcomer would get wrong: objects are found by their content, but their keys are not their content.
+//! Each upload takes a key of its own, and a later snapshot learns keys from manifests alone. So nobody
+//! can begin to use an object while another removes it, without a lock that a crash would leave behind;
+//! `delete` says why that is enough.
+
+mod create;
+mod delete;
+pub mod manifest;
+pub mod repository;
+mod restore;
+mod verify;
+
+pub use create::{Created, Request, create};
+pub use delete::{Deleted, delete};
+pub use manifest::Manifest;
+pub use repository::Repository;
+pub use restore::{Staged, restore, restore_design, stage_table};
+
+use crate::error::{Error, Result};
+
+/// Characters of a snapshot's name at most, as in Redshift.
+const NAME_MAX: usize = 255;
+
+/// Checks a name: letters, digits, `-`, `_` and `.`, and a letter or digit first.
+pub fn ensure_name(name: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let begins = name
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    match begins && name.len() <= NAME_MAX && name.bytes().all(plain) {
+        true => Ok(()),
+        false => Err(Error::SnapshotName {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
