@@ -52,7 +52,7 @@ async fn a_long_reader_sees_one_checksum_during_copy_vacuum_and_delete() {
                     .await;
                 writer.run("VACUUM FULL t TO 100 PERCENT").await;
                 rounds += 1;
-                if rounds % 3 == 0 {
+                if rounds.is_multiple_of(3) {
                     writer.run("DELETE FROM t WHERE a > 100").await;
                     writer.run("VACUUM DELETE ONLY t").await;
                 }
