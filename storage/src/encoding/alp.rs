@@ -81,8 +81,7 @@ impl Pair {
     fn encode<T: Float>(self, bits: T) -> Option<T> {
         let (exponent, factor) = (usize::from(self.exponent), usize::from(self.factor));
         let moved = bits.to_f64() * POWERS[exponent] * INVERSES[factor];
-        // NaN and infinities fail the comparison.
-        if !(moved.abs() < INTEGER_MAX) {
+        if moved.is_nan() || moved.abs() >= INTEGER_MAX {
             return None;
         }
         let integer = T::of_i64(moved.round_ties_even() as i64)?;

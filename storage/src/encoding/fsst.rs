@@ -79,7 +79,7 @@ impl SymbolZone {
 impl Symbols {
     /// Opens a zone of `rows` rows.
     pub fn open_zone(&self, zone: usize, rows: usize) -> Result<SymbolZone, String> {
-        let directory: &[u64] = &self.directory.typed_data()[..];
+        let directory: &[u64] = self.directory.typed_data();
         let (lengths_from, codes_from) = match zone {
             0 => (0, 0),
             _ => (
