@@ -104,3 +104,69 @@ async fn on(slices: u32) {
         .await;
     assert_eq!(code, "21000");
 }
+
+/// Reads the rows that EXPLAIN expects of the scan of a table.
+async fn rows_expected(client: &blueshift_tests::Client, sql: &str) -> f64 {
+    let plan = client.rows(&format!("EXPLAIN {sql}")).await;
+    let scan = plan.iter().find(|line| line.contains("Seq Scan on spread"));
+    let scan = scan.unwrap_or_else(|| panic!("{plan:?}"));
+    let rows = scan.split("rows=").nth(1).expect("rows=");
+    let digits: String = rows.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn estimates_follow_what_analyze_learned() {
+    let server = Server::start(ServerOptions::default()).await;
+    let client = connect(server.port).await;
+    client
+        .run("CREATE TABLE spread (id INTEGER, kind INTEGER, code VARCHAR(6), amount INTEGER) DISTSTYLE EVEN")
+        .await;
+    // Nine of ten rows are of one kind; amounts are below 10 but for one of a hundred.
+    let values: Vec<String> = (0..2_000)
+        .map(|id| {
+            let kind = if id % 10 == 0 { 2 + id / 100 } else { 1 };
+            let code = if id % 4 == 0 {
+                format!("c{id}")
+            } else {
+                "x".to_owned()
+            };
+            let amount = if id % 100 == 0 { 1_000_000 } else { id % 10 };
+            format!("({id}, {kind}, '{code}', {amount})")
+        })
+        .collect();
+    client
+        .run(&format!("INSERT INTO spread VALUES {}", values.join(", ")))
+        .await;
+    let cases = [
+        ("kind = 1", 1_800.0),
+        ("kind <> 1", 200.0),
+        ("kind = 7", 10.0),
+        ("code = 'x'", 1_500.0),
+        ("amount < 100", 1_980.0),
+        ("amount > 100", 20.0),
+        ("id BETWEEN 500 AND 999", 500.0),
+        ("id = 77", 1.0),
+    ];
+    let skewed = ["kind = 1", "code = 'x'", "amount < 100"];
+    for condition in skewed {
+        let sql = format!("SELECT id FROM spread WHERE {condition}");
+        let rows = rows_expected(&client, &sql).await;
+        assert!(rows < 900.0, "{condition}: {rows} before ANALYZE");
+    }
+    client.run("ANALYZE spread (id, kind)").await;
+    let amount = "SELECT id FROM spread WHERE amount < 100";
+    let before = rows_expected(&client, amount).await;
+    assert!(
+        before < 900.0,
+        "a column left out is not looked at: {before}"
+    );
+    client.run("SET analyze_threshold_percent TO 0").await;
+    client.run("ANALYZE spread").await;
+    for (condition, truth) in cases {
+        let sql = format!("SELECT id FROM spread WHERE {condition}");
+        let rows = rows_expected(&client, &sql).await;
+        let near = (rows - truth).abs() <= f64::max(25.0, truth * 0.1);
+        assert!(near, "{condition}: {rows} expected, {truth} there");
+    }
+}

@@ -141,6 +141,7 @@ impl Cluster {
             slice_count: self.slice_count,
             row_ids: false,
             keys: Vec::new(),
+            values: Vec::new(),
         })
     }
 

@@ -6,9 +6,13 @@
 use super::blocking;
 use crate::error::Result;
 use crate::node::Node;
+use crate::scan::ColumnValues;
+use arrow::array::Array;
 use blueshift_storage::RowGroupId;
 use blueshift_storage::statistics::ColumnStatistics;
+use blueshift_storage::store::Store;
 use blueshift_storage::store::version::TableVersion;
+use blueshift_storage::table::scan::{RowGroupScan, ScanRequest, ZONE_ROWS, zone_count};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -25,6 +29,68 @@ pub async fn gather(
         merged.collect()
     })
     .await
+}
+
+/// Zones looked at, spread evenly over the table.
+const ZONES_MAX: usize = 64;
+/// Of the rows of a zone, every one at this distance is looked at.
+const ROW_STEP: usize = 4;
+
+/// Puts the values of a column that are not null on the number line; tells whether equal numbers are equal values.
+pub type Numbers = fn(&dyn Array) -> (Vec<f64>, bool);
+
+/// Learns from a sample how the values of `columns` (indexes in the table) are spread.
+pub async fn learn(
+    node: &Arc<Node>,
+    version: &Arc<TableVersion>,
+    columns: Vec<usize>,
+    numbers: Numbers,
+) -> Result<Vec<Option<ColumnValues>>> {
+    let (store, version) = (Arc::clone(&node.store), Arc::clone(version));
+    blocking(node, move || {
+        let learned = columns.into_iter();
+        let learned = learned.map(|column| learn_column(&store, &version, column, numbers));
+        learned.collect()
+    })
+    .await
+}
+
+fn learn_column(
+    store: &Arc<Store>,
+    version: &TableVersion,
+    column: usize,
+    numbers: Numbers,
+) -> blueshift_storage::Result<Option<ColumnValues>> {
+    let groups = version.row_groups.iter();
+    let zones = groups.flat_map(|group| {
+        let zones = 0..zone_count(group.record.rows);
+        zones.map(move |zone| (group, zone))
+    });
+    let step = zones.clone().count().div_ceil(ZONES_MAX).max(1);
+    let request = Arc::new(ScanRequest {
+        projection: vec![column],
+        conjuncts: Vec::new(),
+        row_ids: false,
+        batch_rows: ZONE_ROWS,
+    });
+    let (mut sample, mut is_exact) = (Vec::new(), true);
+    // The middle of each step: the first zones of row groups are not like the others.
+    for (group, zone) in zones.skip(step / 2).step_by(step) {
+        let layout = &version.layout;
+        let zones = zone..zone + 1;
+        let mut scan = RowGroupScan::new(store, layout, group, 0, zones, Arc::clone(&request))?;
+        while let Some(batch) = scan.next_batch()? {
+            let Some(values) = batch.columns().first() else {
+                continue;
+            };
+            let (found, exact) = numbers(values);
+            // A small sample is taken whole.
+            let distance = if step == 1 { 1 } else { ROW_STEP };
+            sample.extend(found.into_iter().step_by(distance));
+            is_exact &= exact;
+        }
+    }
+    Ok(ColumnValues::of(sample, is_exact))
 }
 
 /// What a table was like when it was last analyzed; tells later how many rows changed.

@@ -26,9 +26,11 @@ mod domain;
 mod filter;
 mod statistics;
 mod constant;
+mod values;
 
 pub use exec::SliceScanExec;
 pub use mode::choose_scan_modes;
+pub use values::ColumnValues;
 
 /// A stored table as of a read view, for the planner. Implements `TableProvider`: exact row counts, extremes
 /// and distinct counts as statistics; Hash partitioning on the distribution key if `placement_holds`; filters
@@ -54,6 +56,8 @@ pub struct StoredTable {
     /// Columns that declared constraints promise to be unique together, for the planner. Nothing enforces
     /// them, so the engine is not told: it would drop GROUP BY columns on the strength of them.
     pub keys: Vec<Vec<usize>>,
+    /// What ANALYZE learned of the columns, in their order; shorter or empty where it did not look.
+    pub values: Vec<Option<Arc<ColumnValues>>>,
 }
 
 impl std::fmt::Debug for StoredTable {

@@ -2,7 +2,9 @@
 
 use super::{History, lock, push};
 use blueshift_compute::maintain::analyze::Image;
+use blueshift_compute::scan::ColumnValues;
 use blueshift_storage::store::version::TableVersion;
+use std::sync::Arc;
 
 /// An ANALYZE of one table: STL_ANALYZE.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +98,26 @@ impl History {
             at_us: endtime_us,
         };
         self.analyze(event, Some(analyzed));
+    }
+
+    /// Keeps what ANALYZE learned of the values of columns, by column id; what it could not learn is forgotten.
+    pub fn learn_values(&self, table: u32, learned: Vec<(u32, Option<ColumnValues>)>) {
+        let mut values = lock(&self.values);
+        for (column, learned) in learned {
+            match learned {
+                Some(learned) => values.insert((table, column), Arc::new(learned)),
+                None => values.remove(&(table, column)),
+            };
+        }
+    }
+
+    /// Gives what is known of the values of columns.
+    pub fn values_of(&self, table: u32, columns: &[u32]) -> Vec<Option<Arc<ColumnValues>>> {
+        let values = lock(&self.values);
+        let columns = columns.iter();
+        columns
+            .map(|column| values.get(&(table, *column)).cloned())
+            .collect()
     }
 
     /// Follows a vacuum, which writes rows again but changes none.

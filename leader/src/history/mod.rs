@@ -9,6 +9,7 @@ pub mod control;
 pub mod vacuum;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
+use blueshift_compute::scan::ColumnValues;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -116,6 +117,8 @@ pub struct History {
     pub analyzes: Mutex<VecDeque<analyze::AnalyzeEvent>>,
     /// What tables were like when they were last analyzed, by oid.
     pub analyzed: Mutex<HashMap<u32, analyze::Analyzed>>,
+    /// How the values of columns are spread, by table and column id.
+    pub values: Mutex<HashMap<(u32, u32), Arc<ColumnValues>>>,
     /// STL_VACUUM.
     pub vacuums: Mutex<VecDeque<vacuum::VacuumEvent>>,
     /// SVV_VACUUM_PROGRESS.

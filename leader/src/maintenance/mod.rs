@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Table};
 use crate::error::{Error, Result};
 use crate::history::analyze::AnalyzeEvent;
 use crate::server::{Server, TEMP_SCHEMA_PREFIX};
-use crate::statement::analyze::automatic;
+use crate::statement::analyze::{automatic, learn_values};
 use crate::statement::vacuum::{Request, THRESHOLD_PERCENT, vacuum_table};
 use blueshift_compute::maintain::analyze::gather;
 use blueshift_compute::maintain::vacuum::{Mode, plan};
@@ -134,6 +134,9 @@ async fn analyze(server: &Arc<Server>, catalog: &Catalog, table: &Arc<Table>) ->
     };
     // Ready for the next plan, at no cost to it.
     gather(&server.node, &version, (0..table.columns.len()).collect()).await?;
+    let all = (0..table.columns.len()).collect();
+    let learned = learn_values(server, &version, table, all).await?;
+    server.history.learn_values(table.oid, learned);
     server.history.analyze_automatically(event, &version);
     Ok(())
 }

@@ -11,10 +11,13 @@ use crate::catalog::{Catalog, Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use crate::history::analyze::{AnalyzeEvent, Analyzed};
 use crate::history::now_us;
-use crate::server::TEMP_SCHEMA_PREFIX;
-use blueshift_compute::maintain::analyze::{Image, gather};
+use crate::planner::estimate::numbers_of;
+use crate::server::{Server, TEMP_SCHEMA_PREFIX};
+use blueshift_compute::maintain::analyze::{Image, gather, learn};
+use blueshift_compute::scan::ColumnValues;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::analyze::Analyze;
+use blueshift_storage::store::version::TableVersion;
 use std::sync::Arc;
 
 /// Runs an ANALYZE.
@@ -72,6 +75,7 @@ async fn analyze_table(
     let schema_name = catalog.schemas.get(&table.schema);
     let schema_name = schema_name.map_or_else(String::new, |schema| schema.name.clone());
     let starttime_us = now_us();
+    let mut learned = Vec::new();
     if !is_skipped {
         if analyze.verbose {
             let name = &table.name;
@@ -79,7 +83,8 @@ async fn analyze_table(
             ctx.notices.push(Notice::info(text));
         }
         let count = columns.len();
-        let gathered = gather(&ctx.server.node, version, columns).await?;
+        let gathered = gather(&ctx.server.node, version, columns.clone()).await?;
+        learned = learn_values(ctx.server, version, table, columns).await?;
         if analyze.verbose {
             let distinct = gathered.iter().map(|column| column.distinct).max();
             ctx.notices.push(Notice::info(format!(
@@ -116,8 +121,10 @@ async fn analyze_table(
         at_us: event.endtime_us,
     });
     // Rows of a transaction that is rolled back were not there.
-    ctx.transaction
-        .after_commit(move || history.analyze(event, analyzed));
+    ctx.transaction.after_commit(move || {
+        history.learn_values(event.table, learned);
+        history.analyze(event, analyzed);
+    });
     Ok(!is_skipped)
 }
 
@@ -137,6 +144,19 @@ pub(super) fn after_load(ctx: &mut Context<'_>, table: &Arc<Table>) -> Result<()
         }
     });
     Ok(())
+}
+
+/// Learns how the values of columns (by index) are spread, for the planner; gives it by column id.
+pub(crate) async fn learn_values(
+    server: &Server,
+    version: &Arc<TableVersion>,
+    table: &Table,
+    columns: Vec<usize>,
+) -> Result<Vec<(u32, Option<ColumnValues>)>> {
+    let ids = columns.iter().filter_map(|index| table.columns.get(*index));
+    let ids: Vec<u32> = ids.map(|column| column.id).collect();
+    let learned = learn(&server.node, version, columns, numbers_of).await?;
+    Ok(ids.into_iter().zip(learned).collect())
 }
 
 /// Begins the record of an ANALYZE that nobody asked for.

@@ -317,6 +317,7 @@ impl SessionNames {
                 }
                 TableConstraint::ForeignKey { .. } => None,
             });
+        let ids: Vec<u32> = table.columns.iter().map(|column| column.id).collect();
         let mut schema = layout::schema(&table.columns);
         if row_ids {
             let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
@@ -336,6 +337,7 @@ impl SessionNames {
                 == self.system.server.placement_fingerprint,
             row_ids,
             keys: keys.collect(),
+            values: self.system.server.history.values_of(table.oid, &ids),
         })
     }
 

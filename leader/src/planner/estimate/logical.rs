@@ -2,12 +2,14 @@
 
 use super::predicate::{self, Comparison, Predicate, Term};
 use super::{ColumnEstimate, Estimate, JoinKey, ROWS_UNKNOWN};
+use blueshift_compute::scan::StoredTable;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::catalog::default_table_source::source_as_provider;
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{
     BinaryExpr, Expr, FetchType, Join, LogicalPlan, Operator, SkipType, TableScan,
 };
+use std::any::Any;
 
 /// Estimates what a plan gives.
 pub fn estimate(plan: &LogicalPlan) -> Estimate {
@@ -120,13 +122,18 @@ fn fitted(mut estimate: Estimate, plan: &LogicalPlan) -> Estimate {
 
 fn of_scan(scan: &TableScan) -> Estimate {
     let schema = scan.source.schema();
-    let statistics = source_as_provider(&scan.source)
-        .ok()
-        .and_then(|table| table.statistics());
+    let provider = source_as_provider(&scan.source).ok();
+    let statistics = provider.as_ref().and_then(|table| table.statistics());
     let mut table = match statistics {
         Some(statistics) => Estimate::of_statistics(&schema, &statistics),
         None => Estimate::unknown(&schema, ROWS_UNKNOWN),
     };
+    if let Some(provider) = provider.as_deref() {
+        let any: &dyn Any = provider;
+        if let Some(stored) = any.downcast_ref::<StoredTable>() {
+            table = table.with_values(&stored.values);
+        }
+    }
     if !scan.filters.is_empty()
         && let Ok(named) = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &schema)
     {

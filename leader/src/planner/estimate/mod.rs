@@ -8,9 +8,12 @@ pub mod logical;
 pub mod physical;
 pub mod predicate;
 
+use blueshift_compute::scan::ColumnValues;
+use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, JoinType, ScalarValue, Statistics};
+use std::sync::Arc;
 
 /// Rows assumed for an input nobody knows anything about.
 pub const ROWS_UNKNOWN: f64 = 1000.0;
@@ -37,6 +40,8 @@ pub struct ColumnEstimate {
     pub bytes: f64,
     /// Rows of the stored table the column comes from; infinite if it was computed.
     pub table_rows: f64,
+    /// How its values are spread, if ANALYZE looked and no condition changed it.
+    pub values: Option<Arc<ColumnValues>>,
 }
 
 /// What is expected of a plan.
@@ -60,6 +65,7 @@ impl ColumnEstimate {
             null_fraction: 0.0,
             bytes: width_of(data_type),
             table_rows: f64::INFINITY,
+            values: None,
         }
     }
 }
@@ -101,6 +107,14 @@ impl Estimate {
             columns,
             known: true,
         }
+    }
+
+    /// Takes in what ANALYZE learned of the columns of a stored table.
+    pub fn with_values(mut self, values: &[Option<Arc<ColumnValues>>]) -> Self {
+        for (column, values) in self.columns.iter_mut().zip(values) {
+            column.values.clone_from(values);
+        }
+        self
     }
 
     /// Bytes of one row.
@@ -325,6 +339,7 @@ fn column_of_statistics(
         },
         bytes,
         table_rows: rows,
+        values: None,
     }
 }
 
@@ -366,12 +381,32 @@ pub fn number_of(value: &ScalarValue) -> Option<f64> {
         | ScalarValue::LargeUtf8(Some(text)) => text
             .bytes()
             .chain(std::iter::repeat(0))
-            .take(6)
+            .take(TEXT_PLACE_BYTES)
             .fold(0.0, |number, byte| number * 256.0 + f64::from(byte)),
         ScalarValue::Dictionary(_, inner) => return number_of(inner),
         _ => return None,
     })
 }
+
+/// Places the values of a column that are not null on the number line, and tells whether equal numbers are equal
+/// values: of a long text only its beginning has a place.
+pub fn numbers_of(array: &dyn Array) -> (Vec<f64>, bool) {
+    let mut is_exact = true;
+    let mut numbers = Vec::with_capacity(array.len());
+    for row in 0..array.len() {
+        let Ok(value) = ScalarValue::try_from_array(array, row) else {
+            return (Vec::new(), false);
+        };
+        if let ScalarValue::Utf8View(Some(text)) = &value {
+            is_exact &= text.len() <= TEXT_PLACE_BYTES;
+        }
+        numbers.extend(number_of(&value));
+    }
+    (numbers, is_exact)
+}
+
+/// The bytes of a text that have a place on the number line.
+const TEXT_PLACE_BYTES: usize = 6;
 
 fn scaled(unscaled: f64, scale: i8) -> f64 {
     unscaled / 10_f64.powi(i32::from(scale))

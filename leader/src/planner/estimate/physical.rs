@@ -86,7 +86,9 @@ fn of_leaf(plan: &dyn ExecutionPlan) -> Estimate {
 fn of_scan(scan: &SliceScanExec) -> Estimate {
     let stored = scan.table();
     let table = match stored.statistics() {
-        Some(statistics) => Estimate::of_statistics(&stored.schema, &statistics),
+        Some(statistics) => {
+            Estimate::of_statistics(&stored.schema, &statistics).with_values(&stored.values)
+        }
         None => Estimate::unknown(&stored.schema, ROWS_UNKNOWN),
     };
     let filters = pushed_filters(scan);

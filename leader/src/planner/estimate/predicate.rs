@@ -110,6 +110,7 @@ pub fn filter(mut input: Estimate, predicate: Predicate) -> Estimate {
             column.low = column.low.map(|least| least.max(low)).or(finite(low));
             column.high = column.high.map(|most| most.min(high)).or(finite(high));
             column.null_fraction = 0.0;
+            column.values = None;
         }
     }
     input.rows = (input.rows * share).max(0.001);
@@ -149,6 +150,7 @@ fn narrow(input: &mut Estimate, conjunct: &Predicate) {
     };
     if let Some(column) = input.columns.get_mut(column) {
         column.distinct = column.distinct.min(distinct).max(1.0);
+        column.values = None;
         column.null_fraction = 0.0;
     }
 }
@@ -180,6 +182,10 @@ fn range_share(input: &Estimate, column: usize, low: f64, high: f64) -> f64 {
     let Some(column) = input.columns.get(column) else {
         return unknown;
     };
+    if let Some(values) = &column.values {
+        let point = 1.0 / column.table_rows.max(1.0);
+        return values.share_between(low, high).max(point) * (1.0 - column.null_fraction);
+    }
     let (Some(least), Some(most)) = (column.low, column.high) else {
         return unknown;
     };
@@ -238,7 +244,10 @@ pub fn selectivity(input: &Estimate, predicate: &Predicate) -> f64 {
             };
             let equal = match (left, right, column) {
                 (_, _, Some(column)) => {
-                    outside(input, left, right).unwrap_or((1.0 - nulls(column)) / distinct(column))
+                    let share = outside(input, left, right)
+                        .or_else(|| learned(input, left, right))
+                        .unwrap_or_else(|| 1.0 / distinct(column));
+                    share * (1.0 - nulls(column))
                 }
                 (Term::Column(left), Term::Column(right), _) => {
                     1.0 / distinct(*left).max(distinct(*right))
@@ -271,6 +280,18 @@ pub fn selectivity(input: &Estimate, predicate: &Predicate) -> f64 {
         Predicate::Unknown => SELECTIVITY_UNKNOWN,
     };
     share.clamp(0.0, 1.0)
+}
+
+/// The share of a value that ANALYZE met, or of one of the rest.
+fn learned(input: &Estimate, left: &Term, right: &Term) -> Option<f64> {
+    let ((Term::Column(column), Term::Constant(Some(value)))
+    | (Term::Constant(Some(value)), Term::Column(column))) = (left, right)
+    else {
+        return None;
+    };
+    let column = input.columns.get(*column)?;
+    let values = column.values.as_ref()?;
+    Some(values.share_of(*value, column.distinct))
 }
 
 /// Nothing equals a constant beyond the extremes.
