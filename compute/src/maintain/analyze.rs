@@ -96,8 +96,8 @@ fn learn_column(
 /// What a table was like when it was last analyzed; tells later how many rows changed.
 #[derive(Clone, Debug, Default)]
 pub struct Image {
-    /// Deleted rows by row group.
-    row_groups: HashMap<RowGroupId, u64>,
+    /// Rows and deleted rows by row group; one of small inserts grows under its id.
+    row_groups: HashMap<RowGroupId, (u64, u64)>,
     /// Changes that happened before the image was taken and still count.
     rows_changed_before: u64,
 }
@@ -108,7 +108,7 @@ impl Image {
         let groups = version.row_groups.iter();
         let deleted = groups.map(|group| {
             let count = group.deleted.as_ref().map_or(0, |mask| mask.len());
-            (group.record.id, count)
+            (group.record.id, (group.record.rows, count))
         });
         Self {
             row_groups: deleted.collect(),
@@ -121,7 +121,10 @@ impl Image {
         let changed = version.row_groups.iter().map(|group| {
             let deleted = group.deleted.as_ref().map_or(0, |mask| mask.len());
             match self.row_groups.get(&group.record.id) {
-                Some(before) => deleted.saturating_sub(*before),
+                Some((rows_before, deleted_before)) => {
+                    let added = group.record.rows.saturating_sub(*rows_before);
+                    added + deleted.saturating_sub(*deleted_before)
+                }
                 None => group.record.rows,
             }
         });
