@@ -108,7 +108,9 @@ impl Memory {
             let key = now
                 .or(durable)
                 .map_or(0, |inode| Arc::as_ptr(inode) as usize);
-            let is_new = *is_new.entry(key).or_insert_with(|| random.next() % 2 == 0);
+            let is_new = *is_new
+                .entry(key)
+                .or_insert_with(|| random.next().is_multiple_of(2));
             if let Some(inode) = if is_new { now } else { durable } {
                 survived.insert(path, Arc::clone(inode));
             }

@@ -181,7 +181,7 @@ fn work(store: &Arc<Store>, known: &mut Known, random: &SeededRandom) -> Result<
             vacuum(store, slice, order)?;
         }
         8 => store.checkpoint()?,
-        _ if random.next() % 4 == 0 => {
+        _ if random.next().is_multiple_of(4) => {
             let gone = known.acknowledged.keys().copied().collect();
             let rows = new_rows(known, random);
             known.in_flight = vec![(gone, rows.clone())];
