@@ -25,11 +25,11 @@ pub(super) async fn know(template: &Template, case: &'static Case) -> Known {
         .await
         .expect("start");
     let client = connect(server.port).await;
-    let before = observe(&client).await;
+    let before = observe(&client, &copy).await;
     let files_before = data_files(&copy.data).len();
     sites.trace();
     for statement in case.statements {
-        client.run(&template.sql(statement)).await;
+        client.run(&template.sql(statement, &copy)).await;
     }
     let acknowledged_at = sites.traced().len();
     sites.await_removals(retired).await;
@@ -55,13 +55,13 @@ async fn outcome(template: &Template, case: &Case) -> (usize, String, usize) {
     let client = connect(server.port).await;
     sites.trace();
     for statement in case.statements {
-        client.run(&template.sql(statement)).await;
+        client.run(&template.sql(statement, &copy)).await;
     }
     server.kill();
     let removed = sites.removals();
     let files = data_files(&copy.data).len();
     let mut server = template.start(&copy.data, None).await.expect("start");
-    let after = observe(&connect(server.port).await).await;
+    let after = observe(&connect(server.port).await, &copy).await;
     let swept = swept(&server.log_text());
     server.kill();
     (removed + swept, after, files - swept)

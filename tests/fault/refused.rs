@@ -18,6 +18,8 @@ const SAMPLE: &[&str] = &[
     "DROP TABLE",
     "ALTER TABLE ALTER DISTKEY",
     "VACUUM",
+    "SNAPSHOT",
+    "RESTORE TABLE",
 ];
 
 /// Tells whether the log stops at this: what the device holds after a failed write or sync is unknown.
@@ -35,7 +37,7 @@ async fn attempt(template: &Template, known: &Known, action: &str, pass: &Pass) 
     sites.plan(1, action, pass);
     let mut refused = None;
     for statement in known.case.statements {
-        if let Err(error) = client.try_rows(&template.sql(statement)).await {
+        if let Err(error) = client.try_rows(&template.sql(statement, &copy)).await {
             refused = Some(error);
             break;
         }
@@ -51,11 +53,19 @@ async fn attempt(template: &Template, known: &Known, action: &str, pass: &Pass) 
     sites.clear();
     drop(client);
     let client = connect(server.port).await;
-    assert_eq!(observe(&client).await, known.before, "{what}: reads go on");
+    assert_eq!(
+        observe(&client, &copy).await,
+        known.before,
+        "{what}: reads go on"
+    );
     if stops_log(action, pass) {
         let (code, text) = client.failure("INSERT INTO kept VALUES (100)").await;
         assert_eq!(code, "58030", "{what}: {text}");
-        assert_eq!(observe(&client).await, known.before, "{what}: reads go on");
+        assert_eq!(
+            observe(&client, &copy).await,
+            known.before,
+            "{what}: reads go on"
+        );
         let traced = sites.traced();
         let at = traced.iter().rposition(|site| *site == pass.0);
         let after = &traced[at.expect("the site") + 1..];
@@ -63,7 +73,7 @@ async fn attempt(template: &Template, known: &Known, action: &str, pass: &Pass) 
         assert!(!touched, "{what}: the log was written again: {traced:?}");
         server.kill();
         let server = template.start(&copy.data, None).await.expect("start");
-        let found = observe(&connect(server.port).await).await;
+        let found = observe(&connect(server.port).await, &copy).await;
         let whole = found == known.before || found == known.after;
         assert!(whole, "{what}: half a statement: {found}");
         return;
@@ -73,10 +83,10 @@ async fn attempt(template: &Template, known: &Known, action: &str, pass: &Pass) 
         await_files(&copy.data, known.files_before, &what).await;
     }
     for statement in known.case.statements {
-        client.run(&template.sql(statement)).await;
+        client.run(&template.sql(statement, &copy)).await;
     }
     assert_eq!(
-        observe(&client).await,
+        observe(&client, &copy).await,
         known.after,
         "{what}: it works the next time"
     );

@@ -1,7 +1,8 @@
 //! What the tests of single durable steps run: one entry per statement. A new statement that writes is one entry more.
 
 use super::site::{REMOVED_MAX, Sites, copy_directory, scratch};
-use blueshift_tests::{Client, Server, ServerOptions};
+use blueshift_tests::server::binary;
+use blueshift_tests::{Client, Server, ServerOptions, connect};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -13,7 +14,8 @@ const PARALLEL: usize = 2;
 pub(super) struct Case {
     /// What messages call it.
     pub(super) name: &'static str,
-    /// Run in order on one connection. `{files}` is the directory COPY may read.
+    /// Run in order on one connection. `{files}` is the directory COPY may read, `{kept}` a place with a snapshot,
+    /// `{own}` one for snapshots of this try.
     pub(super) statements: &'static [&'static str],
 }
 
@@ -101,6 +103,11 @@ pub(super) const CASES: &[Case] = &[
     ),
     case("ANALYZE", &["ANALYZE base"]),
     case("GRANT", &["CREATE USER somebody PASSWORD 'Somebody-1'"]),
+    case("SNAPSHOT", &["CREATE SNAPSHOT first TO '{own}'"]),
+    case(
+        "RESTORE TABLE",
+        &["RESTORE TABLE public.base FROM SNAPSHOT first AT '{kept}' AS base_then"],
+    ),
 ];
 
 /// Part of it is in a checkpoint, and part in the log after it.
@@ -139,19 +146,26 @@ impl Template {
         }
         for statements in SETUP {
             let mut server = template.start(&template.data(), None).await.expect("start");
-            let client = blueshift_tests::connect(server.port).await;
+            let client = connect(server.port).await;
             for statement in statements {
-                client.run(&template.sql(statement)).await;
+                client.run(&template.with_files(statement)).await;
             }
             drop(client);
             assert_eq!(server.stop(), Some(0));
         }
         // The stop wrote a checkpoint; what follows is in the log alone.
         let mut server = template.start(&template.data(), None).await.expect("start");
-        let client = blueshift_tests::connect(server.port).await;
+        let client = connect(server.port).await;
         client.run("INSERT INTO kept VALUES (4)").await;
         // No mask is replaced, for its file would be removed some time later only.
         client.run("DELETE FROM more WHERE id = 5001").await;
+        server.kill();
+        // A snapshot of it. The template itself never took one, so that the first is a case of its own.
+        let copy = template.copy();
+        let mut server = template.start(&copy.data, None).await.expect("start");
+        let client = connect(server.port).await;
+        let take = template.sql("CREATE SNAPSHOT first TO '{kept}'", &copy);
+        client.run(&take).await;
         server.kill();
         template
     }
@@ -164,9 +178,16 @@ impl Template {
         self.directory.path().join("files")
     }
 
-    /// Completes the text of a statement.
-    pub(super) fn sql(&self, statement: &str) -> String {
+    fn with_files(&self, statement: &str) -> String {
         statement.replace("{files}", &self.files().display().to_string())
+    }
+
+    /// Completes the text of a statement.
+    pub(super) fn sql(&self, statement: &str, copy: &Copied) -> String {
+        let kept = self.directory.path().join("snapshots");
+        self.with_files(statement)
+            .replace("{kept}", &kept.display().to_string())
+            .replace("{own}", &copy.snapshots().display().to_string())
     }
 
     /// Copies the data directory.
@@ -179,10 +200,29 @@ impl Template {
 
     /// Starts a server.
     pub(super) async fn start(&self, data: &Path, sites: Option<&Sites>) -> Result<Server, String> {
+        self.start_with(data, sites, &[]).await
+    }
+
+    /// Starts a server with more environment.
+    pub(super) async fn start_with(
+        &self,
+        data: &Path,
+        sites: Option<&Sites>,
+        environment: &[(&str, &str)],
+    ) -> Result<Server, String> {
+        let scratch = self.directory.path().parent().expect("a directory above");
+        let argument = |path: &Path| path.display().to_string();
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = environment.iter().map(owned);
         let options = ServerOptions {
             slices: Some(2),
-            arguments: vec!["--copy-root".into(), self.files().display().to_string()],
-            environment: sites.map(Sites::environment).into_iter().collect(),
+            arguments: vec![
+                "--copy-root".into(),
+                argument(&self.files()),
+                "--snapshot-root".into(),
+                argument(scratch),
+            ],
+            environment: environment.chain(sites.map(Sites::environment)).collect(),
             ..ServerOptions::default()
         };
         Server::try_start(options, data.to_path_buf()).await
@@ -192,8 +232,67 @@ impl Template {
 /// A copy of the template, removed when dropped.
 pub(super) struct Copied {
     pub(super) data: PathBuf,
-    #[expect(dead_code, reason = "it is removed when dropped")]
     directory: TempDir,
+}
+
+impl Copied {
+    /// Gives the place for snapshots of this copy.
+    pub(super) fn snapshots(&self) -> PathBuf {
+        self.directory.path().join("snapshots")
+    }
+
+    /// Runs an admin command on that place, or `None` if there is no such place.
+    fn on_snapshots(&self, arguments: &[&str]) -> Option<String> {
+        let place = self.snapshots();
+        place.is_dir().then(|| {
+            let mut command = std::process::Command::new(binary());
+            command.args(arguments).arg("--from").arg(&place);
+            let output = command.output().expect("the command runs");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{arguments:?}: {output:?}");
+            text
+        })
+    }
+
+    /// Restores each snapshot into a directory of its own, and gives the directories.
+    pub(super) fn restore_all(&self) -> Vec<PathBuf> {
+        let listed = self.snapshot_names();
+        let restore = |name: &String| {
+            let data = self.directory.path().join(format!("restored-{name}"));
+            let path = data.display().to_string();
+            self.on_snapshots(&["restore", "--snapshot", name, "--data", &path]);
+            data
+        };
+        listed.iter().map(restore).collect()
+    }
+
+    /// Removes all snapshots, and says what else is left in their place.
+    pub(super) fn delete_all(&self) -> Vec<PathBuf> {
+        for name in self.snapshot_names() {
+            self.on_snapshots(&["snapshot", "delete", &name]);
+        }
+        let (mut left, mut folders) = (Vec::new(), vec![self.snapshots()]);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("list").flatten() {
+                match entry.path().is_dir() {
+                    true => folders.push(entry.path()),
+                    false => left.push(entry.path()),
+                }
+            }
+        }
+        left
+    }
+
+    fn snapshot_names(&self) -> Vec<String> {
+        let listed = self.on_snapshots(&["snapshot", "list", "--output", "json"]);
+        let listed: Vec<serde_json::Value> =
+            serde_json::from_str(&listed.unwrap_or("[]".to_owned())).expect("a list");
+        let name = |snapshot: &serde_json::Value| {
+            assert_eq!(snapshot["error"], serde_json::Value::Null, "{snapshot}");
+            snapshot["snapshot"].as_str().expect("a name").to_owned()
+        };
+        listed.iter().map(name).collect()
+    }
 }
 
 /// Waits until the number of row groups and masks is as it should be.
@@ -212,8 +311,17 @@ pub(super) async fn await_files(data: &Path, wanted: usize, what: &str) {
     }
 }
 
-/// Everything a user sees: tables with their columns, and all rows.
-pub(super) async fn observe(client: &Client) -> String {
+/// Everything a user sees: the database, and the snapshots taken of it.
+pub(super) async fn observe(client: &Client, copy: &Copied) -> String {
+    let names = copy.snapshot_names();
+    match names.is_empty() {
+        true => observe_database(client).await,
+        false => format!("{}\nsnapshots: {names:?}", observe_database(client).await),
+    }
+}
+
+/// Tables with their columns, users, and all rows.
+pub(super) async fn observe_database(client: &Client) -> String {
     let mut seen = client
         .rows(
             "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns \

@@ -17,7 +17,7 @@ const OPEN_FILES_MAX: usize = 256;
 const WRITE_BUFFER_BYTES: usize = 256 * 1024;
 
 /// The file whose lock says that a server owns the directory.
-const LOCK_FILE: &str = "LOCK";
+pub(crate) const LOCK_FILE: &str = "LOCK";
 
 /// Keeps files below one directory, which it locks for its own life.
 #[derive(Debug)]

@@ -11,8 +11,10 @@ mod untouched;
 mod space;
 
 pub use disk::Disk;
+pub(crate) use disk::LOCK_FILE;
 pub use faulty::{Fault, Faulty};
 pub use memory::Memory;
+pub(crate) use site::{Step, pass, pass_write};
 pub use space::DiskSpace;
 pub use untouched::Untouched;
 

@@ -1,4 +1,5 @@
-//! Fault sites: the durable steps of [`super::Disk`], where a test breaks the real server.
+//! Fault sites: the durable steps of [`super::Disk`] and of the directories snapshots are kept in, where
+//! a test breaks the real server.
 //!
 //! A *site* is a step and the kind of file it is about, for example `sync mask` or `rename checkpoint`.
 //! A debug build that finds the variable `BLUESHIFT_FAULT_DIR` looks into that directory at each step:
@@ -16,7 +17,7 @@ use std::path::Path;
 
 /// A durable step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A new file gets its name.
     Create,
     /// Bytes go into a new file.
@@ -40,7 +41,7 @@ pub(super) enum Step {
 }
 
 /// Passes a site: runs `step`, or what a plan leaves of it.
-pub(super) fn pass<T>(
+pub(crate) fn pass<T>(
     name: Step,
     path: &Path,
     step: impl FnOnce() -> io::Result<T>,
@@ -63,7 +64,7 @@ pub(super) fn pass<T>(
 }
 
 /// Passes a site that writes `bytes`, and may write a part of them only.
-pub(super) fn pass_write<T>(
+pub(crate) fn pass_write<T>(
     name: Step,
     path: &Path,
     bytes: &[u8],

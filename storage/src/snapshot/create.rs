@@ -87,7 +87,7 @@ pub async fn create(
         known: Known::of(repository).await?,
         uploaded: Mutex::default(),
     };
-    let outcome = write(&uploads, view).await;
+    let outcome = write(&uploads, view, &format!("{pending}.manifest")).await;
     if outcome.is_err() {
         // The first error is the one to report; what stays is removed by the next delete.
         for object in uploads.uploaded() {
@@ -99,7 +99,7 @@ pub async fn create(
     outcome
 }
 
-async fn write(uploads: &Uploads<'_>, view: &ReadView) -> Result<Created> {
+async fn write(uploads: &Uploads<'_>, view: &ReadView, aside: &str) -> Result<Created> {
     let mut tables: Vec<_> = view.tables.values().collect();
     tables.sort_by_key(|table| table.id);
     let mut entries = Vec::with_capacity(tables.len());
@@ -128,7 +128,7 @@ async fn write(uploads: &Uploads<'_>, view: &ReadView) -> Result<Created> {
     let uploaded = uploads.uploaded();
     manifest.bytes = manifest.objects().map(|object| object.bytes).sum();
     manifest.uploaded_bytes = uploaded.iter().map(|object| object.bytes).sum();
-    uploads.repository.put_manifest(&manifest).await?;
+    uploads.repository.put_manifest(&manifest, aside).await?;
     Ok(Created {
         manifest,
         uploaded_objects: uploaded.len(),

@@ -13,7 +13,7 @@
 //! manifests that it can read after (1), so not of this one. Another removal that runs beside can only
 //! lead to removing a thing twice. What stays because of (3) goes with the next removal.
 
-use super::repository::{Repository, key_of_manifest};
+use super::repository::Repository;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ pub async fn delete(repository: &Repository, name: &str) -> Result<Deleted> {
             place: repository.url().to_owned(),
         });
     }
-    repository.remove(&key_of_manifest(name)).await?;
+    repository.remove_manifest(name).await?;
     collect(repository).await
 }
 

@@ -9,6 +9,7 @@
 
 mod create;
 mod delete;
+mod local;
 pub mod manifest;
 pub mod repository;
 mod restore;

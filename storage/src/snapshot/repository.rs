@@ -7,6 +7,7 @@
 //! ```
 
 use super::ensure_name;
+use super::local::{self, LocalFile};
 use super::manifest::{Manifest, Object};
 use crate::error::{Error, Result};
 use futures::TryStreamExt;
@@ -14,8 +15,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -115,11 +115,12 @@ impl Repository {
         Ok(bytes)
     }
 
-    /// Writes a manifest, which must be new.
-    pub(super) async fn put_manifest(&self, manifest: &Manifest) -> Result<()> {
+    /// Writes a manifest, which must be new. `aside` is a key beginning with `pending/` for the time it
+    /// is not whole.
+    pub(super) async fn put_manifest(&self, manifest: &Manifest, aside: &str) -> Result<()> {
         let key = manifest_key(&manifest.name);
         let bytes = manifest.encode()?;
-        match self.put(&key, bytes).await {
+        match self.put_from(&key, bytes, Some(aside)).await {
             Err(Error::SnapshotExists { .. }) => Err(Error::SnapshotExists {
                 name: manifest.name.clone(),
                 place: self.url.clone(),
@@ -135,18 +136,30 @@ impl Repository {
 
     /// Makes a new file, durably.
     pub(super) async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
-        self.ensure_dirs(key)?;
+        self.put_from(key, bytes, None).await
+    }
+
+    async fn put_from(&self, key: &str, bytes: Vec<u8>, aside: Option<&str>) -> Result<()> {
+        let exists = || Error::SnapshotExists {
+            name: key.to_owned(),
+            place: self.url.clone(),
+        };
+        if let Some(root) = &self.root {
+            let path = root.join(key);
+            let temporary = aside.map_or_else(|| local::beside(&path), |aside| root.join(aside));
+            return match local_file(key, &path).create(&bytes, &temporary)? {
+                true => Ok(()),
+                false => Err(exists()),
+            };
+        }
         let at = self.key(key);
         if bytes.len() <= WHOLE_BYTES_MAX {
             let options = PutOptions::from(PutMode::Create);
             let put = self.store.put_opts(&at, PutPayload::from(bytes), options);
-            put.await.map_err(|error| match error {
-                object_store::Error::AlreadyExists { .. } => Error::SnapshotExists {
-                    name: key.to_owned(),
-                    place: self.url.clone(),
-                },
+            put.await.map(drop).map_err(|error| match error {
+                object_store::Error::AlreadyExists { .. } => exists(),
                 error => self.failed("write", key, &error),
-            })?;
+            })
         } else {
             // Keys of objects are unique, so nothing is replaced.
             let upload = self.store.put_multipart(&at).await;
@@ -154,10 +167,9 @@ impl Repository {
             let mut writer =
                 object_store::WriteMultipart::new_with_chunk_size(upload, WHOLE_BYTES_MAX / 8);
             writer.put(bytes.into());
-            let finished = writer.finish().await;
-            finished.map_err(|error| self.failed("write", key, &error))?;
+            let finished = writer.finish().await.map(drop);
+            finished.map_err(|error| self.failed("write", key, &error))
         }
-        self.sync(key)
     }
 
     /// Reads a whole file; `None` if there is none.
@@ -170,8 +182,21 @@ impl Repository {
         }
     }
 
+    /// Removes a snapshot's manifest, so that it does not come back when its objects are gone.
+    pub(super) async fn remove_manifest(&self, name: &str) -> Result<()> {
+        let key = manifest_key(name);
+        self.remove(&key).await?;
+        match &self.root {
+            Some(root) => local_file(&key, &root.join(&key)).sync_name(),
+            None => Ok(()),
+        }
+    }
+
     /// Removes a file; missing is not an error.
     pub(super) async fn remove(&self, key: &str) -> Result<()> {
+        if let Some(root) = &self.root {
+            return local_file(key, &root.join(key)).remove();
+        }
         match self.store.delete(&self.key(key)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.failed("remove", key, &error)),
@@ -240,70 +265,36 @@ impl Repository {
             },
         }
     }
-
-    /// Makes the directories a new file needs, and makes them durable. Buckets have none.
-    fn ensure_dirs(&self, key: &str) -> Result<()> {
-        let Some(root) = &self.root else {
-            return Ok(());
-        };
-        let whole = root.join(key);
-        whole.parent().map_or(Ok(()), make_dir)
-    }
-
-    /// Makes a file that was written durable. Those in a bucket are.
-    fn sync(&self, key: &str) -> Result<()> {
-        let Some(root) = &self.root else {
-            return Ok(());
-        };
-        let whole = root.join(key);
-        let failed = |error| crate::io::failed("sync", &whole, error);
-        let file = File::open(&whole).map_err(failed)?;
-        // Manifests hold the verifiers of passwords.
-        file.set_permissions(Permissions::from_mode(0o600))
-            .map_err(failed)?;
-        file.sync_all().map_err(failed)?;
-        whole.parent().map_or(Ok(()), sync_dir)
-    }
 }
 
-fn make_dir(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = dir.parent() {
-        make_dir(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(crate::io::failed("create", dir, error))
-        }
-        _ => dir.parent().map_or(Ok(()), sync_dir),
-    }
-}
-
-fn sync_dir(dir: &Path) -> Result<()> {
-    let synced = File::open(dir).and_then(|dir| dir.sync_all());
-    synced.map_err(|error| crate::io::failed("sync", dir, error))
+/// A file of a repository that is a directory. Its steps are called after the first part of its key.
+fn local_file<'a>(key: &'a str, path: &'a Path) -> LocalFile<'a> {
+    let folder = Path::new(key.split('/').next().unwrap_or_default());
+    LocalFile { path, folder }
 }
 
 fn manifest_key(name: &str) -> String {
     format!("snapshots/{name}.manifest")
 }
 
-/// Gives the whole key of a manifest, to remove it.
-pub(super) fn key_of_manifest(name: &str) -> String {
-    manifest_key(name)
-}
-
 fn object_key(object: &Object) -> String {
     format!("objects/{}", object.key)
 }
 
-/// Tells whether a directory can take a restore: it is missing or empty.
+/// Tells whether a directory can take a restore: it is missing, or empty but for the lock that whoever
+/// made it and was killed left behind.
 pub(super) fn is_vacant(dir: &Path) -> Result<bool> {
+    let failed = |error| crate::io::failed("list", dir, error);
     match fs::read_dir(dir) {
-        Ok(mut entries) => Ok(entries.next().is_none()),
+        Ok(entries) => {
+            for entry in entries {
+                if entry.map_err(failed)?.file_name() != crate::io::LOCK_FILE {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(crate::io::failed("list", dir, error)),
+        Err(error) => Err(failed(error)),
     }
 }

@@ -152,8 +152,10 @@ async fn stage(
 /// Runs `fill` on a vacant directory under the mark that keeps servers out; on an error nothing is left.
 async fn into_vacant(dir: &Path, fill: impl AsyncFnOnce(Arc<Disk>) -> Result<()>) -> Result<()> {
     if !repository::is_vacant(dir)? {
-        return Err(Error::NotEmpty {
-            path: dir.to_owned(),
+        let path = dir.to_owned();
+        return Err(match dir.join(name::RESTORE).exists() {
+            true => Error::UnfinishedRestore { path },
+            false => Error::NotEmpty { path },
         });
     }
     let was_there = dir.is_dir();
