@@ -30,6 +30,7 @@ codes! {
     INVALID_TEXT_REPRESENTATION = "22P02", "Text that is not a value of the type.";
     INVALID_PARAMETER_VALUE = "22023", "An argument or setting has a value that is not allowed.";
     DATA_EXCEPTION = "22000", "A value is not allowed here.";
+    CHARACTER_NOT_IN_REPERTOIRE = "22021", "Bytes are not a text in UTF-8.";
     BAD_COPY_FILE_FORMAT = "22P04", "A loaded file is not in the format named.";
     CARDINALITY_VIOLATION = "21000", "More than one row where one is wanted: a subquery used as a value, a row of MERGE.";
     NOT_NULL_VIOLATION = "23502", "A null in a NOT NULL column.";

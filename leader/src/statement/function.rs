@@ -264,6 +264,15 @@ pub fn session_functions(
         DataType::Int64,
         count(last.query_id.unwrap_or(-1)),
     );
+    add(
+        "last_user_query_id",
+        &[],
+        DataType::Int64,
+        count(last.query_id.unwrap_or(-1)),
+    );
+    // There is no UNLOAD yet, so none was the last.
+    add("pg_last_unload_id", &[], DataType::Int64, count(-1));
+    add("pg_last_unload_count", &[], DataType::Int64, count(0));
 
     let shared = ctx.clone();
     add(

@@ -33,7 +33,7 @@ pub(super) fn delete(
         alias = quoted(alias)
     );
     let query = filled(&text, &delete.with, &delete.using, &delete.selection)?;
-    bind_tree(names, query, &[], &[(TARGET, target)])
+    bind_tree(names, &query, &[], &[(TARGET, target)])
 }
 
 pub(super) fn update(
@@ -103,7 +103,7 @@ pub(super) fn update(
             }
         }
     }
-    let plan = bind_tree(names, query, &[], &[(TARGET, target)])?;
+    let plan = bind_tree(names, &query, &[], &[(TARGET, target)])?;
     let input_columns = plan.schema().columns();
     let mut outputs = Vec::with_capacity(columns.len() + 1);
     for (idx, input) in input_columns.into_iter().enumerate() {

@@ -23,7 +23,7 @@ pub(super) fn bind(
     let (plan, width, defaulted) = match &insert.source {
         InsertSource::DefaultValues => (None, 0, Vec::new()),
         InsertSource::Query(query) => {
-            let plan = bind_tree(names, query.tree.as_ref().clone(), parameters, &[])?;
+            let plan = bind_tree(names, &query.tree, parameters, &[])?;
             let width = plan.schema().fields().len();
             check_width(insert, width, named.len())?;
             (Some(plan), width, vec![false; width])

@@ -1,5 +1,6 @@
 //! Statement + names -> `LogicalPlan`; `rewrite/` has one file per rewrite.
 
+mod alias;
 mod assign;
 mod branches;
 mod change;
@@ -79,7 +80,7 @@ pub fn bind_query(
     query: &Query,
     parameters: &[Option<arrow_schema::DataType>],
 ) -> Result<LogicalPlan> {
-    bind_tree(names, query.tree.as_ref().clone(), parameters, &[])
+    bind_tree(names, &query.tree, parameters, &[])
 }
 
 /// Binds an expression without columns (a DEFAULT, a VALUES cell, an EXECUTE argument).
@@ -147,27 +148,50 @@ pub fn bind_insert(
 /// Rewrites and plans a syntax tree; `targets` are tables that only this statement can name.
 fn bind_tree(
     names: &dyn Names,
-    mut tree: ast::Query,
+    tree: &ast::Query,
     parameters: &[Option<arrow_schema::DataType>],
     targets: &[(&str, Arc<dyn TableSource>)],
 ) -> Result<LogicalPlan> {
     stacker::grow(STACK_BYTES, || {
-        let mut context = Context::new(names);
-        context.positions = rewrite::apply(&mut tree)?;
-        for (name, source) in targets {
-            context
-                .targets
-                .insert((*name).to_owned(), Arc::clone(source));
+        let mut aliases = Vec::new();
+        loop {
+            let mut tree = tree.clone();
+            for missing in &aliases {
+                alias::replace(&mut tree, missing)?;
+            }
+            let failure = match plan(names, tree.clone(), parameters, targets) {
+                Ok(plan) => return Ok(plan),
+                Err(failure) => failure,
+            };
+            match alias::missing(&failure, &aliases) {
+                Some(missing) if alias::replace(&mut tree, &missing)? => aliases.push(missing),
+                _ => return Err(failure),
+            }
         }
-        let planner = SqlToRel::new_with_options(&context, Context::parser_options());
-        planner
-            .sql_statement_to_plan_with_context(
-                ast::Statement::Query(Box::new(tree)),
-                &mut planner_context(parameters),
-            )
-            .and_then(branches::settle)
-            .map_err(|engine| from_engine(&engine))
     })
+}
+
+fn plan(
+    names: &dyn Names,
+    mut tree: ast::Query,
+    parameters: &[Option<arrow_schema::DataType>],
+    targets: &[(&str, Arc<dyn TableSource>)],
+) -> Result<LogicalPlan> {
+    let mut context = Context::new(names);
+    context.positions = rewrite::apply(&mut tree)?;
+    for (name, source) in targets {
+        context
+            .targets
+            .insert((*name).to_owned(), Arc::clone(source));
+    }
+    let planner = SqlToRel::new_with_options(&context, Context::parser_options());
+    planner
+        .sql_statement_to_plan_with_context(
+            ast::Statement::Query(Box::new(tree)),
+            &mut planner_context(parameters),
+        )
+        .and_then(branches::settle)
+        .map_err(|engine| from_engine(&engine))
 }
 
 fn planner_context(parameters: &[Option<arrow_schema::DataType>]) -> PlannerContext {

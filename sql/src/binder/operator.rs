@@ -98,6 +98,13 @@ fn decimals(left: &DataType, right: &DataType) -> Option<(DataType, DataType)> {
     Some((decimal(left)?, decimal(right)?))
 }
 
+fn is_text(ty: &DataType) -> bool {
+    matches!(
+        ty,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
+}
+
 /// Arithmetic of INTEGER: done in BIGINT, where it cannot overflow, and checked on the way back.
 fn in_bigint(left: Expr, operator: Operator, right: Expr) -> Expr {
     let wide = |expr| cast(expr, DataType::Int64);
@@ -171,6 +178,9 @@ impl ExprPlanner for Operators {
                     Some(times) => times.call(vec![expr.right, expr.left]),
                     None => return Ok(PlannerResult::Original(expr)),
                 }
+            }
+            (left, Operator::Plus, right) if is_text(&left) && is_text(&right) => {
+                binary_expr(expr.left, Operator::StringConcat, expr.right)
             }
             // Whole days, as Redshift counts them.
             (DataType::Date32, Operator::Minus, DataType::Date32) => {

@@ -6,9 +6,9 @@
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
 use arrow::array::{
-    Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray,
-    BooleanBuilder, PrimitiveArray, PrimitiveBuilder, StringViewArray, StringViewBuilder,
-    UInt32Array,
+    Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BinaryViewBuilder,
+    BooleanArray, BooleanBuilder, PrimitiveArray, PrimitiveBuilder, StringViewArray,
+    StringViewBuilder, UInt32Array,
 };
 use arrow::datatypes::{
     Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNanoType,
@@ -229,6 +229,18 @@ impl<'a> Call<'a> {
             } else {
                 builder.append_null();
             }
+        }
+        Ok(Arc::new(builder.finish()))
+    }
+
+    /// Builds a column of bytes.
+    pub(crate) fn build_bytes(
+        &self,
+        mut value: impl FnMut(usize) -> Result<Option<Vec<u8>>>,
+    ) -> Result<ArrayRef> {
+        let mut builder = BinaryViewBuilder::with_capacity(self.rows);
+        for row in 0..self.rows {
+            builder.append_option(value(row)?);
         }
         Ok(Arc::new(builder.finish()))
     }

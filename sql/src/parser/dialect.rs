@@ -14,6 +14,22 @@ pub(crate) struct RedshiftDialect {
     pub(super) not_null_is_test: bool,
 }
 
+/// `TRIM(LEADING FROM x)`, which takes blanks off.
+fn trim(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.next_token();
+    parser.expect_token(&Token::LParen)?;
+    let trim_where = Some(parser.parse_trim_where()?);
+    parser.expect_keyword(Keyword::FROM)?;
+    let expr = Box::new(parser.parse_expr()?);
+    parser.expect_token(&Token::RParen)?;
+    Ok(Expr::Trim {
+        expr,
+        trim_where,
+        trim_what: None,
+        trim_characters: None,
+    })
+}
+
 impl Dialect for RedshiftDialect {
     fn dialect(&self) -> TypeId {
         // Inherit what `sqlparser` does for PostgreSQL alone, such as OPERATOR(pg_catalog.~), which psql sends.
@@ -44,7 +60,7 @@ impl Dialect for RedshiftDialect {
         }
         PostgreSqlDialect {}.get_next_precedence(parser)
     }
-    /// `APPROXIMATE COUNT(DISTINCT x)`, and APPROXIMATE PERCENTILE_DISC, which is exact here.
+    /// `TRIM(LEADING FROM x)`, `APPROXIMATE COUNT(DISTINCT x)`, and APPROXIMATE PERCENTILE_DISC, which is exact here.
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let is = |token: &Token, words: &[&str]| match token {
             Token::Word(word) => words
@@ -52,6 +68,16 @@ impl Dialect for RedshiftDialect {
                 .any(|name| word.value.eq_ignore_ascii_case(name)),
             _ => false,
         };
+        if is(&parser.peek_token_ref().token, &["trim"])
+            && parser.peek_nth_token(1).token == Token::LParen
+            && is(
+                &parser.peek_nth_token(2).token,
+                &["both", "leading", "trailing"],
+            )
+            && is(&parser.peek_nth_token(3).token, &["from"])
+        {
+            return Some(trim(parser));
+        }
         if !is(&parser.peek_token_ref().token, &["approximate"])
             || !is(
                 &parser.peek_nth_token(1).token,

@@ -16,11 +16,8 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     else {
         return Ok(());
     };
-    if matches!(kind, CastKind::TryCast | CastKind::SafeCast) {
-        return Err(Error::unsupported(
-            "TRY_CAST",
-            "Use CAST, with CASE for values that do not fit",
-        ));
+    if *kind == CastKind::SafeCast {
+        return Err(Error::unsupported("SAFE_CAST", "Use TRY_CAST"));
     }
     if format.is_some() {
         return Err(Error::unsupported(
@@ -42,6 +39,7 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
         **inner = call("blueshift_whole", vec![value]);
         return Ok(());
     }
+    let mut is_char = false;
     let (length, ty) = match data_type {
         DataType::Varchar(Some(_))
         | DataType::CharacterVarying(Some(_))
@@ -51,7 +49,10 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             _ => return Ok(()),
         },
         DataType::Char(_) | DataType::Character(_) => match SqlType::parse(name)? {
-            SqlType::Char(length) => (length, DataType::Varchar(None)),
+            SqlType::Char(length) => {
+                is_char = true;
+                (length, DataType::Varchar(None))
+            }
             _ => return Ok(()),
         },
         _ => return Ok(()),
@@ -60,6 +61,11 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     let length = Expr::Value(Value::Number(length.to_string(), false).into());
     let cast = std::mem::replace(expr, Expr::Value(Value::Null.into()));
     *expr = call("blueshift_cut", vec![cast, length]);
+    if is_char {
+        // Blanks at the end of a CHAR mean nothing.
+        let cut = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+        *expr = call("rtrim", vec![cut]);
+    }
     Ok(())
 }
 

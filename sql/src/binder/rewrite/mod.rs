@@ -6,17 +6,21 @@ pub(super) mod column_name;
 mod date_part;
 mod decode;
 mod integer;
+mod like;
 mod niladic;
 mod number;
 mod operator;
 mod order_by;
 mod ordered;
+mod row;
 mod set_operator;
 mod synonym;
+mod table_function;
 mod top;
+mod window;
 
 use crate::error::{Error, Result};
-use sqlparser::ast::{Expr, ObjectName, Query, Select, VisitMut, VisitorMut};
+use sqlparser::ast::{Expr, ObjectName, Query, Select, TableFactor, VisitMut, VisitorMut};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -64,7 +68,11 @@ impl VisitorMut for Rewriter {
             column_name::rewrite(select);
         }
         integer::rewrite_list(select);
-        ControlFlow::Continue(())
+        flow(window::check_select(select))
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        flow(table_function::rewrite(factor))
     }
 
     fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<Error> {
@@ -80,8 +88,11 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        // First, as it makes subqueries.
-        if let Err(error) = array::rewrite(expr) {
+        // First, as they make subqueries.
+        let queries = window::check(expr)
+            .and_then(|()| array::rewrite(expr))
+            .and_then(|()| row::rewrite(expr));
+        if let Err(error) = queries {
             return ControlFlow::Break(error);
         }
         if holds_query(expr) {
@@ -93,7 +104,11 @@ impl VisitorMut for Rewriter {
         decode::rewrite(expr);
         synonym::rewrite(expr);
         integer::rewrite(expr);
-        flow(ordered::rewrite(expr).and_then(|()| operator::rewrite(expr)))
+        flow(
+            ordered::rewrite(expr)
+                .and_then(|()| operator::rewrite(expr))
+                .and_then(|()| like::rewrite(expr)),
+        )
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {

@@ -1,8 +1,8 @@
-//! Functions written without parentheses: `SYSDATE`.
+//! Functions written without parentheses: `SYSDATE`, `CURRENT_USER_ID`.
 
 use sqlparser::ast::Expr;
 
-const NAMES: &[&str] = &["sysdate"];
+const NAMES: &[&str] = &["current_user_id", "localtime", "localtimestamp", "sysdate"];
 
 pub(super) fn rewrite(expr: &mut Expr) {
     if let Expr::Identifier(ident) = expr

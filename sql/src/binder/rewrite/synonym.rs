@@ -7,7 +7,12 @@ use sqlparser::ast::{
 };
 
 /// Functions that only have another name in the engine.
-const RENAMED: &[(&str, &str)] = &[("isnull", "coalesce"), ("nvl", "coalesce")];
+const RENAMED: &[(&str, &str)] = &[
+    ("grouping_id", "grouping"),
+    ("hll", "approx_distinct"),
+    ("isnull", "coalesce"),
+    ("nvl", "coalesce"),
+];
 
 pub(super) fn rewrite(expr: &mut Expr) {
     match expr {
@@ -19,6 +24,16 @@ pub(super) fn rewrite(expr: &mut Expr) {
                 UnaryOperator::PGSquareRoot => "sqrt",
                 UnaryOperator::PGCubeRoot => "cbrt",
                 UnaryOperator::PGAbs => "abs",
+                // In two's complement.
+                UnaryOperator::BitwiseNot => {
+                    let one = Value::Number("-1".to_owned(), false);
+                    *expr = Expr::Nested(Box::new(Expr::BinaryOp {
+                        left: Box::new(Expr::Value(one.into())),
+                        op: BinaryOperator::Minus,
+                        right: inner.clone(),
+                    }));
+                    return;
+                }
                 _ => return,
             };
             *expr = call(name, vec![(**inner).clone()]);
@@ -81,13 +96,24 @@ fn function_rewritten(function: &mut Function) -> Option<Expr> {
     }
     let args = plain_args(function)?;
     match (name.as_str(), args.as_slice()) {
-        ("getdate" | "sysdate", []) => Some(Expr::Cast {
-            kind: sqlparser::ast::CastKind::Cast,
-            expr: Box::new(call("now", Vec::new())),
-            data_type: DataType::Timestamp(None, TimezoneInfo::None),
-            array: false,
-            format: None,
-        }),
+        ("getdate" | "sysdate" | "localtimestamp", []) => Some(converted(
+            call("now", Vec::new()),
+            DataType::Timestamp(None, TimezoneInfo::None),
+        )),
+        ("localtime", []) => Some(converted(
+            call("now", Vec::new()),
+            DataType::Time(None, TimezoneInfo::None),
+        )),
+        ("bool_and" | "bool_or", [_]) => {
+            if let FunctionArguments::List(list) = &mut function.args {
+                for arg in &mut list.args {
+                    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) = arg {
+                        *value = converted(value.clone(), DataType::Boolean);
+                    }
+                }
+            }
+            None
+        }
         ("mod", [left, right]) => Some(Expr::Nested(Box::new(Expr::BinaryOp {
             left: Box::new(Expr::Nested(Box::new(left.clone()))),
             op: BinaryOperator::Modulo,
@@ -101,6 +127,16 @@ fn function_rewritten(function: &mut Function) -> Option<Expr> {
             ],
         )),
         _ => None,
+    }
+}
+
+fn converted(value: Expr, data_type: DataType) -> Expr {
+    Expr::Cast {
+        kind: sqlparser::ast::CastKind::Cast,
+        expr: Box::new(value),
+        data_type,
+        array: false,
+        format: None,
     }
 }
 

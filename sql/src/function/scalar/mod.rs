@@ -8,6 +8,7 @@ mod json;
 mod math;
 mod pattern;
 mod string;
+mod varbyte;
 
 use super::declaration::Scalar;
 pub(super) use date::calendar::{HOUR, MINUTE, SECOND, out_of_range};
@@ -22,4 +23,5 @@ pub(super) const FAMILIES: &[(&str, &[&Scalar])] = &[
     ("math", math::FUNCTIONS),
     ("regular expression", pattern::FUNCTIONS),
     ("string", string::FUNCTIONS),
+    ("VARBYTE", varbyte::FUNCTIONS),
 ];

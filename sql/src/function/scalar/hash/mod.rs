@@ -1,6 +1,7 @@
 //! Hashes and hexadecimal digits.
 
 mod crc32;
+mod farmfingerprint64;
 mod fnv_hash;
 mod hex;
 mod md5;
@@ -12,6 +13,7 @@ use crate::function::declaration::Scalar;
 
 pub(super) const FUNCTIONS: &[&Scalar] = &[
     &crc32::CRC32,
+    &farmfingerprint64::FARMFINGERPRINT64,
     &fnv_hash::FNV_HASH,
     &md5::MD5,
     &sha1::SHA1,

@@ -1,0 +1,109 @@
+//! Functions in FROM: `SELECT * FROM current_database()`, `PG_GET_COLS('t') cols(a name, ...)`.
+
+use crate::error::{Error, Result};
+use crate::statement::query::Query as Parsed;
+use sqlparser::ast::{
+    FunctionArg, FunctionArgExpr, Ident, SelectItem, SetExpr, TableAlias, TableFactor, Value,
+};
+
+/// Functions that give one value, which drivers and tools ask for as a table.
+const SCALARS: &[&str] = &[
+    "current_catalog",
+    "current_database",
+    "current_schema",
+    "current_setting",
+    "current_user_id",
+    "getdate",
+    "now",
+    "pg_backend_pid",
+    "version",
+];
+
+pub(super) fn rewrite(factor: &mut TableFactor) -> Result<()> {
+    let TableFactor::Table {
+        name,
+        args: Some(args),
+        alias,
+        ..
+    } = factor
+    else {
+        return Ok(());
+    };
+    let function = name.to_string().to_lowercase();
+    let function = function.strip_prefix("pg_catalog.").unwrap_or(&function);
+    let text = match function {
+        name if SCALARS.contains(&name) => format!("SELECT {name}() AS {name}"),
+        "pg_get_cols" => columns_of(&args.args)?,
+        // No view here is bound late.
+        "pg_get_late_binding_view_cols" => "SELECT CAST(NULL AS varchar(128)) AS view_schema, \
+             CAST(NULL AS varchar(128)) AS view_name, CAST(NULL AS varchar(128)) AS col_name, \
+             CAST(NULL AS varchar(128)) AS col_type, CAST(NULL AS integer) AS col_num WHERE false"
+            .to_owned(),
+        _ => return Ok(()),
+    };
+    let mut query = Parsed::parse(&text)?;
+    if SCALARS.contains(&function)
+        && let SetExpr::Select(select) = query.tree.body.as_mut()
+        && let Some(SelectItem::ExprWithAlias {
+            expr: sqlparser::ast::Expr::Function(call),
+            ..
+        }) = select.projection.first_mut()
+        && let sqlparser::ast::FunctionArguments::List(list) = &mut call.args
+    {
+        list.args.clone_from(&args.args);
+    }
+    let mut alias = alias.take().unwrap_or_else(|| TableAlias {
+        explicit: true,
+        name: Ident::with_quote('"', function),
+        columns: Vec::new(),
+        at: None,
+    });
+    // The types are those the function gives.
+    for column in &mut alias.columns {
+        column.data_type = None;
+    }
+    *factor = TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(query.tree.as_ref().clone()),
+        alias: Some(alias),
+        sample: None,
+    };
+    Ok(())
+}
+
+/// The columns of one table or view; its name may have a schema before it.
+fn columns_of(args: &[FunctionArg]) -> Result<String> {
+    let name = match args {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(sqlparser::ast::Expr::Value(value)))] => {
+            match &value.value {
+                Value::SingleQuotedString(name) => Some(name.to_lowercase()),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let Some(name) = name else {
+        return Err(Error::unsupported(
+            "PG_GET_COLS of this",
+            "Write PG_GET_COLS('name') with the name of a table or view as a constant",
+        ));
+    };
+    let (schema, relation) = match name.rsplit_once('.') {
+        Some((schema, relation)) => (Some(schema), relation),
+        None => (None, name.as_str()),
+    };
+    let literal = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
+    let of_schema = match schema {
+        Some(schema) => format!("n.nspname = {}", literal(schema)),
+        None => "pg_table_is_visible(c.oid)".to_owned(),
+    };
+    Ok(format!(
+        "SELECT n.nspname AS view_schema, c.relname AS view_name, a.attname AS col_name, \
+         format_type(a.atttypid, a.atttypmod) AS col_type, a.attnum AS col_num \
+         FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
+         WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v') AND {of_schema} AND c.relname = {}",
+        literal(relation)
+    ))
+}

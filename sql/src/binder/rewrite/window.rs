@@ -1,0 +1,65 @@
+//! Redshift's rules for windows: frames count rows, and an ordered window of a function over a frame needs one.
+
+use crate::error::{Error, Result};
+use crate::sqlstate::SqlState;
+use sqlparser::ast::{Expr, Select, WindowFrameUnits, WindowType};
+
+/// Functions that work on a frame.
+const FRAMED: &[&str] = &[
+    "any_value",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bool_and",
+    "bool_or",
+    "count",
+    "first_value",
+    "last_value",
+    "max",
+    "min",
+    "nth_value",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "sum",
+    "var_pop",
+    "var_samp",
+    "variance",
+];
+
+pub(super) fn check_select(select: &Select) -> Result<()> {
+    if select.named_window.is_empty() {
+        return Ok(());
+    }
+    Err(Error::unsupported(
+        "the WINDOW clause",
+        "Write the window after OVER, in parentheses",
+    ))
+}
+
+pub(super) fn check(expr: &Expr) -> Result<()> {
+    let Expr::Function(function) = expr else {
+        return Ok(());
+    };
+    let Some(WindowType::WindowSpec(window)) = &function.over else {
+        return Ok(());
+    };
+    match &window.window_frame {
+        Some(frame) if frame.units != WindowFrameUnits::Rows => Err(Error::unsupported(
+            format!("a window frame of {}", frame.units),
+            "Write the frame with ROWS",
+        )),
+        None if !window.order_by.is_empty() => {
+            let name = function.name.to_string().to_lowercase();
+            if !FRAMED.contains(&name.as_str()) {
+                return Ok(());
+            }
+            Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "aggregate window functions with an ORDER BY clause require a frame clause",
+            )
+            .with_hint("Add ROWS UNBOUNDED PRECEDING, or ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"))
+        }
+        _ => Ok(()),
+    }
+}
