@@ -207,8 +207,20 @@ fn sample_of<T: arrow_buffer::ArrowNativeType>(slice: &[T]) -> Vec<u8> {
     ranges.flat_map(|range| le_bytes(&slice[range])).collect()
 }
 
-/// Gives what a form costs: its bytes on disk, and the time that `open` bytes take to come out of it.
-fn cost(tag: Tag, bytes: f64, open: f64) -> f64 {
+/// What a text that is not in a dictionary costs: its view is made, and whatever groups, joins or
+/// compares it looks at the text rather than at a code.
+const NS_PER_TEXT: f64 = 4.0;
+
+/// The values of a block when they are open.
+#[derive(Clone, Copy)]
+struct Open {
+    bytes: f64,
+    /// Zero where the values are not texts.
+    texts: f64,
+}
+
+/// Gives what a form costs: its bytes on disk, and the time that `open` takes to come out of it.
+fn cost(tag: Tag, bytes: f64, open: Open) -> f64 {
     let ns_per_byte = match tag {
         Tag::Constant | Tag::Raw | Tag::Packed | Tag::Dictionary | Tag::Runs => 0.05,
         Tag::Alp => 0.1,
@@ -217,7 +229,11 @@ fn cost(tag: Tag, bytes: f64, open: f64) -> f64 {
         Tag::FsstZstd => 0.6,
         Tag::Zstd => 0.9,
     };
-    bytes * NS_PER_BYTE_SAVED + open * ns_per_byte
+    let ns_per_text = match tag {
+        Tag::Constant | Tag::Dictionary | Tag::Runs => 0.5,
+        _ => NS_PER_TEXT,
+    };
+    bytes * NS_PER_BYTE_SAVED + open.bytes * ns_per_byte + open.texts * ns_per_text
 }
 
 /// Keeps the cheapest of what it is shown.
@@ -227,21 +243,21 @@ struct Cheapest {
 }
 
 impl Cheapest {
-    fn plain(bytes: f64, open: f64) -> Self {
+    fn plain(bytes: f64, open: Open) -> Self {
         Cheapest {
             tag: Tag::Raw,
             cost: cost(Tag::Raw, bytes, open),
         }
     }
 
-    fn see(&mut self, tag: Tag, bytes: f64, open: f64) {
+    fn see(&mut self, tag: Tag, bytes: f64, open: Open) {
         let cost = cost(tag, bytes, open);
         if cost < self.cost {
             *self = Cheapest { tag, cost };
         }
     }
 
-    fn see_compressors(&mut self, sample: &[u8], scale: f64, open: f64) {
+    fn see_compressors(&mut self, sample: &[u8], scale: f64, open: Open) {
         let lz4 = lz4_flex::block::compress(sample).len();
         self.see(Tag::Lz4, lz4 as f64 * scale, open);
         if let Ok(packed) = ::zstd::bulk::compress(sample, zstd::LEVEL) {
@@ -251,8 +267,12 @@ impl Cheapest {
 }
 
 fn choose_bytes(sample: &[u8], open: usize, values: Values<'_>) -> Choice {
-    let (scale, open) = (open as f64 / sample.len().max(1) as f64, open as f64);
-    let mut best = Cheapest::plain(open, open);
+    let scale = open as f64 / sample.len().max(1) as f64;
+    let open = Open {
+        bytes: open as f64,
+        texts: 0.0,
+    };
+    let mut best = Cheapest::plain(open.bytes, open);
     best.see_compressors(sample, scale, open);
     let encoded = match best.tag {
         Tag::Zstd => zstd::Zstd.encode(values),
@@ -268,7 +288,7 @@ struct TextSample<'a> {
     /// The sample laid out as the compressors get it.
     chunk: Vec<u8>,
     scale: f64,
-    open: f64,
+    open: Open,
     /// Trained on the whole block; `None` if that is too little for a table to pay.
     symbols: Option<Symbols>,
 }
@@ -304,7 +324,10 @@ impl<'a> TextSample<'a> {
             texts,
             chunk: lzo::text_chunk(sample),
             scale,
-            open: open as f64,
+            open: Open {
+                bytes: open as f64,
+                texts: texts.views.len() as f64,
+            },
             symbols: (open >= SYMBOLS_BYTES_MIN).then(|| Symbols::new(texts, sample, scale)),
         }
     }
@@ -341,7 +364,7 @@ impl Symbols {
 fn choose_text(texts: Views<'_>, dictionary: Option<Encoded>) -> Choice {
     let sample = TextSample::new(texts);
     let open = sample.open;
-    let mut best = Cheapest::plain(open + texts.views.len() as f64 * 4.0, open);
+    let mut best = Cheapest::plain(open.bytes + open.texts * 4.0, open);
     best.see_compressors(&sample.chunk, sample.scale, open);
     if let Some(symbols) = &sample.symbols {
         best.see(Tag::Fsst, symbols.bytes, open);
@@ -383,5 +406,5 @@ fn words(values: Values<'_>) -> Option<Choice> {
     };
     let sample = TextSample::new(texts);
     let symbols = sample.symbols.as_ref()?;
-    (symbols.bytes < sample.open).then(|| (Tag::Fsst, sample.encode(Tag::Fsst)))
+    (symbols.bytes < sample.open.bytes).then(|| (Tag::Fsst, sample.encode(Tag::Fsst)))
 }
