@@ -88,3 +88,102 @@ async fn nothing_happens_by_itself_where_it_is_off() {
     let off = "SELECT stats_off FROM svv_table_info WHERE \"table\" = 'made'";
     assert_eq!(client.rows(off).await, ["0.00"]);
 }
+
+/// The recipe of Redshift's manual for the columns queries ask by.
+const PREDICATE_COLUMNS: &str = "CREATE VIEW predicate_columns AS WITH predicate_column_info AS (
+    SELECT ns.nspname AS schema_name, c.relname AS table_name, a.attnum AS col_num, a.attname AS col_name,
+        CASE WHEN 10002 = s.stakind1 THEN array_to_string(stavalues1, '||')
+             WHEN 10002 = s.stakind2 THEN array_to_string(stavalues2, '||')
+             WHEN 10002 = s.stakind3 THEN array_to_string(stavalues3, '||')
+             WHEN 10002 = s.stakind4 THEN array_to_string(stavalues4, '||')
+             ELSE NULL::varchar END AS pred_ts
+    FROM pg_statistic s JOIN pg_class c ON c.oid = s.starelid JOIN pg_namespace ns ON c.relnamespace = ns.oid
+    JOIN pg_attribute a ON c.oid = a.attrelid AND a.attnum = s.staattnum)
+SELECT schema_name, table_name, col_num, col_name, pred_ts NOT LIKE '2000-01-01%' AS is_predicate,
+    CASE WHEN pred_ts NOT LIKE '2000-01-01%' THEN (split_part(pred_ts, '||', 1))::timestamp ELSE NULL::timestamp END
+        AS first_predicate_use,
+    CASE WHEN pred_ts NOT LIKE '%||2000-01-01%' THEN (split_part(pred_ts, '||', 2))::timestamp ELSE NULL::timestamp END
+        AS last_analyze
+FROM predicate_column_info";
+
+/// Tells by which columns of `t` queries asked, and which were analyzed.
+const PREDICATES: &str = "SELECT col_name, is_predicate, first_predicate_use IS NOT NULL, last_analyze IS NOT NULL \
+    FROM predicate_columns WHERE table_name = 't' ORDER BY col_num";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_learned_outlives_the_server() {
+    let mut server = server(false, false).await;
+    let client = connect(server.port).await;
+    client.run(PREDICATE_COLUMNS).await;
+    client
+        .run("CREATE TABLE t (a INTEGER, b INTEGER, c INTEGER, d INTEGER, e INTEGER) SORTKEY(a)")
+        .await;
+    client
+        .run(
+            "INSERT INTO t SELECT n, CASE WHEN n % 10 = 0 THEN n ELSE 7 END, n, n % 3, n FROM \
+             (SELECT row_number() OVER () AS n FROM svv_columns LIMIT 800) r",
+        )
+        .await;
+    client
+        .rows("SELECT d, count(*) FROM t WHERE b = 7 GROUP BY d")
+        .await;
+    client
+        .rows("SELECT count(*) FROM t x JOIN (SELECT e + 1 AS f FROM t) y ON x.a = y.f")
+        .await;
+    assert_eq!(
+        client.rows(PREDICATES).await,
+        ["a|t|t|f", "b|t|t|f", "d|t|t|f", "e|t|t|f"]
+    );
+    client.run("ANALYZE t PREDICATE COLUMNS").await;
+    let after = ["a|t|t|t", "b|t|t|t", "d|t|t|t", "e|t|t|t"];
+    assert_eq!(client.rows(PREDICATES).await, after);
+    let status = "SELECT trim(status), num_predicate_cols FROM stl_analyze";
+    assert_eq!(client.rows(status).await, ["PredicateColumn|4"]);
+    client.run("DELETE FROM t WHERE a <= 40").await;
+    let info = "SELECT stats_off, tbl_rows FROM svv_table_info WHERE \"table\" = 't'";
+    let indicator = "SELECT stairows, staiins, staidels FROM pg_statistic_indicator i \
+         JOIN pg_class c ON c.oid = i.stairelid WHERE relname = 't'";
+    let plan = "EXPLAIN SELECT * FROM t WHERE b = 7";
+    let plan_before = client.rows(plan).await;
+    assert_eq!(client.rows(info).await, ["5.00|800"]);
+    assert_eq!(client.rows(indicator).await, ["760|0|40"]);
+    server.kill();
+    let mut server = server.restart().await;
+    let client = connect(server.port).await;
+    assert_eq!(client.rows(info).await, ["5.00|800"]);
+    assert_eq!(client.rows(indicator).await, ["760|0|40"]);
+    assert_eq!(client.rows(PREDICATES).await, after);
+    assert_eq!(client.rows(plan).await, plan_before);
+    // A vacuum changes no row, which is remembered as well; what is used until a clean stop is kept at the stop.
+    client.run("VACUUM FULL t TO 100 PERCENT").await;
+    client.rows("SELECT max(a) FROM t WHERE c > 3").await;
+    assert_eq!(server.stop(), Some(0));
+    let mut server = server.restart().await;
+    let client = connect(server.port).await;
+    assert_eq!(client.rows(indicator).await, ["760|0|40"]);
+    let with_c = ["a|t|t|t", "b|t|t|t", "c|t|t|f", "d|t|t|t", "e|t|t|t"];
+    assert_eq!(client.rows(PREDICATES).await, with_c);
+    // A damaged file costs an ANALYZE, and nothing else.
+    assert_eq!(server.stop(), Some(0));
+    let folder = server.data.join("statistics");
+    let mut files = std::fs::read_dir(&folder).expect("the folder").flatten();
+    let file = files.next().expect("a file").path();
+    assert!(files.next().is_none(), "one table, one file");
+    let mut bytes = std::fs::read(&file).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).expect("write");
+    let mut server = server.restart().await;
+    let client = connect(server.port).await;
+    assert!(server.log_text().contains("statistics of a table are lost"));
+    assert_eq!(client.rows(indicator).await, ["760|760|0"]);
+    assert_eq!(client.rows("SELECT count(*) FROM t").await, ["760"]);
+    client.run("ANALYZE t").await;
+    server.kill();
+    let mut server = server.restart().await;
+    let client = connect(server.port).await;
+    assert_eq!(client.rows(indicator).await, ["760|0|0"]);
+    client.run("DROP TABLE t").await;
+    assert_eq!(std::fs::read_dir(&folder).expect("the folder").count(), 0);
+    server.kill();
+}

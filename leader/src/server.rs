@@ -7,6 +7,7 @@ use crate::catalog::{
 };
 use crate::error::Result;
 use crate::history::History;
+use crate::history::statistics::Statistics;
 use crate::snapshot::Snapshots;
 use crate::transaction::Transactions;
 use blueshift_compute::node::{Node, NodeOptions};
@@ -65,12 +66,17 @@ impl Server {
             store.commit(commit)?;
         }
         transactions.set_isolation(catalog.isolation());
+        let statistics = Statistics::of_kept(store.kept_statistics()?);
         let node = Node::start(store, options.node)?;
+        let history = History {
+            statistics,
+            ..History::default()
+        };
         Ok(Arc::new(Server {
             node,
             database: DATABASE.to_string(),
             started_us: crate::history::now_us(),
-            history: Arc::default(),
+            history: Arc::new(history),
             snapshots: Arc::default(),
             transactions,
             placement_fingerprint: blueshift_compute::distribution::fingerprint(),
@@ -79,7 +85,28 @@ impl Server {
 
     /// Writes a checkpoint and closes the data directory; later commits fail. Blocks.
     pub fn stop(&self) -> Result<()> {
+        self.keep_new_statistics();
         Ok(self.node.store.close()?)
+    }
+
+    /// Keeps what is known of a table over a restart, unless it is temporary. Blocks.
+    pub fn keep_statistics(&self, table: Oid) -> Result<()> {
+        let catalog = self.transactions.committed_catalog()?;
+        let schema = catalog.tables.get(&table).map(|table| table.schema);
+        let schema = schema.and_then(|schema| catalog.schemas.get(&schema));
+        if schema.is_some_and(|schema| schema.name.starts_with(TEMP_SCHEMA_PREFIX)) {
+            return Ok(());
+        }
+        self.history.statistics.keep(&self.node.store, table)
+    }
+
+    /// Keeps what is known of tables and not kept yet. What cannot be kept is told: it costs an ANALYZE. Blocks.
+    pub fn keep_new_statistics(&self) {
+        for table in self.history.statistics.unkept() {
+            if let Err(error) = self.keep_statistics(table) {
+                tracing::warn!(table_id = table, %error, "could not keep the statistics of a table");
+            }
+        }
     }
 
     /// Makes `password` that of `admin`, and tells whether it was another before. Blocks.

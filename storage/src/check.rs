@@ -7,7 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::{BlockStore, Untouched};
-use crate::layout::name;
+use crate::layout::{name, statistics};
 use crate::row_group::files::{OpenRowGroup, RowGroupFiles};
 use crate::schema::{
     ColumnLayout, CommitVersion, EncodingName, RowGroupId, SliceId, TableId, TableLayout,
@@ -57,6 +57,8 @@ pub struct Report {
     pub blocks: u64,
     /// Masks verified.
     pub masks: u64,
+    /// Files of statistics verified.
+    pub statistics: u64,
     /// Bytes of verified row groups.
     pub bytes: u64,
     /// Row groups and masks that ended while they were looked at.
@@ -94,6 +96,7 @@ fn check_on(io: &Arc<dyn BlockStore>, told: &mut dyn FnMut(u64, u64)) -> Result<
         row_groups: 0,
         blocks: 0,
         masks: 0,
+        statistics: 0,
         bytes: 0,
         ended_meanwhile: 0,
         orphans,
@@ -122,7 +125,37 @@ fn check_on(io: &Arc<dyn BlockStore>, told: &mut dyn FnMut(u64, u64)) -> Result<
         }
     }
     settle(io, suspects, &mut report)?;
+    check_statistics(&**io, &mut report)?;
     Ok(report)
+}
+
+/// Verifies what ANALYZE keeps. A file of a table that is gone is of no use to anybody, so it is no damage.
+fn check_statistics(io: &dyn BlockStore, report: &mut Report) -> Result<()> {
+    let mut paths = io.list(Path::new(name::STATISTICS_DIR))?;
+    paths.sort();
+    for path in paths {
+        let table = name::parse_statistics(&path);
+        let Some(table) = table.filter(|id| report.view.tables.contains_key(id)) else {
+            continue;
+        };
+        let read = || match io.read(&path)? {
+            Some(bytes) => statistics::decode(&path, table, &bytes).map(Some),
+            None => Ok(None),
+        };
+        // A server may replace the file between the look at its size and the read.
+        match read().or_else(|_| read()).or_else(|_| read()) {
+            // Removed by a server.
+            Ok(None) => {}
+            Ok(Some(_)) => report.statistics += 1,
+            Err(error) => report.damages.push(Damage {
+                table: Some(table),
+                reason: reason(&error),
+                path,
+                ..Damage::default()
+            }),
+        }
+    }
+    Ok(())
 }
 
 /// Reads the log; again if a server replaced a part of it meanwhile.

@@ -20,6 +20,7 @@ pub mod env;
 pub mod error;
 
 pub use error::{Error, Result};
+pub use layout::statistics::{AnalyzedColumn, AnalyzedTable, TableStatistics};
 pub use schema::{
     ColumnLayout, ColumnType, CommitVersion, EncodingName, RowGroupId, SliceId, SortKey, TableId,
     TableLayout,

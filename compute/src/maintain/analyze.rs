@@ -7,7 +7,8 @@ use super::blocking;
 use crate::error::Result;
 use crate::node::Node;
 use crate::scan::ColumnValues;
-use arrow::array::Array;
+use arrow::array::{Array, UInt64Array};
+use arrow::compute::take;
 use blueshift_storage::RowGroupId;
 use blueshift_storage::statistics::ColumnStatistics;
 use blueshift_storage::store::Store;
@@ -83,14 +84,32 @@ fn learn_column(
             let Some(values) = batch.columns().first() else {
                 continue;
             };
-            let (found, exact) = numbers(values);
             // A small sample is taken whole.
             let distance = if step == 1 { 1 } else { ROW_STEP };
-            sample.extend(found.into_iter().step_by(distance));
+            let rows = (0..values.len() as u64).step_by(distance);
+            let picked = take(values, &UInt64Array::from_iter_values(rows), None)?;
+            let (found, exact) = numbers(&picked);
+            sample.extend(found);
             is_exact &= exact;
         }
     }
     Ok(ColumnValues::of(sample, is_exact))
+}
+
+/// Rows added and deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Rows added.
+    pub added: u64,
+    /// Rows deleted.
+    pub deleted: u64,
+}
+
+impl Changes {
+    /// All of them.
+    pub fn rows(self) -> u64 {
+        self.added + self.deleted
+    }
 }
 
 /// What a table was like when it was last analyzed; tells later how many rows changed.
@@ -99,7 +118,7 @@ pub struct Image {
     /// Rows and deleted rows by row group; one of small inserts grows under its id.
     row_groups: HashMap<RowGroupId, (u64, u64)>,
     /// Changes that happened before the image was taken and still count.
-    rows_changed_before: u64,
+    before: Changes,
 }
 
 impl Image {
@@ -112,29 +131,61 @@ impl Image {
         });
         Self {
             row_groups: deleted.collect(),
-            rows_changed_before: 0,
+            before: Changes::default(),
         }
     }
 
-    /// Counts rows that were added and deleted since.
-    pub fn rows_changed(&self, version: &TableVersion) -> u64 {
-        let changed = version.row_groups.iter().map(|group| {
+    /// Gives back an image that was kept: row groups with their rows and deleted rows.
+    pub fn of_parts(row_groups: &[(RowGroupId, u64, u64)], before: Changes) -> Self {
+        let row_groups = row_groups.iter();
+        Self {
+            row_groups: row_groups
+                .map(|(id, rows, deleted)| (*id, (*rows, *deleted)))
+                .collect(),
+            before,
+        }
+    }
+
+    /// Gives the row groups to keep, in order of id.
+    pub fn row_groups(&self) -> Vec<(RowGroupId, u64, u64)> {
+        let groups = self.row_groups.iter();
+        let mut groups: Vec<_> = groups
+            .map(|(id, (rows, deleted))| (*id, *rows, *deleted))
+            .collect();
+        groups.sort_unstable();
+        groups
+    }
+
+    /// Gives the changes before the image that still count.
+    pub fn before(&self) -> Changes {
+        self.before
+    }
+
+    /// Counts rows that were added and deleted since. Those that were added and deleted again count as added.
+    pub fn changes(&self, version: &TableVersion) -> Changes {
+        let mut changes = self.before;
+        for group in version.row_groups.iter() {
             let deleted = group.deleted.as_ref().map_or(0, |mask| mask.len());
             match self.row_groups.get(&group.record.id) {
                 Some((rows_before, deleted_before)) => {
-                    let added = group.record.rows.saturating_sub(*rows_before);
-                    added + deleted.saturating_sub(*deleted_before)
+                    changes.added += group.record.rows.saturating_sub(*rows_before);
+                    changes.deleted += deleted.saturating_sub(*deleted_before);
                 }
-                None => group.record.rows,
+                None => changes.added += group.record.rows,
             }
-        });
-        self.rows_changed_before + changed.sum::<u64>()
+        }
+        changes
+    }
+
+    /// Counts rows that were added and deleted since, together.
+    pub fn rows_changed(&self, version: &TableVersion) -> u64 {
+        self.changes(version).rows()
     }
 
     /// Gives the image after a vacuum made `after` of `before`: it writes rows again but changes none.
     pub fn vacuumed(&self, before: &TableVersion, after: &TableVersion) -> Self {
         Self {
-            rows_changed_before: self.rows_changed(before),
+            before: self.changes(before),
             ..Self::of(after)
         }
     }

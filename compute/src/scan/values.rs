@@ -44,6 +44,23 @@ impl ColumnValues {
         })
     }
 
+    /// Gives it back from its parts, as [`ColumnValues::bounds`] and [`ColumnValues::common`] gave them; `None` if they
+    /// are none.
+    pub fn of_parts(bounds: Vec<f64>, common: Vec<(f64, f64)>) -> Option<Self> {
+        let is_whole = bounds.len() > 1 && bounds.is_sorted() && common.len() <= COMMON_MAX;
+        is_whole.then_some(Self { bounds, common })
+    }
+
+    /// Where each part begins, and the end of the last.
+    pub fn bounds(&self) -> &[f64] {
+        &self.bounds
+    }
+
+    /// The most common values and the share of each, most common first.
+    pub fn common(&self) -> &[(f64, f64)] {
+        &self.common
+    }
+
     /// Estimates the share of rows with a value, of a column with so many distinct ones.
     pub fn share_of(&self, value: f64, distinct: f64) -> f64 {
         if let Some((_, share)) = self.common.iter().find(|(other, _)| *other == value) {

@@ -1,16 +1,16 @@
 //! Typed events in bounded queues, and who runs what now.
 //!
-//! Nothing here is durable: the STL_ tables show what happened since the server started, at most [`ROWS_MAX`] rows of
+//! Nothing here is durable but [`statistics`]: the STL_ tables show what happened since the server started, at most [`ROWS_MAX`] rows of
 //! each kind. Load errors are kept apart from transactions, so they outlive the rollback of the COPY that met them.
 
 pub mod activity;
 pub mod analyze;
 pub mod control;
+pub mod statistics;
 pub mod vacuum;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
-use blueshift_compute::scan::ColumnValues;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -115,10 +115,8 @@ pub struct History {
     pub queries: Mutex<VecDeque<FinishedQuery>>,
     /// STL_ANALYZE.
     pub analyzes: Mutex<VecDeque<analyze::AnalyzeEvent>>,
-    /// What tables were like when they were last analyzed, by oid.
-    pub analyzed: Mutex<HashMap<u32, analyze::Analyzed>>,
-    /// How the values of columns are spread, by table and column id.
-    pub values: Mutex<HashMap<(u32, u32), Arc<ColumnValues>>>,
+    /// What is known of tables.
+    pub statistics: statistics::Statistics,
     /// STL_VACUUM.
     pub vacuums: Mutex<VecDeque<vacuum::VacuumEvent>>,
     /// SVV_VACUUM_PROGRESS.

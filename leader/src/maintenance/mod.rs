@@ -66,6 +66,11 @@ async fn round(server: &Arc<Server>, options: MaintenanceOptions) {
         schema.is_some_and(|schema| !schema.name.starts_with(TEMP_SCHEMA_PREFIX))
     });
     tables.sort_by_key(|table| table.oid);
+    let statistics = &server.history.statistics;
+    statistics.retain(|table| catalog.tables.contains_key(&table));
+    if !statistics.unkept().is_empty() {
+        keep_new_statistics(server).await;
+    }
     for table in tables {
         server.history.until_busy(false).await;
         if options.vacuum {
@@ -74,6 +79,14 @@ async fn round(server: &Arc<Server>, options: MaintenanceOptions) {
         if options.analyze {
             tell(table, "analyze", analyze(server, &catalog, table).await);
         }
+    }
+}
+
+/// Keeps what was learned, where blocking is allowed.
+async fn keep_new_statistics(server: &Arc<Server>) {
+    let keeper = Arc::clone(server);
+    if let Err(error) = tokio::task::spawn_blocking(move || keeper.keep_new_statistics()).await {
+        tracing::warn!(%error, "could not keep statistics");
     }
 }
 
@@ -118,7 +131,7 @@ async fn analyze(server: &Arc<Server>, catalog: &Catalog, table: &Arc<Table>) ->
     let Ok(version) = server.node.store.table(table.id()) else {
         return Ok(());
     };
-    let is_current = match server.history.last_analyze(table.oid) {
+    let is_current = match server.history.statistics.last_analyze(table.oid) {
         Some(last) => last.percent_off(&version) < CHANGED_PERCENT,
         None => version.row_count() == 0,
     };
@@ -130,13 +143,14 @@ async fn analyze(server: &Arc<Server>, catalog: &Catalog, table: &Arc<Table>) ->
         xid: server.transactions.begin(SERVER_PID, false).xid,
         threshold_percent: CHANGED_PERCENT,
         is_background: true,
-        ..automatic(catalog, table)
+        ..automatic(server, catalog, table)
     };
     // Ready for the next plan, at no cost to it.
     gather(&server.node, &version, (0..table.columns.len()).collect()).await?;
     let all = (0..table.columns.len()).collect();
     let learned = learn_values(server, &version, table, all).await?;
-    server.history.learn_values(table.oid, learned);
+    server.history.statistics.learn_values(table.oid, learned);
     server.history.analyze_automatically(event, &version);
+    keep_new_statistics(server).await;
     Ok(())
 }

@@ -6,12 +6,14 @@ pub mod context;
 pub mod estimate;
 pub mod explain;
 pub mod options;
+pub mod predicate_use;
 pub mod rule;
 
 #[cfg(test)]
 mod tests;
 
 use crate::error::Result;
+use crate::history::History;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -42,5 +44,9 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
         analyzed
     };
     let optimized = state.optimizer().optimize(ready, state, |_, _| {})?;
+    if let Some(history) = state.config().get_extension::<History>() {
+        let statistics = &history.statistics;
+        statistics.note_predicates(predicate_use::predicate_columns(&optimized));
+    }
     Ok(rule::join_order::reorder(optimized, state)?)
 }

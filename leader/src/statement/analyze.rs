@@ -9,8 +9,9 @@ use crate::access::check;
 use crate::catalog::name::Relation;
 use crate::catalog::{Catalog, Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
-use crate::history::analyze::{AnalyzeEvent, Analyzed};
+use crate::history::analyze::AnalyzeEvent;
 use crate::history::now_us;
+use crate::history::statistics::{Analyzed, KnownColumn};
 use crate::planner::estimate::numbers_of;
 use crate::server::{Server, TEMP_SCHEMA_PREFIX};
 use blueshift_compute::maintain::analyze::{Image, gather, learn};
@@ -18,6 +19,7 @@ use blueshift_compute::scan::ColumnValues;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::analyze::Analyze;
 use blueshift_storage::store::version::TableVersion;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Runs an ANALYZE.
@@ -53,14 +55,15 @@ async fn analyze_table(
     analyze: &Analyze,
     table: &Arc<Table>,
 ) -> Result<bool> {
-    let predicate_columns = predicate_columns(table);
+    let history = ctx.server.history.clone();
+    let known = history.statistics.columns_of(table.oid);
+    let predicate_columns = predicate_columns(table, &known);
     let columns = columns(table, analyze, &predicate_columns)?;
     let is_partial = columns.len() < table.columns.len();
     let view = ctx.transaction.view()?;
     let version = view.table(table.id())?;
     let rows = version.row_count();
-    let history = ctx.server.history.clone();
-    let last = history.last_analyze(table.oid);
+    let last = history.statistics.last_analyze(table.oid);
     let modified = match &last {
         Some(last) => last.image.rows_changed(version),
         None => rows,
@@ -70,7 +73,13 @@ async fn analyze_table(
         .and_then(|text| text.parse().ok())
         .unwrap_or_default();
     let percent = modified as f64 / rows.max(1) as f64 * 100.0;
-    let is_skipped = last.is_some() && percent < threshold;
+    // A column nobody ever looked at is looked at, whatever changed.
+    let was_analyzed = |index: &usize| {
+        let column = table.columns.get(*index).map(|column| column.id);
+        let known = column.and_then(|id| known.get(&id));
+        known.is_some_and(|known| known.analyzed_us.is_some())
+    };
+    let is_skipped = last.is_some() && percent < threshold && columns.iter().all(was_analyzed);
     let catalog = ctx.transaction.catalog()?;
     let schema_name = catalog.schemas.get(&table.schema);
     let schema_name = schema_name.map_or_else(String::new, |schema| schema.name.clone());
@@ -120,28 +129,39 @@ async fn analyze_table(
         rows,
         at_us: event.endtime_us,
     });
+    let server = Arc::clone(ctx.server);
     // Rows of a transaction that is rolled back were not there.
-    ctx.transaction.after_commit(move || {
-        history.learn_values(event.table, learned);
+    ctx.transaction.after_commit_try(move || {
+        let oid = event.table;
+        history.statistics.learn_values(oid, learned);
         history.analyze(event, analyzed);
+        server.keep_statistics(oid)
     });
     Ok(!is_skipped)
 }
 
-/// Analyzes a table that a statement filled, once that has committed: the sketches of all columns came with the rows.
-pub(super) fn after_load(ctx: &mut Context<'_>, table: &Arc<Table>) -> Result<()> {
-    let event = automatic(ctx.transaction.catalog()?.as_ref(), table);
+/// Analyzes a table that a statement filled, once that has committed: the sketches of all columns came with the rows,
+/// how the values are spread is learned from a sample.
+pub(super) async fn after_load(ctx: &mut Context<'_>, table: &Arc<Table>) -> Result<()> {
+    let event = automatic(ctx.server, ctx.transaction.catalog()?.as_ref(), table);
     let event = AnalyzeEvent {
         userid: ctx.user.oid,
         xid: ctx.transaction.xid,
         ..event
     };
+    let view = ctx.transaction.view()?;
+    let all = (0..table.columns.len()).collect();
+    let learned = learn_values(ctx.server, view.table(table.id())?, table, all).await?;
     let (server, id) = (Arc::clone(ctx.server), table.id());
-    ctx.transaction.after_commit(move || {
+    ctx.transaction.after_commit_try(move || {
         // Dropped meanwhile: nothing is left to know of it.
-        if let Ok(version) = server.node.store.table(id) {
-            server.history.analyze_automatically(event, &version);
-        }
+        let Ok(version) = server.node.store.table(id) else {
+            return Ok(());
+        };
+        let oid = event.table;
+        server.history.statistics.learn_values(oid, learned);
+        server.history.analyze_automatically(event, &version);
+        server.keep_statistics(oid)
     });
     Ok(())
 }
@@ -160,13 +180,14 @@ pub(crate) async fn learn_values(
 }
 
 /// Begins the record of an ANALYZE that nobody asked for.
-pub(crate) fn automatic(catalog: &Catalog, table: &Table) -> AnalyzeEvent {
+pub(crate) fn automatic(server: &Server, catalog: &Catalog, table: &Table) -> AnalyzeEvent {
+    let known = server.history.statistics.columns_of(table.oid);
     let schema = catalog.schemas.get(&table.schema);
     AnalyzeEvent {
         table: table.oid,
         schema_name: schema.map_or_else(String::new, |schema| schema.name.clone()),
         name: table.name.clone(),
-        predicate_columns: predicate_columns(table).len(),
+        predicate_columns: predicate_columns(table, &known).len(),
         starttime_us: now_us(),
         ..AnalyzeEvent::default()
     }
@@ -194,8 +215,9 @@ fn columns(table: &Table, analyze: &Analyze, predicate_columns: &[usize]) -> Res
     analyze.columns.iter().map(find).collect()
 }
 
-/// Gives the columns of distribution and sort key: those the manual always counts as predicate columns.
-fn predicate_columns(table: &Table) -> Vec<usize> {
+/// Gives the columns that queries ask by, and those of distribution and sort key, which the manual always counts as
+/// predicate columns.
+fn predicate_columns(table: &Table, known: &BTreeMap<u32, KnownColumn>) -> Vec<usize> {
     let mut columns = match &table.sort {
         TableSort::Compound(key) | TableSort::Interleaved(key) => key.clone(),
         TableSort::None | TableSort::Auto => Vec::new(),
@@ -203,6 +225,12 @@ fn predicate_columns(table: &Table) -> Vec<usize> {
     if let TableDistribution::Key(column) = table.distribution {
         columns.push(column);
     }
+    let is_used = |id: u32| {
+        let known = known.get(&id);
+        known.is_some_and(|known| known.first_predicate_us.is_some())
+    };
+    let used = table.columns.iter().enumerate();
+    columns.extend(used.filter_map(|(index, column)| is_used(column.id).then_some(index)));
     columns.sort_unstable();
     columns.dedup();
     columns

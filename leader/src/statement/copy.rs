@@ -86,7 +86,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
             .after_commit(move || history.load_commits(files));
         let is_wanted = copy.options.statupdate.unwrap_or(was_empty);
         if is_wanted {
-            super::analyze::after_load(ctx, &table)?;
+            super::analyze::after_load(ctx, &table).await?;
         }
         ctx.last.copy_count = i64::try_from(rows).unwrap_or(i64::MAX);
         ctx.last.copy_id = Some(ctx.query);

@@ -42,7 +42,7 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTableAs) -> Result<Body> 
     let task = ctx.task(&names.state);
     let written = blueshift_compute::write::insert(&ctx.server.node, &target, plan, task).await?;
     ctx.transaction.add_row_groups(written.row_groups);
-    super::analyze::after_load(ctx, &table)?;
+    super::analyze::after_load(ctx, &table).await?;
     ctx.last.query_id = Some(ctx.query);
     Ok(Body::done("SELECT"))
 }

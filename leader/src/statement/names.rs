@@ -56,7 +56,9 @@ impl Deref for Engine {
         self.state.get_or_init(|| {
             let mut state = crate::planner::context::session_state(&self.system.server.node);
             let zone = self.system.settings.zone().engine_name();
-            state.config_mut().options_mut().execution.time_zone = Some(zone);
+            let config = state.config_mut();
+            config.options_mut().execution.time_zone = Some(zone);
+            config.set_extension(Arc::clone(&self.system.server.history));
             state
         })
     }
@@ -337,7 +339,12 @@ impl SessionNames {
                 == self.system.server.placement_fingerprint,
             row_ids,
             keys: keys.collect(),
-            values: self.system.server.history.values_of(table.oid, &ids),
+            values: self
+                .system
+                .server
+                .history
+                .statistics
+                .values_of(table.oid, &ids),
         })
     }
 

@@ -192,10 +192,21 @@ pub(crate) async fn vacuum_table(request: &Request<'_>, table: &Arc<Table>) -> R
         false => all.await?,
     };
     let after = server.node.store.table(table.id())?;
-    server.history.vacuumed(table.oid, &version, &after);
+    let statistics = &server.history.statistics;
+    statistics.vacuumed(table.oid, &version, &after);
+    keep_statistics(server, table.oid).await;
     log.event("Finished", &after);
     drop(holder);
     Ok(())
+}
+
+/// Keeps what is known of a table. The vacuum is done whether or not that works.
+async fn keep_statistics(server: &Arc<Server>, table: u32) {
+    let keeper = Arc::clone(server);
+    let kept = tokio::task::spawn_blocking(move || keeper.keep_statistics(table)).await;
+    if let Err(error) = kept.map_err(Error::internal).flatten() {
+        tracing::warn!(table_id = table, %error, "could not keep the statistics of a table");
+    }
 }
 
 /// Takes the turn of a table. A background vacuum is told to stop and waited for; another is not.

@@ -112,6 +112,8 @@ static TABLES: &[&dyn SystemTable] = &[
     &pg_catalog::pg_proc::PgProc,
     &pg_catalog::pg_rewrite::PgRewrite,
     &pg_catalog::pg_settings::PgSettings,
+    &pg_catalog::pg_statistic::PgStatistic,
+    &pg_catalog::pg_statistic_indicator::PgStatisticIndicator,
     &pg_catalog::pg_table_def::PgTableDef,
     &pg_catalog::pg_type::PgType,
     &pg_catalog::pg_user::PgUser,

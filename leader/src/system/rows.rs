@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use arrow::array::{
-    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int16Array, Int32Array, Int64Array,
-    RecordBatch, StringViewArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array,
+    Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, Schema, SchemaRef};
 use blueshift_sql::SqlType;
@@ -172,6 +172,14 @@ fn array(ty: SqlType, cells: Vec<Cell>) -> ArrayRef {
             });
             let values = values.collect::<Decimal128Array>();
             Arc::new(values.with_data_type(DataType::Decimal128(precision, scale)))
+        }
+        SqlType::Real => {
+            let values = cells.iter().map(|cell| match cell {
+                Cell::Float(value) => Some(*value as f32),
+                Cell::Int(value) => Some(*value as f32),
+                Cell::Null | Cell::Bool(_) | Cell::Text(_) => None,
+            });
+            Arc::new(values.collect::<Float32Array>())
         }
         SqlType::Double => {
             let values = cells.iter().map(|cell| match cell {

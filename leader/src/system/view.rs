@@ -37,7 +37,6 @@ const FILES: &[(&str, &str, &str)] = files! {
         "pg_language"
         "pg_roles"
         "pg_shadow"
-        "pg_statistic_indicator"
         "pg_tables"
         "pg_tablespace"
         "pg_user_info"

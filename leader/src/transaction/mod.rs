@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What waits for a commit.
-type AfterCommit = Box<dyn FnOnce() + Send + Sync>;
+type AfterCommit = Box<dyn FnOnce() -> Result<()> + Send + Sync>;
 
 /// The counters of identity columns, by table and column index.
 type IdentityCounters = HashMap<(TableId, usize), Arc<IdentityCounter>>;
@@ -536,19 +536,35 @@ impl Transaction {
 
     /// Keeps something to be told once the transaction has committed, and never otherwise. It must not wait.
     pub fn after_commit(&mut self, tell: impl FnOnce() + Send + Sync + 'static) {
-        self.after_commit.push(Box::new(tell));
+        self.after_commit_try(|| {
+            tell();
+            Ok(())
+        });
+    }
+
+    /// Keeps something to be done once the transaction has committed, and never otherwise. It may block. If the
+    /// transaction changed nothing, its failure is that of the commit; else the commit stands, and the log tells.
+    pub fn after_commit_try(&mut self, act: impl FnOnce() -> Result<()> + Send + Sync + 'static) {
+        self.after_commit.push(Box::new(act));
     }
 
     /// Commits: durable and visible when this returns. Not stopped by dropping the future.
     pub async fn commit(mut self) -> Result<()> {
         let after_commit = std::mem::take(&mut self.after_commit);
         if self.own.is_empty() {
-            after_commit.into_iter().for_each(|tell| tell());
             if self.is_serializable {
                 let newest = self.shared.store.read_view().version.0;
                 self.shared.serial.committed(self.xid, newest);
             }
-            return Ok(());
+            if after_commit.is_empty() {
+                return Ok(());
+            }
+            let work = tokio::task::spawn_blocking(move || {
+                let done = after_commit.into_iter().try_for_each(|act| act());
+                drop(self);
+                done
+            });
+            return work.await.map_err(Error::internal)?;
         }
         let (shared, facts) = (self.shared.clone(), self.facts);
         let work = tokio::task::spawn_blocking(move || {
@@ -579,7 +595,11 @@ impl Transaction {
                             .retain(|table, _| !dropped.contains(&TableId((*table).into())));
                     }
                     drop(last_commits);
-                    after_commit.into_iter().for_each(|tell| tell());
+                    for act in after_commit {
+                        if let Err(error) = act() {
+                            tracing::warn!(%error, "what follows a commit was not done");
+                        }
+                    }
                 }
                 Err(_) => self.shared.store.discard(&written, &masks),
             }

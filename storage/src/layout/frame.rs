@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     Format = 4,
     /// The whole content of a snapshot's manifest.
     Snapshot = 5,
+    /// The whole content of a file of statistics.
+    Statistics = 6,
 }
 
 impl Kind {
@@ -48,7 +50,7 @@ impl Kind {
     pub(crate) fn version(self) -> u16 {
         match self {
             Self::Batch | Self::Checkpoint => 2,
-            Self::Segment | Self::Format | Self::Snapshot => 1,
+            Self::Segment | Self::Format | Self::Snapshot | Self::Statistics => 1,
         }
     }
 
@@ -59,6 +61,7 @@ impl Kind {
             Self::Checkpoint,
             Self::Format,
             Self::Snapshot,
+            Self::Statistics,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

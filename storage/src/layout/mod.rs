@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod row_group;
+pub mod statistics;
 
 pub(crate) mod frame;
 pub(crate) mod mask;

@@ -15,6 +15,9 @@ pub(crate) const SPILL_DIR: &str = "spill";
 /// Holds small private files of the server.
 pub(crate) const PRIVATE_DIR: &str = "private";
 
+/// Holds what ANALYZE learned, a file for each table.
+pub(crate) const STATISTICS_DIR: &str = "statistics";
+
 /// Says that a restore into the directory has not finished.
 pub(crate) const RESTORE: &str = "RESTORE";
 
@@ -59,6 +62,17 @@ pub(crate) fn mask(slice: SliceId, table: TableId, id: RowGroupId, version: u64)
     table_dir(slice, table).join(format!("{}.{version}.mask", id.0))
 }
 
+/// Gives the path of what ANALYZE learned of a table.
+pub(crate) fn statistics(table: TableId) -> PathBuf {
+    Path::new(STATISTICS_DIR).join(format!("{}.stats", table.0))
+}
+
+/// Reads the table in the name of a file of statistics; `None` for other files.
+pub(crate) fn parse_statistics(path: &Path) -> Option<TableId> {
+    let name = path.file_name()?.to_str()?;
+    name.strip_suffix(".stats")?.parse().ok().map(TableId)
+}
+
 /// Reads the greatest id in the name of a row group file or mask; `None` for other files.
 pub(crate) fn greatest_id(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
@@ -92,6 +106,10 @@ mod tests {
         assert_eq!(greatest_id(&row_group), Some(4_294_967_297));
         assert_eq!(greatest_id(&mask), Some(4_294_967_300));
         assert_eq!(greatest_id(Path::new("slice-0003/notes.txt")), None);
+        let kept = statistics(table);
+        assert_eq!(kept, Path::new("statistics/100007.stats"));
+        assert_eq!(parse_statistics(&kept), Some(table));
+        assert_eq!(parse_statistics(&temporary(&kept)), None);
         assert_eq!(segment(7), Path::new("log/0000000000000007.log"));
         assert_eq!(parse_log_file(&checkpoint(7)), Some((7, "checkpoint")));
         assert_eq!(

@@ -13,6 +13,7 @@ pub(crate) mod open;
 pub(crate) mod record;
 mod retire;
 pub mod rewrite;
+mod statistics;
 mod sweep;
 pub mod version;
 
@@ -332,9 +333,14 @@ impl Store {
         if commit.is_empty() {
             return Ok(self.inner.view.load().version);
         }
-        ask(&self.requests, |answer| {
+        let dropped = commit.dropped_tables.clone();
+        let version = ask(&self.requests, |answer| {
             Request::Commit(Box::new(commit), answer)
-        })
+        })?;
+        for table in dropped {
+            self.forget_statistics(table);
+        }
+        Ok(version)
     }
 
     /// Gives the rows of `table` that ride in the log, or of all tables, files of their own, as a

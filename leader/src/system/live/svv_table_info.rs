@@ -122,7 +122,7 @@ impl SystemTable for SvvTableInfo {
             let first_encoding =
                 first.map(|column| encoding_word(column.encoding.as_deref()).to_owned());
             let used = (figures.blocks * BLOCK_BYTES) as f64 / disk.total_bytes.max(1) as f64;
-            let analyzed = ctx.server.history.last_analyze(table.oid);
+            let analyzed = ctx.server.history.statistics.last_analyze(table.oid);
             rows.push([
                 Cell::from(ctx.server.database.as_str()),
                 schema.name.as_str().into(),

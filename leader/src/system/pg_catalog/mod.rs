@@ -15,6 +15,8 @@ pub mod pg_namespace;
 pub mod pg_proc;
 pub mod pg_rewrite;
 pub mod pg_settings;
+pub mod pg_statistic;
+pub mod pg_statistic_indicator;
 pub mod pg_table_def;
 pub mod pg_type;
 pub mod pg_user;
