@@ -19,9 +19,11 @@ use blueshift_sql::binder::{self, Names};
 use blueshift_sql::nearest::nearest;
 use blueshift_sql::statement::{ObjectName, Query};
 use blueshift_sql::{Error, Result, SqlState};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::metadata::FieldMetadata;
+use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{
@@ -547,6 +549,11 @@ impl Names for SessionNames {
             .chain(state.window_functions().keys())
             .cloned()
             .collect()
+    }
+
+    fn work_table(&self, name: &str, schema: SchemaRef) -> Option<Arc<dyn TableSource>> {
+        let table = CteWorkTable::new(name, schema);
+        Some(provider_as_source(Arc::new(table)))
     }
 
     fn options(&self) -> &ConfigOptions {

@@ -79,7 +79,6 @@ impl VisitorMut for Replacer<'_> {
         };
         let mut names = Names {
             name: &self.missing.name,
-            position: u64::try_from(self.missing.position).unwrap_or(0),
             definition: Expr::Nested(Box::new(definition)),
             subqueries: 0,
             replaced: false,
@@ -140,10 +139,9 @@ fn count(query: &mut Query) -> usize {
     count.0
 }
 
-/// Replaces a name wherever it stands outside subqueries; in them, only where it is known to be no column.
+/// Replaces a name wherever it stands outside subqueries: in them the columns of its expression may mean others.
 struct Names<'a> {
     name: &'a str,
-    position: u64,
     definition: Expr,
     subqueries: usize,
     replaced: bool,
@@ -165,7 +163,7 @@ impl VisitorMut for Names<'_> {
     // After its parts: what is put in is not looked at again.
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Identifier(ident) = expr
-            && (self.subqueries == 0 || ident.span.start.column == self.position)
+            && self.subqueries == 0
             && folded(ident) == self.name
         {
             *expr = self.definition.clone();

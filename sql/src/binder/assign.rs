@@ -35,6 +35,13 @@ pub(super) fn assign(expr: Expr, source: &Field, target: SqlType) -> Expr {
 
 /// A cast that rounds where the engine's would truncate.
 pub(super) fn convert(expr: Expr, source: &DataType, target: DataType) -> Expr {
+    let is_text = matches!(
+        source,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    );
+    if is_text && let Some(reader) = crate::function::reader(&target) {
+        return reader.call(vec![expr]);
+    }
     let rounds = target.is_integer()
         && matches!(source, DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) if *scale > 0);
     if rounds {

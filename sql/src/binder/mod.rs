@@ -9,6 +9,8 @@ mod error;
 mod insert;
 mod literal;
 mod operator;
+mod pivot;
+mod reading;
 mod relation;
 mod rewrite;
 #[cfg(test)]
@@ -90,7 +92,10 @@ pub fn bind_constant(names: &dyn Names, expression: &Expression) -> Result<Expr>
     let context = Context::new(names);
     let planner = SqlToRel::new_with_options(&context, Context::parser_options());
     stacker::grow(STACK_BYTES, || {
-        planner.sql_to_expr(tree, &DFSchema::empty(), &mut PlannerContext::new())
+        let empty = DFSchema::empty();
+        planner
+            .sql_to_expr(tree, &empty, &mut PlannerContext::new())
+            .and_then(|expr| reading::settle_expr(expr, &empty))
     })
     .map_err(|engine| from_engine(&engine))
 }
@@ -191,6 +196,7 @@ fn plan(
             &mut planner_context(parameters),
         )
         .and_then(branches::settle)
+        .and_then(reading::settle)
         .map_err(|engine| from_engine(&engine))
 }
 

@@ -5,7 +5,7 @@ use super::branches;
 use super::context::external;
 use crate::error::Error;
 use crate::function::{checked, quotient};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::{DFSchema, Result, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, WindowFunction};
 use datafusion_expr::planner::{
@@ -98,6 +98,18 @@ fn decimals(left: &DataType, right: &DataType) -> Option<(DataType, DataType)> {
     Some((decimal(left)?, decimal(right)?))
 }
 
+fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, None)
+}
+
+/// Tells whether an interval is known to have hours or less.
+fn has_time(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(value)), _) => value.nanoseconds != 0,
+        _ => false,
+    }
+}
+
 fn is_text(ty: &DataType) -> bool {
     matches!(
         ty,
@@ -181,6 +193,17 @@ impl ExprPlanner for Operators {
             }
             (left, Operator::Plus, right) if is_text(&left) && is_text(&right) => {
                 binary_expr(expr.left, Operator::StringConcat, expr.right)
+            }
+            // A time of day makes a timestamp of a date.
+            (DataType::Date32, Operator::Plus | Operator::Minus, DataType::Interval(_))
+                if has_time(&expr.right) =>
+            {
+                let at = cast(expr.left, timestamp());
+                binary_expr(at, operator, expr.right)
+            }
+            (DataType::Interval(_), Operator::Plus, DataType::Date32) if has_time(&expr.left) => {
+                let at = cast(expr.right, timestamp());
+                binary_expr(at, operator, expr.left)
             }
             // Whole days, as Redshift counts them.
             (DataType::Date32, Operator::Minus, DataType::Date32) => {

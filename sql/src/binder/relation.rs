@@ -5,13 +5,14 @@
 //! `GROUP BY d.k, a.v` above a join it still says that `k` determines every column. Redshift knows no such keys: a
 //! column that is neither grouped nor aggregated is an error.
 
-use super::branches;
+use super::context::external;
+use super::{branches, pivot};
 use datafusion_common::{DFSchemaRef, FunctionalDependencies, Result};
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
-use sqlparser::ast::TableFactor;
+use sqlparser::ast::{Query, TableAlias, TableFactor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,6 +29,46 @@ impl RelationPlanner for Relations {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        match relation {
+            TableFactor::Pivot {
+                table,
+                aggregate_functions,
+                value_column,
+                value_source,
+                alias,
+                ..
+            } => {
+                let input = context.plan(table.as_ref().clone())?;
+                let query = pivot::pivoted(
+                    input.schema(),
+                    &table,
+                    &aggregate_functions,
+                    &value_column,
+                    &value_source,
+                );
+                return derived(query.map_err(external)?, alias, context);
+            }
+            TableFactor::Unpivot {
+                table,
+                value,
+                name,
+                columns,
+                null_inclusion,
+                alias,
+            } => {
+                let input = context.plan(table.as_ref().clone())?;
+                let query = pivot::unpivoted(
+                    input.schema(),
+                    &table,
+                    &value,
+                    &name,
+                    &columns,
+                    null_inclusion.as_ref(),
+                );
+                return derived(query.map_err(external)?, alias, context);
+            }
+            _ => {}
+        }
         let keyed = matches!(
             relation,
             TableFactor::Table { .. } | TableFactor::Derived { .. }
@@ -41,6 +82,23 @@ impl RelationPlanner for Relations {
             plan, None,
         ))))
     }
+}
+
+/// Plans a query in the place of a FROM item.
+fn derived(
+    query: Query,
+    alias: Option<TableAlias>,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<RelationPlanning> {
+    let plan = context.plan(TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(query),
+        alias: None,
+        sample: None,
+    })?;
+    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+        plan, alias,
+    ))))
 }
 
 /// Gives `plan` with a schema that names no keys. Plans that have no schema of their own give their input's.

@@ -6,6 +6,8 @@ pub(crate) mod call;
 pub mod checked;
 pub mod declaration;
 mod declared;
+pub(crate) mod interval;
+pub(crate) mod moment;
 mod ordered;
 pub(crate) mod quotient;
 pub(crate) mod resolve;
@@ -15,9 +17,10 @@ pub(crate) mod text_length;
 pub(crate) mod whole;
 pub(crate) mod zone;
 
+use arrow_schema::{DataType, TimeUnit};
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use declaration::Scalar;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Gives every declared scalar function with its documentation, also those the engine computes.
 pub fn declarations() -> impl Iterator<Item = &'static Scalar> {
@@ -50,6 +53,34 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 /// Gives every window function of ours.
 pub fn window_functions() -> Vec<Arc<WindowUDF>> {
     Vec::new()
+}
+
+static READERS: LazyLock<[Option<Arc<ScalarUDF>>; 4]> = LazyLock::new(|| {
+    [
+        declared::function(&scalar::READ_DATE),
+        declared::function(&scalar::READ_TIME),
+        declared::function(&scalar::READ_TIMESTAMP),
+        declared::function(&scalar::READ_TIMESTAMPTZ),
+    ]
+});
+static RIGHT_TRIM: LazyLock<Option<Arc<ScalarUDF>>> =
+    LazyLock::new(|| declared::function(&scalar::RTRIM));
+
+/// Finds the function that reads a text as a date or time of an arrow type.
+pub(crate) fn reader(ty: &DataType) -> Option<Arc<ScalarUDF>> {
+    let [date, time, timestamp, timestamptz] = &*READERS;
+    match ty {
+        DataType::Date32 => date.clone(),
+        DataType::Time64(TimeUnit::Microsecond) => time.clone(),
+        DataType::Timestamp(TimeUnit::Microsecond, None) => timestamp.clone(),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => timestamptz.clone(),
+        _ => None,
+    }
+}
+
+/// Gives RTRIM.
+pub(crate) fn rtrim() -> Option<Arc<ScalarUDF>> {
+    RIGHT_TRIM.clone()
 }
 
 /// Finds a function that only the binder writes.

@@ -1,12 +1,14 @@
 //! Chooses the form of a call and converts its arguments to the types of that form.
 
 use super::declaration::{Form, Kind, Returns, Scalar};
+use super::moment;
 use super::zone::Zone;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
 use crate::types::{SqlType, TIMESTAMP_ZONE, write_text};
 use arrow::array::{
-    Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Date32Array, StringViewArray, StringViewBuilder,
+    Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Float32Type, Float64Type, TimestampMicrosecondType};
@@ -195,8 +197,10 @@ pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) ->
     if to == DataType::Utf8View && !is_text(ty) && *ty != DataType::Null {
         return Ok(Arc::new(shown(array.as_ref(), SqlType::from_field(field))));
     }
-    if kind == Kind::TimestampTz && is_text(ty) {
-        return zoned(&array, zone);
+    if is_text(ty)
+        && let Some(read) = moments(&array, kind, zone)
+    {
+        return read;
     }
     let whole = to.is_integer();
     let is_zoned = |ty: &DataType| matches!(ty, DataType::Timestamp(_, Some(_)));
@@ -223,25 +227,40 @@ pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) ->
     cast(&array, &to)
 }
 
-/// Reads timestamps; those that name no offset are of the session's time zone.
-fn zoned(array: &ArrayRef, zone: &str) -> Result<ArrayRef> {
-    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some(TIMESTAMP_ZONE.into()));
-    let read = cast(array, &utc)?;
-    let zone = Zone::parse(zone)?;
-    let texts = cast(array, &DataType::Utf8View)?;
-    let texts = texts.as_string_view();
-    // An offset stands behind the time, which alone has a colon.
-    let has_offset = |text: &str| {
-        let time = text.split_once(':').map_or("", |(_, time)| time);
-        time.contains(|ch: char| ch == '+' || ch == '-' || ch.is_alphabetic())
+/// Reads dates and times; `None` for other kinds.
+fn moments(array: &ArrayRef, kind: Kind, zone: &str) -> Option<Result<ArrayRef>> {
+    let ty = kind.arrow()?;
+    let texts = match cast(array, &DataType::Utf8View) {
+        Ok(texts) => texts,
+        Err(error) => return Some(Err(error)),
     };
-    let times = read.as_primitive::<TimestampMicrosecondType>();
-    let moved = times.iter().zip(texts).map(|pair| match pair {
-        (Some(time), Some(text)) if !has_offset(text) => zone.instant(time).map(Some),
-        (time, _) => Ok(time),
-    });
-    let moved = moved.collect::<Result<TimestampMicrosecondArray>>()?;
-    Ok(Arc::new(moved.with_data_type(utc)))
+    let texts = texts.as_string_view();
+    Some(match kind {
+        Kind::Date => texts
+            .iter()
+            .map(|text| text.map(moment::read_date).transpose())
+            .collect::<Result<Date32Array>>()
+            .map(|read| Arc::new(read) as ArrayRef),
+        Kind::Time => texts
+            .iter()
+            .map(|text| text.map(moment::read_time).transpose())
+            .collect::<Result<Time64MicrosecondArray>>()
+            .map(|read| Arc::new(read) as ArrayRef),
+        Kind::Timestamp => texts
+            .iter()
+            .map(|text| text.map(moment::read_timestamp).transpose())
+            .collect::<Result<TimestampMicrosecondArray>>()
+            .map(|read| Arc::new(read) as ArrayRef),
+        Kind::TimestampTz => Zone::parse(zone).and_then(|zone| {
+            let read = |text| moment::read_timestamptz(text, zone);
+            texts
+                .iter()
+                .map(|text| text.map(read).transpose())
+                .collect::<Result<TimestampMicrosecondArray>>()
+                .map(|read| Arc::new(read.with_data_type(ty)) as ArrayRef)
+        }),
+        _ => return None,
+    })
 }
 
 /// From what clocks show to an instant, or the other way.

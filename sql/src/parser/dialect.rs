@@ -137,6 +137,9 @@ impl Dialect for RedshiftDialect {
     fn supports_top_before_distinct(&self) -> bool {
         true
     }
+    fn supports_outer_join_operator(&self) -> bool {
+        true
+    }
     fn supports_connect_by(&self) -> bool {
         true
     }

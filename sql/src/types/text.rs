@@ -6,9 +6,10 @@ use crate::sqlstate::SqlState;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
     Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, Time64MicrosecondType, TimestampMicrosecondType, UInt64Type,
+    Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+    UInt64Type,
 };
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use datafusion_common::ScalarValue;
 use std::fmt::Write;
@@ -66,6 +67,10 @@ pub fn write_text(array: &dyn Array, row: usize, ty: SqlType, out: &mut String) 
             if zone.is_some() {
                 out.push_str("+00");
             }
+        }
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            let value = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
+            interval(value.months, value.days, value.nanoseconds / 1_000, out);
         }
         DataType::BinaryView => hex(array.as_binary_view().value(row), out),
         DataType::Binary => hex(array.as_binary::<i32>().value(row), out),
@@ -175,6 +180,31 @@ fn time(microseconds: i64, out: &mut String) {
         seconds % 60
     );
     fraction(microseconds.rem_euclid(MICROSECONDS), out);
+}
+
+/// As `1 year 2 mons 3 days 04:05:06.5`; what is zero is left out.
+fn interval(months: i32, days: i32, microseconds: i64, out: &mut String) {
+    let start = out.len();
+    for (count, one, many) in [
+        (months / 12, "year", "years"),
+        (months % 12, "mon", "mons"),
+        (days, "day", "days"),
+    ] {
+        if count != 0 {
+            let space = if out.len() > start { " " } else { "" };
+            let name = if count == 1 { one } else { many };
+            let _ = write!(out, "{space}{count} {name}");
+        }
+    }
+    if microseconds != 0 || out.len() == start {
+        if out.len() > start {
+            out.push(' ');
+        }
+        if microseconds < 0 {
+            out.push('-');
+        }
+        time(microseconds.saturating_abs(), out);
+    }
 }
 
 fn fraction(microseconds: i64, out: &mut String) {

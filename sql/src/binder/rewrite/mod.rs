@@ -3,15 +3,18 @@
 mod array;
 mod cast;
 pub(super) mod column_name;
+mod connect_by;
 mod date_part;
 mod decode;
 mod integer;
+mod interval;
 mod like;
 mod niladic;
 mod number;
 mod operator;
 mod order_by;
 mod ordered;
+mod outer_join;
 mod row;
 mod set_operator;
 mod synonym;
@@ -59,11 +62,17 @@ impl VisitorMut for Rewriter {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let Err(error) = connect_by::rewrite(query) {
+            return ControlFlow::Break(error);
+        }
         order_by::rewrite(query);
         flow(top::rewrite(query).and_then(|()| set_operator::rewrite(&mut query.body)))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if let Err(error) = outer_join::rewrite(select) {
+            return ControlFlow::Break(error);
+        }
         if self.nested == 0 {
             column_name::rewrite(select);
         }
@@ -107,7 +116,8 @@ impl VisitorMut for Rewriter {
         flow(
             ordered::rewrite(expr)
                 .and_then(|()| operator::rewrite(expr))
-                .and_then(|()| like::rewrite(expr)),
+                .and_then(|()| like::rewrite(expr))
+                .and_then(|()| interval::rewrite(expr)),
         )
     }
 

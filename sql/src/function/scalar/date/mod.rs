@@ -20,6 +20,7 @@ mod last_day;
 mod months_between;
 mod next_day;
 pub(in crate::function) mod part;
+pub(in crate::function) mod read;
 mod sysdate;
 mod timeofday;
 mod timestamp_cmp;
@@ -50,6 +51,10 @@ pub(super) const FUNCTIONS: &[&Scalar] = &[
     &last_day::LAST_DAY,
     &months_between::MONTHS_BETWEEN,
     &next_day::NEXT_DAY,
+    &read::READ_DATE,
+    &read::READ_TIME,
+    &read::READ_TIMESTAMP,
+    &read::READ_TIMESTAMPTZ,
     &sysdate::SYSDATE,
     &timeofday::TIMEOFDAY,
     &timestamp_cmp::TIMESTAMP_CMP,

@@ -24,7 +24,7 @@ mod replace;
 mod reverse;
 mod right;
 mod rpad;
-mod rtrim;
+pub(in crate::function) mod rtrim;
 mod soundex;
 mod split_part;
 mod strpos;

@@ -6,7 +6,7 @@ use crate::function::call::Call;
 use crate::function::declaration::{Code, Documentation, Form, Kind, Nulls, Scalar, Volatility};
 use arrow::array::ArrayRef;
 
-pub(super) const RTRIM: Scalar = Scalar {
+pub(in crate::function) const RTRIM: Scalar = Scalar {
     name: "rtrim",
     aliases: &[],
     forms: &[Form::with_optional(

@@ -1,0 +1,211 @@
+//! Text beside another type: casts to dates and times read every form Redshift takes, also where a comparison implies
+//! them, and blanks at the end of a constant count for nothing in a comparison.
+//!
+//! The engine's own casts read ISO 8601 alone, and compare every byte.
+
+use crate::function;
+use crate::types::{SQL_TYPE_KEY, SqlType};
+use arrow_schema::DataType;
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::{ExprSchema, Result, ScalarValue};
+use datafusion_expr::expr::{Between, InList};
+use datafusion_expr::expr_rewriter::NamePreserver;
+use datafusion_expr::utils::merge_schema;
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, lit};
+
+/// Rewrites every such expression of a plan, also in subqueries.
+pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut open = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            open = open || expr.exists(|part| Ok(may_read(part)))?;
+            Ok(match open {
+                true => TreeNodeRecursion::Stop,
+                false => TreeNodeRecursion::Continue,
+            })
+        })
+    })?;
+    if !open {
+        return Ok(plan);
+    }
+    let plan = plan.transform_up_with_subqueries(|node| {
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expr| {
+            if !expr.exists(|part| Ok(may_read(part)))? {
+                return Ok(Transformed::no(expr));
+            }
+            let name = names.save(&expr);
+            let settled = expr.transform_up(|part| settle_one(part, &schema))?;
+            Ok(settled.update_data(|expr| name.restore(expr)))
+        })
+    })?;
+    Ok(plan.data)
+}
+
+/// Settles an expression that stands in no plan yet.
+pub(super) fn settle_expr(expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
+    if !expr.exists(|part| Ok(may_read(part)))? {
+        return Ok(expr);
+    }
+    Ok(expr.transform_up(|part| settle_one(part, schema))?.data)
+}
+
+fn is_text(ty: &DataType) -> bool {
+    matches!(
+        ty,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
+}
+
+/// Tells whether an expression of this shape may have to change, without looking at types.
+fn may_read(expr: &Expr) -> bool {
+    match expr {
+        Expr::Cast(cast) => function::reader(cast.field.data_type()).is_some(),
+        Expr::TryCast(cast) => function::reader(cast.field.data_type()).is_some(),
+        Expr::BinaryExpr(binary) => is_comparison(binary.op),
+        Expr::Between(_) | Expr::InList(_) => true,
+        _ => false,
+    }
+}
+
+fn is_comparison(operator: Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Eq
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
+}
+
+fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
+    Ok(match expr {
+        Expr::Cast(cast) => match read(&cast.expr, cast.field.data_type(), schema, false) {
+            Some(read) => Transformed::yes(read),
+            None => Transformed::no(Expr::Cast(cast)),
+        },
+        Expr::TryCast(cast) => match read(&cast.expr, cast.field.data_type(), schema, true) {
+            Some(read) => Transformed::yes(read),
+            None => Transformed::no(Expr::TryCast(cast)),
+        },
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
+            let (mut left, mut right) = (*left, *right);
+            let changed =
+                beside(&mut right, &mut left, schema) | beside(&mut left, &mut right, schema);
+            let expr = Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
+            match changed {
+                true => Transformed::yes(expr),
+                false => Transformed::no(expr),
+            }
+        }
+        Expr::Between(Between {
+            expr,
+            negated,
+            low,
+            high,
+        }) => {
+            let (mut expr, mut low, mut high) = (*expr, *low, *high);
+            let mut changed = beside(&mut expr, &mut low, schema);
+            changed |= beside(&mut low, &mut expr, schema);
+            changed |= beside(&mut high, &mut expr, schema);
+            let expr = Expr::Between(Between::new(
+                Box::new(expr),
+                negated,
+                Box::new(low),
+                Box::new(high),
+            ));
+            match changed {
+                true => Transformed::yes(expr),
+                false => Transformed::no(expr),
+            }
+        }
+        Expr::InList(InList {
+            expr,
+            mut list,
+            negated,
+        }) => {
+            let mut expr = *expr;
+            let mut changed = match list.first_mut() {
+                Some(first) => beside(&mut expr, first, schema),
+                None => false,
+            };
+            for item in &mut list {
+                changed |= beside(item, &mut expr, schema);
+            }
+            let expr = Expr::InList(InList::new(Box::new(expr), list, negated));
+            match changed {
+                true => Transformed::yes(expr),
+                false => Transformed::no(expr),
+            }
+        }
+        other => Transformed::no(other),
+    })
+}
+
+/// Reads a text as a date or time.
+fn read(text: &Expr, ty: &DataType, schema: &dyn ExprSchema, or_null: bool) -> Option<Expr> {
+    let reader = function::reader(ty)?;
+    if !is_text(&text.get_type(schema).ok()?) {
+        return None;
+    }
+    let mut args = vec![text.clone()];
+    if or_null {
+        args.push(lit(true));
+    }
+    Some(reader.call(args))
+}
+
+/// Makes `value` fit `other`, which it is compared with; `true` if one of them changed.
+fn beside(value: &mut Expr, other: &mut Expr, schema: &dyn ExprSchema) -> bool {
+    let constant = match value {
+        Expr::Literal(constant, _) => text_of(constant),
+        _ => None,
+    };
+    let blanks = constant.is_some_and(|text| text.ends_with(' '));
+    // What has no type yet, such as a parameter, is left to the engine.
+    let Ok(ty) = other.get_type(schema) else {
+        return false;
+    };
+    if let Some(read) = read(value, &ty, schema, false) {
+        *value = read;
+        return true;
+    }
+    if !blanks || !is_text(&ty) {
+        return false;
+    }
+    if let Expr::Literal(constant, _) = value
+        && let Some(text) = text_of(constant)
+    {
+        let trimmed = text.trim_end_matches(' ').to_owned();
+        *constant = ScalarValue::Utf8View(Some(trimmed));
+    }
+    // A CHAR is kept without them, and so is a constant from here on.
+    let kept = match &*other {
+        Expr::Literal(..) => true,
+        other => match other.to_field(schema) {
+            Ok((_, field)) => {
+                field.metadata().contains_key(SQL_TYPE_KEY)
+                    && matches!(SqlType::from_field(&field), SqlType::Char(_))
+            }
+            Err(_) => false,
+        },
+    };
+    if !kept && let Some(trim) = function::rtrim() {
+        *other = trim.call(vec![std::mem::take(other)]);
+    }
+    true
+}
+
+fn text_of(constant: &ScalarValue) -> Option<&str> {
+    match constant {
+        ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => {
+            text.as_deref()
+        }
+        _ => None,
+    }
+}
