@@ -40,7 +40,8 @@ async fn two_tables(client: &Client) {
         .await;
 }
 
-async fn check_damage(damage: impl Fn(&Path)) {
+/// `named` is what the error says besides table and slice.
+async fn check_damage(named: &[&str], damage: impl Fn(&Path)) {
     let mut server = Server::start(ServerOptions {
         slices: Some(1),
         ..ServerOptions::default()
@@ -56,7 +57,18 @@ async fn check_damage(damage: impl Fn(&Path)) {
         .failure("SELECT sum(a), count(DISTINCT b) FROM victim")
         .await;
     assert_eq!(code, "XX001", "{text}");
-    assert!(text.contains("damaged"), "{text}");
+    for part in ["damaged", "table \"public.victim\"", "slice 0"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for part in named {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // The other column stays readable, unless the file itself is cut.
+    let a = client.try_rows("SELECT sum(a) FROM victim").await.is_ok();
+    let b = client
+        .try_rows("SELECT count(DISTINCT b) FROM victim")
+        .await;
+    assert_eq!(a != b.is_ok(), !named.is_empty(), "a {a}, b {b:?}");
     assert_eq!(client.value("SELECT sum(a) FROM whole").await, "6");
     client.run("INSERT INTO whole VALUES (4)").await;
     assert_eq!(client.value("SELECT sum(a) FROM whole").await, "10");
@@ -65,7 +77,7 @@ async fn check_damage(damage: impl Fn(&Path)) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_data_file_is_a_clear_error() {
-    check_damage(|path| {
+    check_damage(&[], |path| {
         let file = std::fs::OpenOptions::new()
             .write(true)
             .open(path)
@@ -78,7 +90,7 @@ async fn a_truncated_data_file_is_a_clear_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_bit_in_a_block_is_a_clear_error() {
-    check_damage(|path| {
+    check_damage(&["column \"", "block "], |path| {
         let mut file = std::fs::OpenOptions::new()
             .read(true)
             .write(true)

@@ -9,7 +9,7 @@ use crate::protocol::rows::Rows;
 use crate::protocol::sqlstate::{self, Report};
 use crate::protocol::startup::read_message;
 use crate::protocol::wire_type::wire_type;
-use crate::protocol::{Shared, reply};
+use crate::protocol::{Shared, damage, reply};
 use crate::session::{
     Answer, Body, CancelHandle, OutputColumn, Parameter, Session, TransactionStatus,
 };
@@ -184,7 +184,7 @@ impl Connection {
                 self.skipping = false;
                 let outcome = self.simple_query(text).await?;
                 if let Err(report) = outcome {
-                    reply::error(&mut self.output, "ERROR", &report);
+                    self.refuse(report);
                 }
                 self.ready().await
             }
@@ -200,7 +200,7 @@ impl Connection {
             _ if self.skipping => Ok(()),
             message => {
                 if let Err(report) = self.extended(message).await? {
-                    reply::error(&mut self.output, "ERROR", &report);
+                    self.refuse(report);
                     self.skipping = true;
                 }
                 if self.output.len() >= OUTPUT_BYTES {
@@ -210,6 +210,16 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Tells why a statement failed.
+    fn refuse(&mut self, report: Report) {
+        // Without a catalog there are no names, and the error is told all the same.
+        let report = match self.shared.server.transactions.committed_catalog() {
+            Ok(catalog) => damage::with_names(report, &catalog),
+            Err(_) => report,
+        };
+        reply::error(&mut self.output, "ERROR", &report);
     }
 
     /// Ends a run of messages: tells what changed and that the next may come.

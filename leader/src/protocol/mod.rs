@@ -5,6 +5,7 @@
 
 mod cancel;
 mod connection;
+mod damage;
 mod encode;
 mod extended;
 mod frame;

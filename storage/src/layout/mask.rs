@@ -60,14 +60,19 @@ fn checksum(header: &[u8], bitmap: &[u8]) -> u64 {
     hasher.digest()
 }
 
+/// Says which mask it is, for messages.
+pub(crate) fn describe(identity: MaskIdentity) -> String {
+    format!(
+        "delete mask of row group {} of table {}, slice {}",
+        identity.row_group.0, identity.table.0, identity.slice.0
+    )
+}
+
 /// Reads the bytes of a mask file; `Corrupt` unless they are exactly a mask of `identity`.
 pub(crate) fn decode(path: &Path, identity: MaskIdentity, bytes: &[u8]) -> Result<RoaringBitmap> {
     let corrupt = |reason: &str| Error::Corrupt {
         path: path.to_owned(),
-        what: format!(
-            "delete mask of row group {} of table {} on slice {}",
-            identity.row_group.0, identity.table.0, identity.slice.0
-        ),
+        what: describe(identity),
         reason: reason.to_owned(),
     };
     let Some((header, bitmap)) = bytes.split_at_checked(HEADER_BYTES) else {

@@ -397,9 +397,15 @@ impl RowGroupFiles {
         corrupt: &dyn Fn(String) -> Error,
     ) -> Result<Buffer> {
         let mut bytes = MutableBuffer::from_len_zeroed(entry.bytes as usize);
-        self.shared
+        let read = self
+            .shared
             .io
-            .read_at(path, entry.offset, bytes.as_slice_mut())?;
+            .read_at(path, entry.offset, bytes.as_slice_mut());
+        read.map_err(|error| match error {
+            // The file was cut since its footer was read.
+            Error::Corrupt { reason, .. } => corrupt(reason),
+            other => other,
+        })?;
         let found = xxh3_64(&bytes);
         if found != entry.checksum {
             let expected = entry.checksum;
