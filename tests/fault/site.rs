@@ -130,6 +130,10 @@ pub(super) fn copy_directory(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("create");
     for entry in std::fs::read_dir(from).expect("list").flatten() {
         let (path, target) = (entry.path(), to.join(entry.file_name()));
+        // Room that a server keeps, and makes anew.
+        if entry.file_name() == "RESERVE" {
+            continue;
+        }
         if path.is_dir() {
             copy_directory(&path, &target);
         } else {

@@ -1,5 +1,6 @@
 //! A directory of a local file system.
 
+use super::reserve::Reserve;
 use super::site::{Step, pass, pass_write};
 use super::{AppendFile, BlockStore, failed, too_short};
 use crate::error::{Error, Result};
@@ -25,6 +26,7 @@ pub struct Disk {
     root: PathBuf,
     sync: bool,
     open: Cache<PathBuf, Arc<File>>,
+    reserve: Option<Reserve>,
     _lock: File,
 }
 
@@ -65,8 +67,18 @@ impl Disk {
             root,
             sync,
             open: Cache::new(OPEN_FILES_MAX),
+            reserve: None,
             _lock: lock,
         })
+    }
+
+    /// Keeps room on the device from now on for work that gives room back. Where there is no room to
+    /// keep, or no way to, the device must not be filled to the last byte.
+    pub fn keep_reserve(&mut self) {
+        match Reserve::open(&self.root) {
+            Ok(reserve) => self.reserve = Some(reserve),
+            Err(error) => tracing::warn!(%error, "no room is kept for a DROP on a full device"),
+        }
     }
 
     /// Gives the directory.
@@ -227,6 +239,25 @@ impl BlockStore for Disk {
 
     fn list_dirs(&self, path: &Path) -> Result<Vec<PathBuf>> {
         self.entries(path, true)
+    }
+
+    fn release_reserve(&self, bytes: u64) -> bool {
+        let reserve = self.reserve.as_ref();
+        reserve.is_some_and(|reserve| reserve.release(bytes))
+    }
+
+    fn prepare_reserve(&self, bytes: u64) {
+        // Where the room cannot be measured, the work finds out.
+        let free = super::DiskSpace::of(&self.root).map_or(u64::MAX, |space| space.free_bytes);
+        if let (Some(reserve), true) = (&self.reserve, free < bytes) {
+            reserve.release(bytes - free);
+        }
+    }
+
+    fn refill_reserve(&self) {
+        if let Some(reserve) = &self.reserve {
+            reserve.refill();
+        }
     }
 
     fn open_append(&self, path: &Path) -> Result<Box<dyn AppendFile>> {

@@ -8,6 +8,7 @@ mod faulty;
 mod memory;
 mod site;
 mod untouched;
+mod reserve;
 mod space;
 
 pub use disk::Disk;
@@ -49,6 +50,21 @@ pub trait BlockStore: Send + Sync + std::fmt::Debug {
     /// Opens an existing file to append to it.
     fn open_append(&self, path: &Path) -> Result<Box<dyn AppendFile>>;
 
+    /// Gives away room that was kept for work that gives room back, at least `bytes` of it or what is
+    /// left. To be called once such work found the device full; `false` if no room is left to give.
+    fn release_reserve(&self, bytes: u64) -> bool {
+        let _ = bytes;
+        false
+    }
+
+    /// Gives room away ahead of such work, as far as there are fewer than `bytes` free.
+    fn prepare_reserve(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
+    /// Keeps room for such work again, if it was given away and there is some.
+    fn refill_reserve(&self) {}
+
     /// Reads a whole file; `None` if there is none.
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         let Some(size) = self.size(path)? else {
@@ -69,6 +85,21 @@ pub trait AppendFile: Send + std::fmt::Debug {
     fn sync(&mut self) -> Result<()>;
     /// Cuts the file to `size` bytes; not durable before [`AppendFile::sync`].
     fn truncate(&mut self, size: u64) -> Result<()>;
+}
+
+/// Does `work`, which gives room back in the end and takes up `bytes` meanwhile. On a full device it is
+/// done again with room that was kept for it.
+pub(crate) fn with_reserve<T>(
+    io: &dyn BlockStore,
+    bytes: u64,
+    mut work: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    loop {
+        match work() {
+            Err(Error::DiskFull { .. }) if io.release_reserve(bytes) => {}
+            done => return done,
+        }
+    }
 }
 
 /// Turns what the system said into an error that names the file.

@@ -389,7 +389,7 @@ pub(crate) fn read_mask(
     };
     let bytes = io
         .read(&path)?
-        .ok_or_else(|| missing(&path, "delete mask"))?;
+        .ok_or_else(|| missing(&path, &mask::describe(identity)))?;
     Ok(Arc::new(mask::decode(&path, identity, &bytes)?))
 }
 

@@ -42,8 +42,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Remembers what a commit changed. If the commit then fails after all, a later one may conflict
-    /// without need, which is safe.
+    /// Remembers what a commit changed, until [`Changes::forget_new`] says that it did not come to be.
     pub(super) fn remember(&mut self, commit: &Commit, version: CommitVersion) {
         for change in &commit.catalog {
             self.keys.set(change.key.clone(), version);
@@ -65,6 +64,20 @@ impl Changes {
     }
 }
 
+impl Changes {
+    /// What was remembered so far has come to be.
+    pub(super) fn keep_new(&mut self) {
+        self.keys.before.clear();
+        self.tables.before.clear();
+    }
+
+    /// Forgets what was remembered since [`Changes::keep_new`].
+    pub(super) fn forget_new(&mut self) {
+        self.keys.forget_new();
+        self.tables.forget_new();
+    }
+}
+
 /// Names the table a catalog key is about, for the error text: the digits that end the key, or the
 /// first table the commit touches, or 0.
 fn table_of(commit: &Commit, key: &str) -> u64 {
@@ -81,13 +94,25 @@ struct Clock<K> {
     changed: HashMap<K, CommitVersion>,
     /// Of changes up to this version some are forgotten, so older readers always conflict.
     forgotten: CommitVersion,
+    /// What new changes replaced, in order.
+    before: Vec<(K, Option<CommitVersion>)>,
 }
 
-impl<K: Hash + Eq> Clock<K> {
+impl<K: Hash + Eq + Clone> Clock<K> {
     fn since(version: CommitVersion) -> Self {
         Self {
             changed: HashMap::new(),
             forgotten: version,
+            before: Vec::new(),
+        }
+    }
+
+    fn forget_new(&mut self) {
+        while let Some((key, before)) = self.before.pop() {
+            match before {
+                Some(version) => self.changed.insert(key, version),
+                None => self.changed.remove(&key),
+            };
         }
     }
 
@@ -96,7 +121,8 @@ impl<K: Hash + Eq> Clock<K> {
     }
 
     fn set(&mut self, key: K, version: CommitVersion) {
-        self.changed.insert(key, version);
+        let before = self.changed.insert(key.clone(), version);
+        self.before.push((key, before));
         if self.changed.len() > KEYS_MAX {
             let mut versions: Vec<CommitVersion> = self.changed.values().copied().collect();
             let (_, median, _) = versions.select_nth_unstable(KEYS_MAX / 2);
@@ -110,6 +136,32 @@ impl<K: Hash + Eq> Clock<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_did_not_come_to_be_is_forgotten() {
+        let mut changes = Changes::since(CommitVersion(0));
+        let drop_of = |table| Commit {
+            dropped_tables: vec![TableId(table)],
+            ..Commit::default()
+        };
+        let reader = Commit {
+            unchanged_tables: vec![TableId(7)],
+            base: CommitVersion(3),
+            ..Commit::default()
+        };
+        changes.remember(&drop_of(7), CommitVersion(2));
+        changes.keep_new();
+        changes.remember(&drop_of(7), CommitVersion(4));
+        changes.remember(&drop_of(7), CommitVersion(5));
+        assert!(changes.ensure_unchanged(&reader).is_err());
+        changes.forget_new();
+        changes.ensure_unchanged(&reader).unwrap();
+        let older = Commit {
+            base: CommitVersion(1),
+            ..reader
+        };
+        assert!(changes.ensure_unchanged(&older).is_err());
+    }
 
     #[test]
     fn a_clock_is_bounded_and_errs_on_the_side_of_conflict() {

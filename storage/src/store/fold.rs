@@ -137,7 +137,7 @@ fn discard(inner: &Inner, folded: &[RowGroupRecord]) {
     }
     for record in folded {
         let path = name::row_group(record.slice, record.table, record.id);
-        sweep::remove(&*inner.io, &path);
+        sweep::remove(inner, path);
     }
 }
 

@@ -7,11 +7,13 @@ use super::fold;
 use super::record::{BatchRecord, CheckpointRecord, to_json};
 use super::{Commit, Inner, ReadView};
 use crate::error::{Error, Result};
+use crate::io::with_reserve;
 use crate::log::CommitLog;
 use crate::row_group::RowGroupRecord;
 use crate::schema::{CommitVersion, RowGroupId, TableId};
 use crossbeam::channel::{Receiver, Sender};
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::warn;
 
@@ -23,6 +25,9 @@ const CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Sealed row groups remembered before those that have ended are forgotten.
 const SEALED_MAX: usize = 1_024;
+
+/// Commits that go into one frame of the log, and who waits for each.
+type Group = Vec<(Box<Commit>, Sender<Result<CommitVersion>>)>;
 
 /// A request to the thread.
 pub(super) enum Request {
@@ -109,9 +114,32 @@ impl GroupCommit {
         self.sealed.extend(row_groups);
     }
 
-    fn commit_group(&mut self, group: Vec<(Box<Commit>, Sender<Result<CommitVersion>>)>) {
-        if group.is_empty() {
+    /// Commits a group. If the device is full, those of it that give room back are tried again with the
+    /// room that is kept for them.
+    fn commit_group(&mut self, group: Group) {
+        let Err((mut path, mut refused)) = self.try_group(group) else {
             return;
+        };
+        loop {
+            let (freeing, growing): (Group, Group) = refused
+                .into_iter()
+                .partition(|(commit, _)| commit.frees_room());
+            refuse(growing, &path);
+            let bytes: usize = freeing.iter().map(|(commit, _)| record_bytes(commit)).sum();
+            if freeing.is_empty() || !self.inner.io.release_reserve(bytes as u64) {
+                return refuse(freeing, &path);
+            }
+            match self.try_group(freeing) {
+                Ok(()) => return self.inner.io.refill_reserve(),
+                Err(again) => (path, refused) = again,
+            }
+        }
+    }
+
+    /// Commits a group and answers; `Err` gives those back that a full device refused, with its file.
+    fn try_group(&mut self, group: Group) -> Result<(), (PathBuf, Group)> {
+        if group.is_empty() {
+            return Ok(());
         }
         let old = self.inner.view.load_full();
         let mut view = Arc::clone(&old);
@@ -130,12 +158,19 @@ impl GroupCommit {
             }
         }
         let Some((first, _)) = waiting.first() else {
-            return;
+            return Ok(());
         };
         let small = commits.iter().flat_map(|commit| &commit.added);
         let small = small.filter(|record| record.resident.is_some());
         let tables_grown: HashSet<TableId> = small.map(|record| record.table).collect();
-        let written = self.write(*first, commits);
+        let (commits, written) = self.write(*first, commits);
+        if let Err(Error::DiskFull { path }) = written {
+            self.changes.forget_new();
+            let answers = waiting.into_iter().map(|(_, answer)| answer);
+            let commits = commits.into_iter().map(Box::new);
+            return Err((path, commits.zip(answers).collect()));
+        }
+        self.changes.keep_new();
         if written.is_ok() {
             let has_full = tables_grown.iter().any(|id| has_full(&view, *id));
             self.inner.publish(&old, view);
@@ -146,12 +181,12 @@ impl GroupCommit {
         for (version, answer) in waiting {
             let result = match &written {
                 Ok(()) => Ok(version),
-                Err(Error::DiskFull { path }) => Err(Error::DiskFull { path: path.clone() }),
                 Err(_) => Err(Error::LogStopped),
             };
             // A caller that went away has its commit all the same.
             let _ = answer.send(result);
         }
+        Ok(())
     }
 
     fn validate(&self, view: &ReadView, commit: &Commit) -> Result<ReadView> {
@@ -163,7 +198,8 @@ impl GroupCommit {
         apply(&masks, view, commit, CommitVersion(view.version.0 + 1))
     }
 
-    fn write(&mut self, version: CommitVersion, commits: Vec<Commit>) -> Result<()> {
+    /// Writes the record of commits, and gives them back.
+    fn write(&mut self, version: CommitVersion, commits: Vec<Commit>) -> (Vec<Commit>, Result<()>) {
         let next_id = self.inner.ids.next_catalog_id();
         let record = BatchRecord {
             version,
@@ -171,9 +207,9 @@ impl GroupCommit {
             next_id,
             commits,
         };
-        let written = self.log.append(&to_json(&record)?);
+        let written = to_json(&record).and_then(|json| self.log.append(&json));
         self.inner.note_log_state(self.log.stopped());
-        written
+        (record.commits, written)
     }
 
     fn checkpoint_if_due(&mut self) {
@@ -196,10 +232,30 @@ impl GroupCommit {
         let ids = &self.inner.ids;
         let record =
             CheckpointRecord::of(&self.inner.view.load(), ids.epoch(), ids.next_catalog_id());
-        let written = self.log.checkpoint(&to_json(&record)?);
+        let json = to_json(&record)?;
+        // It stands for log files that go.
+        let written = with_reserve(&*self.inner.io, json.len() as u64, || {
+            self.log.checkpoint(&json)
+        });
         self.inner.note_log_state(self.log.stopped());
         written
     }
+}
+
+/// Answers that the device is full.
+fn refuse(group: Group, path: &Path) {
+    for (_, answer) in group {
+        let path = path.to_owned();
+        // Nobody may be waiting any more; then nobody wants to know.
+        let _ = answer.send(Err(Error::DiskFull { path }));
+    }
+}
+
+/// Gives about the bytes of the record of a commit that adds little, and more rather than less.
+fn record_bytes(commit: &Commit) -> usize {
+    const BYTES_EACH: usize = 1_024;
+    let names = commit.removed.len() + commit.masks.len() + commit.catalog.len();
+    (names + commit.added.len() + commit.catalog_reads.len()) * BYTES_EACH
 }
 
 /// Tells whether a table has rows in the log that make a whole row group.

@@ -33,7 +33,7 @@ use merged::MergedStatistics;
 use retire::Retirement;
 use rewrite::Rewrite;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -134,6 +134,19 @@ impl Commit {
         Ok(())
     }
 
+    /// Tells whether it gives room back, and takes up hardly any: it ends something, and adds no
+    /// rows but those that VACUUM wrote again.
+    pub(crate) fn frees_room(&self) -> bool {
+        let ends = !self.dropped_tables.is_empty()
+            || !self.truncated_tables.is_empty()
+            || !self.removed.is_empty()
+            || !self.masks.is_empty()
+            || self.catalog.iter().any(|change| change.value.is_none());
+        let rewritten: HashSet<RowGroupId> = self.rewritten().collect();
+        let is_rewritten = |record: &RowGroupRecord| rewritten.contains(&record.id);
+        ends && self.folded.is_empty() && self.added.iter().all(is_rewritten)
+    }
+
     /// Gives rows of so many small inserts that they deserve a file, see [`Store::write_out`].
     pub fn full_rows(&self) -> Option<&RowGroupRecord> {
         let is_full = |record: &&RowGroupRecord| record.resident.is_some() && !record.may_grow();
@@ -225,16 +238,20 @@ impl Inner {
         let mut retirement = self.retirement();
         retirement.replace(old, &new);
         if !retirement.is_empty() {
-            // A full channel means that the sweeper is about to look anyway.
-            let _ = self.wake_sweeper.try_send(());
+            self.wake();
         }
+    }
+
+    /// Wakes the sweeper.
+    fn wake(&self) {
+        // A full channel means that it is about to look anyway.
+        let _ = self.wake_sweeper.try_send(());
     }
 
     /// Asks the sweeper to give rows of the log files.
     fn want_fold(&self, what: u8) {
         self.fold_wanted.fetch_max(what, Ordering::SeqCst);
-        // A full channel means that the sweeper is about to look anyway.
-        let _ = self.wake_sweeper.try_send(());
+        self.wake();
     }
 
     fn note_log_state(&self, stopped: bool) {
@@ -262,12 +279,13 @@ impl Store {
     /// Opens or makes a data directory: locks it, loads the last checkpoint, replays the log, cuts a
     /// torn tail, and starts the group-commit thread. Orphans are swept in the background.
     pub fn open(options: StoreOptions) -> Result<Arc<Store>> {
-        let disk = Disk::open(&options.dir, options.sync)?;
+        let mut disk = Disk::open(&options.dir, options.sync)?;
         if disk.size(Path::new(name::RESTORE))?.is_some() {
             return Err(Error::UnfinishedRestore { path: options.dir });
         }
         let spill_dir = disk.empty_dir(Path::new(name::SPILL_DIR))?;
         let dir = disk.root().to_owned();
+        disk.keep_reserve();
         Self::open_on(Arc::new(disk), StoreOptions { dir, ..options }, spill_dir)
     }
 
@@ -391,7 +409,7 @@ impl Store {
             .iter()
             .map(|mask| name::mask(mask.slice, mask.table, mask.row_group, mask.version));
         for path in of_groups.chain(of_masks) {
-            sweep::remove(&*self.inner.io, &path);
+            sweep::remove(&self.inner, path);
         }
     }
 

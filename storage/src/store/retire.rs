@@ -18,6 +18,8 @@ struct Retired {
     path: PathBuf,
     row_group: Option<RowGroupId>,
     readers: Vec<Weak<RowGroupEntry>>,
+    /// How often removing it failed.
+    tries: u32,
 }
 
 /// All retired files and the entries that may read them.
@@ -33,9 +35,21 @@ pub(super) struct Retirement {
 pub(super) struct Unreadable {
     pub(super) path: PathBuf,
     pub(super) row_group: Option<RowGroupId>,
+    /// How often removing it failed.
+    pub(super) tries: u32,
 }
 
 impl Retirement {
+    /// Takes back a file that could not be removed after `tries` failures before.
+    pub(super) fn try_again(&mut self, path: PathBuf, tries: u32) {
+        self.files.push(Retired {
+            path,
+            row_group: None,
+            readers: Vec::new(),
+            tries: tries.saturating_add(1),
+        });
+    }
+
     /// Remembers entries a transaction made for its own view, so that they keep files alive.
     pub(super) fn watch_overlay(&mut self, base: &ReadView, own: &ReadView) {
         for (id, table) in own.tables.iter() {
@@ -105,6 +119,7 @@ impl Retirement {
                 path: mask_path(group),
                 row_group: None,
                 readers,
+                tries: 0,
             });
         }
         self.others.entry(group.record.id).or_default().push(entry);
@@ -120,6 +135,7 @@ impl Retirement {
                 path: mask_path(group),
                 row_group: None,
                 readers: readers.clone(),
+                tries: 0,
             });
         }
         if record.resident.is_some() {
@@ -130,6 +146,7 @@ impl Retirement {
             path,
             row_group: Some(record.id),
             readers,
+            tries: 0,
         });
     }
 
@@ -150,6 +167,7 @@ impl Retirement {
                 unreadable.push(Unreadable {
                     path,
                     row_group: file.row_group,
+                    tries: file.tries,
                 });
             }
             !file.readers.is_empty()

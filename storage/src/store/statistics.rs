@@ -26,7 +26,7 @@ impl Store {
         for path in self.inner.io.list(Path::new(name::STATISTICS_DIR))? {
             let table = name::parse_statistics(&path).filter(|id| view.tables.contains_key(id));
             let Some(table) = table else {
-                sweep::remove(&*self.inner.io, &path);
+                sweep::remove(&self.inner, path);
                 continue;
             };
             match self.read_statistics(table, &path) {
@@ -50,7 +50,7 @@ impl Store {
 
     /// Forgets what is kept of a table that is gone.
     pub(super) fn forget_statistics(&self, table: TableId) {
-        sweep::remove(&*self.inner.io, &name::statistics(table));
+        sweep::remove(&self.inner, name::statistics(table));
     }
 }
 

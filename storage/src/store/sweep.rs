@@ -4,12 +4,11 @@
 use super::Inner;
 use super::fold;
 use super::group_commit::Request;
-use crate::io::BlockStore;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// How long a file may outlive its last reader: a reader that ends tells nobody.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -28,8 +27,8 @@ pub(super) fn run(
             "removing files of unfinished statements"
         );
     }
-    for path in orphans.iter().take_while(|_| !closing()) {
-        remove(&*inner.io, path);
+    for path in orphans.into_iter().take_while(|_| !closing()) {
+        remove(inner, path);
     }
     while !closing() {
         sweep(inner);
@@ -47,18 +46,28 @@ pub(super) fn run(
 
 /// Removes what no view can read any more.
 pub(super) fn sweep(inner: &Inner) {
+    // Somebody else may have made room.
+    inner.io.refill_reserve();
     let unreadable = inner.retirement().take_unreadable();
     for file in unreadable {
         if let (Some(id), Some(files)) = (file.row_group, inner.files.get()) {
             files.forget(id);
         }
-        remove(&*inner.io, &file.path);
+        if file.tries == 0 {
+            remove(inner, file.path);
+        } else if let Err(error) = inner.io.remove(&file.path) {
+            debug!(%error, tries = file.tries, "could not remove a file that is not needed any more");
+            inner.retirement().try_again(file.path, file.tries);
+        }
     }
+    inner.io.refill_reserve();
 }
 
-/// Removes a file nobody needs. Failing is harmless: it is an orphan and the next open tries again.
-pub(super) fn remove(io: &dyn BlockStore, path: &Path) {
-    if let Err(error) = io.remove(path) {
-        warn!(%error, "could not remove a file that is not needed any more");
+/// Removes a file nobody needs. One that cannot be removed is tried again, also by the next open.
+pub(super) fn remove(inner: &Inner, path: PathBuf) {
+    if let Err(error) = inner.io.remove(&path) {
+        warn!(%error, "could not remove a file that is not needed any more: it is tried again");
+        inner.retirement().try_again(path, 0);
+        inner.wake();
     }
 }

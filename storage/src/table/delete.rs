@@ -1,7 +1,7 @@
 //! Marks rows deleted: makes the next mask of each row group durable.
 
 use crate::error::{Error, Result};
-use crate::io::failed;
+use crate::io::{failed, with_reserve};
 use crate::layout::mask::{self, MaskIdentity};
 use crate::layout::name;
 use crate::schema::RowGroupId;
@@ -166,9 +166,13 @@ fn write_one(
         },
         rows,
     )?;
-    store.io().create(&path, &mut |out| {
-        out.write_all(&bytes)
-            .map_err(|error| failed("write", &path, error))
+    // A DELETE is the first step to room on a full device.
+    let io = &**store.io();
+    with_reserve(io, bytes.len() as u64, || {
+        io.create(&path, &mut |out| {
+            out.write_all(&bytes)
+                .map_err(|error| failed("write", &path, error))
+        })
     })?;
     let (base_version, deleted) = (group.mask_version, rows.len());
     Ok(DeleteMaskRecord {

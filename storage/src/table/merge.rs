@@ -132,6 +132,19 @@ pub fn merge(
     Ok(merged)
 }
 
+/// Gives away room that is kept for it if a run that loses rows finds too little for `rows` of them.
+fn make_room(store: &Store, run: &[Arc<RowGroupEntry>], rows: u64) {
+    let records = run.iter().map(|group| &group.record);
+    let (all, bytes) = records.fold((0, 0), |(all, bytes), record| {
+        (all + record.rows, bytes + record.file_bytes)
+    });
+    let live: u64 = run.iter().map(|group| live_rows(group)).sum();
+    if live < all {
+        let wanted = u128::from(bytes) * u128::from(rows) / u128::from(all);
+        store.io().prepare_reserve(wanted as u64);
+    }
+}
+
 /// Sees to it that no row group of the plan grows: rows that ride in the log would be lost that came
 /// after they were read.
 fn seal(store: &Store, table: TableId, plan: &mut MergePlan) -> Result<()> {
@@ -343,6 +356,7 @@ impl Merge<'_> {
             slice: merged.plan.slice,
             id: RowGroupId(merged.store.next_file_id()),
         };
+        make_room(&merged.store, run, rows as u64);
         let row_ids = buffered.take_column(column_count, &order)?;
         merged.remember(run, &row_ids);
         drop(row_ids);
