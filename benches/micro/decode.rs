@@ -1,8 +1,10 @@
 //! Decoding on one core: bit-packed integers, dictionary texts, symbols and prices, in gigabytes of
-//! decoded values a second, beside the `parquet` crate on the same columns; and a scan that keeps one
-//! row in a hundred, beside the scan that keeps all.
+//! decoded values a second of that core's time, beside the `parquet` crate on the same columns; and
+//! decoding of one row in a hundred, beside decoding of all.
 //!
 //! `cargo bench -p blueshift-benches --bench decode`
+
+mod cpu_time;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use blueshift_storage::layout::row_group::ZONE_ROWS;
 use blueshift_storage::statistics::ColumnSketch;
 use blueshift_storage::{ColumnType, EncodingName};
 use bytes::Bytes;
+use cpu_time::CpuTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -135,14 +138,14 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-fn decode(criterion: &mut Criterion) {
+fn decode(criterion: &mut Criterion<CpuTime>) {
     let picks: Vec<u16> = (0..ZONE_ROWS as u16).step_by(KEPT).collect();
     for column in columns() {
         let mut group = criterion.benchmark_group(column.name);
         group
             .sample_size(20)
             .measurement_time(Duration::from_secs(2))
-            .throughput(Throughput::Bytes(column.bytes as u64));
+            .throughput(Throughput::BytesDecimal(column.bytes as u64));
         let vectors = column.vectors();
         let mut reader = Reader::default();
         group.bench_function("all", |bencher| {
@@ -166,5 +169,9 @@ fn decode(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decode);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = decode
+}
 criterion_main!(benches);

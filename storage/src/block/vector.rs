@@ -123,18 +123,7 @@ impl ColumnVector {
                 out.resize(start + self.rows, 0);
                 dictionary.codes(self.from, &mut out[start..]);
             }
-            Picks::Rows(picks) if picks.len() * 16 >= self.rows => {
-                let mut whole = vec![0; self.rows];
-                dictionary.codes(self.from, &mut whole);
-                out.extend(picks.iter().map(|pick| whole[usize::from(*pick)]));
-            }
-            Picks::Rows(picks) => {
-                out.extend(
-                    picks
-                        .iter()
-                        .map(|pick| dictionary.code(self.from + usize::from(*pick))),
-                );
-            }
+            Picks::Rows(picks) => dictionary.gather(self.from, picks, out),
         }
     }
 
@@ -146,12 +135,6 @@ impl ColumnVector {
                 let start = out.len();
                 out.resize(start + self.rows, T::default());
                 packed.decode(self.from, &mut out[start..]);
-            }
-            // One eighth: unpacking a whole zone and keeping some is then the faster way.
-            (Body::Packed(packed), Picks::Rows(picks)) if picks.len() * 8 >= self.rows => {
-                let mut whole = vec![T::default(); self.rows];
-                packed.decode(self.from, &mut whole);
-                out.extend(picks.iter().map(|pick| whole[usize::from(*pick)]));
             }
             (Body::Packed(packed), Picks::Rows(picks)) => packed.gather(self.from, picks, out),
             (Body::Decimals(decimals), Picks::All) => {
@@ -206,6 +189,17 @@ impl ColumnVector {
         match picks {
             Picks::All => out.extend_from_slice(plain),
             Picks::Rows(picks) => out.extend(picks.iter().map(|pick| plain[usize::from(*pick)])),
+        }
+    }
+
+    /// Gives the values of a fixed-width column where they lie open, `T` being the type of its kind.
+    pub fn plain<T: ArrowNativeType>(&self) -> Option<&[T]> {
+        match (&self.block.body, &self.open) {
+            (Body::Raw(plain), _) => {
+                Some(&plain.values.typed_data()[self.from..self.from + self.rows])
+            }
+            (Body::Compressed(_), Open::Chunk(chunk)) => Some(chunk.bytes.typed_data()),
+            _ => None,
         }
     }
 

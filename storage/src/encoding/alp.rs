@@ -12,9 +12,12 @@
 //! positions (u16 each), padded to 8 bytes.
 
 use super::az64::{self, Packed};
-use super::native::{Native, VECTOR_ROWS};
+use super::native::{Native, VECTOR_ROWS, each_common, each_vector};
 use super::{Body, Encoded, Encoding, Kind, Raw, Tag, Values, le_bytes};
 use arrow_buffer::Buffer;
+
+mod within;
+pub use within::Translated;
 
 /// The encoding.
 pub struct Alp;
@@ -54,6 +57,19 @@ const fn inverses() -> [f64; EXPONENT_MAX + 1] {
 static POWERS: [f64; EXPONENT_MAX + 1] = powers();
 static INVERSES: [f64; EXPONENT_MAX + 1] = inverses();
 
+/// Gives the double of an integer of at most 53 bits. Few machines convert 64-bit integers in vectors:
+/// put into the digits of 1.5 * 2^52 (and 2^84 for its upper half), an integer is a double but for those.
+#[inline(always)]
+fn small_to_f64(value: i64) -> f64 {
+    const LOW: u64 = 0x4330_0000_0000_0000;
+    const HIGH: u64 = 0x4530_0000_8000_0000;
+    /// 2^84 + 2^63 + 2^52.
+    const BOTH: u64 = 0x4530_0000_8010_0000;
+    let low = f64::from_bits(LOW | (value as u64 & 0xFFFF_FFFF));
+    let high = f64::from_bits(HIGH ^ (value as u64 >> 32));
+    (high - f64::from_bits(BOTH)) + low
+}
+
 /// By how many digits the point of a vector moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pair {
@@ -66,6 +82,22 @@ impl Pair {
     fn decode<T: Float>(self, integer: T) -> T {
         let (factor, inverse) = self.scales();
         T::of_f64(integer.as_i64() as f64 * factor * inverse)
+    }
+
+    /// Puts the bits of floats in the place of their integers.
+    #[inline]
+    fn decode_all<T: Native>(self, values: &mut [T]) {
+        let (factor, inverse) = self.scales();
+        // One type at a time, so that the loops turn into vector instructions.
+        if let Some(values) = cast_mut::<T, i64>(values) {
+            for value in values {
+                *value = (small_to_f64(*value) * factor * inverse).to_bits() as i64;
+            }
+        } else if let Some(values) = cast_mut::<T, i32>(values) {
+            for value in values {
+                *value = ((f64::from(*value) * factor * inverse) as f32).to_bits() as i32;
+            }
+        }
     }
 
     #[inline(always)]
@@ -148,18 +180,7 @@ impl Decimals {
         self.integers.decode(from, out);
         for (index, chunk) in out.chunks_mut(VECTOR_ROWS).enumerate() {
             let vector = self.vector(from / VECTOR_ROWS + index, size_of::<T>());
-            // One type at a time, so that the loops turn into vector instructions.
-            if let Some(chunk) = cast_mut::<T, i64>(chunk) {
-                let (factor, inverse) = vector.pair.scales();
-                for value in chunk.iter_mut() {
-                    *value = (*value as f64 * factor * inverse).to_bits() as i64;
-                }
-            } else if let Some(chunk) = cast_mut::<T, i32>(chunk) {
-                let (factor, inverse) = vector.pair.scales();
-                for value in chunk.iter_mut() {
-                    *value = ((f64::from(*value) * factor * inverse) as f32).to_bits() as i32;
-                }
-            }
+            vector.pair.decode_all(chunk);
             for (at, position) in vector.positions.iter().enumerate() {
                 if let Some(value) = chunk.get_mut(usize::from(*position)) {
                     *value = vector.exception(at);
@@ -170,25 +191,16 @@ impl Decimals {
 
     /// Appends the bits of the picked rows, ascending offsets from `from`, a multiple of 1 024.
     pub fn gather<T: Native>(&self, from: usize, picks: &[u16], out: &mut Vec<T>) {
-        let start = out.len();
-        self.integers.gather(from, picks, out);
-        let (mut index, mut vector) = (usize::MAX, None);
-        for (value, pick) in out[start..].iter_mut().zip(picks) {
-            let row = from + usize::from(*pick);
-            if row / VECTOR_ROWS != index {
-                index = row / VECTOR_ROWS;
-                vector = Some(self.vector(index, size_of::<T>()));
-            }
-            let Some(vector) = &vector else { continue };
-            *value = match vector
-                .positions
-                .binary_search(&((row % VECTOR_ROWS) as u16))
-            {
-                Ok(at) => vector.exception(at),
-                Err(_) if T::BITS == 64 => T::narrow(vector.pair.decode(value.widen())),
-                Err(_) => T::narrow(i64::from(vector.pair.decode(value.widen() as i32))),
-            };
-        }
+        each_vector(picks, |number, picks| {
+            let (number, start) = (from / VECTOR_ROWS + number, out.len());
+            self.integers.gather_vector(number, picks, out);
+            let vector = self.vector(number, size_of::<T>());
+            let values = &mut out[start..];
+            vector.pair.decode_all(values);
+            each_common(picks, vector.positions, |place, exception| {
+                values[place] = vector.exception(exception);
+            });
+        });
     }
 
     fn vector(&self, index: usize, width: usize) -> Vector<'_> {
@@ -416,6 +428,26 @@ mod tests {
         vectors.extend(f64::NAN.to_bits().to_le_bytes());
         vectors.extend([2, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(encoded.sections[2], vectors);
+    }
+
+    #[test]
+    fn integers_become_doubles_as_by_conversion() {
+        let edges = [
+            0,
+            1,
+            -1,
+            1 << 31,
+            1 << 32,
+            -(1 << 32),
+            (1 << 53) - 1,
+            i64::MAX,
+            i64::MIN,
+        ];
+        for edge in edges {
+            for value in [edge, edge.wrapping_add(12_345), edge.wrapping_sub(98_765)] {
+                assert_eq!(small_to_f64(value), value as f64, "{value}");
+            }
+        }
     }
 
     #[test]

@@ -8,9 +8,14 @@
 //! A delta vector's first value is `first + delta[0]`; its deltas are what is packed. A packed value is
 //! `reference` and its bits, added around the corner; a patch is a whole value (or delta).
 
-use super::native::{Native, VECTOR_ROWS, pack, packed_words, unpack, unpack_one};
+use super::native::{
+    Native, PICKS_MAX, VECTOR_ROWS, each_common, each_vector, pack, packed_words, unpack,
+    unpack_one, unpack_picks,
+};
 use super::{Body, Encoded, Encoding, Kind, Raw, Tag, Values, le_bytes};
 use arrow_buffer::Buffer;
+
+mod within;
 
 /// The encoding, with the freedom it has per vector.
 pub struct Az64 {
@@ -119,30 +124,26 @@ impl Packed {
 
     /// Appends the picked rows, ascending offsets from `from`, a multiple of 1 024.
     pub fn gather<T: Native>(&self, from: usize, picks: &[u16], out: &mut Vec<T>) {
-        /// From so many picks in a vector on, unpacking all of it is faster than one by one.
-        const WHOLE: usize = 48;
-        let mut picks = picks;
-        let mut scratch = [T::default(); VECTOR_ROWS];
-        while let Some(first) = picks.first() {
-            let vector_in_zone = usize::from(*first) / VECTOR_ROWS;
-            let count =
-                picks.partition_point(|pick| usize::from(*pick) / VECTOR_ROWS == vector_in_zone);
-            let (here, rest) = picks.split_at(count);
-            picks = rest;
-            let vector = self.vector::<T>(from / VECTOR_ROWS + vector_in_zone);
-            if vector.delta || here.len() >= WHOLE {
-                vector.decode(&mut scratch);
-                out.extend(
-                    here.iter()
-                        .map(|pick| scratch[usize::from(*pick) % VECTOR_ROWS]),
-                );
-            } else {
-                out.extend(
-                    here.iter()
-                        .map(|pick| vector.one(usize::from(*pick) % VECTOR_ROWS)),
-                );
-            }
+        each_vector(picks, |number, picks| {
+            self.gather_vector(from / VECTOR_ROWS + number, picks, out);
+        });
+    }
+
+    /// Appends the rows `picks` of vector `number` of the block.
+    #[inline(always)]
+    pub(super) fn gather_vector<T: Native>(&self, number: usize, picks: &[u16], out: &mut Vec<T>) {
+        let vector = self.vector::<T>(number);
+        if vector.delta || picks.len() > PICKS_MAX {
+            let mut values = [T::default(); VECTOR_ROWS];
+            vector.decode(&mut values);
+            let rows = picks.iter().map(|pick| usize::from(*pick) % VECTOR_ROWS);
+            return out.extend(rows.map(|row| values[row]));
         }
+        let start = out.len();
+        unpack_picks(vector.width, vector.words, vector.reference, picks, out);
+        each_common(picks, vector.patch_positions, |place, patch| {
+            out[start + place] = T::narrow(vector.patch_values[patch]);
+        });
     }
 }
 

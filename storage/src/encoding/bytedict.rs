@@ -3,7 +3,10 @@
 //! Section 0 holds the values (texts: end offsets), section 1 the bytes of texts, section 2 the
 //! codes, `parameter` bits each, packed by 1 024.
 
-use super::native::{VECTOR_ROWS, pack, packed_words, unpack, unpack_one};
+use super::native::{
+    PICKS_MAX, VECTOR_ROWS, VectorBits, each_vector, is_few, keep_all, keep_each, pack,
+    packed_words, unpack, unpack_one, unpack_picks, unpack_within,
+};
 use super::raw::{encode_texts, open_texts};
 use super::text::{INLINE_BYTES, Views, views_of};
 use super::{Body, Encoded, Encoding, Kind, Raw, Tag, Values, each_fixed, le_bytes};
@@ -55,10 +58,47 @@ impl Dictionary {
         }
     }
 
-    /// Gives the code of one row.
-    #[inline]
-    pub fn code(&self, row: usize) -> u16 {
-        unpack_one(self.width, self.words(row / VECTOR_ROWS), row % VECTOR_ROWS)
+    /// Appends the codes of the picked rows, ascending offsets from `from`, a multiple of 1 024.
+    pub fn gather(&self, from: usize, picks: &[u16], out: &mut Vec<u16>) {
+        each_vector(picks, |number, picks| {
+            let words = self.words(from / VECTOR_ROWS + number);
+            if picks.len() <= PICKS_MAX {
+                return unpack_picks(self.width, words, 0, picks, out);
+            }
+            let mut codes = [0; VECTOR_ROWS];
+            unpack(self.width, words, 0, &mut codes);
+            let rows = picks.iter().map(|pick| usize::from(*pick) % VECTOR_ROWS);
+            out.extend(rows.map(|row| codes[row]));
+        });
+    }
+
+    /// Keeps of `rows`, those of vector `index` of the block that are still in, the ones whose code is
+    /// within `first..=last`; with `negated`, the others.
+    pub fn keep_within(
+        &self,
+        index: usize,
+        (first, last): (u16, u16),
+        negated: bool,
+        rows: &mut VectorBits,
+    ) {
+        let mut within = [0; VECTOR_ROWS / 64];
+        let span = last.wrapping_sub(first);
+        unpack_within(self.width, self.words(index), first, span, &mut within);
+        let flip = if negated { u64::MAX } else { 0 };
+        for (rows, within) in rows.iter_mut().zip(within) {
+            *rows &= within ^ flip;
+        }
+    }
+
+    /// Keeps of `rows` of vector `index` the ones whose code passes.
+    pub fn keep_where(&self, index: usize, rows: &mut VectorBits, passes: impl Fn(u16) -> bool) {
+        let words = self.words(index);
+        if is_few(rows) {
+            return keep_each(rows, |row| passes(unpack_one(self.width, words, row)));
+        }
+        let mut codes = [0; VECTOR_ROWS];
+        unpack(self.width, words, 0, &mut codes);
+        keep_all(rows, &codes, passes);
     }
 
     #[inline]

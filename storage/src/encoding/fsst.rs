@@ -234,6 +234,23 @@ impl SymbolTexts<'_> {
         found.unwrap_or(false)
     }
 
+    /// Gives the first byte of a row of the zone; `None` if its text is empty.
+    #[inline]
+    pub fn first_byte(&self, row: usize) -> Option<u8> {
+        self.walk(row, |symbol| symbol.first().copied())
+    }
+
+    /// Writes the text of a row of the zone to `text`; tells whether it has at most `bytes_max` bytes,
+    /// and stops where it has more.
+    pub fn text_up_to(&self, row: usize, bytes_max: usize, text: &mut Vec<u8>) -> bool {
+        text.clear();
+        let longer = self.walk(row, |symbol| {
+            text.extend_from_slice(symbol);
+            (text.len() > bytes_max).then_some(())
+        });
+        longer.is_none()
+    }
+
     /// Calls `look` with each symbol of a text until it answers.
     #[inline(always)]
     fn walk<R>(&self, row: usize, mut look: impl FnMut(&[u8]) -> Option<R>) -> Option<R> {
@@ -536,5 +553,12 @@ mod tests {
         let mut packed = vec![0; 256];
         (packed[0], packed[8]) = (2, 3);
         assert_eq!(lengths, packed);
+        // Compressed: the same table, lengths of one byte each, the same codes.
+        let [head, lengths, codes] = encode_with(&table, texts, true).unwrap().sections;
+        assert_eq!(head[32..], golden[32..]);
+        let sizes = [lengths.len(), codes.len(), 5, 13].map(|size| size as u64);
+        assert_eq!(head[..32], le_bytes(&sizes));
+        assert_eq!(::zstd::bulk::decompress(&lengths, 4).unwrap(), [1, 2, 0, 3]);
+        assert_eq!(::zstd::bulk::decompress(&codes, 5).unwrap(), bytes);
     }
 }

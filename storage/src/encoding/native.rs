@@ -6,15 +6,22 @@
 )]
 
 use arrow_buffer::ArrowNativeType;
-use fastlanes::{BitPacking, FoR};
+use fastlanes::{BitPacking, BitPackingCompare, FastLanesComparable, FoR};
 
 /// Values packed together.
 pub const VECTOR_ROWS: usize = 1_024;
 
+/// A bit for each row of a vector, row 0 lowest.
+pub type VectorBits = [u64; VECTOR_ROWS / 64];
+
 /// A fixed-width value as blocks keep it: two's complement, 8 to 64 bits for packing.
 pub trait Native: ArrowNativeType + Ord + Send + Sync {
     /// The unsigned twin, for packing.
-    type Bits: BitPacking + FoR + ArrowNativeType;
+    type Bits: BitPacking
+        + BitPackingCompare
+        + FastLanesComparable<Bitpacked = Self::Bits>
+        + FoR
+        + ArrowNativeType;
     /// Bits of a value.
     const BITS: usize = size_of::<Self>() * 8;
     /// Widens to 64 bits.
@@ -27,6 +34,9 @@ pub trait Native: ArrowNativeType + Ord + Send + Sync {
     fn add(self, other: Self) -> Self;
     /// Subtracts around the corner.
     fn sub(self, other: Self) -> Self;
+    /// Tells whether `bits` is one of the `span + 1` numbers from `first` on, around the corner: a
+    /// range takes one comparison.
+    fn spans(bits: Self::Bits, first: Self::Bits, span: Self::Bits) -> bool;
 }
 
 macro_rules! native {
@@ -43,6 +53,10 @@ macro_rules! native {
             fn add(self, other: Self) -> Self { self.wrapping_add(other) }
             #[inline(always)]
             fn sub(self, other: Self) -> Self { self.wrapping_sub(other) }
+            #[inline(always)]
+            fn spans(bits: $unsigned, first: $unsigned, span: $unsigned) -> bool {
+                bits.wrapping_sub(first) <= span
+            }
         }
     )*};
 }
@@ -102,6 +116,152 @@ pub fn unpack_one<T: Native>(width: usize, packed: &[T], index: usize) -> T {
     let value = [unsafe { T::Bits::unchecked_unpack_single(width, as_bits(packed), index) }];
     // SAFETY: `T` is the signed integer of the same size and alignment.
     unsafe { *value.as_ptr().cast::<T>() }
+}
+
+/// So many picks at most are unpacked one by one; past them, unpacking the whole vector is faster.
+pub const PICKS_MAX: usize = 96;
+
+/// Appends the packed values of the rows `picks`, which count from a vector's first row and 1 024 times
+/// anything, with `reference` added around the corner: what depends on the width is settled once for all.
+///
+/// # Panics
+/// If there are more than [`PICKS_MAX`].
+pub fn unpack_picks<T: Native>(
+    width: usize,
+    packed: &[T],
+    reference: T,
+    picks: &[u16],
+    out: &mut Vec<T>,
+) {
+    assert!(width <= T::BITS && packed.len() == packed_words::<T>(width));
+    let mut indexes = [0; PICKS_MAX];
+    for (index, pick) in indexes.iter_mut().zip(picks) {
+        *index = usize::from(*pick) % VECTOR_ROWS;
+    }
+    let indexes = &indexes[..picks.len()];
+    let start = out.len();
+    out.reserve(indexes.len());
+    let room = &mut out.spare_capacity_mut()[..indexes.len()];
+    // SAFETY: `T::Bits` is the unsigned integer of the same size and alignment.
+    let room = unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast(), room.len()) };
+    // SAFETY: the length of `packed` was asserted; indexes are checked by the kernel, which fills `room`.
+    unsafe { T::Bits::unchecked_unpack_indices(width, as_bits(packed), indexes, room) };
+    // SAFETY: as many values were just written.
+    unsafe { out.set_len(start + indexes.len()) };
+    for value in &mut out[start..] {
+        *value = value.add(reference);
+    }
+}
+
+/// Calls `take` with the number of each vector of a zone that has picks, and its picks. Picks ascend.
+#[inline(always)]
+pub fn each_vector(picks: &[u16], mut take: impl FnMut(usize, &[u16])) {
+    let mut picks = picks;
+    while let Some(first) = picks.first() {
+        let number = usize::from(*first) / VECTOR_ROWS;
+        let is_here = |pick: &&u16| usize::from(**pick) / VECTOR_ROWS == number;
+        let (here, rest) = picks.split_at(picks.iter().take_while(is_here).count());
+        picks = rest;
+        take(number, here);
+    }
+}
+
+/// Calls `take` with each place in `picks` whose row in its vector is also in `positions`, and its place
+/// there. Both ascend; there are few of either.
+#[inline(always)]
+pub fn each_common(picks: &[u16], positions: &[u16], mut take: impl FnMut(usize, usize)) {
+    if positions.is_empty() {
+        return;
+    }
+    let mut at = 0;
+    for (place, pick) in picks.iter().enumerate() {
+        let row = pick % VECTOR_ROWS as u16;
+        while positions.get(at).is_some_and(|position| *position < row) {
+            at += 1;
+        }
+        match positions.get(at) {
+            Some(position) if *position == row => take(place, at),
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
+
+/// Sets the bit of each packed value that is one of the `span + 1` from `first` on, see
+/// [`Native::spans`], without writing the values out.
+pub fn unpack_within<T: Native>(
+    width: usize,
+    packed: &[T],
+    first: T,
+    span: T,
+    out: &mut VectorBits,
+) {
+    assert!(width <= T::BITS && packed.len() == packed_words::<T>(width));
+    let (first, span) = (as_bits(&[first])[0], as_bits(&[span])[0]);
+    let mut lanes = [0; VECTOR_ROWS / 64];
+    // SAFETY: both lengths were just asserted.
+    unsafe {
+        T::Bits::unchecked_unpack_cmp(
+            width,
+            as_bits(packed),
+            &mut lanes,
+            |bits, first| T::spans(bits, first, span),
+            first,
+        );
+    }
+    // The kernel answers lane by lane.
+    fastlanes::transpose_bits::<T::Bits>(&lanes, out);
+}
+
+/// Tells whether rows are better looked at one by one.
+pub fn is_few(rows: &VectorBits) -> bool {
+    /// From so many in a vector on, unpacking all of it is faster.
+    const FEW: u32 = 24;
+    rows.iter().map(|word| word.count_ones()).sum::<u32>() < FEW
+}
+
+/// Keeps the rows that pass, asked one by one.
+pub fn keep_each(rows: &mut VectorBits, mut passes: impl FnMut(usize) -> bool) {
+    for (index, word) in rows.iter_mut().enumerate() {
+        let mut left = *word;
+        while left != 0 {
+            let bit = left.trailing_zeros() as usize;
+            left &= left - 1;
+            if !passes(index * 64 + bit) {
+                *word &= !(1 << bit);
+            }
+        }
+    }
+}
+
+/// Keeps the rows whose value passes; all values are asked, without a branch.
+#[inline(always)]
+pub fn keep_all<T: Copy>(
+    rows: &mut VectorBits,
+    values: &[T; VECTOR_ROWS],
+    passes: impl Fn(T) -> bool,
+) {
+    let (chunks, _) = values.as_chunks::<64>();
+    for (word, chunk) in rows.iter_mut().zip(chunks) {
+        // Bytes first: this loop the compiler turns into vector compares.
+        let mut bytes = [0; 64];
+        for (byte, value) in bytes.iter_mut().zip(chunk) {
+            *byte = u8::from(passes(*value));
+        }
+        *word &= pack_bytes(&bytes);
+    }
+}
+
+/// Packs 64 bytes of 0 or 1 into bits, eight at a time: the product brings byte `i`'s bit to `56 + i`.
+#[inline(always)]
+pub fn pack_bytes(bytes: &[u8; 64]) -> u64 {
+    let (eights, _) = bytes.as_chunks::<8>();
+    let mut word = 0;
+    for (index, eight) in eights.iter().enumerate() {
+        let bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        word |= bits << (index * 8);
+    }
+    word
 }
 
 /// Reads bytes as numbers where they lie.

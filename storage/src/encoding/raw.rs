@@ -17,12 +17,24 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// Appends the view of text `row`.
+    /// Gives the view of text `row`.
     #[inline]
     pub fn view(&self, row: usize) -> u128 {
+        let range = self.range(row);
+        make_view(&self.text[range.clone()], range.start)
+    }
+
+    /// Gives text `row`.
+    #[inline]
+    pub fn bytes(&self, row: usize) -> &[u8] {
+        &self.text[self.range(row)]
+    }
+
+    #[inline]
+    fn range(&self, row: usize) -> std::ops::Range<usize> {
         let ends: &[u32] = self.values.typed_data();
         let from = if row == 0 { 0 } else { ends[row - 1] as usize };
-        make_view(&self.text[from..ends[row] as usize], from)
+        from..ends[row] as usize
     }
 }
 

@@ -561,6 +561,76 @@ fn bytes_of_older_forms_are_fixed() {
     assert_eq!(chunk[..4], [0x28, 0xB5, 0x2F, 0xFD]);
 }
 
+/// The parts of a block of texts: form, base, parameter, sections.
+fn text_sections(name: EncodingName, texts: &[&str]) -> (Tag, i128, u64, [Vec<u8>; 3]) {
+    let array = StringViewArray::from(texts.to_vec());
+    let built = build(
+        ColumnType::Text,
+        name,
+        &array,
+        &mut ColumnSketch::new(ColumnType::Text),
+    );
+    let built = built.unwrap();
+    let parts = crate::layout::block::read(&built.bytes).unwrap();
+    let section = |index: usize| {
+        let (from, length): (usize, usize) = parts.sections[index];
+        built.bytes[from..from + length].to_vec()
+    };
+    (
+        Tag::from_byte(built.encoding).unwrap(),
+        parts.header.base,
+        parts.header.parameter,
+        [0, 1, 2].map(section),
+    )
+}
+
+#[test]
+fn bytes_of_texts_are_fixed() {
+    let ends =
+        |ends: &[u32]| -> Vec<u8> { ends.iter().flat_map(|end| end.to_le_bytes()).collect() };
+    let none = Vec::new();
+    let (tag, base, _, sections) = text_sections(EncodingName::Auto, &["one", "one"]);
+    assert_eq!((tag, base), (Tag::Constant, 0));
+    assert_eq!(sections, [b"one".to_vec(), none.clone(), none.clone()]);
+    let (tag, _, _, sections) = text_sections(EncodingName::Raw, &["ab", "", "c"]);
+    assert_eq!(tag, Tag::Raw);
+    assert_eq!(sections, [ends(&[2, 2, 3]), b"abc".to_vec(), none.clone()]);
+    let (tag, _, width, [entries, texts, codes]) =
+        text_sections(EncodingName::Text255, &["ab", "c", "ab", "c"]);
+    assert_eq!((tag, width, codes.len()), (Tag::Dictionary, 1, 128));
+    assert_eq!((entries, texts), (ends(&[2, 3]), b"abc".to_vec()));
+    let (tag, _, _, sections) = text_sections(EncodingName::Runlength, &["ab", "ab", "c"]);
+    assert_eq!(tag, Tag::Runs);
+    assert_eq!(sections, [ends(&[2, 3]), ends(&[2, 3]), b"abc".to_vec()]);
+    // A chunk: lengths of one byte, the lengths, the texts.
+    let open = b"\x01\x02\x00\x01abc";
+    let (tag, _, _, [directory, chunk, _]) = text_sections(EncodingName::Lzo, &["ab", "", "c"]);
+    assert_eq!((tag, directory), (Tag::Lz4, le(&[chunk.len() as i64, 7])));
+    assert_eq!(lz4_flex::block::decompress(&chunk, 7).unwrap(), open);
+    let (tag, _, _, [directory, chunk, _]) = text_sections(EncodingName::Zstd, &["ab", "", "c"]);
+    assert_eq!((tag, directory), (Tag::Zstd, le(&[chunk.len() as i64, 7])));
+    assert_eq!(zstd::bulk::decompress(&chunk, 7).unwrap(), open);
+}
+
+#[test]
+fn bytes_of_a_constant_are_fixed() {
+    let array = Int64Array::from(vec![Some(-7), None, Some(-7)]);
+    let built = build(
+        ColumnType::Int64,
+        EncodingName::Az64,
+        &array,
+        &mut ColumnSketch::new(ColumnType::Int64),
+    );
+    let bytes = built.unwrap().bytes;
+    let mut golden = b"BSBK\x01\x00\x00\x03\x03\0\0\0\x02\0\0\0".to_vec();
+    golden.extend((-7_i128).to_le_bytes());
+    golden.resize(64, 0);
+    // A bit for each row that has a value.
+    golden.push(0b101);
+    golden.resize(128, 0);
+    assert_eq!(bytes, golden);
+}
+
 #[test]
 fn bytes_of_packed_vectors_are_fixed() {
     // Eight values 0, 1, ... 7 over and over: three bits above the least.

@@ -31,6 +31,57 @@ pub fn of_f32_bits(bits: i32) -> i32 {
     bits ^ (((bits >> 31) as u32) >> 1) as i32
 }
 
+/// The floats whose keys lie in a range, so that floats are compared as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct FloatRange {
+    /// Inclusive; above `high` if no number is meant.
+    pub low: f64,
+    /// Inclusive.
+    pub high: f64,
+    /// Whether NaN, the greatest, belongs to it.
+    pub has_nan: bool,
+}
+
+impl FloatRange {
+    /// Gives the floats whose keys are `low..=high`.
+    pub fn of_keys(low: i128, high: i128) -> Self {
+        let key_of = |value: f64| i128::from(of_f64_bits(value.to_bits() as i64));
+        let (least, greatest) = (key_of(f64::NEG_INFINITY), key_of(f64::INFINITY));
+        let nan = i128::from(i64::MAX);
+        let has_nan = low <= nan && nan <= high && low <= high;
+        // What would be -0 has no key of its own: it is 0.
+        let (low, high) = match (low, high) {
+            (-1, -1) => (0, -2),
+            (-1, high) => (0, high),
+            (low, -1) => (low, -2),
+            other => other,
+        };
+        let (low, high) = (low.max(least), high.min(greatest));
+        if low > high {
+            return FloatRange {
+                low: f64::INFINITY,
+                high: f64::NEG_INFINITY,
+                has_nan,
+            };
+        }
+        let float_of = |key: i128| {
+            let bits = key as i64;
+            f64::from_bits((bits ^ (((bits >> 63) as u64) >> 1) as i64) as u64)
+        };
+        FloatRange {
+            low: float_of(low),
+            high: float_of(high),
+            has_nan,
+        }
+    }
+
+    /// Tells whether a value belongs to it.
+    #[inline(always)]
+    pub fn holds(&self, value: f64) -> bool {
+        ((self.low <= value) & (value <= self.high)) | (self.has_nan & value.is_nan())
+    }
+}
+
 /// Maps a text.
 #[inline]
 pub fn of_bytes(bytes: &[u8]) -> i128 {
@@ -103,6 +154,36 @@ pub fn to_value(ty: ColumnType, key: i128, upper: bool) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_of_floats_are_ranges_of_keys() {
+        let floats = [
+            f64::NEG_INFINITY,
+            -2.5,
+            -f64::from_bits(1),
+            -0.0,
+            0.0,
+            f64::from_bits(1),
+            7.0,
+            f64::MAX,
+            f64::INFINITY,
+            f64::NAN,
+        ];
+        let key_of = |value: f64| i128::from(of_f64_bits(value.to_bits() as i64));
+        let mut bounds: Vec<i128> = floats.iter().map(|value| key_of(*value)).collect();
+        bounds.extend(bounds.clone().iter().flat_map(|key| [key - 1, key + 1]));
+        bounds.extend([i128::MIN, i128::MAX]);
+        for low in &bounds {
+            for high in &bounds {
+                let range = FloatRange::of_keys(*low, *high);
+                for value in floats {
+                    let key = key_of(value);
+                    let wanted = *low <= key && key <= *high;
+                    assert_eq!(range.holds(value), wanted, "{value} in {low}..={high}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn keys_keep_the_order() {

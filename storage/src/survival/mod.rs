@@ -22,7 +22,7 @@ use std::sync::Arc;
 const SLICES: u32 = 2;
 
 /// Tells whether the long suites were asked for.
-fn full() -> bool {
+pub(crate) fn full() -> bool {
     std::env::var("BLUESHIFT_TEST_FULL").is_ok_and(|value| value == "1")
 }
 

@@ -1,5 +1,6 @@
 //! Which rows of a zone are still in: a bit per row, and the kernels that clear them.
 
+use crate::encoding::native::{VectorBits, pack_bytes};
 use crate::layout::row_group::ZONE_ROWS;
 use arrow_buffer::BooleanBuffer;
 use arrow_buffer::bit_chunk_iterator::BitChunks;
@@ -81,7 +82,7 @@ impl Selection {
             for (byte, value) in bytes.iter_mut().zip(chunk) {
                 *byte = u8::from(pass(*value));
             }
-            *word &= pack(&bytes);
+            *word &= pack_bytes(&bytes);
             count += word.count_ones() as usize;
         }
         if let Some(word) = self.words.get_mut(chunks.len()) {
@@ -115,6 +116,23 @@ impl Selection {
         }
     }
 
+    /// Calls `keep` with each vector of 1 024 rows of which some are in, to take rows out.
+    pub fn keep_vectors(&mut self, mut keep: impl FnMut(usize, &mut VectorBits)) {
+        let mut count = 0;
+        let (vectors, _) = self.words.as_chunks_mut();
+        for (index, rows) in vectors.iter_mut().enumerate() {
+            let rows: &mut VectorBits = rows;
+            if rows.iter().any(|word| *word != 0) {
+                keep(index, rows);
+                count += rows
+                    .iter()
+                    .map(|word| word.count_ones() as usize)
+                    .sum::<usize>();
+            }
+        }
+        self.count = count;
+    }
+
     /// Takes `rows` neighbours out.
     pub fn remove_range(&mut self, from: usize, rows: usize) {
         let (mut at, to) = (from, from + rows);
@@ -131,18 +149,6 @@ impl Selection {
             at = end;
         }
     }
-}
-
-/// Packs 64 bytes of 0 or 1 into bits, eight at a time: the product brings byte `i`'s bit to `56 + i`.
-#[inline(always)]
-fn pack(bytes: &[u8; 64]) -> u64 {
-    let (eights, _) = bytes.as_chunks::<8>();
-    let mut word = 0;
-    for (index, eight) in eights.iter().enumerate() {
-        let bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        word |= bits << (index * 8);
-    }
-    word
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+mod predicates;
+
 /// Files in memory.
 #[derive(Debug, Default)]
 struct Memory {

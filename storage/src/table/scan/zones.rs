@@ -343,9 +343,7 @@ impl ZoneScan {
                         if let Some(validity) = vector.validity() {
                             selection.keep_bits(&validity);
                         }
-                        answer
-                            .mask
-                            .apply(vector, dictionary, selection, &mut self.scratch);
+                        answer.mask.apply(vector, dictionary, selection);
                         return Ok(());
                     }
                 }
