@@ -8,6 +8,7 @@ mod peers;
 mod report;
 mod server;
 mod tpch;
+mod vacuum;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ enum Suite {
     Load(Options),
     /// Small inserts over many connections.
     Inserts(inserts::Options),
+    /// VACUUM FULL of lineitem, alone and beside a query.
+    Vacuum(vacuum::Options),
 }
 
 /// What every suite takes.
@@ -66,6 +69,7 @@ fn main() -> anyhow::Result<()> {
             Suite::Tpch(options) => tpch::queries(&options).await,
             Suite::Load(options) => tpch::load(&options).await,
             Suite::Inserts(options) => inserts::run(&options).await,
+            Suite::Vacuum(options) => vacuum::run(&options).await,
         }
     })
 }

@@ -24,6 +24,16 @@ pub struct Server {
 impl Server {
     /// Builds the server in this profile and starts it on `data`, which is emptied first.
     pub async fn start(data: &Path, slices: u32, copy_root: &Path) -> Result<Server> {
+        Self::start_with(data, slices, copy_root, &[]).await
+    }
+
+    /// Does the same with settings of the server from the environment.
+    pub async fn start_with(
+        data: &Path,
+        slices: u32,
+        copy_root: &Path,
+        environment: &[(&str, &str)],
+    ) -> Result<Server> {
         let own = std::env::current_exe()?;
         let binary = own.parent().context("target folder")?.join("blueshift");
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
@@ -58,6 +68,7 @@ impl Server {
             .arg("--copy-root")
             .arg(copy_root)
             .env("BLUESHIFT_ADMIN_PASSWORD", PASSWORD)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -10,17 +10,15 @@ use std::path::PathBuf;
 use std::time::Instant;
 use tokio_postgres::Client;
 
-fn work_directory(options: &Options) -> Result<PathBuf> {
+/// Gives the folder of a scale, made if need be, under `work` or beside the build output.
+pub fn work_directory(work: Option<&PathBuf>, scale: f64) -> Result<PathBuf> {
     let target = std::env::current_exe()?
         .ancestors()
         .nth(2)
         .context("target folder")?
         .to_path_buf();
-    let work = options
-        .work
-        .clone()
-        .unwrap_or_else(|| target.join("benches"));
-    let work = work.join(format!("tpch-{}", options.scale));
+    let work = work.cloned().unwrap_or_else(|| target.join("benches"));
+    let work = work.join(format!("tpch-{scale}"));
     std::fs::create_dir_all(&work)?;
     Ok(std::fs::canonicalize(work)?)
 }
@@ -30,7 +28,8 @@ fn suite_file(name: &str) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))
 }
 
-async fn create_tables(client: &Client, only: Option<&str>) -> Result<()> {
+/// Creates the tables of the suite, or one of them.
+pub async fn create_tables(client: &Client, only: Option<&str>) -> Result<()> {
     for statement in suite_file("schema.sql")?
         .split(';')
         .map(str::trim)
@@ -59,7 +58,7 @@ async fn copy_table(client: &Client, tables: &std::path::Path, table: &str) -> R
 
 /// Loads, runs every query `repeats` times, checks answers against the peers' and the published ones, and prints.
 pub async fn queries(options: &Options) -> Result<()> {
-    let work = work_directory(options)?;
+    let work = work_directory(options.work.as_ref(), options.scale)?;
     let tables = work.join("tables");
     data::ensure(&tables, options.scale)?;
     let server = Server::start(&work.join("blueshift-data"), options.slices, &tables).await?;
@@ -165,7 +164,7 @@ pub async fn queries(options: &Options) -> Result<()> {
 
 /// Loads lineitem `repeats` times into a fresh server and compares with the peers' loads of the same files.
 pub async fn load(options: &Options) -> Result<()> {
-    let work = work_directory(options)?;
+    let work = work_directory(options.work.as_ref(), options.scale)?;
     let tables = work.join("tables");
     data::ensure(&tables, options.scale)?;
     let text_bytes = data::table_bytes(&tables, "lineitem")?;

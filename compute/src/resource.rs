@@ -22,6 +22,9 @@ const MEMORY_BYTES_UNKNOWN: usize = 2 << 30;
 /// Consumers named in an out-of-memory error.
 const CONSUMERS_REPORTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
+/// Bytes that a slice's rows in order are read ahead of those who merge the slices.
+const SORTED_AHEAD_BYTES: usize = 4 << 20;
+
 /// The stack of a compute thread: deep plans recurse while they are built and executed.
 const THREAD_STACK_BYTES: usize = 8 << 20;
 
@@ -96,6 +99,20 @@ fn physical_memory_bytes() -> Option<usize> {
         .checked_mul(usize::try_from(page_bytes).ok()?)
 }
 
+/// Gives this thread a lower priority; where the system refuses, it goes on as it is.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "setpriority is only offered as a C function")]
+pub(crate) fn step_back(niceness: i32) {
+    // SAFETY: setpriority takes numbers and touches no memory of ours; 0 is the calling thread.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, niceness);
+    }
+}
+
+/// Elsewhere a priority is the whole process's.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn step_back(_niceness: i32) {}
+
 /// Gives the engine's settings under which stored tables keep their promises: partition `p` is slice `p`.
 pub fn session_config(slice_count: u32) -> SessionConfig {
     let mut config = SessionConfig::new()
@@ -104,6 +121,8 @@ pub fn session_config(slice_count: u32) -> SessionConfig {
         .with_target_partitions(slice_count.max(1) as usize)
         .with_collect_statistics(false);
     let options = config.options_mut();
+    // A scan that merges its runs has a task of its own, a few batches ahead.
+    options.execution.sort_pushdown_buffer_capacity = SORTED_AHEAD_BYTES;
     // GROUP BY a, b over rows placed by a needs no shuffle at any number of slices.
     options.optimizer.subset_repartition_threshold = 1;
     // Anything above zero would turn join filters off for co-located joins.

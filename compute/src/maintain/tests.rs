@@ -1,7 +1,7 @@
 //! What a vacuum takes and leaves, on one slice.
 
 use super::figures::Figures;
-use super::vacuum::{Mode, options, plan, publish, run};
+use super::vacuum::{Mode, Priority, options, plan, publish, run};
 use crate::distribution::Distribution;
 use crate::fixture::{Cluster, TestResult, TestTable};
 use arrow::array::{Int64Array, RecordBatch};
@@ -28,7 +28,8 @@ fn vacuum(cluster: &Cluster, table: &TestTable, mode: Mode, threshold: u8) -> Te
         let options = options(node, false, false);
         let progress = Arc::new(MergeProgress::default());
         let compute = &node.resources.compute;
-        let merged = compute.block_on(run(node, &version, merge, options, progress))?;
+        let priority = Priority::Asked;
+        let merged = compute.block_on(run(node, &version, merge, options, priority, progress))?;
         compute.block_on(publish(node, merged))?;
     }
     Ok(read)

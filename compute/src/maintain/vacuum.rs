@@ -6,7 +6,7 @@
 
 use super::blocking;
 use super::figures::Figures;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::node::Node;
 use blueshift_storage::row_group::KeyRange;
 use blueshift_storage::store::rewrite::RewriteOrder;
@@ -270,9 +270,47 @@ pub async fn fold(node: &Arc<Node>, table: TableId) -> Result<()> {
     blocking(node, move || store.fold(Some(table))).await
 }
 
-/// Merges to run at once: half of the threads, so that queries keep the others.
+/// Merges to run at once: they step back before queries, see [`Priority`].
 pub fn merges_at_once(node: &Node) -> usize {
-    (node.resources.threads / 2).max(1)
+    node.resources.threads.max(1)
+}
+
+/// How a merge stands back behind queries that want the same cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Somebody waits for it: a query gets three times its share of a core.
+    Asked,
+    /// Nobody does: it takes what queries leave.
+    Background,
+}
+
+impl Priority {
+    /// Gives the niceness of its thread. Each step is a quarter less of a contended core.
+    fn niceness(self) -> i32 {
+        match self {
+            Self::Asked => 5,
+            Self::Background => 19,
+        }
+    }
+}
+
+/// Runs work on a thread of its own: a thread that has stepped back cannot step forward again.
+async fn aside<T: Send + 'static>(
+    priority: Priority,
+    work: impl FnOnce() -> blueshift_storage::Result<T> + Send + 'static,
+) -> Result<T> {
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("vacuum".to_owned());
+    let spawned = thread.spawn(move || {
+        crate::resource::step_back(priority.niceness());
+        // Nobody may wait any more; then what was written is thrown away.
+        let _ = ended.send(work());
+    });
+    spawned.map_err(|error| Error::Internal(format!("could not start a vacuum: {error}")))?;
+    match end.await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Error::Internal("a vacuum ended without a word".to_owned())),
+    }
 }
 
 /// Gives how to merge: `deletes_wait` if nobody can delete meanwhile.
@@ -291,11 +329,12 @@ pub async fn run(
     version: &Arc<TableVersion>,
     plan: MergePlan,
     options: MergeOptions,
+    priority: Priority,
     progress: Arc<MergeProgress>,
 ) -> Result<Merged> {
     let mut stop = StopWhenDropped(Some(Arc::clone(&progress)));
     let (store, version) = (Arc::clone(&node.store), Arc::clone(version));
-    let merged = blocking(node, move || {
+    let merged = aside(priority, move || {
         merge(&store, &version, plan, &options, &progress)
     });
     let merged = merged.await?;

@@ -8,8 +8,8 @@
 use super::answer::Body;
 use super::context::Context;
 use crate::access::check;
-use crate::catalog::Table;
 use crate::catalog::name::Relation;
+use crate::catalog::{Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use crate::history::vacuum::{VacuumEvent, VacuumTurn};
 use crate::history::{History, now_us};
@@ -17,7 +17,7 @@ use crate::server::{Server, TEMP_SCHEMA_PREFIX};
 use crate::transaction::Transaction;
 use crate::transaction::lock::Mode as LockMode;
 use blueshift_compute::maintain::figures::Figures;
-use blueshift_compute::maintain::vacuum::{self as work, Mode, Plan};
+use blueshift_compute::maintain::vacuum::{self as work, Mode, Plan, Priority};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::vacuum::{Vacuum, VacuumKind};
 use blueshift_storage::store::version::TableVersion;
@@ -43,6 +43,9 @@ pub async fn run(ctx: &mut Context<'_>, vacuum: &Vacuum) -> Result<Body> {
         ));
     }
     let tables = tables(ctx, vacuum)?;
+    if vacuum.kind == VacuumKind::Recluster {
+        tables.iter().try_for_each(|table| can_recluster(table))?;
+    }
     // What the tables were when they were looked up must not keep old row groups alive.
     ctx.transaction.forget_view();
     let boost = vacuum.boost || ctx.settings.get("enable_vacuum_boost") == Some("true");
@@ -67,6 +70,21 @@ pub async fn run(ctx: &mut Context<'_>, vacuum: &Vacuum) -> Result<Body> {
     }
     ctx.last.query_id = Some(ctx.query);
     Ok(Body::done("VACUUM"))
+}
+
+/// Refuses tables whose unsorted rows cannot be sorted apart from the others.
+fn can_recluster(table: &Table) -> Result<()> {
+    let why = match (&table.sort, &table.distribution) {
+        (TableSort::Interleaved(_), _) => "an interleaved sort key",
+        (_, TableDistribution::All) => "DISTSTYLE ALL",
+        _ => return Ok(()),
+    };
+    let text = format!(
+        "VACUUM RECLUSTER is not supported for table \"{}\" with {why}",
+        table.name
+    );
+    let error = blueshift_sql::Error::new(SqlState::FEATURE_NOT_SUPPORTED, text);
+    Err(error.with_hint("use VACUUM FULL or VACUUM REINDEX").into())
 }
 
 /// What was asked, and by whom.
@@ -270,7 +288,12 @@ impl SliceWork<'_> {
         for merge in merges {
             let progress = self.turn.progress.clone();
             let options = self.options.clone();
-            let merged = work::run(&server.node, self.version, merge, options, progress).await?;
+            let priority = match self.request.is_background {
+                true => Priority::Background,
+                false => Priority::Asked,
+            };
+            let (node, version) = (&server.node, self.version);
+            let merged = work::run(node, version, merge, options, priority, progress).await?;
             let gate: Transaction = {
                 let mut gate = server.transactions.begin(self.request.pid, false);
                 if self.options.deletes_may_come {

@@ -9,6 +9,7 @@
 
 mod pool;
 mod texts;
+mod zone;
 
 use super::order;
 use crate::error::{Error, Result};
@@ -23,6 +24,7 @@ use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, ScalarBuf
 use pool::Pool;
 use std::sync::Arc;
 use texts::Texts;
+use zone::Scratch;
 
 /// Rows waiting to become a row group.
 pub(super) struct Buffered {
@@ -30,6 +32,7 @@ pub(super) struct Buffered {
     rows: usize,
     bytes: usize,
     pool: Pool,
+    scratch: Scratch,
 }
 
 /// The order rows are to be written in.
@@ -67,6 +70,7 @@ impl Buffered {
             rows: 0,
             bytes: 0,
             pool: Pool::default(),
+            scratch: Scratch::default(),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::store::{Commit, DeleteMaskRecord, ReadView, Store};
 use crate::table::buffered::Buffered;
 use crate::table::delete::{RowsToDelete, write_masks};
 use crate::table::order;
+use crate::table::scan::zones::VectorBatch;
 use crate::table::scan::{ROW_ID, RowGroupScan, ScanRequest, ZONE_ROWS, zone_count};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -35,9 +36,6 @@ use ranges::Ranges;
 
 /// Rows of a row group at most, as for any write.
 const ROWS_MAX: usize = 4 * 1024 * 1024;
-
-/// Zones read at once: a stripe is the least that is read or skipped.
-const STRIPE_ZONES: usize = 8;
 
 /// Looks at the newest view before a publish gives up; each is lost only to a commit in between.
 const PUBLISH_TRIES_MAX: usize = 64;
@@ -181,7 +179,7 @@ struct Merge<'a> {
     merged: Merged,
 }
 
-impl Merge<'_> {
+impl<'a> Merge<'a> {
     fn run(&mut self) -> Result<()> {
         for run in self.merged.plan.runs.clone() {
             let before = self.merged.added.len();
@@ -201,11 +199,10 @@ impl Merge<'_> {
         let sorted = run.iter().all(|group| group.record.sorted);
         let request = self.whole_rows();
         for (ordinal, group) in run.iter().enumerate() {
-            for zones in stripes(group) {
-                for batch in self.read(group, ordinal, zones, &request)? {
-                    self.push(batch);
-                    self.write_if_full(run, sorted)?;
-                }
+            let mut rows = self.read(group, ordinal, all_zones(group), &request)?;
+            while let Some(zone) = rows.next_zone()? {
+                self.pending.extend_zone(&zone);
+                self.write_if_full(run, sorted)?;
             }
         }
         self.write(run, sorted)
@@ -216,20 +213,25 @@ impl Merge<'_> {
         let request = self.whole_rows();
         for range in ranges.all() {
             for (ordinal, group) in run.iter().enumerate() {
-                for (stripe, zones) in stripes(group).enumerate() {
-                    let place = range.place_of_stripe(ordinal, stripe);
-                    if place == ranges::Place::Outside {
-                        continue;
-                    }
-                    for batch in self.read(group, ordinal, zones, &request)? {
-                        let rows = match place {
-                            ranges::Place::Inside => batch,
-                            _ => range.rows_inside(&batch)?,
-                        };
-                        self.push(rows);
-                        // Rows of one key need no order among each other.
-                        if range.is_one_key() {
-                            self.write_if_full(run, true)?;
+                for (zones, is_inside) in range.stretches(ordinal, all_zones(group)) {
+                    let mut rows = self.read(group, ordinal, zones, &request)?;
+                    match is_inside {
+                        true => {
+                            while let Some(zone) = rows.next_zone()? {
+                                self.pending.extend_zone(&zone);
+                                // Rows of one key need no order among each other.
+                                if range.is_one_key() {
+                                    self.write_if_full(run, true)?;
+                                }
+                            }
+                        }
+                        false => {
+                            while let Some(batch) = rows.next_batch()? {
+                                self.push(range.rows_inside(&batch)?);
+                                if range.is_one_key() {
+                                    self.write_if_full(run, true)?;
+                                }
+                            }
                         }
                     }
                 }
@@ -254,12 +256,13 @@ impl Merge<'_> {
                 projection: columns,
                 conjuncts: Vec::new(),
                 row_ids: false,
-                batch_rows: ZONE_ROWS * STRIPE_ZONES,
+                batch_rows: ZONE_ROWS,
             });
             for (ordinal, group) in run.iter().enumerate() {
-                for (stripe, zones) in stripes(group).enumerate() {
-                    for batch in self.read(group, ordinal, zones, &request)? {
-                        ranges.see(ordinal, stripe, &batch)?;
+                for zone in all_zones(group) {
+                    let mut rows = self.read(group, ordinal, zone..zone + 1, &request)?;
+                    while let Some(batch) = rows.next_batch()? {
+                        ranges.see(ordinal, zone, &batch)?;
                     }
                 }
             }
@@ -296,7 +299,7 @@ impl Merge<'_> {
             projection: (0..self.merged.layout.columns.len()).collect(),
             conjuncts: Vec::new(),
             row_ids: true,
-            batch_rows: ZONE_ROWS * STRIPE_ZONES,
+            batch_rows: ZONE_ROWS,
         })
     }
 
@@ -306,23 +309,13 @@ impl Merge<'_> {
         ordinal: usize,
         zones: Range<usize>,
         request: &Arc<ScanRequest>,
-    ) -> Result<Vec<RecordBatch>> {
-        while self.progress.pause.load(Ordering::Relaxed)
-            && !self.progress.stop.load(Ordering::Relaxed)
-        {
-            std::thread::park_timeout(PAUSE);
-        }
-        if self.progress.stop.load(Ordering::Relaxed) {
-            return Err(Error::Canceled);
-        }
+    ) -> Result<Reader<'a>> {
         let (store, layout) = (&self.merged.store, &self.merged.layout);
         let (ordinal, request) = (ordinal as u32, Arc::clone(request));
-        let mut scan = RowGroupScan::new(store, layout, group, ordinal, zones, request)?;
-        let mut batches = Vec::new();
-        while let Some(batch) = scan.next_batch()? {
-            batches.push(batch);
-        }
-        Ok(batches)
+        Ok(Reader {
+            scan: RowGroupScan::new(store, layout, group, ordinal, zones, request)?,
+            progress: self.progress,
+        })
     }
 
     fn push(&mut self, batch: RecordBatch) {
@@ -332,9 +325,8 @@ impl Merge<'_> {
     }
 
     fn write_if_full(&mut self, run: &[Arc<RowGroupEntry>], sorted: bool) -> Result<()> {
-        let rows_next_max = ZONE_ROWS * STRIPE_ZONES;
         let full = self.pending.bytes() >= self.options.buffer_bytes
-            || self.pending.rows() + rows_next_max > ROWS_MAX;
+            || self.pending.rows() + ZONE_ROWS > ROWS_MAX;
         match full {
             true => self.write(run, sorted),
             false => Ok(()),
@@ -384,6 +376,36 @@ impl Merge<'_> {
     }
 }
 
+/// Rows of a row group as they are read, while the merge may go on.
+struct Reader<'a> {
+    scan: RowGroupScan,
+    progress: &'a MergeProgress,
+}
+
+impl Reader<'_> {
+    fn next_zone(&mut self) -> Result<Option<VectorBatch>> {
+        self.wait_for_turn()?;
+        self.scan.next_vectors()
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        self.wait_for_turn()?;
+        self.scan.next_batch()
+    }
+
+    /// Waits while the merge is paused. `Canceled` once it is to stop.
+    fn wait_for_turn(&self) -> Result<()> {
+        let is_set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        while is_set(&self.progress.pause) && !is_set(&self.progress.stop) {
+            std::thread::park_timeout(PAUSE);
+        }
+        match is_set(&self.progress.stop) {
+            true => Err(Error::Canceled),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Merged {
     /// Counts the rows written.
     pub fn rows(&self) -> u64 {
@@ -401,15 +423,17 @@ impl Merged {
             return;
         };
         let first: u64 = self.added.iter().map(|record| record.rows).sum();
+        // By ordinal while they are filled: a look-up per row costs more than all else here.
+        let taken = run.iter().map(|group| places.remove(&group.record.id));
+        let mut taken: Vec<Vec<u32>> = taken.map(Option::unwrap_or_default).collect();
         for (place, id) in (first as u32..).zip(row_ids.as_primitive::<Int64Type>().values()) {
             let (ordinal, offset) = ((id >> 32) as usize, (id & 0xFFFF_FFFF) as usize);
-            let rows = run
-                .get(ordinal)
-                .and_then(|group| places.get_mut(&group.record.id));
-            if let Some(row) = rows.and_then(|rows| rows.get_mut(offset)) {
+            if let Some(row) = taken.get_mut(ordinal).and_then(|rows| rows.get_mut(offset)) {
                 *row = place;
             }
         }
+        let ids = run.iter().map(|group| group.record.id);
+        places.extend(ids.zip(taken));
     }
 
     /// Makes the new row groups visible in place of the old ones, without rows deleted meanwhile.
@@ -558,9 +582,6 @@ fn with_row_id(layout: &TableLayout) -> TableLayout {
     }
 }
 
-fn stripes(group: &RowGroupEntry) -> impl Iterator<Item = Range<usize>> + use<> {
-    let zones = zone_count(group.record.rows);
-    (0..zones)
-        .step_by(STRIPE_ZONES)
-        .map(move |first| first..(first + STRIPE_ZONES).min(zones))
+fn all_zones(group: &RowGroupEntry) -> Range<usize> {
+    0..zone_count(group.record.rows)
 }

@@ -75,6 +75,11 @@ impl Texts {
         copied
     }
 
+    /// Appends empty texts.
+    pub(super) fn extend_empty(&mut self, count: usize) {
+        self.views.resize(self.views.len() + count, 0);
+    }
+
     /// Copies a long text and gives its view there.
     #[inline]
     fn copy(&mut self, view: u128, text: &[u8], pool: &mut Pool) -> u128 {

@@ -1,8 +1,8 @@
 //! Cuts the rows of a slice into ranges of its sort key that fit in memory one after the other.
 //!
 //! One pass over the key columns finds cuts from a sample, and the least and greatest key of every
-//! stripe, so that later passes skip stripes outside a range: of a sorted row group each stripe is read
-//! once. A key so frequent that it would fill a range of its own gets one, and its rows are streamed.
+//! zone, so that later passes skip zones outside a range: of a sorted row group each zone is read once,
+//! but for the two a range begins and ends in. A key so frequent that it would fill a range of its own gets one, and its rows are streamed.
 //! An interleaved key takes one pass more, to learn the ranks of its columns.
 
 use crate::error::{Error, Result};
@@ -28,12 +28,12 @@ const OPTIONS: SortOptions = SortOptions {
 /// A key, comparable byte by byte.
 type Key = Box<[u8]>;
 
-/// Ordinal of the row group and number of the stripe in it.
-type Stripe = (usize, usize);
+/// Ordinal of the row group and number of the zone in it.
+type Zone = (usize, usize);
 
-/// Where a stripe's keys lie.
+/// Where a zone's keys lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+enum Place {
     /// All in the range.
     Inside,
     /// None.
@@ -73,7 +73,7 @@ pub(super) struct Ranges {
     count: usize,
     rows: usize,
     rows_seen: usize,
-    stripes: HashMap<Stripe, (Key, Key)>,
+    zones: HashMap<Zone, (Key, Key)>,
     cuts: Vec<Cut>,
 }
 
@@ -119,7 +119,7 @@ impl Ranges {
             count,
             rows,
             rows_seen: 0,
-            stripes: HashMap::new(),
+            zones: HashMap::new(),
             cuts: Vec::new(),
         })
     }
@@ -132,8 +132,8 @@ impl Ranges {
         }
     }
 
-    /// Takes the key columns of rows of a stripe.
-    pub(super) fn see(&mut self, ordinal: usize, stripe: usize, keys: &RecordBatch) -> Result<()> {
+    /// Takes the key columns of rows of a zone.
+    pub(super) fn see(&mut self, ordinal: usize, zone: usize, keys: &RecordBatch) -> Result<()> {
         let rows = keys.num_rows();
         let first = self.rows_seen;
         self.rows_seen += rows;
@@ -163,7 +163,7 @@ impl Ranges {
                     least = least.min(keys.get(row));
                     greatest = greatest.max(keys.get(row));
                 }
-                let known = self.stripes.entry((ordinal, stripe));
+                let known = self.zones.entry((ordinal, zone));
                 let known = known.or_insert_with(|| (least.into(), greatest.into()));
                 if least < &*known.0 {
                     known.0 = least.into();
@@ -222,12 +222,34 @@ impl KeyRange<'_> {
             && self.to.is_none_or(|to| to.is_right_of(key))
     }
 
-    /// Tells where the rows of a stripe lie.
-    pub(super) fn place_of_stripe(&self, ordinal: usize, stripe: usize) -> Place {
+    /// Gives the zones of a row group that hold rows of the range, neighbours together; and whether all their rows
+    /// are in it.
+    pub(super) fn stretches(
+        &self,
+        ordinal: usize,
+        zones: std::ops::Range<usize>,
+    ) -> Vec<(std::ops::Range<usize>, bool)> {
+        let mut stretches: Vec<(std::ops::Range<usize>, bool)> = Vec::new();
+        for zone in zones {
+            let is_inside = match self.place_of_zone(ordinal, zone) {
+                Place::Outside => continue,
+                Place::Inside => true,
+                Place::Across => false,
+            };
+            match stretches.last_mut() {
+                Some((last, of)) if last.end == zone && *of == is_inside => last.end = zone + 1,
+                _ => stretches.push((zone..zone + 1, is_inside)),
+            }
+        }
+        stretches
+    }
+
+    /// Tells where the rows of a zone lie.
+    fn place_of_zone(&self, ordinal: usize, zone: usize) -> Place {
         if self.from.is_none() && self.to.is_none() {
             return Place::Inside;
         }
-        let Some((least, greatest)) = self.ranges.stripes.get(&(ordinal, stripe)) else {
+        let Some((least, greatest)) = self.ranges.zones.get(&(ordinal, zone)) else {
             // All its rows are deleted.
             return Place::Outside;
         };
