@@ -170,3 +170,67 @@ async fn estimates_follow_what_analyze_learned() {
         assert!(near, "{condition}: {rows} expected, {truth} there");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_in_the_order_of_the_sort_key_are_not_sorted_again() {
+    for slices in [1, 4] {
+        let server = Server::start(ServerOptions {
+            slices: Some(slices),
+            environment: vec![("BLUESHIFT_AUTO_VACUUM".to_owned(), "false".to_owned())],
+            ..ServerOptions::default()
+        })
+        .await;
+        let client = connect(server.port).await;
+        client
+            .run("CREATE TABLE seq (id INTEGER, k INTEGER) DISTKEY(id) SORTKEY(k, id)")
+            .await;
+        let insert = async |keys: std::ops::Range<i32>| {
+            let rows: Vec<String> = keys
+                .map(|key| format!("({key}, {})", key * 7919 % 500))
+                .collect();
+            client
+                .run(&format!("INSERT INTO seq VALUES {}", rows.join(",")))
+                .await;
+        };
+        let ordered = "SELECT k, id FROM seq WHERE id <> 3 ORDER BY k, id";
+        // An order that no table has.
+        let sorted = "SELECT k, id FROM seq WHERE id <> 3 ORDER BY k + 0, id + 0";
+        let explain = async || client.rows(&format!("EXPLAIN {ordered}")).await.join("\n");
+
+        insert(0..800).await;
+        client.run("VACUUM FULL seq TO 100 PERCENT").await;
+        let plan = explain().await;
+        assert!(
+            !plan.contains("XN Sort") && !plan.contains("runs by"),
+            "{plan}"
+        );
+        assert_eq!(client.rows(ordered).await, client.rows(sorted).await);
+
+        // What came since is a run of its own.
+        insert(800..1_600).await;
+        let plan = explain().await;
+        assert!(plan.contains("Merges 2 sorted runs by: k, id"), "{plan}");
+        assert!(!plan.contains("XN Sort"), "{plan}");
+        assert_eq!(client.rows(ordered).await, client.rows(sorted).await);
+        let first = client.rows(&format!("{ordered} LIMIT 9")).await;
+        assert_eq!(first, client.rows(&format!("{sorted} LIMIT 9")).await);
+        let plan = client
+            .rows("EXPLAIN SELECT count(k) FROM seq")
+            .await
+            .join("\n");
+        assert!(!plan.contains("runs by"), "{plan}");
+
+        // Rows that two statements left in one run are in no order, until a vacuum.
+        insert(1_600..2_000).await;
+        let plan = explain().await;
+        assert!(plan.contains("XN Sort"), "{plan}");
+        assert_eq!(client.rows(ordered).await, client.rows(sorted).await);
+        client.run("VACUUM FULL seq TO 100 PERCENT").await;
+        let plan = explain().await;
+        assert!(
+            !plan.contains("XN Sort") && !plan.contains("runs by"),
+            "{plan}"
+        );
+        assert_eq!(client.rows(ordered).await, client.rows(sorted).await);
+    }
+}

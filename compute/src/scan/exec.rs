@@ -2,19 +2,21 @@
 
 use super::StoredTable;
 use super::filter::move_columns;
+use super::order::{key_columns, run_count, runs_of_slice};
 use super::statistics::table_statistics;
 use super::stream::{Pieces, ScanPart, ScanStream, pieces_of_slice};
 use super::total::scan_takes;
 use super::translate::Translator;
 use crate::distribution::Distribution;
 use arrow_schema::{SchemaRef, SortOptions};
+use blueshift_storage::SliceId;
 use blueshift_storage::table::scan::ScanRequest;
-use blueshift_storage::{ColumnType, SliceId, SortKey};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Statistics, internal_err};
 use datafusion::error::Result;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{
@@ -28,14 +30,15 @@ use datafusion::physical_plan::execution_plan::{
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
 };
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::projection::{
     ProjectionExec, all_alias_free_columns, new_projections_for_columns,
 };
+use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
-    ReplaceChildrenOptions,
+    ReplaceChildrenOptions, SortOrderPushdownResult,
 };
 use std::collections::HashSet;
 use std::fmt;
@@ -56,6 +59,8 @@ pub struct SliceScanExec {
     fetch: Option<usize>,
     partitions: usize,
     pinned: bool,
+    /// Whether the runs of a slice are merged, because an operator asked for the order.
+    merged: bool,
     properties: Arc<PlanProperties>,
     /// Of the projected columns, without filters.
     statistics: Arc<Statistics>,
@@ -79,7 +84,7 @@ impl SliceScanExec {
             Distribution::Even | Distribution::Key(_) => table.slice_count.max(1) as usize,
         };
         let statistics = Arc::new(table_statistics(&table, &projection)?);
-        let properties = properties(&table, &projection, partitions, true)?;
+        let properties = properties(&table, &projection, partitions, Order::of(true, false))?;
         Ok(Self {
             table,
             projection,
@@ -87,6 +92,7 @@ impl SliceScanExec {
             fetch: None,
             partitions,
             pinned: true,
+            merged: false,
             properties,
             statistics,
             queue: Mutex::default(),
@@ -109,6 +115,14 @@ impl SliceScanExec {
         &self.filters
     }
 
+    /// Whether the runs of a slice are merged to give rows in the order of the sort key, and how many at most.
+    pub fn merged_run_count(&self) -> Option<usize> {
+        match self.merged {
+            true => run_count(&self.table),
+            false => None,
+        }
+    }
+
     /// Whether partition `p` is slice `p`.
     pub fn pinned(&self) -> bool {
         self.pinned
@@ -119,6 +133,8 @@ impl SliceScanExec {
     pub(super) fn freed(&self) -> Self {
         Self {
             pinned: self.partitions == 1,
+            // The order of the only partition may be that of the answer.
+            merged: self.merged && self.partitions == 1,
             ..self.copy()
         }
     }
@@ -132,6 +148,7 @@ impl SliceScanExec {
             fetch: self.fetch,
             partitions: self.partitions,
             pinned: self.pinned,
+            merged: self.merged,
             properties: Arc::clone(&self.properties),
             statistics: Arc::clone(&self.statistics),
             queue: Mutex::default(),
@@ -140,7 +157,8 @@ impl SliceScanExec {
     }
 
     fn with_projection(&self, projection: Vec<usize>) -> Result<Self> {
-        let properties = properties(&self.table, &projection, self.partitions, self.pinned)?;
+        let order = Order::of(self.pinned, self.merged);
+        let properties = properties(&self.table, &projection, self.partitions, order)?;
         let statistics = Arc::new(table_statistics(&self.table, &projection)?);
         Ok(Self {
             projection,
@@ -236,6 +254,41 @@ impl SliceScanExec {
         })
     }
 
+    /// Merges the runs of a slice; `None` if there is nothing to merge.
+    fn merged_runs(
+        &self,
+        partition: usize,
+        context: &Arc<TaskContext>,
+    ) -> Result<Option<SendableRecordBatchStream>> {
+        let slice = SliceId(u32::try_from(partition).unwrap_or(u32::MAX));
+        let runs = runs_of_slice(&self.table.version, slice).unwrap_or_default();
+        let Some(ordering) = self.properties.output_ordering() else {
+            return Ok(None);
+        };
+        if runs.len() <= 1 {
+            return Ok(None);
+        }
+        let batch_rows = context.session_config().batch_size();
+        let mut streams: Vec<SendableRecordBatchStream> = Vec::with_capacity(runs.len());
+        for run in runs {
+            let (part, pieces) = (self.part(batch_rows)?, Arc::new(Pieces::new(run)));
+            let stream = ScanStream::new(part, pieces, &self.metrics, partition)?;
+            streams.push(Box::pin(cooperative(stream)));
+        }
+        let consumer = MemoryConsumer::new(format!("SliceScanExec[{partition}]"));
+        // The runs count the rows; counted again here they would be twice as many.
+        let uncounted = BaselineMetrics::new(&ExecutionPlanMetricsSet::new(), partition);
+        let merge = StreamingMergeBuilder::new()
+            .with_streams(streams)
+            .with_schema(self.schema())
+            .with_expressions(ordering)
+            .with_metrics(uncounted)
+            .with_batch_size(batch_rows)
+            .with_fetch(self.fetch)
+            .with_reservation(consumer.register(context.memory_pool()));
+        merge.build().map(Some)
+    }
+
     fn column_names(&self) -> String {
         let names: Vec<&str> = self
             .schema_ref()
@@ -251,12 +304,33 @@ impl SliceScanExec {
     }
 }
 
+/// How a partition reads its row groups.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    /// Pieces from a queue.
+    Free,
+    /// Those of its slice, one after the other.
+    Listed,
+    /// Those of its slice, merged by the sort key.
+    Merged,
+}
+
+impl Order {
+    fn of(pinned: bool, merged: bool) -> Self {
+        match (pinned, merged) {
+            (false, _) => Self::Free,
+            (true, false) => Self::Listed,
+            (true, true) => Self::Merged,
+        }
+    }
+}
+
 /// Derives what a scan may promise.
 fn properties(
     table: &StoredTable,
     projection: &[usize],
     partitions: usize,
-    pinned: bool,
+    order: Order,
 ) -> Result<Arc<PlanProperties>> {
     let schema = Arc::new(table.schema.project(projection)?);
     let column = |wanted: usize| {
@@ -264,7 +338,7 @@ fn properties(
         Some(Arc::new(Column::new(schema.field(place).name(), place)) as Arc<dyn PhysicalExpr>)
     };
     let key = match table.distribution {
-        Distribution::Key(key) if table.placement_holds && pinned => column(key),
+        Distribution::Key(key) if table.placement_holds && order != Order::Free => column(key),
         _ => None,
     };
     let partitioning = match key {
@@ -272,12 +346,17 @@ fn properties(
         None => Partitioning::UnknownPartitioning(partitions),
     };
     let mut equivalence = EquivalenceProperties::new(Arc::clone(&schema));
-    if pinned {
+    let in_order = match order {
+        Order::Free => false,
+        Order::Listed => run_count(table).is_some_and(|runs| runs <= 1),
+        Order::Merged => true,
+    };
+    if in_order {
         let options = SortOptions {
             descending: false,
             nulls_first: false,
         };
-        let sorted = sorted_columns(table).into_iter().map_while(column);
+        let sorted = key_columns(table).into_iter().map_while(column);
         let ordering =
             LexOrdering::new(sorted.map(|column| PhysicalSortExpr::new(column, options)));
         equivalence.add_orderings(ordering);
@@ -291,33 +370,6 @@ fn properties(
     Ok(Arc::new(
         properties.with_scheduling_type(SchedulingType::Cooperative),
     ))
-}
-
-/// Gives the columns that rows of every slice come sorted by: the sort key, if each slice has but one run.
-fn sorted_columns(table: &StoredTable) -> Vec<usize> {
-    let SortKey::Compound(columns) = &table.version.layout.sort_key else {
-        return Vec::new();
-    };
-    let mut slices = HashSet::new();
-    if !table
-        .version
-        .row_groups
-        .iter()
-        .all(|group| slices.insert(group.record.slice))
-    {
-        return Vec::new();
-    }
-    let whole_order = |column: &usize| {
-        let ty = table
-            .version
-            .layout
-            .columns
-            .get(*column)
-            .map(|column| column.ty);
-        // Storage and engine may order NaN differently.
-        !matches!(ty, None | Some(ColumnType::Float32 | ColumnType::Float64))
-    };
-    columns.iter().copied().take_while(whole_order).collect()
 }
 
 impl DisplayAs for SliceScanExec {
@@ -351,7 +403,13 @@ impl DisplayAs for SliceScanExec {
         if let Some(fetch) = self.fetch {
             write!(formatter, ", fetch={fetch}")?;
         }
-        write!(formatter, ", slices={} {mode}", self.partitions)
+        write!(formatter, ", slices={} {mode}", self.partitions)?;
+        if let (Some(runs), Some(ordering)) =
+            (self.merged_run_count(), self.properties.output_ordering())
+        {
+            write!(formatter, ", merges {runs} runs by {ordering}")?;
+        }
+        Ok(())
     }
 }
 
@@ -409,7 +467,7 @@ impl ExecutionPlan for SliceScanExec {
         if self.partitions > 1 || partitions < 2 || self.properties.output_ordering().is_some() {
             return Ok(None);
         }
-        let properties = properties(&self.table, &self.projection, partitions, false)?;
+        let properties = properties(&self.table, &self.projection, partitions, Order::Free)?;
         Ok(Some(Arc::new(Self {
             partitions,
             properties,
@@ -425,6 +483,11 @@ impl ExecutionPlan for SliceScanExec {
     ) -> Result<SendableRecordBatchStream> {
         if partition >= self.partitions {
             return internal_err!("scan of {} has no partition {partition}", self.table.name);
+        }
+        if self.merged
+            && let Some(stream) = self.merged_runs(partition, &context)?
+        {
+            return Ok(stream);
         }
         let part = self.part(context.session_config().batch_size())?;
         let pieces = self.pieces(partition);
@@ -477,6 +540,37 @@ impl ExecutionPlan for SliceScanExec {
             )?)),
             None => Ok(Arc::new(statistics)),
         }
+    }
+
+    /// Merges runs instead of leaving their rows to a sort.
+    fn try_pushdown_sort(
+        &self,
+        order: &[PhysicalSortExpr],
+    ) -> Result<SortOrderPushdownResult<Arc<dyn ExecutionPlan>>> {
+        // Any rows serve a limit below the sort.
+        let can_merge = self.pinned && self.fetch.is_none() && run_count(&self.table).is_some();
+        if !can_merge {
+            return Ok(SortOrderPushdownResult::Unsupported);
+        }
+        let properties = properties(
+            &self.table,
+            &self.projection,
+            self.partitions,
+            Order::Merged,
+        )?;
+        if !properties
+            .eq_properties
+            .ordering_satisfy(order.iter().cloned())?
+        {
+            return Ok(SortOrderPushdownResult::Unsupported);
+        }
+        Ok(SortOrderPushdownResult::Exact {
+            inner: Arc::new(Self {
+                merged: true,
+                properties,
+                ..self.copy()
+            }),
+        })
     }
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 mod mode;
 mod exec;
+mod order;
 mod stream;
 mod total;
 mod translate;

@@ -32,7 +32,7 @@ use std::task::{Context, Poll};
 /// A range of zones of one row group.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
-    group: Arc<RowGroupEntry>,
+    pub(super) group: Arc<RowGroupEntry>,
     /// The row group's place in the table version: the upper half of row ids.
     ordinal: u32,
     zones: Range<usize>,

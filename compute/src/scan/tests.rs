@@ -345,3 +345,67 @@ fn a_small_insert_makes_one_row_group() -> TestResult {
     assert_eq!((slices, written.rows), (vec![3], 5));
     Ok(())
 }
+
+/// Gives the answer row by row as it comes, and the plan it came from.
+fn in_order(
+    cluster: &Cluster,
+    session: &SessionContext,
+    sql: &str,
+) -> TestResult<(String, String)> {
+    let plan = cluster.plan(session, sql)?;
+    let text = shown(&plan);
+    let batches = cluster.run(session, &plan)?;
+    Ok((
+        arrow::util::pretty::pretty_format_batches(&batches)?.to_string(),
+        text,
+    ))
+}
+
+#[test]
+fn runs_are_merged_for_an_operator_that_asks_for_the_order() -> TestResult {
+    for (slices, distribution) in spread() {
+        let cluster = Cluster::start(slices)?;
+        let key = SortKey::Compound(vec![3, 0]);
+        let table = cluster.create(COLUMNS, key, distribution)?;
+        let target = cluster.target(&table);
+        // Later rows first, then rows between them, each insert a run of its own.
+        let parts = [20_000..30_000, 5_000..25_000, 0..1_000];
+        let mut batches = Vec::new();
+        for part in parts {
+            let batch = rows(&table, part)?;
+            cluster.insert(&target, std::slice::from_ref(&batch))?;
+            batches.push(batch);
+        }
+        let (stored, plain) = (cluster.session(), cluster.session());
+        stored.register_table("t", Arc::new(cluster.table(&table)?))?;
+        plain.register_table("t", naive(table.layout.arrow_schema(), &batches)?)?;
+        for sql in [
+            "SELECT day, k FROM t ORDER BY day, k",
+            "SELECT k, name, day FROM t WHERE small < 50 ORDER BY day, k LIMIT 100",
+            "SELECT day, k, price FROM t WHERE k BETWEEN 4000 AND 21000 ORDER BY day, k",
+            "SELECT day FROM t ORDER BY day LIMIT 7",
+        ] {
+            let (answer, plan) = in_order(&cluster, &stored, sql)?;
+            let (expected, _) = in_order(&cluster, &plain, sql)?;
+            assert_eq!(answer, expected, "{sql} on {slices} {distribution:?}");
+            assert!(!plan.contains("SortExec"), "{plan}");
+            assert!(plan.contains("runs by day"), "{plan}");
+        }
+        // Of another order nothing is promised.
+        for sql in [
+            "SELECT k FROM t ORDER BY k",
+            "SELECT day FROM t ORDER BY day DESC",
+        ] {
+            let (answer, plan) = in_order(&cluster, &stored, sql)?;
+            assert_eq!(answer, in_order(&cluster, &plain, sql)?.0, "{sql}");
+            assert!(
+                plan.contains("SortExec") && !plan.contains("merges"),
+                "{plan}"
+            );
+        }
+        // Who does not ask is not made to wait for a merge.
+        let (_, plan) = in_order(&cluster, &stored, "SELECT count(k) FROM t WHERE small > 3")?;
+        assert!(!plan.contains("merges"), "{plan}");
+    }
+    Ok(())
+}

@@ -24,7 +24,9 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
-use datafusion::physical_plan::{ExecutionPlan, Partitioning, displayable};
+use datafusion::physical_plan::{
+    ExecutionPlan, ExecutionPlanProperties, Partitioning, displayable,
+};
 use std::sync::Arc;
 
 /// What a sort adds to its cost, as Redshift prints it.
@@ -383,7 +385,17 @@ fn describe(plan: &Arc<dyn ExecutionPlan>) -> Option<Node> {
     let Some(table) = scan_name(plan) else {
         return node("Result".to_owned(), Vec::new(), 0.0);
     };
-    let mut scan = node(format!("Seq Scan on {table}"), Vec::new(), 0.0)?;
+    let runs = plan
+        .downcast_ref::<SliceScanExec>()
+        .and_then(SliceScanExec::merged_run_count);
+    let details = match (runs, plan.output_ordering()) {
+        (Some(runs), Some(order)) => {
+            let key = expression::sort_key(order.iter(), plan);
+            vec![format!("Merges {runs} sorted runs by: {key}")]
+        }
+        _ => Vec::new(),
+    };
+    let mut scan = node(format!("Seq Scan on {table}"), details, 0.0)?;
     scan.filters = physical::pushed_filters(plan.as_ref())
         .iter()
         .map(|filter| format!("({})", expression::text(filter, plan)))
