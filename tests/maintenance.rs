@@ -187,3 +187,48 @@ async fn what_was_learned_outlives_the_server() {
     assert_eq!(std::fs::read_dir(&folder).expect("the folder").count(), 0);
     server.kill();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_without_a_sort_key_gets_the_one_that_queries_ask_for() {
+    let server = server(true, false).await;
+    let client = connect(server.port).await;
+    client
+        .run("CREATE TABLE seen (id INTEGER, other INTEGER, k INTEGER) DISTSTYLE EVEN")
+        .await;
+    client
+        .run(
+            "CREATE TABLE ten (n INTEGER);
+             INSERT INTO ten VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)",
+        )
+        .await;
+    client
+        .run(
+            "INSERT INTO seen SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n, a.n, \
+             (a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n) * 7 % 1000 FROM ten a, ten b, ten c, ten d, ten e",
+        )
+        .await;
+    let key = "SELECT sortkey1, sortkey_num FROM svv_table_info WHERE \"table\" = 'seen'";
+    assert_eq!(client.rows(key).await, ["AUTO(SORTKEY)|0"]);
+    let narrow = "SELECT count(*), sum(id) FROM seen WHERE k BETWEEN 10 AND 11";
+    let before = client.rows(narrow).await;
+    for _ in 0..30 {
+        client.rows(narrow).await;
+        client
+            .rows("SELECT max(id) FROM seen WHERE other + 1 = 3")
+            .await;
+    }
+    until(&client, key, "AUTO(SORTKEY(k))|1").await;
+    let unsorted = "SELECT unsorted FROM svv_table_info WHERE \"table\" = 'seen'";
+    until(&client, unsorted, "0.00").await;
+    assert_eq!(client.rows(narrow).await, before);
+    // What comes later is sorted by it too, and its column may still go.
+    client.run("INSERT INTO seen VALUES (1000000, 0, 5)").await;
+    let first = "SELECT k FROM seen WHERE id = 1000000 OR k < 1 ORDER BY k DESC LIMIT 1";
+    assert_eq!(client.rows(first).await, ["5"]);
+    client.run("ALTER TABLE seen DROP COLUMN k").await;
+    assert_eq!(client.rows(key).await, ["AUTO(SORTKEY)|0"]);
+    assert_eq!(
+        client.rows("SELECT count(*), max(id) FROM seen").await,
+        ["100001|1000000"]
+    );
+}

@@ -44,7 +44,9 @@ pub fn table_layout(table: &Table) -> Result<TableLayout> {
         .collect::<Result<Vec<_>>>()?;
     let sort_key = match &table.sort {
         TableSort::None | TableSort::Auto => SortKey::None,
-        TableSort::Compound(columns) => SortKey::Compound(columns.clone()),
+        TableSort::Compound(columns) | TableSort::AutoCompound(columns) => {
+            SortKey::Compound(columns.clone())
+        }
         TableSort::Interleaved(columns) => SortKey::Interleaved(columns.clone()),
     };
     Ok(TableLayout { columns, sort_key })

@@ -44,6 +44,8 @@ pub enum TableSort {
     Compound(Vec<usize>),
     /// Interleaved, by column indexes.
     Interleaved(Vec<usize>),
+    /// SORTKEY AUTO, and the compound key that was chosen, by column indexes.
+    AutoCompound(Vec<usize>),
 }
 
 /// How transactions of a database are kept apart.

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod analyze;
 pub mod control;
+pub mod filtered;
 pub mod statistics;
 pub mod vacuum;
 
@@ -117,6 +118,8 @@ pub struct History {
     pub analyzes: Mutex<VecDeque<analyze::AnalyzeEvent>>,
     /// What is known of tables.
     pub statistics: statistics::Statistics,
+    /// Queries by the columns they filtered by.
+    pub filtered: Mutex<filtered::Filtered>,
     /// STL_VACUUM.
     pub vacuums: Mutex<VecDeque<vacuum::VacuumEvent>>,
     /// SVV_VACUUM_PROGRESS.

@@ -1,8 +1,10 @@
 //! Background jobs: tables are vacuumed and analyzed by themselves while nobody runs a statement.
 //!
 //! Every interval each table is looked at: what a plain VACUUM or ANALYZE would pass over is passed over here too. A
-//! vacuum that has begun waits whenever a statement runs, and ends when somebody asks for one of the same table. What
-//! was done is in STL_VACUUM (`[VacuumBG]`) and STL_ANALYZE (`is_background`).
+//! vacuum that has begun waits whenever a statement runs, and ends when somebody asks for one of the same table. Before
+//! it SORTKEY AUTO may choose a key, see [`sort_key`]. What was done is in STL_VACUUM (`[VacuumBG]`) and STL_ANALYZE (`is_background`).
+
+mod sort_key;
 
 use crate::catalog::{Catalog, Table};
 use crate::error::{Error, Result};
@@ -74,6 +76,7 @@ async fn round(server: &Arc<Server>, options: MaintenanceOptions) {
     for table in tables {
         server.history.until_busy(false).await;
         if options.vacuum {
+            tell(table, "sort key", sort_key::choose(server, table).await);
             tell(table, "vacuum", vacuum(server, table).await);
         }
         if options.analyze {

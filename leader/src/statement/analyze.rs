@@ -219,7 +219,9 @@ fn columns(table: &Table, analyze: &Analyze, predicate_columns: &[usize]) -> Res
 /// predicate columns.
 fn predicate_columns(table: &Table, known: &BTreeMap<u32, KnownColumn>) -> Vec<usize> {
     let mut columns = match &table.sort {
-        TableSort::Compound(key) | TableSort::Interleaved(key) => key.clone(),
+        TableSort::Compound(key) | TableSort::Interleaved(key) | TableSort::AutoCompound(key) => {
+            key.clone()
+        }
         TableSort::None | TableSort::Auto => Vec::new(),
     };
     if let TableDistribution::Key(column) = table.distribution {

@@ -104,7 +104,9 @@ fn questions(table: &Table, named: &[String]) -> Result<Vec<Question>> {
 
 fn is_sort_key(table: &Table, index: usize) -> bool {
     match &table.sort {
-        TableSort::Compound(key) | TableSort::Interleaved(key) => key.contains(&index),
+        TableSort::Compound(key) | TableSort::Interleaved(key) | TableSort::AutoCompound(key) => {
+            key.contains(&index)
+        }
         TableSort::None | TableSort::Auto => false,
     }
 }

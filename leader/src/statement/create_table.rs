@@ -341,8 +341,8 @@ pub(super) fn sort(columns: &[Column], attributes: &TableAttributes) -> Result<T
         Ok(indexes)
     };
     match &attributes.sort {
-        None => Ok(TableSort::None),
-        Some(SortClause::Auto) => Ok(TableSort::Auto),
+        // AUTO is the default, as documented.
+        None | Some(SortClause::Auto) => Ok(TableSort::Auto),
         Some(SortClause::Compound(names)) => {
             Ok(TableSort::Compound(keys(names, COMPOUND_MAX, "compound")?))
         }
@@ -363,7 +363,11 @@ fn inherit(table: &mut Table, parent: &Table, given: &TableAttributes) {
         };
     }
     if given.sort.is_none() {
-        table.sort = parent.sort.clone();
+        table.sort = match &parent.sort {
+            // What queries asked of the parent says nothing of this table.
+            TableSort::AutoCompound(_) => TableSort::Auto,
+            other => other.clone(),
+        };
     }
 }
 

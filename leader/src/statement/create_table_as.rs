@@ -135,7 +135,7 @@ fn inherit(table: &mut Table, names: &SessionNames, bound: &LogicalPlan, create:
                 places(keys).map_or(TableSort::None, TableSort::Interleaved)
             }
             TableSort::None => TableSort::None,
-            TableSort::Auto => TableSort::Auto,
+            TableSort::Auto | TableSort::AutoCompound(_) => TableSort::Auto,
         };
     }
 }

@@ -13,6 +13,7 @@ pub async fn run(ctx: &mut Context<'_>, query: &Query) -> Result<Body> {
     let bound = binder::bind_query(&names, query, &ctx.parameter_types())?;
     let columns = execute::output_columns(bound.schema().as_arrow());
     let plan = ctx.plan(&names.state, bound).await?;
+    ctx.server.history.filtered(&plan);
     if !names.used().is_empty() {
         ctx.last.query_id = Some(ctx.query);
     }

@@ -81,10 +81,11 @@ pub(super) type Groups = HashMap<TableId, Vec<Arc<RowGroupEntry>>>;
 
 fn put_layout(tables: &mut Tables, id: TableId, layout: &TableLayout) {
     let layout = Arc::new(layout.clone());
-    let row_groups = tables
-        .get(&id)
-        .map(|table| Arc::clone(&table.row_groups))
-        .unwrap_or_default();
+    let row_groups = match tables.get(&id) {
+        None => Arc::default(),
+        Some(table) if is_same_order(&table.layout, &layout) => Arc::clone(&table.row_groups),
+        Some(table) => Arc::new(table.row_groups.iter().map(unordered).collect()),
+    };
     tables.insert(
         id,
         Arc::new(TableVersion {
@@ -93,6 +94,35 @@ fn put_layout(tables: &mut Tables, id: TableId, layout: &TableLayout) {
             row_groups,
         }),
     );
+}
+
+/// Tells whether rows in the order of one layout are in that of the other. Columns are told by their ids: their places
+/// move when one is dropped.
+fn is_same_order(before: &TableLayout, after: &TableLayout) -> bool {
+    fn key(layout: &TableLayout) -> (u8, Vec<Option<u32>>) {
+        let (kind, indexes) = match &layout.sort_key {
+            SortKey::None => (0, &[][..]),
+            SortKey::Compound(indexes) => (1, indexes.as_slice()),
+            SortKey::Interleaved(indexes) => (2, indexes.as_slice()),
+        };
+        let id = |index: &usize| layout.columns.get(*index).map(|column| column.id);
+        (kind, indexes.iter().map(id).collect())
+    }
+    key(before) == key(after)
+}
+
+/// A row group whose rows are in no order that is known: a vacuum will sort them.
+fn unordered(group: &Arc<RowGroupEntry>) -> Arc<RowGroupEntry> {
+    Arc::new(RowGroupEntry {
+        record: RowGroupRecord {
+            sorted: false,
+            mixed: true,
+            key_range: None,
+            ..group.record.clone()
+        },
+        deleted: group.deleted.clone(),
+        mask_version: group.mask_version,
+    })
 }
 
 /// Copies the row group lists this commit changes, those of truncated tables empty.

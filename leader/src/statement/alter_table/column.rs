@@ -140,6 +140,11 @@ pub(super) async fn drop(
         TableSort::Interleaved(keys) => {
             TableSort::Interleaved(keys.iter().copied().map(shifted).collect())
         }
+        // Nobody named that key: it goes with its column, and another may be chosen.
+        TableSort::AutoCompound(keys) if keys.contains(&place) => TableSort::Auto,
+        TableSort::AutoCompound(keys) => {
+            TableSort::AutoCompound(keys.iter().copied().map(shifted).collect())
+        }
         other => other.clone(),
     };
     after
@@ -177,7 +182,7 @@ pub(super) async fn drop(
 fn sort_columns(sort: &TableSort) -> &[usize] {
     match sort {
         TableSort::Compound(keys) | TableSort::Interleaved(keys) => keys,
-        TableSort::None | TableSort::Auto => &[],
+        TableSort::None | TableSort::Auto | TableSort::AutoCompound(_) => &[],
     }
 }
 

@@ -50,6 +50,7 @@ pub(super) async fn change(
     after.placement_fingerprint = ctx.server.placement_fingerprint;
     let key = |sort: &TableSort| match sort {
         TableSort::None | TableSort::Auto => None,
+        TableSort::AutoCompound(columns) => Some(TableSort::Compound(columns.clone())),
         other => Some(other.clone()),
     };
     if after.distribution == table.distribution && key(&after.sort) == key(&table.sort) {

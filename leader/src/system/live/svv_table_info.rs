@@ -184,7 +184,9 @@ fn dist_style(table: &Table) -> String {
 
 fn sort_columns(table: &Table) -> &[usize] {
     match &table.sort {
-        TableSort::Compound(key) | TableSort::Interleaved(key) => key,
+        TableSort::Compound(key) | TableSort::Interleaved(key) | TableSort::AutoCompound(key) => {
+            key
+        }
         TableSort::None | TableSort::Auto => &[],
     }
 }
@@ -197,6 +199,11 @@ fn sort_key(table: &Table) -> Option<String> {
         TableSort::Compound(key) => {
             let column = key.first().and_then(|index| table.columns.get(*index));
             column.map(|column| column.name.clone())
+        }
+        TableSort::AutoCompound(key) => {
+            let columns = key.iter().filter_map(|index| table.columns.get(*index));
+            let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+            Some(format!("AUTO(SORTKEY({}))", names.join(", ")))
         }
     }
 }

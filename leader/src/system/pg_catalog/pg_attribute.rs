@@ -107,7 +107,7 @@ struct Facts {
 /// The place of a column in the sort key, from 1; negative in turn for interleaved keys, 0 outside.
 pub(super) fn sort_order(sort: &TableSort, index: usize) -> i32 {
     let (keys, is_interleaved) = match sort {
-        TableSort::Compound(keys) => (keys, false),
+        TableSort::Compound(keys) | TableSort::AutoCompound(keys) => (keys, false),
         TableSort::Interleaved(keys) => (keys, true),
         TableSort::None | TableSort::Auto => return 0,
     };

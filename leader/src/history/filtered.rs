@@ -1,0 +1,74 @@
+//! Which columns queries compare with constants: what SORTKEY AUTO chooses by. Forgotten when the server stops.
+
+use super::{History, lock};
+use blueshift_compute::scan::SliceScanExec;
+use blueshift_storage::TableId;
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, InListExpr, Literal};
+use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
+use datafusion::physical_plan::ExecutionPlan;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Columns counted at most; what more there are is not.
+const COLUMNS_MAX: usize = 100_000;
+
+/// Queries by the table and the id of a column they filtered by.
+pub type Filtered = HashMap<(TableId, u32), u64>;
+
+impl History {
+    /// Counts a query for each column it filters by.
+    pub fn filtered(&self, plan: &Arc<dyn ExecutionPlan>) {
+        let mut columns = BTreeSet::new();
+        visit(plan, &mut columns);
+        if columns.is_empty() {
+            return;
+        }
+        let mut counts = lock(&self.filtered);
+        for (table, column) in columns {
+            let key = (TableId(table), column);
+            if counts.len() < COLUMNS_MAX || counts.contains_key(&key) {
+                *counts.entry(key).or_default() += 1;
+            }
+        }
+    }
+
+    /// Gives how many queries filtered by a column.
+    pub fn filtered_by(&self, table: TableId, column: u32) -> u64 {
+        let counts = lock(&self.filtered);
+        counts.get(&(table, column)).copied().unwrap_or_default()
+    }
+}
+
+fn visit(plan: &Arc<dyn ExecutionPlan>, columns: &mut BTreeSet<(u64, u32)>) {
+    if let Some(scan) = plan.downcast_ref::<SliceScanExec>() {
+        let version = &scan.table().version;
+        for conjunct in scan.filters().iter().flat_map(split_conjunction) {
+            let place = compared(conjunct).map(Column::index);
+            let column = place.and_then(|place| version.layout.columns.get(place));
+            columns.extend(column.map(|column| (version.id.0, column.id)));
+        }
+    }
+    for child in plan.children() {
+        visit(child, columns);
+    }
+}
+
+/// Finds the column that a condition bounds by constants.
+fn compared(condition: &Arc<dyn PhysicalExpr>) -> Option<&Column> {
+    if let Some(list) = condition.downcast_ref::<InListExpr>() {
+        let column = list.expr().downcast_ref::<Column>()?;
+        return (!list.negated()).then_some(column);
+    }
+    let binary = condition.downcast_ref::<BinaryExpr>()?;
+    let bounds = matches!(
+        binary.op(),
+        Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq
+    );
+    let (left, right) = (binary.left(), binary.right());
+    let (column, constant) = match left.downcast_ref::<Column>() {
+        Some(column) => (column, right),
+        None => (right.downcast_ref::<Column>()?, left),
+    };
+    (bounds && constant.downcast_ref::<Literal>().is_some()).then_some(column)
+}
