@@ -1,6 +1,6 @@
 //! Names and oids of constraints and of the indexes PostgreSQL's catalogs show for keys.
 //!
-//! The catalog keeps constraints as a list. Their names are those PostgreSQL gives to constraints without one, and
+//! The catalog keeps constraints as a list. Those that were given no name have the one PostgreSQL would give, and
 //! their oids follow from the table's, so that both are the same after every start.
 
 use super::{Catalog, Oid, Table, TableConstraint, View};
@@ -72,6 +72,7 @@ impl Table {
                 TableConstraint::Unique(columns) => (columns.as_slice(), "key"),
                 TableConstraint::ForeignKey { columns, .. } => (columns.as_slice(), "fkey"),
             };
+            let given = self.constraint_names.get(place).and_then(Option::as_ref);
             let mut base = self.name.clone();
             for column in columns.iter().filter_map(|index| self.columns.get(*index)) {
                 base = format!("{base}_{}", column.name);
@@ -81,10 +82,16 @@ impl Table {
             let first = format!("{base}_{suffix}");
             let mut name = first.clone();
             let mut number = 1;
-            while named.iter().any(|other| other.name == name) {
+            let is_taken = |name: &String| {
+                let given = self.constraint_names.iter().flatten();
+                named.iter().any(|other| other.name == *name)
+                    || given.clone().any(|given| given == name)
+            };
+            while is_taken(&name) {
                 name = format!("{first}{number}");
                 number += 1;
             }
+            let name = given.cloned().unwrap_or(name);
             let has_index = !matches!(constraint, TableConstraint::ForeignKey { .. });
             named.push(NamedConstraint {
                 oid: derived(self.oid, place * 2),
@@ -94,6 +101,24 @@ impl Table {
             });
         }
         named
+    }
+
+    /// Adds a constraint.
+    pub fn add_constraint(&mut self, name: Option<String>, constraint: TableConstraint) {
+        self.constraint_names.resize(self.constraints.len(), None);
+        self.constraint_names.push(name);
+        self.constraints.push(constraint);
+    }
+
+    /// Removes the constraints that are not to be kept.
+    pub fn retain_constraints(&mut self, mut keep: impl FnMut(&TableConstraint) -> bool) {
+        let names = std::mem::take(&mut self.constraint_names);
+        let names = names.into_iter().chain(std::iter::repeat(None));
+        for (constraint, name) in std::mem::take(&mut self.constraints).into_iter().zip(names) {
+            if keep(&constraint) {
+                self.add_constraint(name, constraint);
+            }
+        }
     }
 
     /// Tells whether it has a primary key.
@@ -152,6 +177,7 @@ mod tests {
                     referred: vec![0],
                 },
             ],
+            constraint_names: vec![None, None, Some("own".to_string())],
             backup: true,
             columns_made: 2,
             placement_fingerprint: 0,
@@ -159,7 +185,16 @@ mod tests {
         };
         let named = table.named_constraints();
         let names: Vec<_> = named.iter().map(|one| one.name.as_str()).collect();
-        assert_eq!(names, ["t_pkey", "t_a_b_key", "t_a_b_key1", "t_b_fkey"]);
+        assert_eq!(names, ["t_pkey", "t_a_b_key", "own", "t_b_fkey"]);
+        let mut fewer = table.clone();
+        fewer.retain_constraints(|one| *one != TableConstraint::Unique(vec![0, 1]));
+        fewer.add_constraint(Some("last".to_string()), TableConstraint::Unique(vec![1]));
+        let names: Vec<_> = fewer
+            .named_constraints()
+            .into_iter()
+            .map(|one| one.name)
+            .collect();
+        assert_eq!(names, ["t_pkey", "t_b_fkey", "last"]);
         let mut catalog = Catalog::default();
         let mut oids: Vec<Oid> = named.iter().map(|one| one.oid).collect();
         oids.extend(named.iter().filter_map(|one| one.index));

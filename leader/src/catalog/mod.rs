@@ -164,6 +164,9 @@ pub struct Table {
     pub sort: TableSort,
     /// PRIMARY KEY, UNIQUE, FOREIGN KEY.
     pub constraints: Vec<TableConstraint>,
+    /// Names given to constraints, by their place in `constraints`; those beyond its end, too, were given none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraint_names: Vec<Option<String>>,
     /// BACKUP.
     pub backup: bool,
     /// How many columns it ever had: the greatest column id given out, never used again.

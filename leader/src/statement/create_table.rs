@@ -17,7 +17,8 @@ use crate::server::TEMP_SCHEMA_PREFIX;
 use crate::transaction::lock::{Lockable, Mode};
 use blueshift_sql::statement::ObjectName;
 use blueshift_sql::statement::create_table::{
-    ColumnDefinition, Constraint, CreateTable, DistStyle, SortClause, TableAttributes,
+    ColumnDefinition, Constraint, CreateTable, DistStyle, NamedConstraint, SortClause,
+    TableAttributes,
 };
 use blueshift_sql::{SqlState, SqlType};
 use std::collections::HashSet;
@@ -53,7 +54,9 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTable) -> Result<Body> {
     if let Some(parent) = copied {
         inherit(&mut table, &parent, &create.attributes);
     }
-    table.constraints = constraints(ctx, &table, &create.constraints)?;
+    for (name, constraint) in constraints(ctx, &table, &create.constraints)? {
+        table.add_constraint(name, constraint);
+    }
     for constraint in &table.constraints {
         if let TableConstraint::PrimaryKey(key) = constraint {
             for index in key {
@@ -244,6 +247,7 @@ pub fn new_table(
         columns_made: u32::try_from(columns.len()).unwrap_or(u32::MAX),
         columns,
         constraints: Vec::new(),
+        constraint_names: Vec::new(),
         backup: attributes.backup.unwrap_or(true),
         placement_fingerprint: ctx.server.placement_fingerprint,
         created_us: now_us(),
@@ -374,20 +378,34 @@ fn inherit(table: &mut Table, parent: &Table, given: &TableAttributes) {
 pub(super) fn constraints(
     ctx: &mut Context<'_>,
     table: &Table,
-    given: &[Constraint],
-) -> Result<Vec<TableConstraint>> {
+    given: &[NamedConstraint],
+) -> Result<Vec<(Option<String>, TableConstraint)>> {
     let indexes = |names: &[String]| -> Result<Vec<usize>> {
         names
             .iter()
             .map(|name| column_index(&table.columns, name))
             .collect()
     };
-    let mut kept = Vec::with_capacity(given.len());
-    for constraint in given {
+    let mut kept: Vec<(Option<String>, TableConstraint)> = Vec::with_capacity(given.len());
+    for NamedConstraint { name, constraint } in given {
+        let is_taken = |taken: &Option<String>| taken.is_some() && taken == name;
+        let before = table.named_constraints();
+        let mut before = before.into_iter().map(|named| Some(named.name));
+        if kept.iter().any(|(taken, _)| is_taken(taken)) || before.any(|taken| is_taken(&taken)) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_OBJECT,
+                format!(
+                    "constraint \"{}\" for relation \"{}\" already exists",
+                    name.as_deref().unwrap_or_default(),
+                    table.name
+                ),
+            ));
+        }
         let checked = match constraint {
             Constraint::PrimaryKey(names) => {
-                let is_primary =
-                    |kept: &TableConstraint| matches!(kept, TableConstraint::PrimaryKey(_));
+                let is_primary = |(_, kept): &(_, TableConstraint)| {
+                    matches!(kept, TableConstraint::PrimaryKey(_))
+                };
                 if kept.iter().any(is_primary) {
                     return Err(invalid(format!(
                         "multiple primary keys for table \"{}\" are not allowed",
@@ -403,7 +421,7 @@ pub(super) fn constraints(
                 referred,
             } => foreign_key(ctx, table, indexes(columns)?, to, referred)?,
         };
-        kept.push(checked);
+        kept.push((name.clone(), checked));
     }
     Ok(kept)
 }

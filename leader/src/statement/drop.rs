@@ -190,7 +190,7 @@ fn forget_foreign_keys(ctx: &mut Context<'_>, table: Oid, target: Oid) -> Result
     let catalog = ctx.transaction.catalog()?;
     if let Some(table) = catalog.tables.get(&table) {
         let mut table = Table::clone(table);
-        table.constraints.retain(|constraint| {
+        table.retain_constraints(|constraint| {
             !matches!(constraint, TableConstraint::ForeignKey { table, .. } if *table == target)
         });
         ctx.transaction.change_catalog(put_table(&table)?);

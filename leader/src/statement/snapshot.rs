@@ -93,21 +93,16 @@ pub async fn restore_table(ctx: &mut Context<'_>, restore: &RestoreTable) -> Res
         // A foreign key names a table that may be another by now.
         !matches!(constraint, TableConstraint::ForeignKey { .. })
     };
-    let new = Table {
+    let mut new = Table {
         oid: ctx.server.next_oid()?,
         schema: schema.oid,
         name: restore.new_table.name.clone(),
         owner: ctx.user.oid,
-        constraints: old
-            .constraints
-            .iter()
-            .filter(|each| is_own(each))
-            .cloned()
-            .collect(),
         placement_fingerprint: ctx.server.placement_fingerprint,
         created_us: now_us(),
         ..Table::clone(&old)
     };
+    new.retain_constraints(is_own);
     install(ctx, &new)?;
     let staged = stage(&node, place, manifest, old.id()).await?;
     let from = staged.store()?;

@@ -1,7 +1,7 @@
 //! ALTER TABLE and ALTER SCHEMA, every form for tables of one's own.
 
 use super::create_table::{
-    ColumnDefinition, Constraint, CreateTable, DistStyle, TableAttributes, element,
+    ColumnDefinition, CreateTable, DistStyle, NamedConstraint, TableAttributes, element,
 };
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ pub struct AlterTable {
 #[derive(Clone, Debug)]
 pub enum AlterAction {
     /// ADD \[CONSTRAINT name\] PRIMARY KEY | UNIQUE | FOREIGN KEY.
-    AddConstraint(Constraint),
+    AddConstraint(NamedConstraint),
     /// DROP CONSTRAINT.
     DropConstraint {
         /// Its name.
@@ -394,7 +394,7 @@ mod tests {
         ));
         assert!(matches!(
             action_of("ADD CONSTRAINT n PRIMARY KEY (a)"),
-            AlterAction::AddConstraint(Constraint::PrimaryKey(_))
+            AlterAction::AddConstraint(named) if named.name.as_deref() == Some("n")
         ));
         assert!(matches!(
             action_of("RENAME a TO b"),

@@ -95,6 +95,15 @@ pub enum Constraint {
     },
 }
 
+/// `[CONSTRAINT name] constraint`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedConstraint {
+    /// Its name, if it was given one.
+    pub name: Option<String>,
+    /// What it says.
+    pub constraint: Constraint,
+}
+
 /// `CREATE [TEMP] TABLE [IF NOT EXISTS] name (...) attributes`.
 #[derive(Clone, Debug)]
 pub struct CreateTable {
@@ -107,7 +116,7 @@ pub struct CreateTable {
     /// Columns in order.
     pub columns: Vec<ColumnDefinition>,
     /// Constraints of the table and of its columns.
-    pub constraints: Vec<Constraint>,
+    pub constraints: Vec<NamedConstraint>,
     /// `LIKE parent`, and whether INCLUDING DEFAULTS.
     pub like: Option<(ObjectName, bool)>,
     /// Distribution, sorting, backup.
@@ -256,31 +265,38 @@ pub(super) fn element(
         table.like = Some((parent, defaults));
         return Ok(());
     }
-    if cursor.take_word("constraint") {
-        cursor.name()?;
-    }
+    let name = constraint_name(cursor)?;
     if cursor.take_words(&["primary", "key"]) {
-        table
-            .constraints
-            .push(Constraint::PrimaryKey(cursor.name_list()?));
+        let constraint = Constraint::PrimaryKey(cursor.name_list()?);
+        table.constraints.push(NamedConstraint { name, constraint });
     } else if cursor.is_word("unique") && cursor.peek_at(1) == Some(&Token::LParen) {
         cursor.skip();
-        table
-            .constraints
-            .push(Constraint::Unique(cursor.name_list()?));
+        let constraint = Constraint::Unique(cursor.name_list()?);
+        table.constraints.push(NamedConstraint { name, constraint });
     } else if cursor.take_words(&["foreign", "key"]) {
         let columns = cursor.name_list()?;
         cursor.expect_word("references")?;
-        table.constraints.push(references(cursor, columns)?);
+        let constraint = references(cursor, columns)?;
+        table.constraints.push(NamedConstraint { name, constraint });
     } else if cursor.is_word("check") {
         return Err(
             Error::unsupported("CHECK", "Check the values before loading them")
                 .at(cursor.position()),
         );
+    } else if name.is_some() {
+        return Err(cursor.unexpected());
     } else {
         column(cursor, table, sort_columns)?;
     }
     Ok(())
+}
+
+/// Reads the `CONSTRAINT name` before a constraint.
+fn constraint_name(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
+    match cursor.take_word("constraint") {
+        true => cursor.name().map(Some),
+        false => Ok(None),
+    }
 }
 
 fn references(cursor: &mut Cursor<'_>, columns: Vec<String>) -> Result<Constraint> {
@@ -319,9 +335,8 @@ fn column(
     let mut null = false;
     while !matches!(cursor.peek(), None | Some(Token::Comma | Token::RParen)) {
         let word_position = cursor.position();
-        if cursor.take_word("constraint") {
-            cursor.name()?;
-        }
+        // NOT NULL and DEFAULT may be named too; their names are shown nowhere.
+        let own_name = constraint_name(cursor)?;
         match cursor.word()?.as_str() {
             "default" if column.default.is_none() => {
                 column.default = Some(cursor.default_expression()?)
@@ -357,17 +372,22 @@ fn column(
             "null" => null = true,
             "primary" => {
                 cursor.expect_word("key")?;
-                table
-                    .constraints
-                    .push(Constraint::PrimaryKey(vec![name.clone()]));
+                table.constraints.push(NamedConstraint {
+                    name: own_name,
+                    constraint: Constraint::PrimaryKey(vec![name.clone()]),
+                });
                 column.not_null = true;
             }
-            "unique" => table
-                .constraints
-                .push(Constraint::Unique(vec![name.clone()])),
+            "unique" => table.constraints.push(NamedConstraint {
+                name: own_name,
+                constraint: Constraint::Unique(vec![name.clone()]),
+            }),
             "references" => {
                 let constraint = references(cursor, vec![name.clone()])?;
-                table.constraints.push(constraint);
+                table.constraints.push(NamedConstraint {
+                    name: own_name,
+                    constraint,
+                });
             }
             "collate" => {
                 column.case_insensitive = match cursor.word()?.as_str() {
@@ -591,8 +611,8 @@ fn ensure_sound(table: &CreateTable) -> Result<()> {
     };
     let mut primary_keys = 0;
     let mut constrained = Vec::new();
-    for constraint in &table.constraints {
-        match constraint {
+    for named in &table.constraints {
+        match &named.constraint {
             Constraint::PrimaryKey(columns) => {
                 primary_keys += 1;
                 constrained.extend(columns);

@@ -147,9 +147,7 @@ pub(super) async fn drop(
         }
         other => other.clone(),
     };
-    after
-        .constraints
-        .retain(|constraint| !touches(constraint, table.oid, place));
+    after.retain_constraints(|constraint| !touches(constraint, table.oid, place));
     for constraint in &mut after.constraints {
         shift(constraint, table.oid, true, &shifted);
     }
@@ -278,7 +276,7 @@ async fn shift_referring(
             continue;
         };
         let mut other = Table::clone(other);
-        other.constraints.retain(|constraint| {
+        other.retain_constraints(|constraint| {
             !matches!(constraint, TableConstraint::ForeignKey { table: target, referred, .. }
                 if *target == table.oid && referred.contains(&place))
         });

@@ -8,13 +8,13 @@ use crate::statement::context::Context;
 use crate::statement::create_table;
 use crate::transaction::lock::Mode;
 use blueshift_sql::SqlState;
-use blueshift_sql::statement::create_table::Constraint;
+use blueshift_sql::statement::create_table::NamedConstraint;
 use std::sync::Arc;
 
 /// ADD CONSTRAINT.
-pub(super) fn add(ctx: &mut Context<'_>, table: &Table, given: &Constraint) -> Result<()> {
+pub(super) fn add(ctx: &mut Context<'_>, table: &Table, given: &NamedConstraint) -> Result<()> {
     let mut after = table.clone();
-    for constraint in create_table::constraints(ctx, table, std::slice::from_ref(given))? {
+    for (name, constraint) in create_table::constraints(ctx, table, std::slice::from_ref(given))? {
         if let TableConstraint::PrimaryKey(key) = &constraint {
             let is_primary =
                 |other: &TableConstraint| matches!(other, TableConstraint::PrimaryKey(_));
@@ -41,7 +41,7 @@ pub(super) fn add(ctx: &mut Context<'_>, table: &Table, given: &Constraint) -> R
                 ));
             }
         }
-        after.constraints.push(constraint);
+        after.add_constraint(name, constraint);
     }
     put(ctx, &after)
 }
@@ -76,7 +76,11 @@ pub(super) async fn drop(
         .into());
     };
     let mut after = table.clone();
-    let gone = after.constraints.remove(place);
+    let Some(gone) = table.constraints.get(place).cloned() else {
+        return Err(Error::internal("a constraint has a name and no place"));
+    };
+    let mut places = 0..;
+    after.retain_constraints(|_| places.next() != Some(place));
     let referring = match &gone {
         TableConstraint::PrimaryKey(key) | TableConstraint::Unique(key) => {
             referring(ctx, table, &after, key)?
@@ -108,9 +112,7 @@ pub(super) async fn drop(
             (catalog.tables.get(&other.oid), &gone)
         {
             let mut other = Table::clone(other);
-            other
-                .constraints
-                .retain(|constraint| !refers_to(constraint, table.oid, key));
+            other.retain_constraints(|constraint| !refers_to(constraint, table.oid, key));
             ctx.transaction.change_catalog(put_table(&other)?);
         }
     }
