@@ -19,6 +19,8 @@ pub struct Merge {
     pub matched: Matched,
     /// Rows of the source to insert.
     pub insert: Insert,
+    /// REMOVE DUPLICATES: the source has a value for each column of the target.
+    pub removes_duplicates: bool,
 }
 
 /// What becomes of rows of the target that a row of the source matches.
@@ -118,6 +120,7 @@ impl Parts {
             target: self.target.clone(),
             matched: Matched::Delete(self.delete(false)),
             insert: self.insert(Vec::new(), query),
+            removes_duplicates: true,
         })
     }
 
@@ -202,6 +205,7 @@ fn actions(cursor: &mut Cursor<'_>, parts: &Parts) -> Result<Merge> {
         target: parts.target.clone(),
         matched,
         insert: parts.insert(columns, parts.unmatched(values)?),
+        removes_duplicates: false,
     })
 }
 
