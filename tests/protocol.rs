@@ -5,6 +5,7 @@ use blueshift_tests::{Server, ServerOptions, connect, full};
 use std::time::Duration;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_parameters_errors_and_cancel() {
@@ -193,4 +194,162 @@ async fn sessions_that_are_idle_for_too_long_end() {
         .await;
     assert_eq!(code, "57014", "{text}");
     assert!(text.contains("canceled on user's request"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_of_small_inserts_are_whole_and_in_order() {
+    let server = Server::start(ServerOptions::default()).await;
+    let client = connect(server.port).await;
+    client
+        .run("CREATE TABLE batch (id BIGINT, word VARCHAR(12), price DECIMAL(8,2))")
+        .await;
+    // More statements of text than are gathered at once, in one message.
+    let mut script = "BEGIN;".to_string();
+    for id in 0..3_000 {
+        script += &format!(
+            "INSERT INTO batch VALUES ({id}, 'word {}', {}.5);",
+            id % 7,
+            id % 10
+        );
+    }
+    script += "SELECT count(*) FROM batch; COMMIT";
+    let messages = client.inner.simple_query(&script).await.expect("script");
+    let done = messages
+        .iter()
+        .filter(|message| matches!(message, SimpleQueryMessage::CommandComplete(1)))
+        .count();
+    assert_eq!(done, 3_001, "one row each, and the one of the count");
+    assert_eq!(
+        client.value("SELECT count(DISTINCT id) FROM batch").await,
+        "3000"
+    );
+
+    // Prepared and sent without waiting, with answers in order.
+    let plain = client
+        .inner
+        .prepare("INSERT INTO batch (word, id) VALUES ($2, $1)")
+        .await
+        .expect("prepare");
+    assert_eq!(plain.params(), [Type::INT8, Type::VARCHAR]);
+    client.run("BEGIN").await;
+    let word = |id: i64| format!("new {}", id % 3);
+    let rows = (10_000..12_500_i64).map(|id| {
+        let (client, plain) = (&client.inner, &plain);
+        async move { client.execute(plain, &[&id, &word(id)]).await }
+    });
+    let counts = futures::future::try_join_all(rows).await.expect("batch");
+    assert!(counts.iter().all(|rows| *rows == 1));
+    client.run("COMMIT").await;
+    let sums = "SELECT count(*), count(DISTINCT id), max(id) FROM batch WHERE word LIKE 'new%'";
+    assert_eq!(client.rows(sums).await, ["2500|2500|12499"]);
+
+    // One that fails in the middle ends the batch: those behind it are refused, nothing is kept.
+    client.run("BEGIN").await;
+    let rows = (0..50_i64).map(|id| {
+        let (client, plain) = (&client.inner, &plain);
+        let word = if id == 20 {
+            "far too long a word".to_string()
+        } else {
+            word(id)
+        };
+        async move { client.execute(plain, &[&id, &word]).await }
+    });
+    let outcomes = futures::future::join_all(rows).await;
+    for (id, outcome) in outcomes.iter().enumerate() {
+        let code = outcome
+            .as_ref()
+            .err()
+            .and_then(|error| error.code())
+            .map(SqlState::code);
+        let expected = match id {
+            0..20 => None,
+            20 => Some("22001"),
+            _ => Some("25P02"),
+        };
+        assert_eq!(code, expected, "row {id}");
+    }
+    client.run("ROLLBACK").await;
+    assert_eq!(client.value("SELECT count(*) FROM batch").await, "5500");
+    assert_eq!(
+        client
+            .value(
+                "SELECT count(*) FROM stl_query WHERE querytxt LIKE 'INSERT INTO batch VALUES (%'"
+            )
+            .await,
+        "3000"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_have_the_type_of_what_they_become() {
+    let server = Server::start(ServerOptions::default()).await;
+    let client = connect(server.port).await;
+    client
+        .run("CREATE TABLE typed (i INTEGER, b BIGINT, d DATE, n DECIMAL(9,3), t VARCHAR(9))")
+        .await;
+    for (sql, expected) in [
+        ("VALUES ($1::bigint)", vec![Type::INT8]),
+        (
+            "SELECT CAST($1 AS date), $2::timestamp, $3::double precision",
+            vec![Type::DATE, Type::TIMESTAMP, Type::FLOAT8],
+        ),
+        (
+            "SELECT $1::smallint + 1, $2::boolean, $3::varchar(5), $4",
+            vec![Type::INT2, Type::BOOL, Type::VARCHAR, Type::VARCHAR],
+        ),
+        ("SELECT $1::int, $1::bigint", vec![Type::INT4]),
+        (
+            "SELECT * FROM typed WHERE i = $1 AND b BETWEEN $2 AND $3 AND d IN ($4) AND t LIKE $5",
+            vec![
+                Type::INT4,
+                Type::INT8,
+                Type::INT8,
+                Type::DATE,
+                Type::VARCHAR,
+            ],
+        ),
+        (
+            "SELECT * FROM typed WHERE i = $1::bigint LIMIT $2",
+            vec![Type::INT8, Type::INT8],
+        ),
+        (
+            "UPDATE typed SET b = $1, n = $2, d = $3 WHERE i = $4",
+            vec![Type::INT8, Type::NUMERIC, Type::DATE, Type::INT4],
+        ),
+        (
+            "DELETE FROM typed WHERE n < $1 OR t = $2",
+            vec![Type::NUMERIC, Type::VARCHAR],
+        ),
+        (
+            "INSERT INTO typed VALUES ($1, $2, $3, $4, $5)",
+            vec![
+                Type::INT4,
+                Type::INT8,
+                Type::DATE,
+                Type::NUMERIC,
+                Type::VARCHAR,
+            ],
+        ),
+        (
+            "INSERT INTO typed (t, i) SELECT $1, $2::int",
+            vec![Type::VARCHAR, Type::INT4],
+        ),
+    ] {
+        let statement = client.inner.prepare(sql).await.expect(sql);
+        assert_eq!(statement.params(), expected, "{sql}");
+    }
+    let limited =
+        "SELECT * FROM (SELECT 1 AS a UNION ALL SELECT 2) q ORDER BY a LIMIT $1 OFFSET $2";
+    let rows = client
+        .inner
+        .query(limited, &[&1_i64, &1_i64])
+        .await
+        .expect("rows");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].get::<_, i32>(0), 2);
+    let rows = client
+        .inner
+        .query("VALUES ($1::bigint)", &[&(7_i64 << 40)])
+        .await;
+    assert_eq!(rows.expect("rows")[0].get::<_, i64>(0), 7 << 40);
 }

@@ -99,6 +99,11 @@ pub fn insert_small(
     router.write_small(batch.clone()).map(Some)
 }
 
+/// Writes a batch of few whole rows in table order, which ride in the commit record.
+pub fn append(node: &Arc<Node>, target: &WriteTarget, batch: RecordBatch) -> Result<Written> {
+    Router::new(&node.store, &node.resources.compute, target).write_small(batch)
+}
+
 /// Runs `plan` (one `Int64` column of row ids, see `storage::table::scan::ROW_ID`) and marks those rows of
 /// `version` deleted. Gives the masks and the rows deleted.
 pub async fn delete(

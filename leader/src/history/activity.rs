@@ -16,9 +16,9 @@ pub struct RunningStatement {
     /// The process id of the session.
     pub pid: i32,
     /// The session's `query_group`.
-    pub label: String,
+    pub label: Arc<str>,
     /// The text, secrets masked.
-    pub text: String,
+    pub text: Arc<str>,
     /// Microseconds since 1970.
     pub starttime_us: i64,
 }
@@ -54,8 +54,8 @@ impl History {
         &self,
         pid: i32,
         userid: u32,
-        label: &str,
-        text: String,
+        label: Arc<str>,
+        text: Arc<str>,
     ) -> RunningStatement {
         let query = self.last_query.fetch_add(1, Ordering::Relaxed) + 1;
         let starttime_us = now_us();
@@ -70,7 +70,7 @@ impl History {
             query,
             userid,
             pid,
-            label: label.to_owned(),
+            label,
             text,
             starttime_us,
         }
@@ -99,6 +99,14 @@ impl History {
                 aborted,
             },
         );
+    }
+
+    /// Records a statement that took no time to speak of, and gives its query id: nobody saw it run.
+    pub fn add_statement(&self, mut statement: FinishedQuery) -> i64 {
+        statement.query = self.last_query.fetch_add(1, Ordering::Relaxed) + 1;
+        let query = statement.query;
+        push(&self.queries, statement);
+        query
     }
 
     /// Tells whether any session runs a statement.
@@ -211,7 +219,7 @@ mod tests {
         history.open_session(7, 100, "admin", Arc::default());
         let mut busy = Box::pin(history.until_busy(true));
         assert!(busy.as_mut().now_or_never().is_none());
-        let statement = history.begin_statement(7, 100, "", "SELECT 1".to_owned());
+        let statement = history.begin_statement(7, 100, "".into(), "SELECT 1".into());
         assert!(busy.now_or_never().is_some());
         let mut idle = Box::pin(history.until_busy(false));
         assert!(idle.as_mut().now_or_never().is_none());

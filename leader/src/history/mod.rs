@@ -73,9 +73,9 @@ pub struct FinishedQuery {
     /// The process id of the session.
     pub pid: i32,
     /// The session's `query_group`.
-    pub label: String,
+    pub label: Arc<str>,
     /// The text, secrets masked.
-    pub text: String,
+    pub text: Arc<str>,
     /// Microseconds since 1970.
     pub starttime_us: i64,
     /// Microseconds since 1970.
@@ -96,7 +96,7 @@ pub struct LiveSession {
     /// Microseconds since 1970.
     pub starttime_us: i64,
     /// The running statement, secrets masked, with its start.
-    pub running: Option<(String, i64)>,
+    pub running: Option<(Arc<str>, i64)>,
     /// What stops it.
     pub control: Arc<control::SessionControl>,
 }

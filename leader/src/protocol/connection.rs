@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::protocol::cancel::Admission;
 use crate::protocol::encode::Encoder;
 use crate::protocol::extended::{Portal, Prepared};
-use crate::protocol::frame::{MESSAGE_BYTES_MAX, Message, Violation};
+use crate::protocol::frame::{self, MESSAGE_BYTES_MAX, Message, Violation};
 use crate::protocol::rows::Rows;
 use crate::protocol::sqlstate::{self, Report};
 use crate::protocol::startup::read_message;
@@ -60,6 +60,8 @@ pub(super) struct Connection {
     pub(super) statements: HashMap<String, Arc<Prepared>>,
     /// Portals by name.
     pub(super) portals: HashMap<String, Portal>,
+    /// The output ends a run of messages, so the client may wait for it.
+    owes: bool,
     /// After an error in extended messages all is skipped until Sync.
     pub(super) skipping: bool,
 }
@@ -74,6 +76,7 @@ impl Connection {
             begun: None,
             statements: HashMap::new(),
             portals: HashMap::new(),
+            owes: false,
             skipping: false,
         }
     }
@@ -116,6 +119,7 @@ impl Connection {
 
     /// Sends what waits.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
+        self.owes = false;
         if !self.output.is_empty() {
             self.socket.write_all(&self.output).await?;
             self.output.clear();
@@ -127,6 +131,7 @@ impl Connection {
     pub(super) async fn serve(&mut self) -> io::Result<()> {
         let stop = self.shared.stop.clone();
         loop {
+            self.flush_before_read().await?;
             let idle_max = self.begun()?.idle_max.clone();
             let terminated = self.begun()?.cancel.clone();
             let message = tokio::select! {
@@ -151,7 +156,7 @@ impl Connection {
                 report = idle(idle_max) => return self.end(report).await,
             };
             match message {
-                None | Some(Ok(Message::Terminate)) => return Ok(()),
+                None | Some(Ok(Message::Terminate)) => return self.flush().await,
                 Some(Ok(message)) => Box::pin(self.answer(message)).await?,
                 Some(Err(violation)) => {
                     return self
@@ -242,7 +247,17 @@ impl Connection {
             self.portals.clear();
         }
         reply::ready(&mut self.output, status);
-        self.flush().await
+        self.owes = true;
+        Ok(())
+    }
+
+    /// Sends what a client may wait for, unless it sent more already that can be answered with it at once.
+    async fn flush_before_read(&mut self) -> io::Result<()> {
+        let is_more = frame::is_whole(&self.input) && self.output.len() < OUTPUT_BYTES;
+        match self.owes && !is_more {
+            true => self.flush().await,
+            false => Ok(()),
+        }
     }
 
     fn begun(&self) -> io::Result<&Begun> {
@@ -268,6 +283,10 @@ impl Connection {
         &mut self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> io::Result<Result<T, Report>> {
+        // What comes now may take long, and the answers before it are ready.
+        if self.owes {
+            self.flush().await?;
+        }
         let cancel = self.begun()?.cancel.clone();
         let compute = self.shared.server.node.resources.compute.clone();
         let mut task = compute.spawn(AssertUnwindSafe(work).catch_unwind());
@@ -301,9 +320,12 @@ impl Connection {
     /// Runs one statement and tells its notices and changed settings.
     pub(super) async fn run(
         &mut self,
-        parsed: Parsed,
+        parsed: Arc<Parsed>,
         parameters: Vec<Parameter>,
     ) -> io::Result<Result<Body, Report>> {
+        if let Some(outcome) = self.append(&parsed, &parameters)? {
+            return Ok(outcome);
+        }
         if let Some(tag) = self.deallocate(&parsed.statement) {
             return Ok(Ok(Body::Done {
                 tag: tag.to_string(),
@@ -324,6 +346,27 @@ impl Connection {
             .iter()
             .for_each(|notice| reply::notice(&mut self.output, notice));
         Ok(Ok(body))
+    }
+
+    /// Runs a small INSERT of an open transaction block here and now: it takes less than to tell the compute runtime.
+    /// `None` if it is not as small as that.
+    fn append(
+        &self,
+        parsed: &Parsed,
+        parameters: &[Parameter],
+    ) -> io::Result<Option<Result<Body, Report>>> {
+        let session = &self.begun()?.session;
+        let Ok(mut session) = session.try_lock() else {
+            return Ok(None);
+        };
+        let append = AssertUnwindSafe(|| session.append(parsed, parameters));
+        Ok(match std::panic::catch_unwind(append) {
+            Ok(answer) => answer.map(|answer| Ok(answer.body)),
+            Err(_) => {
+                session.fail();
+                Some(Err(sqlstate::panicked()))
+            }
+        })
     }
 
     /// Forgets a statement that was prepared by message and is dropped by SQL, as psycopg does.

@@ -83,6 +83,14 @@ impl fmt::Display for Violation {
     }
 }
 
+/// Tells whether a whole message is next.
+pub(super) fn is_whole(input: &[u8]) -> bool {
+    let Some([_, length @ ..]) = input.first_chunk::<HEAD_BYTES>() else {
+        return false;
+    };
+    input.len() > u32::from_be_bytes(*length) as usize
+}
+
 /// Takes the next whole message off `input`; `None` if more bytes are needed.
 pub(super) fn next(input: &mut BytesMut, bytes_max: usize) -> Result<Option<Message>, Violation> {
     let Some(head) = input.first_chunk::<HEAD_BYTES>() else {

@@ -7,6 +7,10 @@ use crate::protocol::sqlstate::Report;
 use crate::session::Body;
 use blueshift_sql::statement::Parsed;
 use std::io;
+use std::sync::Arc;
+
+/// Statements that may run before other connections have their turn, if none has to wait for anything.
+const AT_ONCE_MAX: u32 = 128;
 
 impl Connection {
     /// Runs the statements of a message in order; the first error ends it.
@@ -24,7 +28,11 @@ impl Connection {
             return Ok(Ok(()));
         }
         let alone = statements.len() == 1;
-        for parsed in statements {
+        for (number, parsed) in (1_u32..).zip(statements) {
+            if number.is_multiple_of(AT_ONCE_MAX) {
+                tokio::task::yield_now().await;
+            }
+            let parsed = Arc::new(parsed);
             if let Err(report) = self.simple_statement(parsed, alone).await? {
                 return Ok(Err(report));
             }
@@ -34,7 +42,7 @@ impl Connection {
 
     async fn simple_statement(
         &mut self,
-        parsed: Parsed,
+        parsed: Arc<Parsed>,
         alone: bool,
     ) -> io::Result<Result<(), Report>> {
         match self.run(parsed, Vec::new()).await? {

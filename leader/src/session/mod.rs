@@ -15,7 +15,7 @@ pub use cancel::CancelHandle;
 
 use crate::catalog::{Oid, User};
 use crate::error::{Error, Result};
-use crate::history::lock;
+use crate::history::{FinishedQuery, lock, now_us};
 use crate::server::{Server, drop_schema_contents};
 use crate::settings::style::TextStyle;
 use crate::settings::{Scope, Settings};
@@ -56,7 +56,7 @@ pub struct LoginFacts {
 /// A parsed and described statement of the extended protocol.
 pub struct PreparedStatement {
     /// The statement; empty text parses to `Statement::Empty`.
-    pub parsed: Parsed,
+    pub parsed: Arc<Parsed>,
     /// Types of `$1`...: as the client said, else inferred, else `Varchar`.
     pub parameters: Vec<SqlType>,
     /// The columns it answers with; `None` without rows.
@@ -101,6 +101,7 @@ pub struct Session {
     last_before: LastStatements,
     temp_schema: Option<Oid>,
     cancel: CancelHandle,
+    label: Arc<str>,
 }
 
 impl Session {
@@ -152,6 +153,7 @@ impl Session {
             last_before: LastStatements::default(),
             temp_schema: None,
             cancel,
+            label: Arc::default(),
         })
     }
 
@@ -199,7 +201,7 @@ impl Session {
             .map(|timeout| Instant::now() + timeout);
         let history = self.server.history.clone();
         let (label, text) = (self.label(), redacted(parsed));
-        let running = history.begin_statement(self.login.pid, self.user.oid, &label, text);
+        let running = history.begin_statement(self.login.pid, self.user.oid, label, text);
         let mut end = StatementEnd::new(history, running);
         let query = end.query();
         let stop = || must_stop(stop_token.clone(), control.clone(), deadline, query);
@@ -239,12 +241,48 @@ impl Session {
         Ok(Answer { notices, body })
     }
 
+    /// Runs an INSERT of constants at once, if it only adds to rows that the open transaction block gathers. `None` if
+    /// it needs more than that, and nothing has happened: [`Session::run`] is for all statements.
+    pub fn append(&mut self, parsed: &Parsed, parameters: &[Parameter]) -> Option<Answer> {
+        let Statement::Insert(insert) = &parsed.statement else {
+            return None;
+        };
+        let starttime_us = now_us();
+        self.refresh_user().ok()?;
+        let transaction = self.transaction.as_mut().filter(|_| !self.is_failed)?;
+        let rows = transaction.append_more(&self.user, insert, parameters)?;
+        let statement = FinishedQuery {
+            userid: self.user.oid,
+            query: 0,
+            xid: transaction.xid,
+            pid: self.login.pid,
+            label: self.label(),
+            text: redacted(parsed),
+            starttime_us,
+            endtime_us: now_us(),
+            aborted: false,
+        };
+        self.last.query_id = Some(self.server.history.add_statement(statement));
+        Some(Answer {
+            notices: Vec::new(),
+            body: Body::done(format!("INSERT 0 {rows}")),
+        })
+    }
+
     /// The label of the session's queries in STL_QUERY.
-    fn label(&self) -> String {
-        match self.settings.get("query_group") {
-            Some("unset") | None => "default".to_string(),
-            Some(label) => label.chars().take(LABEL_CHARACTERS_MAX).collect(),
+    fn label(&mut self) -> Arc<str> {
+        let label = match self.settings.get("query_group") {
+            Some("unset") | None => "default",
+            Some(label) => label,
+        };
+        if *label != *self.label {
+            self.label = label
+                .chars()
+                .take(LABEL_CHARACTERS_MAX)
+                .collect::<String>()
+                .into();
         }
+        self.label.clone()
     }
 
     /// Told by the protocol when a row stream failed or was dropped early.
@@ -513,8 +551,8 @@ async fn run_unlocked(ctx: &mut Context<'_>, statement: &Statement) -> Result<Bo
 }
 
 /// The text of a statement, its secrets masked.
-fn redacted(parsed: &Parsed) -> String {
-    blueshift_sql::statement::redacted(&parsed.text)
+fn redacted(parsed: &Parsed) -> Arc<str> {
+    blueshift_sql::statement::redacted(&parsed.text).into()
 }
 
 fn ends_block(statement: &Statement) -> bool {

@@ -8,8 +8,11 @@ use crate::statement::{execute, target};
 use arrow_schema::DataType;
 use blueshift_sql::statement::{Parsed, Statement};
 use blueshift_sql::{SqlState, SqlType, binder};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Parses a text that must hold at most one statement.
@@ -35,13 +38,13 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
     let types: Vec<Option<DataType>> = given.iter().map(|ty| ty.map(SqlType::arrow)).collect();
     let (bound, columns) = match &parsed.statement {
         Statement::Select(query) => {
-            let names = ctx.names()?;
+            let names = ctx.names_to_write()?;
             let bound = binder::bind_query(&names, query, &types)?;
             let columns = execute::output_columns(bound.schema().as_arrow());
             (Some(bound), Some(columns))
         }
         Statement::Insert(insert) => {
-            let names = ctx.names()?;
+            let names = ctx.names_to_write()?;
             let table = names.table_to_change(&insert.table)?;
             let columns = target::columns(&names, &table)?;
             (
@@ -50,7 +53,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
             )
         }
         Statement::Update(update) => {
-            let names = ctx.names()?;
+            let names = ctx.names_to_write()?;
             let table = names.table_to_change(&update.table)?;
             let columns = target::columns(&names, &table)?;
             let defaults: Vec<_> = columns.into_iter().map(|column| column.default).collect();
@@ -61,7 +64,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
             )
         }
         Statement::Delete(delete) => {
-            let names = ctx.names()?;
+            let names = ctx.names_to_write()?;
             let table = names.table_to_change(&delete.table)?;
             let source = provider_as_source(Arc::new(names.stored_table(&table, true)?));
             (Some(binder::bind_delete(&names, source, delete)?), None)
@@ -74,7 +77,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
         Statement::Declare(declare) => {
             let inner = describe(ctx, declare.query.clone(), oids)?;
             return Ok(PreparedStatement {
-                parsed,
+                parsed: Arc::new(parsed),
                 parameters: inner.parameters,
                 columns: None,
             });
@@ -102,7 +105,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
             .collect(),
     };
     Ok(PreparedStatement {
-        parsed,
+        parsed: Arc::new(parsed),
         parameters,
         columns,
     })
@@ -120,15 +123,53 @@ fn show_columns(name: Option<&str>) -> Vec<OutputColumn> {
     }
 }
 
+/// Finds the type of each `$n` in a plan: what it is compared with, or assigned or cast to. Where it comes several
+/// times the first that says a type counts, as the engine casts the others.
+fn inferred(plan: &LogicalPlan) -> Result<BTreeMap<usize, Option<DataType>>> {
+    let mut found: BTreeMap<usize, Option<DataType>> = BTreeMap::new();
+    let mut note = |placeholder: &Placeholder, ty: Option<&DataType>| {
+        if let Ok(number) = placeholder.id.trim_start_matches('$').parse() {
+            let known = found.entry(number).or_default();
+            *known = known.take().or_else(|| ty.cloned());
+        }
+    };
+    plan.apply_with_subqueries(|plan| {
+        if let LogicalPlan::Limit(limit) = plan {
+            for count in [&limit.skip, &limit.fetch].into_iter().flatten() {
+                if let Expr::Placeholder(placeholder) = count.as_ref() {
+                    note(placeholder, Some(&DataType::Int64));
+                }
+            }
+        }
+        plan.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                match expr {
+                    Expr::Placeholder(placeholder) => {
+                        let ty = placeholder.field.as_ref().map(|field| field.data_type());
+                        note(placeholder, ty);
+                    }
+                    Expr::Cast(cast) => {
+                        if let Expr::Placeholder(placeholder) = cast.expr.as_ref()
+                            && placeholder.field.is_none()
+                        {
+                            note(placeholder, Some(cast.field.data_type()));
+                        }
+                    }
+                    _ => {}
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
+}
+
 /// Gives the type of each `$n`: as the client said, else as the plan needs it.
 fn parameters(plan: &LogicalPlan, given: &[Option<SqlType>]) -> Result<Vec<SqlType>> {
-    let inferred = plan.get_parameter_types()?;
-    let numbers = inferred
-        .keys()
-        .filter_map(|id| id.trim_start_matches('$').parse::<usize>().ok());
-    let count = numbers.max().unwrap_or(0).max(given.len());
+    let inferred = inferred(plan)?;
+    let count = inferred.keys().max().copied().unwrap_or(0).max(given.len());
     let types = (0..count).map(|index| {
-        let named = inferred.get(&format!("${}", index + 1)).cloned().flatten();
+        let named = inferred.get(&(index + 1)).cloned().flatten();
         let said = given.get(index).copied().flatten();
         said.or_else(|| named.as_ref().and_then(type_of_arrow))
             .unwrap_or(UNKNOWN_PARAMETER)

@@ -453,9 +453,10 @@ pub const PARAMETERS: &[Parameter] = &[
 
 /// Gives the parameter's entry; names are compared without case.
 pub fn find(name: &str) -> Option<&'static Parameter> {
-    PARAMETERS
-        .iter()
-        .find(|parameter| parameter.name.eq_ignore_ascii_case(name))
+    let lower = |name: &'static str| name.bytes().map(|byte| byte.to_ascii_lowercase());
+    let wanted = || name.bytes().map(|byte| byte.to_ascii_lowercase());
+    let at = PARAMETERS.binary_search_by(|parameter| lower(parameter.name).cmp(wanted()));
+    PARAMETERS.get(at.ok()?)
 }
 
 #[cfg(test)]

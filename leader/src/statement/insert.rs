@@ -8,12 +8,15 @@ use super::context::Context;
 use super::target;
 use crate::catalog::Table;
 use crate::error::{Error, Result};
+use crate::transaction::append::{Append, Appended};
 use crate::transaction::lock::Mode;
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use blueshift_compute::write::Written;
-use blueshift_sql::binder::{self, LITERAL, LiteralColumn, LiteralTarget};
+use blueshift_compute::write::{WriteTarget, Written};
+use blueshift_sql::binder::{
+    self, ConstantRows, ConstantTarget, LITERAL, LiteralColumn, LiteralTarget,
+};
 use blueshift_sql::statement::dml::{Insert, InsertSource};
-use blueshift_storage::TableLayout;
+use blueshift_storage::{TableId, TableLayout};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -24,14 +27,85 @@ use std::sync::Arc;
 
 /// Runs an INSERT.
 pub async fn run(ctx: &mut Context<'_>, insert: &Insert) -> Result<Body> {
-    let (written, layout) = match write_constants(ctx, insert).await? {
+    if let Some(rows) = append(ctx, insert).await? {
+        return Ok(inserted(rows as u64));
+    }
+    let (written, target) = match write_constants(ctx, insert).await? {
         Some(written) => written,
         None => write(ctx, insert).await?,
     };
+    let (table, layout) = (target.table, target.layout);
     ctx.transaction.add_rows(&layout, written.row_groups)?;
-    while let Some(full) = ctx.transaction.full_rows() {
+    write_out_full(ctx, table, &layout).await?;
+    Ok(inserted(written.rows))
+}
+
+fn inserted(rows: u64) -> Body {
+    Body::done(format!("INSERT 0 {rows}"))
+}
+
+/// Gathers the rows of plain constants in the transaction, and gives their count; `None` if they are not, or many.
+async fn append(ctx: &mut Context<'_>, insert: &Insert) -> Result<Option<usize>> {
+    let mut appended = ctx.transaction.append(ctx.user, insert, ctx.parameters);
+    if let Appended::Full = appended {
+        if let Some((table, layout)) = ctx.transaction.gather_of(&insert.table)? {
+            write_out_full(ctx, table, &layout).await?;
+        }
+        appended = ctx.transaction.append(ctx.user, insert, ctx.parameters);
+    }
+    let rows = match appended {
+        Appended::Rows(rows) => rows,
+        Appended::New => match begin_append(ctx, insert).await? {
+            Some(rows) => rows,
+            None => return Ok(None),
+        },
+        Appended::Full | Appended::Other => return Ok(None),
+    };
+    ctx.last.query_id = Some(ctx.query);
+    Ok(Some(rows))
+}
+
+async fn begin_append(ctx: &mut Context<'_>, insert: &Insert) -> Result<Option<usize>> {
+    if !ConstantRows::may_take(insert) {
+        return Ok(None);
+    }
+    let table = target::lock_to_append(ctx, &insert.table).await?;
+    let targets = table.columns.iter().map(|column| ConstantTarget {
+        name: &column.name,
+        ty: column.ty,
+        default: column.default.as_deref(),
+        is_nullable: !column.not_null,
+        is_numbered: column.identity.is_some(),
+    });
+    let Some(mut rows) = ConstantRows::new(targets) else {
+        return Ok(None);
+    };
+    let Some(count) = rows.push(insert, ctx.parameters) else {
+        return Ok(None);
+    };
+    let given = vec![false; table.columns.len()];
+    let mut target = target::write_target(ctx, &table, &given, u64::try_from(count).ok())?;
+    target.keeps_small = true;
+    write_out_full(ctx, target.table, &target.layout).await?;
+    ctx.transaction.begin_append(Append {
+        name: insert.table.clone(),
+        user: ctx.user.clone(),
+        node: ctx.server.node.clone(),
+        target,
+        rows,
+    })?;
+    Ok(Some(count))
+}
+
+/// Writes files of the rows that are too many to ride in the commit record.
+async fn write_out_full(
+    ctx: &mut Context<'_>,
+    table: TableId,
+    layout: &Arc<TableLayout>,
+) -> Result<()> {
+    while let Some(full) = ctx.transaction.full_rows(table) {
         let store = ctx.server.node.store.clone();
-        let layout = Arc::clone(&layout);
+        let layout = Arc::clone(layout);
         let (answer, written) = tokio::sync::oneshot::channel();
         tokio::task::spawn_blocking(move || {
             let written = store.write_out(&full, &layout);
@@ -43,14 +117,14 @@ pub async fn run(ctx: &mut Context<'_>, insert: &Insert) -> Result<Body> {
         let written = written.await.map_err(Error::internal)?;
         ctx.transaction.replace_rows(written?);
     }
-    Ok(Body::done(format!("INSERT 0 {}", written.rows)))
+    Ok(())
 }
 
 /// Makes the rows durable, or ready to ride in the commit record, to be added to the transaction.
 pub(super) async fn write(
     ctx: &mut Context<'_>,
     insert: &Insert,
-) -> Result<(Written, Arc<TableLayout>)> {
+) -> Result<(Written, WriteTarget)> {
     let (names, table) = target::lock(ctx, &insert.table, Mode::Append).await?;
     let columns = target::columns(&names, &table)?;
     let bound = binder::bind_insert(&names, &columns, insert, &ctx.parameter_types())?;
@@ -61,14 +135,14 @@ pub(super) async fn write(
     let task = ctx.task(&names.state);
     let written = blueshift_compute::write::insert(&ctx.server.node, &target, plan, task).await?;
     ctx.last.query_id = Some(ctx.query);
-    Ok((written, target.layout))
+    Ok((written, target))
 }
 
 /// Writes rows of constants without a plan; `None` if the general way has to do it, or to tell what is wrong.
 async fn write_constants(
     ctx: &mut Context<'_>,
     insert: &Insert,
-) -> Result<Option<(Written, Arc<TableLayout>)>> {
+) -> Result<Option<(Written, WriteTarget)>> {
     let InsertSource::Values(rows) = &insert.source else {
         return Ok(None);
     };
@@ -92,7 +166,7 @@ async fn write_constants(
     target.keeps_small = true;
     let written = blueshift_compute::write::insert_small(&ctx.server.node, &target, &batch)?;
     ctx.last.query_id = Some(ctx.query);
-    Ok(written.map(|written| (written, target.layout)))
+    Ok(written.map(|written| (written, target)))
 }
 
 /// Computes whole rows in table order.

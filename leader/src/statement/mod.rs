@@ -47,6 +47,9 @@ use context::Context;
 /// Runs a statement inside the transaction of `ctx`.
 pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
     ensure_allowed(ctx, statement)?;
+    if !matches!(statement, Statement::Insert(_) | Statement::Execute(_)) {
+        ctx.transaction.end_appends()?;
+    }
     match statement {
         Statement::Select(query) => select::run(ctx, query).await,
         Statement::Insert(insert) => Box::pin(insert::run(ctx, insert)).await,

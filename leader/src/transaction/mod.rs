@@ -6,6 +6,7 @@
 //! locks, so a waiting UPDATE works on what it waited for; later in a block the view stays, and rows changed since
 //! are a conflict.
 
+pub mod append;
 pub mod lock;
 pub mod read;
 pub mod serial;
@@ -14,6 +15,7 @@ use crate::catalog::cache::CatalogCache;
 use crate::catalog::{Catalog, IsolationLevel};
 use crate::error::{Error, Result};
 use crate::history::{lock as guard, now_us, push};
+use append::Append;
 use blueshift_compute::write::IdentityCounter;
 use blueshift_storage::row_group::RowGroupRecord;
 use blueshift_storage::store::{CatalogChange, Commit, DeleteMaskRecord, ReadView, Store};
@@ -116,6 +118,7 @@ impl Transactions {
             base: None,
             effective: None,
             own: Commit::default(),
+            appends: Vec::new(),
             after_commit: Vec::new(),
             created: HashSet::new(),
         }
@@ -208,6 +211,8 @@ pub struct Transaction {
     base: Option<Arc<ReadView>>,
     effective: Option<Arc<ReadView>>,
     own: Commit,
+    /// Rows not yet in `own`.
+    appends: Vec<Append>,
     after_commit: Vec<AfterCommit>,
     /// Tables this transaction made.
     created: HashSet<TableId>,
@@ -220,6 +225,9 @@ impl Transaction {
             return Ok(view.clone());
         }
         self.has_queried = true;
+        if !self.appends.is_empty() {
+            self.gather()?;
+        }
         let base = match &self.base {
             Some(base) => base.clone(),
             None => {
@@ -426,9 +434,9 @@ impl Transaction {
         Ok(self.own.add_rows(layout, rows)?)
     }
 
-    /// Gives rows in memory that are too many to ride in the commit record.
-    pub fn full_rows(&self) -> Option<RowGroupRecord> {
-        self.own.full_rows().cloned()
+    /// Gives rows of a table in memory that are too many to ride in the commit record.
+    pub fn full_rows(&self, table: TableId) -> Option<RowGroupRecord> {
+        self.own.full_rows(table).cloned()
     }
 
     /// Lets rows that have a file now take the place of those in memory.
@@ -550,6 +558,7 @@ impl Transaction {
 
     /// Commits: durable and visible when this returns. Not stopped by dropping the future.
     pub async fn commit(mut self) -> Result<()> {
+        self.end_appends()?;
         let after_commit = std::mem::take(&mut self.after_commit);
         if self.own.is_empty() {
             if self.is_serializable {
@@ -618,6 +627,7 @@ impl Transaction {
     }
 
     fn forget_own_rows(&mut self, id: TableId) {
+        self.appends.retain(|append| append.target.table != id);
         let is_own = |group: &RowGroupRecord| group.table == id;
         let (gone, kept) = std::mem::take(&mut self.own.added)
             .into_iter()

@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::sqlstate::SqlState;
 use crate::statement::dml::{Delete, Update};
-use crate::statement::query::Query;
+use crate::statement::query::{Expression, Query};
 use crate::types::SqlType;
+use arrow_schema::DataType;
 use datafusion_common::DFSchema;
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, TableSource};
 use sqlparser::ast::{self, SelectItem, SetExpr, TableWithJoins};
@@ -99,7 +100,7 @@ pub(super) fn update(
             if let (Some((_, Some(value))), SelectItem::ExprWithAlias { expr, .. }) =
                 (assigned, item)
             {
-                *expr = value.tree.as_ref().clone();
+                *expr = typed(&value.tree, SqlType::from_field(column))?;
             }
         }
     }
@@ -145,6 +146,22 @@ pub(super) fn update(
         .and_then(LogicalPlanBuilder::build)
         .map_err(|engine| error::from_engine(&engine))?;
     Ok(BoundUpdate { input })
+}
+
+/// Gives a value, if it is `$n` with the type of its column, by which it is described to clients. Text is left alone:
+/// a cast would cut what is too long.
+fn typed(value: &ast::Expr, ty: SqlType) -> Result<ast::Expr> {
+    let ast::Expr::Value(ast::ValueWithSpan {
+        value: ast::Value::Placeholder(name),
+        ..
+    }) = value
+    else {
+        return Ok(value.clone());
+    };
+    match ty.arrow() {
+        DataType::Utf8View | DataType::BinaryView => Ok(value.clone()),
+        _ => Ok(*Expression::parse(&format!("CAST({name} AS {ty})"))?.tree),
+    }
 }
 
 fn quoted(name: &str) -> String {

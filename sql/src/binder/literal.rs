@@ -17,7 +17,7 @@ use sqlparser::ast::{self, UnaryOperator, Value};
 pub const LITERAL: &str = "value";
 
 /// Digits of a decimal at most.
-const DIGITS_MAX: usize = 38;
+pub(super) const DIGITS_MAX: usize = 38;
 
 /// A column of the table to insert into.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ fn named(target: &[LiteralTarget<'_>], insert: &Insert) -> Option<Vec<usize>> {
 }
 
 /// Reads a constant as the engine does: numbers without a point as BIGINT, with one as DECIMAL.
-fn literal(tree: &ast::Expr, parameters: &[ScalarValue]) -> Option<ScalarValue> {
+pub(super) fn literal(tree: &ast::Expr, parameters: &[ScalarValue]) -> Option<ScalarValue> {
     match tree {
         ast::Expr::Value(value) => match &value.value {
             Value::Number(digits, _) => number(digits, false),

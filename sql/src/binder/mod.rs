@@ -4,6 +4,7 @@ mod alias;
 mod assign;
 mod branches;
 mod change;
+mod constant;
 mod context;
 mod error;
 mod insert;
@@ -16,6 +17,7 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 
+pub use constant::{ConstantRows, ConstantTarget};
 pub use error::{cast_failure, from_engine};
 pub use literal::{LITERAL, LiteralColumn, LiteralTarget, literal_columns};
 

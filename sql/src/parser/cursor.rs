@@ -7,8 +7,10 @@ use super::tree::{Expression, ObjectName, Query};
 use super::{NAME_BYTES_MAX, RECURSION_MAX, STACK_BYTES};
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
+use sqlparser::ast;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// Walks over the tokens of one statement.
 #[derive(Clone)]
@@ -330,6 +332,37 @@ impl<'a> Cursor<'a> {
             .map_err(|_| start.unexpected())?;
         self.skip();
         Ok(value)
+    }
+
+    /// A number, string, truth value, null or `$n`, and steps over it; `None` if none is next. Its text is left empty.
+    pub(crate) fn constant(&mut self) -> Option<Expression> {
+        let is_negative = self.take(&Token::Minus);
+        let TokenWithSpan { token, span } = self.source.tokens.get(self.at..self.end)?.first()?;
+        let value = match token {
+            Token::Number(digits, is_long) => ast::Value::Number(digits.clone(), *is_long),
+            _ if is_negative => return None,
+            Token::SingleQuotedString(_) => ast::Value::SingleQuotedString(literal(token)?),
+            Token::Placeholder(name) => ast::Value::Placeholder(name.clone()),
+            Token::Word(word) if word.quote_style.is_none() => match word.keyword {
+                Keyword::NULL => ast::Value::Null,
+                Keyword::TRUE => ast::Value::Boolean(true),
+                Keyword::FALSE => ast::Value::Boolean(false),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        self.skip();
+        let mut tree = ast::Expr::Value(value.with_span(*span));
+        if is_negative {
+            tree = ast::Expr::UnaryOp {
+                op: ast::UnaryOperator::Minus,
+                expr: Box::new(tree),
+            };
+        }
+        Some(Expression {
+            tree: Box::new(tree),
+            text: String::new(),
+        })
     }
 
     /// Hands the rest to `sqlparser` and steps over what it took.

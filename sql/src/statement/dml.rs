@@ -5,7 +5,7 @@ use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
 use crate::sqlstate::SqlState;
-use sqlparser::ast::{Expr, TableWithJoins, With};
+use sqlparser::ast::{Expr, JoinOperator, TableWithJoins, With};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
@@ -120,6 +120,12 @@ pub(crate) fn parse_insert(cursor: &mut Cursor<'_>) -> Result<Statement> {
 fn values(cursor: &mut Cursor<'_>) -> Result<InsertSource> {
     let start = cursor.position();
     cursor.skip();
+    let mut plain = cursor.clone();
+    if let Some(rows) = constants(&mut plain) {
+        *cursor = plain;
+        ensure_width(&rows, start)?;
+        return Ok(InsertSource::Values(rows));
+    }
     let rows = cursor.with_parser(|parser| {
         parser.parse_comma_separated(|parser| {
             parser.expect_token(&Token::LParen)?;
@@ -133,13 +139,7 @@ fn values(cursor: &mut Cursor<'_>) -> Result<InsertSource> {
             Ok(row)
         })
     })?;
-    let width = rows.first().map_or(0, Vec::len);
-    if rows.iter().any(|row| row.len() != width) {
-        return Err(Error::syntax(
-            "VALUES lists must all be the same length",
-            Some(start),
-        ));
-    }
+    ensure_width(&rows, start)?;
     let rows = rows
         .into_iter()
         .map(|row| {
@@ -156,6 +156,45 @@ fn values(cursor: &mut Cursor<'_>) -> Result<InsertSource> {
     Ok(InsertSource::Values(rows))
 }
 
+fn ensure_width<T>(rows: &[Vec<T>], start: usize) -> Result<()> {
+    let width = rows.first().map_or(0, Vec::len);
+    match rows.iter().all(|row| row.len() == width) {
+        true => Ok(()),
+        false => Err(Error::syntax(
+            "VALUES lists must all be the same length",
+            Some(start),
+        )),
+    }
+}
+
+/// Reads rows of nothing but constants as the expression parser would, without its stack and its copy of all tokens:
+/// that is most of the time of a small INSERT. `None` if anything else comes, or anything is wrong.
+fn constants(cursor: &mut Cursor<'_>) -> Option<Vec<Vec<Option<Expression>>>> {
+    let mut rows: Vec<Vec<_>> = Vec::new();
+    loop {
+        let mut row = Vec::with_capacity(rows.first().map_or(0, Vec::len));
+        if !cursor.take(&Token::LParen) {
+            return None;
+        }
+        loop {
+            row.push(match cursor.take_word("default") {
+                true => None,
+                false => Some(cursor.constant()?),
+            });
+            if cursor.take(&Token::RParen) {
+                break;
+            }
+            if !cursor.take(&Token::Comma) {
+                return None;
+            }
+        }
+        rows.push(row);
+        if !cursor.take(&Token::Comma) {
+            return Some(rows);
+        }
+    }
+}
+
 /// Parses `UPDATE table [[AS] alias] SET ... [FROM ...] [WHERE ...]`.
 pub(crate) fn parse_update(cursor: &mut Cursor<'_>, with: Option<Box<With>>) -> Result<Statement> {
     cursor.expect_word("update")?;
@@ -168,11 +207,13 @@ pub(crate) fn parse_update(cursor: &mut Cursor<'_>, with: Option<Box<With>>) -> 
     };
     cursor.expect_word("set")?;
     let assignments = assignments(cursor)?;
+    let position = cursor.position();
     let from = if cursor.take_word("from") {
         relations(cursor)?
     } else {
         Vec::new()
     };
+    refuse_outer_join(&from, position)?;
     let selection = selection(cursor)?;
     Ok(Statement::Update(Box::new(Update {
         table,
@@ -183,6 +224,31 @@ pub(crate) fn parse_update(cursor: &mut Cursor<'_>, with: Option<Box<With>>) -> 
         selection,
         is_strict: false,
     })))
+}
+
+/// Refuses what Redshift refuses, with its text.
+fn refuse_outer_join(from: &[TableWithJoins], position: usize) -> Result<()> {
+    let mut joins = from.iter().flat_map(|table| &table.joins);
+    let is_outer = joins.any(|join| {
+        matches!(
+            join.join_operator,
+            JoinOperator::Left(_)
+                | JoinOperator::LeftOuter(_)
+                | JoinOperator::Right(_)
+                | JoinOperator::RightOuter(_)
+                | JoinOperator::FullOuter(_)
+        )
+    });
+    match is_outer {
+        true => Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "Target table must be part of an equijoin predicate",
+        )
+        .with_detail("An UPDATE takes no outer join in its FROM.")
+        .with_hint("Put the outer join into a subquery: FROM (SELECT ...) AS name")
+        .at(position)),
+        false => Ok(()),
+    }
 }
 
 /// Parses `column = expression | DEFAULT, ...`.

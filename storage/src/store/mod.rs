@@ -147,9 +147,11 @@ impl Commit {
         ends && self.folded.is_empty() && self.added.iter().all(is_rewritten)
     }
 
-    /// Gives rows of so many small inserts that they deserve a file, see [`Store::write_out`].
-    pub fn full_rows(&self) -> Option<&RowGroupRecord> {
-        let is_full = |record: &&RowGroupRecord| record.resident.is_some() && !record.may_grow();
+    /// Gives rows of a table of so many small inserts that they deserve a file, see [`Store::write_out`].
+    pub fn full_rows(&self, table: TableId) -> Option<&RowGroupRecord> {
+        let is_full = |record: &&RowGroupRecord| {
+            record.table == table && record.resident.is_some() && !record.may_grow()
+        };
         self.added.iter().find(is_full)
     }
 

@@ -48,7 +48,7 @@ impl SystemTable for StvRecents {
                 (now_us() - starttime_us).into(),
                 session.user_name.as_str().into(),
                 database.into(),
-                text.as_str().into(),
+                text.as_ref().into(),
                 session.pid.into(),
             ]);
         }
@@ -72,7 +72,7 @@ impl SystemTable for StvRecents {
                 (query.endtime_us - query.starttime_us).into(),
                 user.into(),
                 database.into(),
-                query.text.as_str().into(),
+                query.text.as_ref().into(),
                 (-1).into(),
             ]);
         }

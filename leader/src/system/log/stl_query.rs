@@ -41,11 +41,11 @@ impl SystemTable for StlQuery {
             rows.push([
                 Cell::from(query.userid),
                 query.query.into(),
-                query.label.as_str().into(),
+                query.label.as_ref().into(),
                 query.xid.into(),
                 query.pid.into(),
                 ctx.server.database.as_str().into(),
-                query.text.as_str().into(),
+                query.text.as_ref().into(),
                 query.starttime_us.into(),
                 query.endtime_us.into(),
                 i32::from(query.aborted).into(),
