@@ -90,10 +90,94 @@ async fn vacuum_and_analyze_print_what_they_did() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn progress_and_the_check_are_told() {
+    let place = tempfile::tempdir().expect("a folder");
+    let root = place.path().display().to_string();
+    let mut server = Server::start(ServerOptions {
+        slices: Some(1),
+        arguments: vec!["--snapshot-root".into(), root.clone()],
+        ..ServerOptions::default()
+    })
+    .await;
+    let client = connect(server.port).await;
+    client
+        .run("CREATE TABLE sales (id INTEGER) DISTSTYLE EVEN SORTKEY(id)")
+        .await;
+    client
+        .run("INSERT INTO sales SELECT n FROM generate_series(300000, 1, -1) AS s(n)")
+        .await;
+    let port = server.port;
+    let taken = json(&run(
+        port,
+        &[
+            "snapshot", "create", "one", "--to", &root, "--output", "json",
+        ],
+        "",
+    ));
+    assert!(taken[0]["bytes"].as_u64().expect("a number") > 0, "{taken}");
+    let shown = client
+        .rows("SELECT status, progress FROM blueshift_snapshots")
+        .await;
+    assert_eq!(shown, ["available|100"]);
+    let arguments = [
+        "restore",
+        "--from",
+        &root,
+        "--snapshot",
+        "one",
+        "--table",
+        "sales",
+        "--as",
+        "old",
+        "--output",
+        "json",
+    ];
+    let restored = json(&run(port, &arguments, ""));
+    assert_eq!(
+        restored,
+        serde_json::json!([{"table": "old", "rows": 300_000}])
+    );
+    assert_eq!(
+        client.rows("SELECT count(*) FROM blueshift_restores").await,
+        ["0"]
+    );
+    let other = place.path().join("other").display().to_string();
+    let arguments = [
+        "restore",
+        "--from",
+        &root,
+        "--snapshot",
+        "one",
+        "--data",
+        &other,
+        "--progress",
+        "always",
+    ];
+    let restored = run(port, &arguments, "");
+    let told = String::from_utf8_lossy(&restored.stderr);
+    assert!(
+        told.contains("restore [########################] 100 %"),
+        "{told}"
+    );
+    assert!(restored.status.success());
+    client.run("DROP TABLE old").await;
+    client.run("ANALYZE sales").await;
+    assert_eq!(server.stop(), Some(0));
+    let data = server.data.display().to_string();
+    let checked = printed(&run(port, &["check", "--data", &data], ""));
+    assert!(checked.contains(": 1 table on 1 slice, "), "{checked}");
+    assert!(checked.contains(" 1 file of statistics,"), "{checked}");
+    let missing = place.path().join("missing").display().to_string();
+    assert!(refused(&run(port, &["check", "--data", &missing], ""), 1).contains("could not check"));
+    let alone = run(port, &["vacuum"], "");
+    assert!(refused(&alone, 1).contains("refused"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn status_tells_how_the_server_is() {
     let server = server_with_table().await;
     let status = json(&run(server.port, &["status", "--output", "json"], ""));
-    for (name, value) in [("tables", "1"), ("rows", "2"), ("running_queries", "0")] {
+    for (name, value) in [("tables", 1), ("rows", 2), ("running_queries", 0)] {
         assert_eq!(status[name], value, "{status}");
     }
     assert!(
@@ -141,7 +225,7 @@ async fn users_are_made_without_a_password_in_sight() {
     let ann = ann.expect("the user is listed");
     assert_eq!(
         (&ann["createdb"], &ann["superuser"]),
-        (&"t".into(), &"f".into())
+        (&true.into(), &false.into())
     );
     printed(&run(
         port,
@@ -257,9 +341,9 @@ fn local_queries_files_without_a_server() {
          GROUP BY 1 ORDER BY 3",
     ));
     let expected = serde_json::json!([
-        {"label": "one", "price": "1.5", "id": "1"},
-        {"label": "none", "price": "2.5", "id": "2"},
-        {"label": "three", "price": null, "id": "3"},
+        {"label": "one", "price": 1.5, "id": 1},
+        {"label": "none", "price": 2.5, "id": 2},
+        {"label": "three", "price": null, "id": 3},
     ]);
     assert_eq!(rows, expected);
     std::fs::write(

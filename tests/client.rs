@@ -126,6 +126,19 @@ async fn jdbc_selects_with_parameters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn jdbc_tells_of_tables_keys_and_types() {
+    let server = Server::start(ServerOptions::default()).await;
+    let output = Command::new("java")
+        .args(["-cp", "/usr/share/java/postgresql.jar"])
+        .arg(folder().join("JdbcMetadata.java"))
+        .arg(server.port.to_string())
+        .arg(PASSWORD)
+        .output()
+        .expect("java runs");
+    assert!(text(&output).contains("ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn copy_reads_an_s3_bucket_by_prefix_and_manifest() {
     let output = Command::new(python())
         .arg(folder().join("s3_copy.py"))

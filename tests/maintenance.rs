@@ -232,3 +232,60 @@ async fn a_table_without_a_sort_key_gets_the_one_that_queries_ask_for() {
         ["100001|1000000"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copy_updates_encodings_and_statistics_as_told() {
+    let files = tempfile::tempdir().expect("a folder");
+    let file = files.path().join("rows.csv");
+    std::fs::write(
+        &file,
+        "1,one,1.5,true,2024-01-01\n2,two,2.5,false,2024-01-02\n",
+    )
+    .expect("write");
+    let server = Server::start(ServerOptions {
+        arguments: vec!["--copy-root".into(), files.path().display().to_string()],
+        ..ServerOptions::default()
+    })
+    .await;
+    let client = connect(server.port).await;
+    client
+        .run(
+            "CREATE TABLE t (k INTEGER ENCODE zstd, v VARCHAR(10) ENCODE zstd, f FLOAT8 ENCODE zstd, b BOOLEAN, \
+             d DATE ENCODE zstd) SORTKEY(k)",
+        )
+        .await;
+    let copy = |options: &str| {
+        let path = file.display();
+        format!("COPY t FROM 'file://{path}' DELIMITER ',' {options}")
+    };
+    let encodings = async || {
+        let sql = "SELECT encoding FROM pg_table_def WHERE tablename = 't'";
+        client.rows(sql).await.join(" ")
+    };
+    let off = "SELECT stats_off FROM svv_table_info WHERE \"table\" = 't'";
+    client.run(&copy("COMPUPDATE OFF STATUPDATE OFF")).await;
+    assert_eq!(encodings().await, "zstd zstd zstd auto zstd");
+    assert_eq!(client.rows(off).await, ["100.00"], "never analyzed");
+    client.run(&copy("COMPUPDATE PRESET STATUPDATE ON")).await;
+    assert_eq!(
+        encodings().await,
+        "zstd zstd zstd auto zstd",
+        "it was not empty"
+    );
+    assert_eq!(client.rows(off).await, ["0.00"]);
+    client.run("TRUNCATE t").await;
+    client.run("BEGIN").await;
+    client.run(&copy("COMPUPDATE PRESET")).await;
+    assert_eq!(encodings().await, "none lzo none none az64");
+    client.run("ROLLBACK").await;
+    assert_eq!(encodings().await, "zstd zstd zstd auto zstd");
+    client.run(&copy("COMPUPDATE PRESET")).await;
+    assert_eq!(encodings().await, "none lzo none none az64");
+    client.run("TRUNCATE t").await;
+    client.run(&copy("COMPUPDATE")).await;
+    assert_eq!(encodings().await, "none auto auto auto auto");
+    assert_eq!(
+        client.rows("SELECT sum(k), max(v), sum(f) FROM t").await,
+        ["3|two|4"]
+    );
+}

@@ -55,6 +55,16 @@ async fn psql_describes_tables_with_their_keys() {
     ] {
         assert!(orders.contains(part), "{part} in {orders}");
     }
+    let statement = shown(server.port, &["SHOW TABLE orders"]);
+    for part in [
+        "CREATE TABLE public.orders (",
+        "label character varying(30) DEFAULT 'x',",
+        "FOREIGN KEY (region) REFERENCES public.region(id)",
+        "DISTSTYLE KEY DISTKEY (id)",
+        "SORTKEY (price);",
+    ] {
+        assert!(statement.contains(part), "{part} in {statement}");
+    }
     let region = shown(server.port, &["\\d region"]);
     assert!(region.contains("TABLE \"orders\" CONSTRAINT"), "{region}");
     let view = shown(server.port, &["\\d+ cheap", "\\sv cheap"]);

@@ -6,7 +6,7 @@ use crate::resource::BATCH_ROWS;
 use crate::write::{Router, WriteTarget, Written};
 use arrow::array::RecordBatch;
 use blueshift_sql::statement::copy::Authorization;
-use blueshift_storage::snapshot::Repository;
+use blueshift_storage::snapshot::{Repository, Steps};
 use blueshift_storage::store::Store;
 use blueshift_storage::store::version::TableVersion;
 use blueshift_storage::table::scan::{RowGroupScan, ScanRequest, zone_count};
@@ -75,21 +75,25 @@ fn resolved(path: &Path) -> Option<PathBuf> {
 }
 
 /// Writes the visible rows of `version`, a table of store `from`, to their slices in store `to`, durable
-/// but not visible. On an error, or when dropped, everything written is discarded.
+/// but not visible; `steps` counts rows. On an error, or when dropped, everything written is discarded.
 pub async fn transfer(
     compute: &Handle,
     from: &Arc<Store>,
     version: &Arc<TableVersion>,
     to: &Arc<Store>,
     target: &WriteTarget,
+    steps: &Steps,
 ) -> Result<Written> {
+    steps.tell(0, version.row_count());
     let router = Router::new(to, compute, target);
     let (sender, mut batches) = mpsc::channel(BATCHES_WAITING);
     let (from, version) = (Arc::clone(from), Arc::clone(version));
     let mut reader = JoinSet::new();
     reader.spawn_blocking_on(move || read(&from, &version, &sender), compute);
     while let Some(batch) = batches.recv().await {
+        let rows = batch.num_rows() as u64;
         router.write(batch).await?;
+        steps.add(rows);
     }
     while let Some(ended) = reader.join_next().await {
         crate::write::joined(ended)?;

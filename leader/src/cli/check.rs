@@ -1,13 +1,14 @@
 //! `blueshift check`: verifies every checksum and every reference of a data directory, read-only.
 
 use super::connect::{Output, Table, print};
+use super::progress::{Progress, Shown};
 use crate::catalog::Catalog;
 use crate::catalog::cache::CatalogCache;
 use anyhow::{Context, Result};
 use blueshift_storage::TableId;
 use blueshift_storage::check::{Damage, Report, check};
 use clap::Args;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,12 +23,17 @@ pub(super) struct Check {
     /// How the result is printed.
     #[arg(long, value_enum, default_value = "table")]
     output: Output,
+    /// Whether standard error shows how far it is: if it is a terminal, always, or never.
+    #[arg(long, value_enum, default_value = "auto")]
+    progress: Shown,
 }
 
 /// Verifies, prints, and gives 0 if all is whole, 4 if something is damaged.
 pub(super) fn run(check_of: &Check) -> Result<ExitCode> {
-    let mut progress = Progress::default();
-    let report = check(&check_of.data, &mut |done, all| progress.tell(done, all));
+    let progress = Progress::new(check_of.progress);
+    let report = check(&check_of.data, &mut |done, all| {
+        progress.tell("check", done, all);
+    });
     progress.clear();
     let report =
         report.with_context(|| format!("could not check \"{}\"", check_of.data.display()))?;
@@ -111,6 +117,7 @@ fn cells(damage: &Damage, catalog: &Catalog) -> Vec<Option<String>> {
 
 fn listed(damages: &[Damage], catalog: &Catalog) -> Table {
     Table {
+        kinds: Vec::new(),
         names: NAMES.map(str::to_owned).to_vec(),
         rows: damages
             .iter()
@@ -138,6 +145,7 @@ fn as_json(report: &Report, damages: &[Damage], catalog: &Catalog) -> serde_json
         "row_groups": report.row_groups,
         "blocks": report.blocks,
         "masks": report.masks,
+        "statistics": report.statistics,
         "bytes": report.bytes,
         "ended_meanwhile": report.ended_meanwhile,
         "unnamed_files": report.orphans.len(),
@@ -147,25 +155,29 @@ fn as_json(report: &Report, damages: &[Damage], catalog: &Catalog) -> serde_json
 }
 
 fn summary(report: &Report, damages: usize) -> String {
+    let counts = [
+        counted(report.row_groups, "row group"),
+        counted(report.blocks, "block"),
+        counted(report.masks, "mask"),
+        counted(report.statistics, "file") + " of statistics",
+        counted(report.bytes, "byte"),
+    ];
     let mut text = format!(
-        "commit {}: {} tables on {} slices, {} row groups, {} blocks, {} masks, {} bytes verified\n",
+        "commit {}: {} on {}, {} verified\n",
         report.version().0,
-        report.view.tables.len(),
-        report.slice_count,
-        report.row_groups,
-        report.blocks,
-        report.masks,
-        report.bytes,
+        counted(report.view.tables.len() as u64, "table"),
+        counted(report.slice_count.into(), "slice"),
+        counts.join(", "),
     );
     if report.ended_meanwhile > 0 {
-        let count = report.ended_meanwhile;
-        text += &format!("{count} row groups or masks were replaced meanwhile\n");
+        let ended = counted(report.ended_meanwhile, "row group or mask");
+        text += &format!("{ended} replaced meanwhile\n");
     }
     if !report.orphans.is_empty() {
-        let (count, bytes) = (report.orphans.len(), report.orphan_bytes);
+        let files = counted(report.orphans.len() as u64, "file");
+        let bytes = counted(report.orphan_bytes, "byte");
         text += &format!(
-            "{count} files of {bytes} bytes belong to no commit: statements that run, or that a stop cut off; the next \
-             start removes those\n"
+            "{files} of {bytes} of no commit: statements that run, or that a stop cut off; the next start removes those\n"
         );
     }
     text + &match damages {
@@ -175,26 +187,22 @@ fn summary(report: &Report, damages: usize) -> String {
     }
 }
 
-/// A line on a terminal that says how far it is.
-#[derive(Default)]
-struct Progress {
-    shown: Option<u64>,
+/// Counts things, in the singular where there is one.
+fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        many => format!("{many} {thing}s"),
+    }
 }
 
-impl Progress {
-    fn tell(&mut self, done: u64, all: u64) {
-        let percent = done * 100 / all.max(1);
-        if self.shown == Some(percent) || !std::io::stderr().is_terminal() {
-            return;
-        }
-        self.shown = Some(percent);
-        // A terminal that is gone does not stop the check.
-        let _untold = write!(std::io::stderr(), "\r{percent:3} %");
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn clear(&self) {
-        if self.shown.is_some() {
-            let _untold = write!(std::io::stderr(), "\r      \r");
-        }
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(counted(1, "table"), "1 table");
+        assert_eq!(counted(0, "mask"), "0 masks");
+        assert_eq!(counted(2, "row group"), "2 row groups");
     }
 }

@@ -61,6 +61,7 @@ fn show(show: Show) -> Result<()> {
     let table = Table {
         names,
         rows: rows.collect(),
+        kinds: Vec::new(),
     };
     print(&table, show.output)
 }

@@ -3,6 +3,7 @@
 //! On loopback it is plain, as the server allows there. To other hosts it is TLS against the certificate given with
 //! `--tls-ca`: nothing is ever sent to a server that was not proved to be the right one.
 
+use super::progress::Shown;
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
 use rustls::pki_types::CertificateDer;
@@ -12,6 +13,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -39,6 +41,9 @@ pub(super) struct Connect {
     /// How answers are printed.
     #[arg(long, value_enum, default_value = "table")]
     pub(super) output: Output,
+    /// Whether standard error shows how far a long command is: if it is a terminal, always, or never.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(super) progress: Shown,
 }
 
 /// How answers are printed.
@@ -51,9 +56,64 @@ pub(super) enum Output {
 }
 
 /// Column names, and rows of text.
+#[derive(Default)]
 pub(super) struct Table {
     pub(super) names: Vec<String>,
     pub(super) rows: Vec<Vec<Option<String>>>,
+    /// What the columns are in JSON; those beyond the list are texts.
+    pub(super) kinds: Vec<Kind>,
+}
+
+/// What a column is in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A text.
+    Text,
+    /// A number.
+    Number,
+    /// True or false.
+    Truth,
+}
+
+impl Kind {
+    /// Of a type of the server.
+    pub(super) fn of(ty: &Type) -> Self {
+        match *ty {
+            Type::BOOL => Self::Truth,
+            Type::INT2 | Type::INT4 | Type::INT8 | Type::OID => Self::Number,
+            Type::FLOAT4 | Type::FLOAT8 | Type::NUMERIC => Self::Number,
+            _ => Self::Text,
+        }
+    }
+
+    fn json(self, text: &str) -> serde_json::Value {
+        let value = match self {
+            Self::Text => None,
+            // More digits than a number of JSON surely has for its readers stay a text.
+            Self::Number if text.len() > 16 => text.parse::<i64>().ok().map(|whole| whole.into()),
+            Self::Number => serde_json::from_str(text).ok(),
+            Self::Truth => Some(serde_json::json!(matches!(text, "t" | "true"))),
+        };
+        // NaN and infinity are no numbers of JSON.
+        value
+            .filter(|value: &serde_json::Value| !value.is_null())
+            .unwrap_or_else(|| serde_json::json!(text))
+    }
+}
+
+impl Table {
+    /// Makes a table with columns of these names, of which some hold numbers.
+    pub(super) fn new(names: &[&str], numbers: &[&str], rows: Vec<Vec<Option<String>>>) -> Self {
+        let kind = |name: &&str| match numbers.contains(name) {
+            true => Kind::Number,
+            false => Kind::Text,
+        };
+        Self {
+            kinds: names.iter().map(kind).collect(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            rows,
+        }
+    }
 }
 
 impl Connect {
@@ -68,7 +128,8 @@ impl Connect {
         })
     }
 
-    async fn open(&self) -> Result<Client> {
+    /// Connects.
+    pub(super) async fn open(&self) -> Result<Client> {
         let password = self.password.as_deref();
         let password = password.ok_or_else(|| anyhow!("name the password with PGPASSWORD"))?;
         let mut config = Config::new();
@@ -80,11 +141,14 @@ impl Connect {
             .password(password)
             .application_name("blueshift");
         let place = format!("{}:{}", self.host, self.port);
-        let failed = || format!("could not connect to {place} as \"{}\"", self.user);
+        let failed = |error: tokio_postgres::Error| {
+            let user = &self.user;
+            explained(error).context(format!("could not connect to {place} as \"{user}\""))
+        };
         if let Some(path) = &self.tls_ca {
             let tls = MakeRustlsConnect::new(tls(path)?);
             config.ssl_mode(SslMode::Require);
-            let (client, connection) = config.connect(tls).await.with_context(failed)?;
+            let (client, connection) = config.connect(tls).await.map_err(failed)?;
             // Its error comes out of the next request as well.
             tokio::spawn(async move { drop(connection.await) });
             return Ok(client);
@@ -95,7 +159,7 @@ impl Connect {
             ));
         }
         config.ssl_mode(SslMode::Disable);
-        let (client, connection) = config.connect(NoTls).await.with_context(failed)?;
+        let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
         tokio::spawn(async move { drop(connection.await) });
         Ok(client)
     }
@@ -121,11 +185,14 @@ fn tls(path: &PathBuf) -> Result<ClientConfig> {
 
 /// Runs a statement and gives its rows, if it has any.
 pub(super) async fn query(client: &Client, sql: &str) -> Result<Table> {
+    let mut table = Table::default();
+    if sql.trim_start().starts_with("SELECT") {
+        // The simple protocol, which gives every value as text, does not tell types.
+        let prepared = client.prepare(sql).await.map_err(explained)?;
+        let columns = prepared.columns().iter();
+        table.kinds = columns.map(|column| Kind::of(column.type_())).collect();
+    }
     let messages = client.simple_query(sql).await.map_err(explained)?;
-    let mut table = Table {
-        names: Vec::new(),
-        rows: Vec::new(),
-    };
     for message in messages {
         match message {
             SimpleQueryMessage::RowDescription(columns) => {
@@ -147,7 +214,11 @@ pub(super) async fn query(client: &Client, sql: &str) -> Result<Table> {
 /// Says what the server said: message, detail, hint.
 fn explained(error: tokio_postgres::Error) -> anyhow::Error {
     let Some(db) = error.as_db_error() else {
-        return anyhow::Error::new(error).context("the connection was lost");
+        // The error alone says little: what the system said is below it.
+        return match std::error::Error::source(&error) {
+            Some(cause) => anyhow!("{cause}"),
+            None => anyhow!("the connection was lost"),
+        };
     };
     let parts = [Some(db.message()), db.detail(), db.hint()];
     let parts: Vec<&str> = parts.into_iter().flatten().collect();
@@ -167,10 +238,9 @@ pub(super) async fn logged(client: &Client, sql: &str, log: &str, columns: &str)
     .await
 }
 
-/// Quotes a text for SQL.
+/// Quotes a text for SQL, where a backslash begins an escape.
 pub(super) fn literal(text: &str) -> String {
-    // A backslash begins an escape only in texts of the other kind, E'...'.
-    format!("'{}'", text.replace('\'', "''"))
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 /// Quotes a name of one to three parts, as the user wrote it, for SQL.
@@ -201,11 +271,16 @@ fn as_json(table: &Table) -> Result<String> {
     Ok(serde_json::to_string_pretty(&objects(table))? + "\n")
 }
 
-/// Makes each row an object of texts.
+/// Makes each row an object.
 pub(super) fn objects(table: &Table) -> serde_json::Value {
     let object = |row: &Vec<Option<String>>| {
-        let cells = table.names.iter().zip(row);
-        let cells = cells.map(|(name, cell)| (name.clone(), serde_json::json!(cell)));
+        let kinds = table.kinds.iter().copied();
+        let kinds = kinds.chain(std::iter::repeat(Kind::Text));
+        let cells = table.names.iter().zip(row).zip(kinds);
+        let cells = cells.map(|((name, cell), kind)| {
+            let value = cell.as_deref().map(|text| kind.json(text));
+            (name.clone(), serde_json::json!(value))
+        });
         serde_json::Value::Object(cells.collect())
     };
     table.rows.iter().map(object).collect()
@@ -241,16 +316,22 @@ mod tests {
         let table = Table {
             names: vec!["table".to_owned(), "rows".to_owned()],
             rows: vec![vec![Some("sales".to_owned()), Some("17".to_owned())]],
+            kinds: vec![Kind::Text, Kind::Number],
         };
         assert_eq!(as_table(&table), "table  rows\nsales  17\n");
         let json: serde_json::Value = serde_json::from_str(&as_json(&table).unwrap()).unwrap();
-        assert_eq!(json, serde_json::json!([{"table": "sales", "rows": "17"}]));
+        assert_eq!(json, serde_json::json!([{"table": "sales", "rows": 17}]));
+        assert_eq!(Kind::Number.json("NaN"), serde_json::json!("NaN"));
+        assert_eq!(Kind::Number.json("1.50").to_string(), "1.5");
+        assert_eq!(Kind::Truth.json("t"), serde_json::json!(true));
+        assert_eq!(Kind::Text.json("17"), serde_json::json!("17"));
     }
 
     #[test]
     fn names_cannot_break_out() {
         assert_eq!(quoted("s.t"), "\"s\".\"t\"");
         assert_eq!(quoted("a\";drop"), "\"a\"\";drop\"");
+        assert_eq!(literal("a'b\\c"), "'a''b\\\\c'");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! is parsed and bound as a server would, so types and functions are Redshift's; what needs a session, such as
 //! `current_user`, is not there, and system tables are not either.
 
-use super::connect::{Output, Table, print};
+use super::connect::{Kind, Output, Table, print};
 use crate::planner;
 use anyhow::{Context, Result, anyhow, bail};
 use arrow::array::Array;
@@ -98,7 +98,14 @@ async fn answer(query: &Query, threads: u32) -> Result<Table> {
             rows.push(cells.collect());
         }
     }
+    let kind = |(_, ty): &(String, SqlType)| match ty {
+        SqlType::Boolean => Kind::Truth,
+        SqlType::SmallInt | SqlType::Integer | SqlType::BigInt | SqlType::Oid => Kind::Number,
+        SqlType::Real | SqlType::Double | SqlType::Decimal { .. } => Kind::Number,
+        _ => Kind::Text,
+    };
     Ok(Table {
+        kinds: columns.iter().map(kind).collect(),
         names: columns.into_iter().map(|(name, _)| name).collect(),
         rows,
     })

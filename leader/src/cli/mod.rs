@@ -10,6 +10,7 @@ mod config;
 mod connect;
 mod demo;
 mod local;
+mod progress;
 mod restore;
 mod serve;
 mod snapshot;

@@ -1,16 +1,15 @@
 //! `blueshift restore`: makes a new data directory of a snapshot, or one table of it in a running server.
 
-use super::connect::{Connect, Table, print, query, quoted};
-use super::snapshot::{block_on, literal, open, whole};
+use super::connect::{Connect, Table, literal, print, query, quoted};
+use super::progress::{Progress, watched};
+use super::snapshot::{block_on, open, whole};
 use crate::snapshot::reslice;
 use anyhow::{Result, anyhow};
 use blueshift_storage::snapshot::{restore, restore_design};
 use blueshift_storage::store::Store;
 use clap::Args;
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Args)]
 pub(super) struct Restore {
@@ -36,6 +35,10 @@ pub(super) struct Restore {
     connect: Connect,
 }
 
+/// What tells how far a RESTORE TABLE is.
+const RESTORES: &str =
+    "SELECT 'restore ' || table_name || ' ' || phase, progress FROM blueshift_restores";
+
 /// Restores, and prints what came back.
 pub(super) fn run(restore: &Restore) -> Result<()> {
     match (&restore.data, &restore.table, &restore.new_name) {
@@ -49,14 +52,14 @@ pub(super) fn run(restore: &Restore) -> Result<()> {
                 quoted(new_name)
             );
             let count = format!(
-                "SELECT '{}' AS \"table\", count(*) AS rows FROM {}",
-                new_name.replace('\'', "''"),
+                "SELECT {}::varchar AS \"table\", count(*) AS rows FROM {}",
+                literal(new_name),
                 quoted(new_name)
             );
-            let report = restore.connect.run(async |client| {
+            let report = block_on(watched(&restore.connect, RESTORES, async |client| {
                 query(client, &sql).await?;
                 query(client, &count).await
-            })?;
+            }))?;
             print(&report, restore.connect.output)
         }
         _ => Err(anyhow!("either --data or --table and --as are needed")),
@@ -65,8 +68,8 @@ pub(super) fn run(restore: &Restore) -> Result<()> {
 
 fn cluster(restore_of: &Restore, dir: &Path) -> Result<()> {
     let repository = open(&restore_of.from)?;
-    let progress = Progress::default();
-    let told = |done, all| progress.tell(done, all);
+    let progress = Progress::new(restore_of.connect.progress);
+    let told = |done, all| progress.tell("restore", done, all);
     let manifest = block_on(async {
         let manifest = repository.manifest(&restore_of.snapshot).await?;
         let slices = restore_of.slices.unwrap_or(manifest.slice_count);
@@ -97,30 +100,7 @@ fn cluster(restore_of: &Restore, dir: &Path) -> Result<()> {
         Some(manifest.tables.len().to_string()),
         Some(manifest.bytes.to_string()),
     ];
-    let (names, rows) = (names.map(str::to_owned).to_vec(), vec![cells]);
-    print(&Table { names, rows }, restore_of.connect.output)
-}
-
-/// A line on a terminal that says how far it is.
-#[derive(Default)]
-struct Progress {
-    /// One more than the percent shown last.
-    shown: AtomicU64,
-}
-
-impl Progress {
-    fn tell(&self, done: u64, all: u64) {
-        let percent = done * 100 / all.max(1);
-        let changed = self.shown.swap(percent + 1, Ordering::Relaxed) != percent + 1;
-        if changed && std::io::stderr().is_terminal() {
-            // A terminal that is gone does not stop the restore.
-            let _untold = write!(std::io::stderr(), "\r{percent:3} %");
-        }
-    }
-
-    fn clear(&self) {
-        if self.shown.load(Ordering::Relaxed) > 0 && std::io::stderr().is_terminal() {
-            let _untold = write!(std::io::stderr(), "\r      \r");
-        }
-    }
+    let numbers = ["slices", "version", "tables", "bytes"];
+    let table = Table::new(&names, &numbers, vec![cells]);
+    print(&table, restore_of.connect.output)
 }

@@ -2,7 +2,8 @@
 //!
 //! A running server takes them; the other commands look at the place where they are, and need no server.
 
-use super::connect::{Connect, Output, Table, print, query};
+use super::connect::{Connect, Output, Table, literal, print, query};
+use super::progress::watched;
 use crate::snapshot::catalog_of;
 use anyhow::Result;
 use blueshift_compute::maintain::snapshot::repository;
@@ -127,11 +128,6 @@ pub(super) fn whole(place: &str) -> Result<String> {
     Ok(std::path::absolute(place)?.display().to_string())
 }
 
-/// Quotes a text for SQL.
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
-
 fn create(name: &str, to: &str, connect: &Connect) -> Result<()> {
     ensure_name(name)?;
     let sql = format!(
@@ -144,10 +140,14 @@ fn create(name: &str, to: &str, connect: &Connect) -> Result<()> {
          WHERE snapshot = {} ORDER BY starttime DESC LIMIT 1",
         literal(name)
     );
-    let report = connect.run(async |client| {
+    let view = format!(
+        "SELECT 'snapshot ' || snapshot, progress FROM blueshift_snapshots WHERE snapshot = {} AND status = 'running'",
+        literal(name)
+    );
+    let report = block_on(watched(connect, &view, async |client| {
         query(client, &sql).await?;
         query(client, &report).await
-    })?;
+    }))?;
     print(&report, connect.output)
 }
 
@@ -242,8 +242,8 @@ fn list(place: &Place) -> Result<()> {
         "uploaded_bytes",
         "error",
     ];
-    let names = names.map(str::to_owned).to_vec();
-    print(&Table { names, rows }, place.output)
+    let numbers = ["version", "slices", "tables", "bytes", "uploaded_bytes"];
+    print(&Table::new(&names, &numbers, rows), place.output)
 }
 
 fn describe(name: &str, place: &Place) -> Result<()> {
@@ -284,8 +284,8 @@ fn describe(name: &str, place: &Place) -> Result<()> {
         "bytes",
         "backup",
     ];
-    let names = names.map(str::to_owned).to_vec();
-    print(&Table { names, rows }, place.output)
+    let numbers = ["row_groups", "rows_written", "with_deleted_rows", "bytes"];
+    print(&Table::new(&names, &numbers, rows), place.output)
 }
 
 fn remove(name: &str, place: &Place) -> Result<()> {
@@ -298,14 +298,8 @@ fn remove(name: &str, place: &Place) -> Result<()> {
         Some(deleted.bytes.to_string()),
         Some(deleted.is_put_off.to_string()),
     ];
-    let names = names.map(str::to_owned).to_vec();
-    print(
-        &Table {
-            names,
-            rows: vec![cells],
-        },
-        place.output,
-    )
+    let numbers = ["objects_removed", "bytes_removed"];
+    print(&Table::new(&names, &numbers, vec![cells]), place.output)
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub(super) fn run(status: &Status) -> Result<()> {
                     .zip(row)
                     .map(|(name, value)| vec![Some(name), value])
                     .collect(),
+                kinds: Vec::new(),
             };
             format!("{}\n{}", as_table(&facts), as_table(&tables))
         }

@@ -1,6 +1,8 @@
 //! `blueshift vacuum`: sorts tables of a running server and gives back the room of deleted rows.
 
 use super::connect::{Connect, logged, print, quoted};
+use super::progress::watched;
+use super::snapshot::block_on;
 use anyhow::Result;
 use clap::Args;
 
@@ -42,13 +44,17 @@ struct Kind {
     recluster: bool,
 }
 
+/// What tells how far a vacuum is.
+const RUNNING: &str = "SELECT trim(status), NULL, trim(time_remaining_estimate) FROM svv_vacuum_progress \
+    WHERE trim(status) <> 'Complete'";
+
 /// Vacuums, and prints what the tables were before and after.
 pub(super) fn run(vacuum: &Vacuum) -> Result<()> {
     let sql = statement(vacuum);
     let columns = "table_id, status, rows, sortedrows, blocks, reclaimable_rows";
-    let report = vacuum
-        .connect
-        .run(async |client| logged(client, &sql, "stl_vacuum", columns).await)?;
+    let report = block_on(watched(&vacuum.connect, RUNNING, async |client| {
+        logged(client, &sql, "stl_vacuum", columns).await
+    }))?;
     print(&report, vacuum.connect.output)
 }
 

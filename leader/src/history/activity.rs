@@ -1,7 +1,9 @@
 //! Who runs what now: sessions come and go, statements begin and end.
 
 use super::control::SessionControl;
-use super::{FileLoad, FinishedQuery, History, LiveSession, RunningLoad, lock, now_us, push};
+use super::{
+    EndedSession, FileLoad, FinishedQuery, History, LiveSession, RunningLoad, lock, now_us, push,
+};
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,7 +46,22 @@ impl History {
 
     /// Takes a connection out of STV_SESSIONS.
     pub fn close_session(&self, pid: i32) {
-        lock(&self.sessions).retain(|session| session.pid != pid);
+        let mut sessions = lock(&self.sessions);
+        let place = sessions.iter().position(|session| session.pid == pid);
+        let ended = place.map(|place| sessions.remove(place));
+        drop(sessions);
+        if let Some(session) = ended {
+            push(
+                &self.ended_sessions,
+                EndedSession {
+                    pid,
+                    userid: session.userid,
+                    user_name: session.user_name,
+                    starttime_us: session.starttime_us,
+                    endtime_us: now_us(),
+                },
+            );
+        }
         self.changed.notify_waiters();
     }
 
@@ -59,21 +76,22 @@ impl History {
     ) -> RunningStatement {
         let query = self.last_query.fetch_add(1, Ordering::Relaxed) + 1;
         let starttime_us = now_us();
-        if let Some(session) = lock(&self.sessions)
-            .iter_mut()
-            .find(|session| session.pid == pid)
-        {
-            session.running = Some((text.clone(), starttime_us));
-        }
-        self.changed.notify_waiters();
-        RunningStatement {
+        let statement = RunningStatement {
             query,
             userid,
             pid,
             label,
             text,
             starttime_us,
+        };
+        if let Some(session) = lock(&self.sessions)
+            .iter_mut()
+            .find(|session| session.pid == pid)
+        {
+            session.running = Some(statement.clone());
         }
+        self.changed.notify_waiters();
+        statement
     }
 
     /// Records the end of a statement in STL_QUERY.

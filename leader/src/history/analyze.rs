@@ -28,6 +28,8 @@ pub struct AnalyzeEvent {
     pub threshold_percent: f64,
     /// Predicate columns of the table.
     pub predicate_columns: usize,
+    /// Of those, the ones queries began to ask by since they were last analyzed.
+    pub new_predicate_columns: usize,
     /// Microseconds since 1970.
     pub starttime_us: i64,
     /// Microseconds since 1970.

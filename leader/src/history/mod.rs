@@ -95,10 +95,25 @@ pub struct LiveSession {
     pub user_name: String,
     /// Microseconds since 1970.
     pub starttime_us: i64,
-    /// The running statement, secrets masked, with its start.
-    pub running: Option<(Arc<str>, i64)>,
+    /// The running statement.
+    pub running: Option<activity::RunningStatement>,
     /// What stops it.
     pub control: Arc<control::SessionControl>,
+}
+
+/// A connection that ended: STL_SESSIONS.
+#[derive(Clone, Debug)]
+pub struct EndedSession {
+    /// The process id of the session.
+    pub pid: i32,
+    /// The user's oid.
+    pub userid: u32,
+    /// The user's name.
+    pub user_name: String,
+    /// Microseconds since 1970.
+    pub starttime_us: i64,
+    /// Microseconds since 1970.
+    pub endtime_us: i64,
 }
 
 /// All of it.
@@ -114,6 +129,8 @@ pub struct History {
     pub running_loads: Mutex<Vec<RunningLoad>>,
     /// STL_QUERY.
     pub queries: Mutex<VecDeque<FinishedQuery>>,
+    /// STL_SESSIONS.
+    pub ended_sessions: Mutex<VecDeque<EndedSession>>,
     /// STL_ANALYZE.
     pub analyzes: Mutex<VecDeque<analyze::AnalyzeEvent>>,
     /// What is known of tables.

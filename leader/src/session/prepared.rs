@@ -4,8 +4,9 @@ use super::PreparedStatement;
 use crate::error::{Error, Result};
 use crate::statement::answer::OutputColumn;
 use crate::statement::context::Context;
-use crate::statement::{execute, target};
+use crate::statement::{execute, show, target};
 use arrow_schema::DataType;
+use blueshift_sql::statement::show::ShowDefinition;
 use blueshift_sql::statement::{Parsed, Statement};
 use blueshift_sql::{SqlState, SqlType, binder};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -74,6 +75,19 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
             (None, Some(crate::statement::analyze_compression::columns()))
         }
         Statement::Show(show) => (None, Some(show_columns(show.name.as_deref()))),
+        Statement::ShowList(list) => {
+            let query = show::query(ctx, list)?;
+            let names = ctx.names()?;
+            let bound = binder::bind_query(&names, &query, &[])?;
+            let columns = execute::output_columns(bound.schema().as_arrow());
+            (None, Some(columns))
+        }
+        Statement::ShowDefinition(ShowDefinition::Table(_)) => {
+            (None, Some(vec![OutputColumn::text(show::TABLE_COLUMN)]))
+        }
+        Statement::ShowDefinition(ShowDefinition::View(_)) => {
+            (None, Some(vec![OutputColumn::text(show::VIEW_COLUMN)]))
+        }
         Statement::Declare(declare) => {
             let inner = describe(ctx, declare.query.clone(), oids)?;
             return Ok(PreparedStatement {

@@ -12,7 +12,7 @@ use blueshift_compute::node::Node;
 use blueshift_compute::write::WriteTarget;
 use blueshift_storage::env::{Random, SystemRandom};
 use blueshift_storage::snapshot::{
-    Created, Manifest, Repository, Request, Staged, create, stage_table,
+    Created, Manifest, Repository, Request, Staged, Steps, create, stage_table,
 };
 use blueshift_storage::store::{Commit, ReadView, Store};
 use blueshift_storage::{CommitVersion, TableId};
@@ -42,7 +42,54 @@ pub struct Event {
     pub endtime_us: Option<i64>,
     /// What came of it, once it ended.
     pub outcome: Option<Outcome>,
+    /// How far it is.
+    pub steps: Arc<Steps>,
 }
+
+/// A RESTORE TABLE that runs.
+#[derive(Clone, Debug)]
+pub struct Restoring {
+    /// The new table's name.
+    pub table: String,
+    /// The snapshot's name.
+    pub snapshot: String,
+    /// Microseconds since 1970.
+    pub starttime_us: i64,
+    /// `fetch` while objects come from the snapshot, `load` while rows go to their slices.
+    pub phase: &'static str,
+    /// How far the phase is.
+    pub steps: Arc<Steps>,
+}
+
+/// The place of a RESTORE TABLE among those that run; given up when dropped.
+pub struct RestoreTurn {
+    restores: Restores,
+    steps: Arc<Steps>,
+}
+
+impl RestoreTurn {
+    /// Begins a phase, and gives what counts it.
+    pub fn enter(&mut self, phase: &'static str) -> Arc<Steps> {
+        let steps = Arc::new(Steps::default());
+        let mut restores = lock(&self.restores);
+        let mut all = restores.iter_mut();
+        if let Some(own) = all.find(|other| Arc::ptr_eq(&other.steps, &self.steps)) {
+            own.phase = phase;
+            own.steps = Arc::clone(&steps);
+        }
+        self.steps = Arc::clone(&steps);
+        steps
+    }
+}
+
+impl Drop for RestoreTurn {
+    fn drop(&mut self) {
+        lock(&self.restores).retain(|other| !Arc::ptr_eq(&other.steps, &self.steps));
+    }
+}
+
+/// Those that run.
+type Restores = Arc<Mutex<Vec<Restoring>>>;
 
 /// What came of a snapshot.
 #[derive(Clone, Debug)]
@@ -66,12 +113,34 @@ pub struct Snapshots {
     turn: tokio::sync::Mutex<()>,
     random: SystemRandom,
     events: Mutex<VecDeque<Event>>,
+    restores: Restores,
 }
 
 impl Snapshots {
     /// Gives the snapshots taken since the start, oldest first.
     pub fn events(&self) -> Vec<Event> {
         lock(&self.events).iter().cloned().collect()
+    }
+
+    /// Gives the RESTORE TABLE statements that run.
+    pub fn restores(&self) -> Vec<Restoring> {
+        lock(&self.restores).clone()
+    }
+
+    /// Shows a RESTORE TABLE until the answer is dropped.
+    pub fn begin_restore(&self, table: &str, snapshot: &str) -> RestoreTurn {
+        let steps = Arc::new(Steps::default());
+        lock(&self.restores).push(Restoring {
+            table: table.to_owned(),
+            snapshot: snapshot.to_owned(),
+            starttime_us: now_us(),
+            phase: "fetch",
+            steps: Arc::clone(&steps),
+        });
+        RestoreTurn {
+            restores: Arc::clone(&self.restores),
+            steps,
+        }
     }
 
     /// Takes a snapshot of everything committed when its turn comes. Dropped, it stops.
@@ -84,6 +153,7 @@ impl Snapshots {
     ) -> Result<Created> {
         let _turn = self.turn.lock().await;
         let started = now_us();
+        let steps = Arc::new(Steps::default());
         self.remember(Event {
             name: name.to_owned(),
             place: repository.url().to_owned(),
@@ -91,6 +161,7 @@ impl Snapshots {
             starttime_us: started,
             endtime_us: None,
             outcome: None,
+            steps: Arc::clone(&steps),
         });
         let job = Job {
             store: Arc::clone(&node.store),
@@ -99,6 +170,7 @@ impl Snapshots {
             automatic,
             // Chance of the process, handed on.
             seed: self.random.next(),
+            steps,
         };
         let taken = job.run(&node.resources.compute).await;
         let outcome = match &taken {
@@ -142,6 +214,7 @@ struct Job {
     name: String,
     automatic: bool,
     seed: u64,
+    steps: Arc<Steps>,
 }
 
 impl Job {
@@ -179,6 +252,7 @@ impl Job {
             now_us: now_us(),
             random: &random,
             without_rows: &without_rows,
+            steps: &self.steps,
         };
         Ok(create(&self.store, &view, &self.repository, &request).await?)
     }
@@ -237,7 +311,7 @@ pub async fn reslice(compute: &Handle, from: &Arc<Store>, to: &Arc<Store>) -> Re
             identities: Vec::new(),
             keeps_small: false,
         };
-        let written = transfer(compute, from, version, to, &target).await?;
+        let written = transfer(compute, from, version, to, &target, &Steps::default()).await?;
         // Rows were placed by today's hash, whatever placed them before.
         let placed = Table {
             placement_fingerprint: blueshift_compute::distribution::fingerprint(),
@@ -259,6 +333,7 @@ pub async fn stage(
     repository: Repository,
     manifest: Manifest,
     table: TableId,
+    steps: Arc<Steps>,
 ) -> Result<Staged> {
     let aside = node
         .store
@@ -266,7 +341,8 @@ pub async fn stage(
         .join(format!("restore-{}", node.store.next_id()));
     let (compute, handle) = (&node.resources.compute, node.resources.compute.clone());
     let work = compute.spawn_blocking(move || {
-        handle.block_on(stage_table(&repository, &manifest, table, &aside))
+        let told = |done, all| steps.tell(done, all);
+        handle.block_on(stage_table(&repository, &manifest, table, &aside, &told))
     });
     match work.await {
         Ok(staged) => Ok(staged?),

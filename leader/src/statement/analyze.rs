@@ -118,6 +118,7 @@ async fn analyze_table(
         modified_rows: modified,
         threshold_percent: threshold,
         predicate_columns: predicate_columns.len(),
+        new_predicate_columns: new_predicate_columns(&known),
         starttime_us,
         endtime_us: now_us(),
         prevtime_us: last.map(|last| last.at_us),
@@ -188,6 +189,7 @@ pub(crate) fn automatic(server: &Server, catalog: &Catalog, table: &Table) -> An
         schema_name: schema.map_or_else(String::new, |schema| schema.name.clone()),
         name: table.name.clone(),
         predicate_columns: predicate_columns(table, &known).len(),
+        new_predicate_columns: new_predicate_columns(&known),
         starttime_us: now_us(),
         ..AnalyzeEvent::default()
     }
@@ -213,6 +215,15 @@ fn columns(table: &Table, analyze: &Analyze, predicate_columns: &[usize]) -> Res
         })
     };
     analyze.columns.iter().map(find).collect()
+}
+
+/// Counts the columns that queries began to ask by since they were last analyzed.
+fn new_predicate_columns(known: &BTreeMap<u32, KnownColumn>) -> usize {
+    let is_new = |column: &&KnownColumn| {
+        let first = column.first_predicate_us;
+        first.is_some_and(|first| column.analyzed_us.is_none_or(|analyzed| analyzed < first))
+    };
+    known.values().filter(is_new).count()
 }
 
 /// Gives the columns that queries ask by, and those of distribution and sort key, which the manual always counts as

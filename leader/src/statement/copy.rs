@@ -7,19 +7,45 @@ use super::answer::{Body, Notice};
 use super::context::Context;
 use super::names::SessionNames;
 use super::target;
-use crate::catalog::{Table, TableDistribution};
+use crate::access::check;
+use crate::catalog::cache::put_table;
+use crate::catalog::layout::table_layout;
+use crate::catalog::name::Relation;
+use crate::catalog::{Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use crate::history::activity::LoadStatement;
 use crate::history::{RunningLoad, now_us};
 use crate::transaction::lock::Mode;
 use blueshift_compute::load::{self, LoadColumn, LoadPlan, LoadProgress, Loaded};
-use blueshift_sql::SqlState;
 use blueshift_sql::statement::Copy;
+use blueshift_sql::statement::copy::Compupdate;
+use blueshift_sql::{SqlState, SqlType};
 use std::sync::Arc;
 
 /// Runs a COPY.
 pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
-    let (names, table) = target::lock(ctx, &copy.table, Mode::Append).await?;
+    let chooses = copy
+        .options
+        .compupdate
+        .filter(|choice| *choice != Compupdate::Off);
+    // New encodings are for a table that stays empty until they are there.
+    let mode = match chooses {
+        Some(_) => Mode::Exclusive,
+        None => Mode::Append,
+    };
+    let (mut names, mut table) = target::lock(ctx, &copy.table, mode).await?;
+    if copy.options.statupdate.is_some() || chooses.is_some() {
+        check::owner(ctx.user, &Relation::Table(table.clone()))?;
+    }
+    let was_empty = ctx.transaction.view()?.table(table.id())?.row_count() == 0;
+    if let Some(choice) = chooses.filter(|_| was_empty && !copy.options.no_load) {
+        let encoded = encoded(&table, choice);
+        ctx.transaction
+            .change_layout(encoded.id(), table_layout(&encoded)?);
+        ctx.transaction.change_catalog(put_table(&encoded)?);
+        names = ctx.names()?;
+        table = Arc::new(encoded);
+    }
     let mut plan = plan(ctx, &names, &table, copy)?;
     let node = ctx.server.node.clone();
     load::check(&node, &plan)?;
@@ -34,7 +60,6 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         plan.target =
             target::write_target(ctx, &table, &given, Some(bytes / target::AUTO_ROW_BYTES))?;
     }
-    let was_empty = ctx.transaction.view()?.table(table.id())?.row_count() == 0;
     let progress = Arc::new(LoadProgress::default());
     let statement = LoadStatement {
         userid: ctx.user.oid,
@@ -104,6 +129,41 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         )));
     }
     Ok(Body::done("COPY"))
+}
+
+/// Gives the table with the encodings that COMPUPDATE chooses. Those that suit the data are chosen for each block as it
+/// is written, from all of its rows; sort keys stay as they are, and are not compressed by their type.
+fn encoded(table: &Table, choice: Compupdate) -> Table {
+    let mut encoded = table.clone();
+    let key = match &table.sort {
+        TableSort::Compound(key) | TableSort::Interleaved(key) | TableSort::AutoCompound(key) => {
+            key.as_slice()
+        }
+        TableSort::None | TableSort::Auto => &[],
+    };
+    for (index, column) in encoded.columns.iter_mut().enumerate() {
+        let word = match (choice, column.ty) {
+            (Compupdate::Off, _) => continue,
+            (Compupdate::On, _) if key.contains(&index) => continue,
+            (Compupdate::On, _) => None,
+            (Compupdate::Preset, _) if key.contains(&index) => Some("raw"),
+            (Compupdate::Preset, SqlType::Boolean | SqlType::Real | SqlType::Double) => Some("raw"),
+            (Compupdate::Preset, SqlType::Char(_) | SqlType::Varchar(_)) => Some("lzo"),
+            (
+                Compupdate::Preset,
+                SqlType::SmallInt
+                | SqlType::Integer
+                | SqlType::BigInt
+                | SqlType::Decimal { .. }
+                | SqlType::Date
+                | SqlType::Timestamp
+                | SqlType::TimestampTz,
+            ) => Some("az64"),
+            (Compupdate::Preset, _) => continue,
+        };
+        column.encoding = word.map(str::to_owned);
+    }
+    encoded
 }
 
 /// Resolves the column list, the defaults and where rows go.

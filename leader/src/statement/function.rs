@@ -7,6 +7,7 @@ mod backend;
 mod catalog;
 mod definition;
 mod privilege;
+pub(super) mod series;
 
 use super::context::LastStatements;
 use crate::catalog::Oid;

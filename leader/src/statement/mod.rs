@@ -32,6 +32,7 @@ pub mod merge;
 pub mod prepare;
 pub mod select;
 pub mod set;
+pub mod show;
 pub mod snapshot;
 pub mod truncate;
 pub mod update;
@@ -74,6 +75,8 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::Set(set) => set::set(ctx, set),
         Statement::Reset(reset) => set::reset(ctx, reset),
         Statement::Show(show) => set::show(ctx, show),
+        Statement::ShowList(list) => Box::pin(show::list(ctx, list)).await,
+        Statement::ShowDefinition(definition) => show::definition(ctx, definition),
         Statement::Analyze(analyze) => analyze::run(ctx, analyze).await,
         Statement::AnalyzeCompression(analyze) => analyze_compression::run(ctx, analyze).await,
         Statement::Vacuum(vacuum) => Box::pin(vacuum::run(ctx, vacuum)).await,
@@ -109,6 +112,8 @@ fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
             | Statement::Set(_)
             | Statement::Reset(_)
             | Statement::Show(_)
+            | Statement::ShowList(_)
+            | Statement::ShowDefinition(_)
             | Statement::Prepare(_)
             | Statement::Execute(_)
             | Statement::Deallocate(_)
@@ -159,7 +164,7 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Rollback => "ROLLBACK",
         Statement::Set(_) => "SET",
         Statement::Reset(_) => "RESET",
-        Statement::Show(_) => "SHOW",
+        Statement::Show(_) | Statement::ShowList(_) | Statement::ShowDefinition(_) => "SHOW",
         Statement::Analyze(_) => "ANALYZE",
         Statement::AnalyzeCompression(_) => "ANALYZE COMPRESSION",
         Statement::Vacuum(_) => "VACUUM",

@@ -4,7 +4,7 @@
 //! A view is bound when it is used, under the search path it was made under and with the rights of its owner.
 
 use super::context::{LastStatements, no_schema};
-use super::function::session_functions;
+use super::function::{series, session_functions};
 use crate::access::check;
 use crate::catalog::layout;
 use crate::catalog::name::Relation;
@@ -525,6 +525,10 @@ impl Names for SessionNames {
                 }
             }
         }
+    }
+
+    fn table_function(&self, name: &str, arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+        series::table_function(&self.state, name, arguments).map_err(into_sql)
     }
 
     fn scalar_function(&self, name: &str) -> Option<Arc<ScalarUDF>> {

@@ -104,7 +104,10 @@ pub async fn restore_table(ctx: &mut Context<'_>, restore: &RestoreTable) -> Res
     };
     new.retain_constraints(is_own);
     install(ctx, &new)?;
-    let staged = stage(&node, place, manifest, old.id()).await?;
+    let snapshots = Arc::clone(&ctx.server.snapshots);
+    let mut turn = snapshots.begin_restore(&new.name, &restore.snapshot);
+    let steps = turn.enter("fetch");
+    let staged = stage(&node, place, manifest, old.id(), steps).await?;
     let from = staged.store()?;
     let view = from.read_view();
     let version = view.table(old.id())?;
@@ -118,7 +121,8 @@ pub async fn restore_table(ctx: &mut Context<'_>, restore: &RestoreTable) -> Res
         keeps_small: false,
     };
     let compute = &node.resources.compute;
-    let written = transfer(compute, from, version, &node.store, &target).await?;
+    let steps = turn.enter("load");
+    let written = transfer(compute, from, version, &node.store, &target, &steps).await?;
     ctx.notices.push(Notice::info(format!(
         "{} rows of snapshot \"{}\" are in table \"{}\"",
         written.rows, restore.snapshot, new.name

@@ -75,10 +75,12 @@ pub trait SystemTable: Send + Sync {
 
 /// The system tables that make their rows themselves.
 static TABLES: &[&dyn SystemTable] = &[
+    &live::blueshift_restores::BlueshiftRestores,
     &live::blueshift_snapshot_schedule::BlueshiftSnapshotSchedule,
     &live::blueshift_snapshots::BlueshiftSnapshots,
     &live::stv_blocklist::StvBlocklist,
     &live::stv_db_isolation_level::StvDbIsolationLevel,
+    &live::stv_inflight::StvInflight,
     &live::stv_load_state::StvLoadState,
     &live::stv_locks::StvLocks,
     &live::stv_node_storage_capacity::StvNodeStorageCapacity,
@@ -91,11 +93,15 @@ static TABLES: &[&dyn SystemTable] = &[
     &live::svv_transactions::SvvTransactions,
     &live::svv_vacuum_progress::SvvVacuumProgress,
     &log::stl_analyze::StlAnalyze,
+    &log::stl_ddltext::StlDdltext,
     &log::stl_file_scan::StlFileScan,
     &log::stl_load_commits::StlLoadCommits,
     &log::stl_load_errors::StlLoadErrors,
     &log::stl_query::StlQuery,
+    &log::stl_querytext::StlQuerytext,
+    &log::stl_sessions::StlSessions,
     &log::stl_tr_conflict::StlTrConflict,
+    &log::stl_utilitytext::StlUtilitytext,
     &log::stl_vacuum::StlVacuum,
     &log::svv_vacuum_summary::SvvVacuumSummary,
     &pg_catalog::pg_attrdef::PgAttrdef,

@@ -44,22 +44,31 @@ const FILES: &[(&str, &str, &str)] = files! {
     "information_schema" "information_schema":
         "columns"
         "constraint_column_usage"
+        "key_column_usage"
         "referential_constraints"
         "schemata"
         "table_constraints"
         "tables"
         "views";
     "view" "pg_catalog":
+        "pg_stat_activity"
+        "svl_qlog"
+        "svl_statementtext"
+        "svl_user_info"
+        "svl_vacuum_percentage"
         "svv_all_columns"
         "svv_all_schemas"
         "svv_all_tables"
         "svv_columns"
         "svv_diskusage"
+        "svv_query_inflight"
         "svv_redshift_columns"
         "svv_redshift_databases"
+        "svv_redshift_functions"
         "svv_redshift_schemas"
         "svv_redshift_tables"
-        "svv_tables";
+        "svv_tables"
+        "svv_user_info";
 };
 
 /// Gives every view.

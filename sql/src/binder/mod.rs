@@ -49,6 +49,12 @@ pub trait Names {
     fn window_function(&self, name: &str) -> Option<Arc<WindowUDF>>;
     /// Gives every function name, for "did you mean".
     fn function_names(&self) -> Vec<String>;
+    /// Finds a function that gives rows, by its lower-case name, and calls it.
+    fn table_function(&self, name: &str, arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+        let _ = arguments;
+        let text = format!("function {name}(...) does not exist");
+        Err(crate::Error::new(crate::SqlState::UNDEFINED_FUNCTION, text))
+    }
     /// Makes the working table of a recursive query, if the engine can run one.
     fn work_table(
         &self,

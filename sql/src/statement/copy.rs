@@ -79,6 +79,17 @@ pub enum TimeText {
     Format(String),
 }
 
+/// COMPUPDATE: which encodings the columns of an empty table get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compupdate {
+    /// Those that suit the data.
+    On,
+    /// Those there are.
+    Off,
+    /// Those that suit the types.
+    Preset,
+}
+
 /// COPY's options with Redshift's defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyOptions {
@@ -128,8 +139,8 @@ pub struct CopyOptions {
     pub explicit_ids: bool,
     /// NOLOAD
     pub no_load: bool,
-    /// COMPUPDATE OFF / ON / PRESET, as written; `None` if not given.
-    pub compupdate: Option<String>,
+    /// COMPUPDATE; `None` if not given.
+    pub compupdate: Option<Compupdate>,
     /// STATUPDATE ON / OFF.
     pub statupdate: Option<bool>,
     /// REGION
@@ -393,12 +404,11 @@ fn option(
                 .into_iter()
                 .find(|word| cursor.take_word(word))
                 .unwrap_or("on");
-            let choice = match choice {
-                "true" => "on",
-                "false" => "off",
-                other => other,
-            };
-            options.compupdate = Some(choice.to_uppercase());
+            options.compupdate = Some(match choice {
+                "preset" => Compupdate::Preset,
+                "off" | "false" => Compupdate::Off,
+                _ => Compupdate::On,
+            });
         }
         "statupdate" => {
             let off = cursor.take_word("off") || cursor.take_word("false");

@@ -13,6 +13,7 @@ pub mod query;
 mod redact;
 mod refused;
 pub mod session;
+pub mod show;
 pub mod snapshot;
 pub mod vacuum;
 #[cfg(test)]
@@ -95,6 +96,10 @@ pub enum Statement {
     Reset(session::Reset),
     /// SHOW name | ALL.
     Show(session::Show),
+    /// SHOW DATABASES, SCHEMAS, TABLES, COLUMNS, CONSTRAINTS.
+    ShowList(show::ShowList),
+    /// SHOW TABLE, SHOW VIEW.
+    ShowDefinition(show::ShowDefinition),
     /// ANALYZE \[table \[(columns)\]\].
     Analyze(analyze::Analyze),
     /// ANALYZE COMPRESSION.

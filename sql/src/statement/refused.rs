@@ -181,8 +181,8 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["show"],
-        "SHOW of objects",
-        "Read information_schema and the system tables",
+        "SHOW of this kind",
+        "Use SHOW DATABASES, SCHEMAS, TABLES, COLUMNS, CONSTRAINTS, TABLE or VIEW, or read information_schema",
     ),
 ];
 

@@ -141,12 +141,15 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>, word: &str) -> Result<Option<Statem
         "reset" => Statement::Reset(Reset {
             name: setting_or_all(cursor)?,
         }),
-        "show" => match show(cursor)? {
-            Some(show) => Statement::Show(show),
-            None => {
-                *cursor = start;
-                return Ok(None);
-            }
+        "show" => match super::show::parse(cursor)? {
+            Some(statement) => statement,
+            None => match show(cursor)? {
+                Some(show) => Statement::Show(show),
+                None => {
+                    *cursor = start;
+                    return Ok(None);
+                }
+            },
         },
         "prepare" => prepare(cursor)?,
         "execute" => {

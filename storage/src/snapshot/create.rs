@@ -2,7 +2,7 @@
 
 use super::manifest::{self, FORMAT, Manifest, Object, RowGroupObjects, TableEntry};
 use super::repository::Repository;
-use super::{ensure_name, verify};
+use super::{Steps, ensure_name, verify};
 use crate::env::Random;
 use crate::error::{Error, Result};
 use crate::layout::mask::{self, MaskIdentity};
@@ -37,6 +37,8 @@ pub struct Request<'a> {
     pub random: &'a dyn Random,
     /// Tables whose rows are left out.
     pub without_rows: &'a HashSet<TableId>,
+    /// Counts bytes of row groups that are safe.
+    pub steps: &'a Steps,
 }
 
 /// What was taken.
@@ -102,6 +104,13 @@ pub async fn create(
 async fn write(uploads: &Uploads<'_>, view: &ReadView, aside: &str) -> Result<Created> {
     let mut tables: Vec<_> = view.tables.values().collect();
     tables.sort_by_key(|table| table.id);
+    let kept = tables.iter().filter(|table| {
+        let left_out = &uploads.request.without_rows;
+        !left_out.contains(&table.id)
+    });
+    let groups = kept.flat_map(|table| table.row_groups.iter());
+    let bytes = groups.map(|group| group.record.file_bytes).sum();
+    uploads.request.steps.tell(0, bytes);
     let mut entries = Vec::with_capacity(tables.len());
     for table in tables {
         entries.push(uploads.table(table).await?);
@@ -229,6 +238,7 @@ impl Uploads<'_> {
             }
             _ => None,
         };
+        self.request.steps.add(record.file_bytes);
         Ok(RowGroupObjects {
             record: record.clone(),
             seal,

@@ -22,9 +22,37 @@ pub use repository::Repository;
 pub use restore::{Staged, restore, restore_design, stage_table};
 
 use crate::error::{Error, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Characters of a snapshot's name at most, as in Redshift.
 const NAME_MAX: usize = 255;
+
+/// How far a snapshot or a restore is; others look at it meanwhile.
+#[derive(Debug, Default)]
+pub struct Steps {
+    done: AtomicU64,
+    all: AtomicU64,
+}
+
+impl Steps {
+    /// Tells how many of how many are done.
+    pub fn tell(&self, done: u64, all: u64) {
+        self.all.store(all, Ordering::Relaxed);
+        self.done.store(done, Ordering::Relaxed);
+    }
+
+    /// Tells that so many more are done.
+    pub fn add(&self, done: u64) {
+        self.done.fetch_add(done, Ordering::Relaxed);
+    }
+
+    /// Gives the percent done; 0 before anything is known.
+    pub fn percent(&self) -> f64 {
+        let done = self.done.load(Ordering::Relaxed) as f64;
+        let all = self.all.load(Ordering::Relaxed).max(1) as f64;
+        (done / all * 100.0).min(100.0)
+    }
+}
 
 /// Checks a name: letters, digits, `-`, `_` and `.`, and a letter or digit first.
 pub fn ensure_name(name: &str) -> Result<()> {

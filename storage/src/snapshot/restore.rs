@@ -99,13 +99,14 @@ pub async fn stage_table(
     manifest: &Manifest,
     table: TableId,
     dir: &Path,
+    told: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Staged> {
     // Made first, so that a failure removes what was written.
     let mut staged = Staged {
         store: None,
         dir: dir.to_owned(),
     };
-    stage(repository, manifest, dir, |id| id == table, &|_, _| {}).await?;
+    stage(repository, manifest, dir, |id| id == table, told).await?;
     staged.store = Some(open_restored(dir)?);
     Ok(staged)
 }

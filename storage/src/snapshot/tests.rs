@@ -138,8 +138,12 @@ impl Place {
             now_us: 17,
             random: &self.random,
             without_rows: without,
+            steps: &Steps::default(),
         };
-        block_on(create(&self.store, view, &self.repository, &request))
+        let created = block_on(create(&self.store, view, &self.repository, &request))?;
+        let has_files = created.manifest.bytes > 0;
+        assert_eq!(request.steps.percent(), if has_files { 100.0 } else { 0.0 });
+        Ok(created)
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -35,6 +35,7 @@ pub(super) fn add_all(ctx: &Arc<SystemContext>, add: &mut Add<'_>) {
         DataType::Int64,
         pure(number),
     );
+    add("blueshift_array_place", &[2], DataType::Int64, pure(place));
     let shared = ctx.clone();
     let schemas: Body = Arc::new(move |args| Ok(current_schemas(&shared, args)));
     add("current_schemas", &[1], string, schemas);
@@ -171,6 +172,17 @@ fn element(args: &[Arg]) -> Result<ScalarValue> {
 fn number(args: &[Arg]) -> Result<ScalarValue> {
     let number = at(args).and_then(|item| item.parse().ok());
     Ok(ScalarValue::Int64(number))
+}
+
+/// Gives the place of an item, from 1.
+fn place(args: &[Arg]) -> Result<ScalarValue> {
+    let wanted = args.get(1).and_then(shown);
+    let found = match (array(args.first()), wanted) {
+        (Some(array), Some(wanted)) => array.items.iter().position(|item| *item == wanted),
+        _ => None,
+    };
+    let place = found.and_then(|place| i64::try_from(place + 1).ok());
+    Ok(ScalarValue::Int64(place))
 }
 
 /// The search path; with `true` also what is searched without being named.

@@ -30,6 +30,7 @@ impl SystemTable for BlueshiftSnapshots {
             ("bytes", SqlType::BigInt),
             ("uploaded_bytes", SqlType::BigInt),
             ("error", SqlType::Varchar(1024)),
+            ("progress", SqlType::Double),
         ]
     }
 
@@ -71,6 +72,10 @@ impl SystemTable for BlueshiftSnapshots {
                 bytes,
                 uploaded,
                 error,
+                match status {
+                    "available" => 100.0.into(),
+                    _ => event.steps.percent().into(),
+                },
             ]);
         }
         Ok(())

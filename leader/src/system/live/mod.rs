@@ -1,9 +1,11 @@
 //! STV_ tables: what happens now.
 
+pub mod blueshift_restores;
 pub mod blueshift_snapshot_schedule;
 pub mod blueshift_snapshots;
 pub mod stv_blocklist;
 pub mod stv_db_isolation_level;
+pub mod stv_inflight;
 pub mod stv_load_state;
 pub mod stv_locks;
 pub mod stv_node_storage_capacity;

@@ -38,17 +38,17 @@ impl SystemTable for StvRecents {
         let database = ctx.server.database.as_str();
         let running = lock(&ctx.server.history.sessions);
         for session in running.iter().filter(|session| ctx.sees(session.userid)) {
-            let Some((text, starttime_us)) = &session.running else {
+            let Some(running) = &session.running else {
                 continue;
             };
             rows.push([
                 Cell::from(session.userid),
                 "Running".into(),
-                (*starttime_us).into(),
-                (now_us() - starttime_us).into(),
+                running.starttime_us.into(),
+                (now_us() - running.starttime_us).into(),
                 session.user_name.as_str().into(),
                 database.into(),
-                text.as_ref().into(),
+                running.text.as_ref().into(),
                 session.pid.into(),
             ]);
         }

@@ -1,10 +1,15 @@
 //! STL_ tables: what happened since the server started.
 
 pub mod stl_analyze;
+pub mod stl_ddltext;
 pub mod stl_file_scan;
 pub mod stl_load_commits;
 pub mod stl_load_errors;
 pub mod stl_query;
+pub mod stl_querytext;
+pub mod stl_sessions;
 pub mod stl_tr_conflict;
+pub mod stl_utilitytext;
 pub mod stl_vacuum;
 pub mod svv_vacuum_summary;
+mod text;

@@ -59,7 +59,7 @@ impl SystemTable for StlAnalyze {
                 event.endtime_us.into(),
                 event.prevtime_us.into(),
                 event.predicate_columns.into(),
-                0.into(),
+                event.new_predicate_columns.into(),
                 flag(event.is_background),
                 "".into(),
                 event.schema_name.as_str().into(),

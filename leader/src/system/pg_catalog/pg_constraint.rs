@@ -89,7 +89,11 @@ fn numbers(columns: &[usize]) -> String {
 }
 
 /// The index of the key that a foreign key refers to.
-fn referred_index(ctx: &SystemContext, table: Oid, columns: Option<&[usize]>) -> Option<Oid> {
+pub(super) fn referred_index(
+    ctx: &SystemContext,
+    table: Oid,
+    columns: Option<&[usize]>,
+) -> Option<Oid> {
     let table: &Table = ctx.catalog.tables.get(&table)?;
     let mut named = table.named_constraints().into_iter();
     named

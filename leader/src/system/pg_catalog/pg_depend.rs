@@ -1,5 +1,6 @@
 //! `pg_depend`: which relations each view needs, and which tables a foreign key joins.
 
+use super::pg_constraint::referred_index;
 use crate::catalog::{Oid, TableConstraint};
 use crate::error::Result;
 use crate::system::rows::Rows;
@@ -61,8 +62,15 @@ impl SystemTable for PgDepend {
                 if let Some(index) = named.index {
                     push((relation, index), table.oid, "a");
                 }
-                if let TableConstraint::ForeignKey { table, .. } = named.constraint {
+                if let TableConstraint::ForeignKey {
+                    table, referred, ..
+                } = named.constraint
+                {
                     push((constraint, named.oid), *table, "n");
+                    // Drivers find the key that is referred to by this.
+                    if let Some(index) = referred_index(ctx, *table, Some(referred)) {
+                        push((constraint, named.oid), index, "n");
+                    }
                 }
             }
         }

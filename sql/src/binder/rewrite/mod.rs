@@ -6,6 +6,7 @@ pub(super) mod column_name;
 mod connect_by;
 mod date_part;
 mod decode;
+mod expand_array;
 mod integer;
 mod interval;
 mod like;
@@ -70,7 +71,8 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        if let Err(error) = outer_join::rewrite(select) {
+        let joined = outer_join::rewrite(select).and_then(|()| expand_array::rewrite(select));
+        if let Err(error) = joined {
             return ControlFlow::Break(error);
         }
         if self.nested == 0 {
@@ -99,6 +101,7 @@ impl VisitorMut for Rewriter {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         // First, as they make subqueries.
         let queries = window::check(expr)
+            .and_then(|()| expand_array::rewrite_field(expr))
             .and_then(|()| array::rewrite(expr))
             .and_then(|()| row::rewrite(expr));
         if let Err(error) = queries {

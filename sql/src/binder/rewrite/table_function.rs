@@ -39,7 +39,13 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<()> {
              CAST(NULL AS varchar(128)) AS view_name, CAST(NULL AS varchar(128)) AS col_name, \
              CAST(NULL AS varchar(128)) AS col_type, CAST(NULL AS integer) AS col_num WHERE false"
             .to_owned(),
-        _ => return Ok(()),
+        _ => {
+            // The engine takes the first part of a name for the whole.
+            if name.0.len() > 1 && name.to_string().to_lowercase().starts_with("pg_catalog.") {
+                name.0.remove(0);
+            }
+            return Ok(());
+        }
     };
     let mut query = Parsed::parse(&text)?;
     if SCALARS.contains(&function)

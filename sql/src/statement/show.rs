@@ -1,0 +1,173 @@
+//! SHOW of objects: lists of them, and the statement that would make one again.
+//!
+//! `SHOW DATABASES`, `SHOW SCHEMAS FROM DATABASE d`, `SHOW TABLES FROM SCHEMA [d.]s`, `SHOW COLUMNS FROM TABLE
+//! [d.]s.t`, each with `[LIKE 'pattern'] [LIMIT n]`, `SHOW CONSTRAINTS PRIMARY KEYS | FOREIGN KEYS [EXPORTED] FROM
+//! TABLE [d.]s.t`, `SHOW TABLE t`, `SHOW VIEW v`
+
+use super::{ObjectName, Statement};
+use crate::error::{Error, Result};
+use crate::parser::cursor::Cursor;
+use crate::sqlstate::SqlState;
+
+/// A SHOW that lists objects.
+#[derive(Clone, Debug)]
+pub struct ShowList {
+    /// What is listed.
+    pub listed: Listed,
+    /// LIKE: a pattern of names.
+    pub like: Option<String>,
+    /// LIMIT.
+    pub limit: Option<u64>,
+}
+
+/// What a SHOW lists.
+#[derive(Clone, Debug)]
+pub enum Listed {
+    /// Databases.
+    Databases,
+    /// Schemas of a database.
+    Schemas(String),
+    /// Tables and views of a schema.
+    Tables(ObjectName),
+    /// Columns of a table or view.
+    Columns(ObjectName),
+    /// The primary key of a table.
+    PrimaryKeys(ObjectName),
+    /// The foreign keys of a table.
+    ForeignKeys(ObjectName),
+    /// The foreign keys of others that refer to a table.
+    ExportedKeys(ObjectName),
+}
+
+/// A SHOW of the statement that would make an object again.
+#[derive(Clone, Debug)]
+pub enum ShowDefinition {
+    /// SHOW TABLE.
+    Table(ObjectName),
+    /// SHOW VIEW.
+    View(ObjectName),
+}
+
+/// Parses what follows SHOW; `None` if it is about something else, and then nothing was taken.
+pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Option<Statement>> {
+    if cursor.take_word("table") {
+        let shown = ShowDefinition::Table(cursor.object_name()?);
+        return Ok(Some(Statement::ShowDefinition(shown)));
+    }
+    if cursor.take_word("view") {
+        let shown = ShowDefinition::View(cursor.object_name()?);
+        return Ok(Some(Statement::ShowDefinition(shown)));
+    }
+    let listed = if cursor.take_word("databases") {
+        if cursor.is_word("from") {
+            return Err(Error::unsupported(
+                "SHOW DATABASES FROM DATA CATALOG",
+                "Use SHOW DATABASES, which lists the databases of this server",
+            )
+            .at(cursor.position()));
+        }
+        Listed::Databases
+    } else if cursor.take_word("schemas") {
+        from(cursor, "database")?;
+        Listed::Schemas(cursor.name()?)
+    } else if cursor.take_word("tables") {
+        from(cursor, "schema")?;
+        Listed::Tables(cursor.object_name()?)
+    } else if cursor.take_word("columns") {
+        from(cursor, "table")?;
+        Listed::Columns(cursor.object_name()?)
+    } else if cursor.take_word("constraints") {
+        return constraints(cursor).map(Some);
+    } else {
+        return Ok(None);
+    };
+    let like = match cursor.take_word("like") {
+        true => Some(cursor.string()?),
+        false => None,
+    };
+    let limit = match cursor.take_word("limit") {
+        true => Some(limit(cursor)?),
+        false => None,
+    };
+    let list = ShowList {
+        listed,
+        like,
+        limit,
+    };
+    Ok(Some(Statement::ShowList(list)))
+}
+
+fn constraints(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let is_primary = cursor.take_words(&["primary", "keys"]);
+    let mut is_exported = false;
+    if !is_primary {
+        cursor.expect_word("foreign")?;
+        cursor.expect_word("keys")?;
+        is_exported = cursor.take_word("exported");
+    }
+    from(cursor, "table")?;
+    let table = cursor.object_name()?;
+    let listed = match (is_primary, is_exported) {
+        (true, _) => Listed::PrimaryKeys(table),
+        (false, false) => Listed::ForeignKeys(table),
+        (false, true) => Listed::ExportedKeys(table),
+    };
+    Ok(Statement::ShowList(ShowList {
+        listed,
+        like: None,
+        limit: None,
+    }))
+}
+
+fn from(cursor: &mut Cursor<'_>, kind: &str) -> Result<()> {
+    cursor.expect_word("from")?;
+    cursor.expect_word(kind)
+}
+
+fn limit(cursor: &mut Cursor<'_>) -> Result<u64> {
+    let at = cursor.position();
+    let rows = u64::try_from(cursor.integer()?);
+    rows.map_err(|_| {
+        let text = "LIMIT must not be negative";
+        Error::new(SqlState::INVALID_PARAMETER_VALUE, text).at(at)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::parse as parse_text;
+
+    fn list(text: &str) -> ShowList {
+        match parse_text(text).unwrap().remove(0).statement {
+            Statement::ShowList(list) => list,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn lists_are_told_apart() {
+        let tables = list("SHOW TABLES FROM SCHEMA dev.public LIKE 'a%' LIMIT 5");
+        assert!(
+            matches!(&tables.listed, Listed::Tables(schema) if schema.name == "public" && schema.schema.as_deref() == Some("dev"))
+        );
+        assert_eq!(
+            (tables.like.as_deref(), tables.limit),
+            (Some("a%"), Some(5))
+        );
+        let columns = list("show columns from table s.t");
+        assert!(matches!(&columns.listed, Listed::Columns(table) if table.name == "t"));
+        let keys = list("SHOW CONSTRAINTS FOREIGN KEYS EXPORTED FROM TABLE dev.s.t");
+        assert!(matches!(keys.listed, Listed::ExportedKeys(_)));
+        assert!(matches!(list("SHOW DATABASES").listed, Listed::Databases));
+        for refused in [
+            "SHOW TABLES",
+            "SHOW SCHEMAS FROM SCHEMA x",
+            "SHOW DATABASES LIMIT -1",
+            "SHOW DATABASES FROM DATA CATALOG",
+            "SHOW CONSTRAINTS FROM TABLE t",
+        ] {
+            assert!(parse_text(refused).is_err(), "{refused}");
+        }
+    }
+}
