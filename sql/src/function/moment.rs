@@ -206,7 +206,8 @@ fn parse(text: &str) -> Result<Moment<'_>, Wrong> {
             .is_none_or(|rest| !rest.starts_with(char::is_alphabetic));
         if alone && (half == "am" || half == "pm") {
             let hour = time / HOUR;
-            if !(1..=12).contains(&hour) && !(half == "pm" && hour > 12) {
+            let fits = (1..=12).contains(&hour) || (half == "pm" && hour > 12);
+            if !fits {
                 return Err(Wrong::Range);
             }
             if half == "am" && hour == 12 {

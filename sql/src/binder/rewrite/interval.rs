@@ -26,7 +26,7 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             {
                 read = read.cut(smallest);
             }
-            interval.value = Box::new(plain(read));
+            *interval.value = plain(read);
             interval.leading_field = None;
             interval.last_field = None;
             None
