@@ -68,12 +68,13 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixture/directory")
 }
 
-/// Copies all that is part of the format: not the lock, spilled rows, or the key of a server.
+/// Copies all that is part of the format: not the lock, the room kept for a full disk, spilled rows, or the key of a
+/// server.
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("create");
     for entry in std::fs::read_dir(from).expect("list").flatten() {
         let (path, name) = (entry.path(), entry.file_name());
-        if ["LOCK", "spill", "private"].contains(&name.to_string_lossy().as_ref()) {
+        if ["LOCK", "RESERVE", "spill", "private"].contains(&name.to_string_lossy().as_ref()) {
             continue;
         }
         match path.is_dir() {
@@ -163,6 +164,91 @@ async fn make_tables(client: &Client) {
     }
 }
 
+/// Makes tables of more rows than a vector: symbols of texts, decimals of floats, patches.
+async fn make_long_tables(client: &Client) {
+    client
+        .run("CREATE TABLE many (n INTEGER) DISTSTYLE EVEN")
+        .await;
+    client
+        .run("INSERT INTO many SELECT a.n * 110 + b.n FROM numbers a, numbers b WHERE a.n < 24")
+        .await;
+    let numbers = [
+        "az64",
+        "delta",
+        "delta32k",
+        "mostly8",
+        "mostly16",
+        "mostly32",
+        "bytedict",
+        "runlength",
+    ];
+    let texts = ["text32k", "zstd", "lzo", "raw"];
+    let columns = numbers
+        .iter()
+        .map(|name| format!("c_{name} BIGINT ENCODE {name}"));
+    let columns = columns.chain(
+        texts
+            .iter()
+            .map(|name| format!("t_{name} VARCHAR(120) ENCODE {name}")),
+    );
+    client
+        .run(&format!(
+            "CREATE TABLE long_named (n INTEGER ENCODE raw, {}) DISTSTYLE EVEN",
+            columns.collect::<Vec<_>>().join(", ")
+        ))
+        .await;
+    client
+        .run("CREATE TABLE long_chosen (n INTEGER, price DOUBLE PRECISION, weight REAL, words VARCHAR(120), word VARCHAR(20)) DISTSTYLE EVEN")
+        .await;
+    let text = "'carefully final deposits ' || n * 7919 % 10007 || ' sleep quickly along the ' || n % 13 || ' ironic requests'";
+    let value = |name: &str| match name {
+        "bytedict" | "runlength" => "n / 40 % 7 * 1000003".to_owned(),
+        "delta" | "delta32k" => {
+            "CASE WHEN n % 97 = 0 THEN n::BIGINT * 1000000007 ELSE n::BIGINT * 3 END".to_owned()
+        }
+        _ => "CASE WHEN n % 97 = 0 THEN n::BIGINT * 1000000007 ELSE (n % 90 - 40)::BIGINT END"
+            .to_owned(),
+    };
+    let values = numbers.iter().map(|name| value(name));
+    let values = values.chain(texts.iter().map(|_| text.to_owned()));
+    let values = values.map(|value| format!("CASE WHEN n % 11 = 3 THEN NULL ELSE {value} END"));
+    client
+        .run(&format!(
+            "INSERT INTO long_named SELECT n, {} FROM many",
+            values.collect::<Vec<_>>().join(", ")
+        ))
+        .await;
+    client
+        .run(&format!(
+            "INSERT INTO long_chosen SELECT n, \
+             CASE WHEN n % 500 = 1 THEN 'NaN'::DOUBLE PRECISION ELSE (n * 7919 % 100003)::DOUBLE PRECISION / 100 END, \
+             CASE WHEN n % 11 = 3 THEN NULL ELSE (n % 1009)::REAL / 8 END, {text}, 'word ' || n % 50 FROM many"
+        ))
+        .await;
+}
+
+/// The forms of blocks in the row groups of a directory, by their number.
+fn forms(directory: &Path, found: &mut std::collections::BTreeSet<u8>) {
+    for entry in std::fs::read_dir(directory).expect("list").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            forms(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rg") {
+            let bytes = std::fs::read(&path).expect("read");
+            // Blocks begin at multiples of 64 bytes with these four; the form is the seventh byte.
+            let heads = bytes.chunks(64).filter(|chunk| chunk.starts_with(b"BSBK"));
+            found.extend(heads.map(|head| head[6]));
+        }
+    }
+}
+
+#[test]
+fn a_saved_directory_holds_every_form_of_block() {
+    let mut found = std::collections::BTreeSet::new();
+    forms(&directory().join("3-encodings/data"), &mut found);
+    assert_eq!(found, (0..=9).collect());
+}
+
 /// Puts a shape in the place of the number `n` of a value.
 fn shaped_value(value: &str, shape: &str) -> String {
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
@@ -222,6 +308,7 @@ async fn save(name: &str) {
     let mut server = Server::start(options).await;
     let client = connect(server.port).await;
     make_tables(&client).await;
+    make_long_tables(&client).await;
     change_tables(&client).await;
     drop(client);
     assert_eq!(server.stop(), Some(0));

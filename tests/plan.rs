@@ -105,6 +105,113 @@ async fn on(slices: u32) {
     assert_eq!(code, "21000");
 }
 
+/// Runs a query, and reads how many blocks the scan of table `events` read and had.
+async fn blocks_read(client: &blueshift_tests::Client, sql: &str) -> (u32, u32) {
+    let lines = client.rows(&format!("EXPLAIN ANALYZE {sql}")).await;
+    let scan = lines
+        .iter()
+        .find(|line| line.contains("Seq Scan on events"));
+    let scan = scan.unwrap_or_else(|| panic!("{lines:?}"));
+    let after = |word: &str| -> u32 {
+        let text = scan.split(word).nth(1).unwrap_or_else(|| panic!("{scan}"));
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().expect("a number")
+    };
+    (after("blocks read "), after(" of "))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_that_cannot_match_are_not_read() {
+    let server = Server::start(ServerOptions {
+        slices: Some(1),
+        ..ServerOptions::default()
+    })
+    .await;
+    let client = connect(server.port).await;
+    client
+        .run(
+            "CREATE TABLE digits (n INTEGER);
+             INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9);
+             CREATE TABLE events (k INTEGER, name VARCHAR(40), price DOUBLE PRECISION, padding VARCHAR(60)) SORTKEY(k);
+             CREATE TABLE wanted (k INTEGER, name VARCHAR(40))",
+        )
+        .await;
+    // Ten loads, too large to ride in the log: each is a row group, whose columns are a block each.
+    for load in 0..10 {
+        let letter = char::from(b'a' + load);
+        client
+            .run(&format!(
+                "INSERT INTO events
+                 SELECT {load} * 10000 + n, '{letter}-name-' || n, {load} * 10000 + n + 0.25, 'some text to make rows long ' || n
+                 FROM (SELECT a.n * 1000 + b.n * 100 + c.n * 10 + d.n AS n FROM digits a, digits b, digits c, digits d) AS numbers"
+            ))
+            .await;
+    }
+    // Keys 40 000 to 49 999, names that begin with `e`; the rest finds nothing.
+    let one = [
+        "k BETWEEN 42000 AND 42100",
+        "k = 45000",
+        "k > 41999 AND k < 42010",
+        "k IN (42001, 43001, 49999)",
+        "price BETWEEN 42000 AND 42100",
+        "price IN (42000.25::FLOAT8, 42001.25::FLOAT8)",
+        "name LIKE 'e-na%'",
+        "name LIKE 'e-name-1_'",
+        "name IN ('e-name-1', 'e-name-77')",
+        "name = 'e-name-9'",
+        "k = 42000 OR k = 43000",
+        "name LIKE 'e-name-1%' OR name LIKE 'e-name-2%'",
+    ];
+    for predicate in one {
+        let sql = format!("SELECT count(*), max(padding) FROM events WHERE {predicate}");
+        assert!(!client.rows(&sql).await[0].starts_with('0'), "{predicate}");
+        let (read, all) = blocks_read(&client, &sql).await;
+        assert!(
+            all >= 20 && read * 10 <= all,
+            "{predicate}: {read} of {all}"
+        );
+    }
+    // A list prunes what lies between its values.
+    let sql = "SELECT count(*), max(padding) FROM events WHERE k IN (5, 95000)";
+    let (read, all) = blocks_read(&client, sql).await;
+    assert!(read * 10 <= all * 2, "{read} of {all}");
+    for predicate in [
+        "k = -1",
+        "k > 100000",
+        "name LIKE 'zebra%'",
+        "name IS NULL",
+        "price IN (-1, 200000)",
+    ] {
+        let sql = format!("SELECT count(*), max(padding) FROM events WHERE {predicate}");
+        let (read, _) = blocks_read(&client, &sql).await;
+        assert_eq!(read, 0, "{predicate}");
+    }
+
+    // What the build side of a join turned out to hold: few keys, a range of keys, names, nothing.
+    let join = async |wanted: &str, on: &str| {
+        client.run(&format!("TRUNCATE wanted; {wanted}")).await;
+        let sql = format!("SELECT count(*), max(padding) FROM events JOIN wanted ON {on}");
+        blocks_read(&client, &sql).await
+    };
+    let few = "INSERT INTO wanted VALUES (42007, 'e-name-7'), (42008, 'e-name-8')";
+    for on in [
+        "events.k = wanted.k",
+        "events.name = wanted.name",
+        "events.k = wanted.k AND events.name = wanted.name",
+    ] {
+        let (read, all) = join(few, on).await;
+        assert!(read * 10 <= all, "{on}: {read} of {all}");
+    }
+    let apart = "INSERT INTO wanted VALUES (5, 'a-name-5'), (95007, 'j-name-7')";
+    let (read, all) = join(apart, "events.k = wanted.k").await;
+    assert!(read * 10 <= all * 2, "a list of keys: {read} of {all}");
+    let many = "INSERT INTO wanted SELECT 60000 + a.n * 1000 + b.n * 100 + c.n * 10 + d.n, 'x' FROM digits a, digits b, digits c, digits d";
+    let (read, all) = join(many, "events.k = wanted.k").await;
+    assert!(read * 10 <= all, "a range of keys: {read} of {all}");
+    let (read, _) = join("SELECT 1", "events.k = wanted.k").await;
+    assert_eq!(read, 0, "nothing to join");
+}
+
 /// Reads the rows that EXPLAIN expects of the scan of a table.
 async fn rows_expected(client: &blueshift_tests::Client, sql: &str) -> f64 {
     let plan = client.rows(&format!("EXPLAIN {sql}")).await;

@@ -55,6 +55,7 @@ fn widening(stored: &DataType, compared: &DataType) -> Option<i128> {
             // Nanoseconds would overflow for far dates, where the engine gives an error or null.
             (*unit == TimeUnit::Microsecond).then_some(1)
         }
+        (DataType::Float32, DataType::Float64) => Some(1),
         (DataType::Utf8View, DataType::Utf8 | DataType::LargeUtf8) => Some(1),
         (DataType::BinaryView, DataType::Binary | DataType::LargeBinary) => Some(1),
         _ => None,
@@ -109,7 +110,8 @@ pub(super) fn bytes(value: &ScalarValue) -> Option<&[u8]> {
 }
 
 /// Turns `CAST(column AS the constant's type) op constant` into a test of the stored value. `None` if it
-/// cannot be done exactly, also for null and for floats, whose NaN orders differ from storage's.
+/// cannot be done exactly, also for null, and for NaN and zero: where a NaN of either sign and a zero of
+/// either sign lie is the engine's to say.
 pub(super) fn comparison(
     stored: ColumnType,
     op: CompareOp,
@@ -117,7 +119,15 @@ pub(super) fn comparison(
 ) -> Option<Comparison> {
     let factor = widening(&stored.arrow(), &value.data_type())?;
     match stored {
-        ColumnType::Float32 | ColumnType::Float64 => None,
+        ColumnType::Float32 | ColumnType::Float64 => {
+            let constant = match value {
+                ScalarValue::Float32(constant) => constant.map(f64::from),
+                ScalarValue::Float64(constant) => *constant,
+                _ => None,
+            }?;
+            let is_plain = !constant.is_nan() && constant != 0.0;
+            is_plain.then_some(Comparison::Test(op, Value::Float(constant)))
+        }
         ColumnType::Bool => match value {
             ScalarValue::Boolean(Some(value)) => Some(Comparison::Test(op, Value::Bool(*value))),
             _ => None,
@@ -226,8 +236,20 @@ mod tests {
     fn a_narrowing_cast_is_left_to_the_engine() {
         let value = ScalarValue::Decimal128(Some(5), 3, 1);
         assert_eq!(comparison(ColumnType::Int32, CompareOp::Eq, &value), None);
-        let value = ScalarValue::Float64(Some(5.0));
+        let value = ScalarValue::Float32(Some(5.0));
         assert_eq!(comparison(ColumnType::Float64, CompareOp::Eq, &value), None);
+    }
+
+    #[test]
+    fn floats_are_tested_by_storage_but_for_zero_and_nan() {
+        for ty in [ColumnType::Float32, ColumnType::Float64] {
+            let test = |value| comparison(ty, CompareOp::Lt, &ScalarValue::Float64(Some(value)));
+            let expected = Comparison::Test(CompareOp::Lt, Value::Float(0.1));
+            assert_eq!(test(0.1), Some(expected));
+            assert_eq!(test(0.0), None);
+            assert_eq!(test(-0.0), None);
+            assert_eq!(test(f64::NAN), None);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::translate::{ColumnPredicate, Translator, compare_values, sorted};
 use blueshift_storage::table::predicate::{ColumnTest, CompareOp, Value};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, Literal};
+use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, LikeExpr, Literal};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,6 +80,11 @@ fn derive(translator: &Translator<'_>, predicate: &Arc<dyn PhysicalExpr>, depth:
             .map(|branch| derive(translator, branch, depth + 1));
         return taken.reduce(either).unwrap_or_default();
     }
+    if let Some(like) = predicate.downcast_ref::<LikeExpr>() {
+        let beginning = translator.beginning(like);
+        let domain = |(column, prefix): (usize, Vec<u8>)| (column, Domain::of_prefix(&prefix));
+        return Some(beginning.map(domain).into_iter().collect());
+    }
     match translator.column_test(predicate) {
         Some(ColumnPredicate::Never) => None,
         Some(ColumnPredicate::Test(column, test)) => Some(
@@ -135,7 +140,7 @@ impl Domain {
             ColumnTest::Compare(CompareOp::Gt | CompareOp::GtEq, value) => {
                 domain.least = Some(value);
             }
-            ColumnTest::StartsWith(prefix) => domain.least = Some(Value::Bytes(prefix)),
+            ColumnTest::StartsWith(prefix) => return Some(Self::of_prefix(&prefix)),
             ColumnTest::Compare(CompareOp::NotEq, _)
             | ColumnTest::IsNull
             | ColumnTest::IsNotNull => {
@@ -143,6 +148,22 @@ impl Domain {
             }
         }
         Some(domain)
+    }
+
+    /// From the prefix itself to the least text above all that begin so.
+    fn of_prefix(prefix: &[u8]) -> Self {
+        let mut above = prefix.to_vec();
+        while above.last() == Some(&0xFF) {
+            above.pop();
+        }
+        if let Some(last) = above.last_mut() {
+            *last += 1;
+        }
+        Self {
+            least: Some(Value::Bytes(prefix.into())),
+            greatest: (!above.is_empty()).then(|| Value::Bytes(above.into())),
+            values: None,
+        }
     }
 
     /// `values` are sorted.

@@ -204,7 +204,10 @@ impl ScanStream {
                 self.current = self.start(&piece)?;
             }
             if !self.refresh_late_filters()? {
-                self.current = None;
+                // Its blocks count as pruned.
+                if let Some(mut running) = self.current.take() {
+                    self.metrics.advance(&mut running);
+                }
                 continue;
             }
             let Some(running) = &mut self.current else {

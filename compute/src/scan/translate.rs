@@ -218,13 +218,28 @@ impl Translator<'_> {
         })
     }
 
-    /// `LIKE 'prefix%'`, and LIKE without any wildcard.
-    fn prefix(&self, like: &LikeExpr) -> Option<ColumnPredicate> {
+    /// What texts begin with that are LIKE a pattern: all before its first wildcard or escape.
+    pub(super) fn beginning(&self, like: &LikeExpr) -> Option<(usize, Vec<u8>)> {
+        let (column, pattern) = self.pattern_of(like)?;
+        let is_plain = |byte: &&u8| !matches!(byte, b'%' | b'_' | b'\\');
+        let beginning: Vec<u8> = pattern.iter().take_while(is_plain).copied().collect();
+        (!beginning.is_empty()).then_some((column, beginning))
+    }
+
+    fn pattern_of<'p>(&self, like: &'p LikeExpr) -> Option<(usize, &'p [u8])> {
         if like.negated() || like.case_insensitive() {
             return None;
         }
         let column = self.widened_column(like.expr())?;
-        let pattern = bytes(like.pattern().downcast_ref::<Literal>()?.value())?;
+        Some((
+            column,
+            bytes(like.pattern().downcast_ref::<Literal>()?.value())?,
+        ))
+    }
+
+    /// `LIKE 'prefix%'`, and LIKE without any wildcard.
+    fn prefix(&self, like: &LikeExpr) -> Option<ColumnPredicate> {
+        let (column, pattern) = self.pattern_of(like)?;
         let (prefix, open) = match pattern.split_last() {
             Some((b'%', prefix)) => (prefix, true),
             _ => (pattern, false),

@@ -6,7 +6,7 @@
 )]
 
 use arrow_buffer::ArrowNativeType;
-use fastlanes::{BitPacking, BitPackingCompare, FastLanesComparable, FoR};
+use fastlanes::{BitPacking, FoR};
 
 /// Values packed together.
 pub const VECTOR_ROWS: usize = 1_024;
@@ -17,11 +17,7 @@ pub type VectorBits = [u64; VECTOR_ROWS / 64];
 /// A fixed-width value as blocks keep it: two's complement, 8 to 64 bits for packing.
 pub trait Native: ArrowNativeType + Ord + Send + Sync {
     /// The unsigned twin, for packing.
-    type Bits: BitPacking
-        + BitPackingCompare
-        + FastLanesComparable<Bitpacked = Self::Bits>
-        + FoR
-        + ArrowNativeType;
+    type Bits: BitPacking + FoR + ArrowNativeType;
     /// Bits of a value.
     const BITS: usize = size_of::<Self>() * 8;
     /// Widens to 64 bits.
@@ -188,7 +184,7 @@ pub fn each_common(picks: &[u16], positions: &[u16], mut take: impl FnMut(usize,
 }
 
 /// Sets the bit of each packed value that is one of the `span + 1` from `first` on, see
-/// [`Native::spans`], without writing the values out.
+/// [`Native::spans`].
 pub fn unpack_within<T: Native>(
     width: usize,
     packed: &[T],
@@ -196,21 +192,36 @@ pub fn unpack_within<T: Native>(
     span: T,
     out: &mut VectorBits,
 ) {
-    assert!(width <= T::BITS && packed.len() == packed_words::<T>(width));
-    let (first, span) = (as_bits(&[first])[0], as_bits(&[span])[0]);
-    let mut lanes = [0; VECTOR_ROWS / 64];
-    // SAFETY: both lengths were just asserted.
-    unsafe {
-        T::Bits::unchecked_unpack_cmp(
-            width,
-            as_bits(packed),
-            &mut lanes,
-            |bits, first| T::spans(bits, first, span),
-            first,
-        );
+    let mut values = [T::default(); VECTOR_ROWS];
+    unpack(width, packed, T::default().sub(first), &mut values);
+    at_most(&values, span, out);
+}
+
+/// Sets the bit of each value that is at most `span`, as unsigned numbers.
+pub fn at_most<T: Native>(values: &[T; VECTOR_ROWS], span: T, out: &mut VectorBits) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: this machine was just asked whether it has these instructions.
+        return unsafe { at_most_in_vectors(values, span, out) };
     }
-    // The kernel answers lane by lane.
-    fastlanes::transpose_bits::<T::Bits>(&lanes, out);
+    at_most_anywhere(values, span, out);
+}
+
+/// The same loop, compiled for 256-bit vectors: they compare 64-bit numbers, which older ones do not.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn at_most_in_vectors<T: Native>(values: &[T; VECTOR_ROWS], span: T, out: &mut VectorBits) {
+    at_most_anywhere(values, span, out);
+}
+
+#[inline(always)]
+fn at_most_anywhere<T: Native>(values: &[T; VECTOR_ROWS], span: T, out: &mut VectorBits) {
+    let (span, zero) = (as_bits(&[span])[0], as_bits(&[T::default()])[0]);
+    out.fill(u64::MAX);
+    match as_bits(values).first_chunk() {
+        Some(values) => keep_all(out, values, |bits| T::spans(bits, zero, span)),
+        None => out.fill(0),
+    }
 }
 
 /// Tells whether rows are better looked at one by one.
@@ -274,4 +285,40 @@ pub(super) fn typed<T: ArrowNativeType>(bytes: &[u8]) -> &[T] {
     let (before, values, after) = unsafe { bytes.align_to::<T>() };
     assert!(before.is_empty() && after.is_empty());
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Both paths against one comparison a value.
+    fn check<T: Native>(values: &[i64], span: i64) {
+        let mut vector = [T::default(); VECTOR_ROWS];
+        for (out, value) in vector.iter_mut().zip(values.iter().cycle()) {
+            *out = T::narrow(*value);
+        }
+        let span = T::narrow(span);
+        let (mut fast, mut plain) = ([7; VECTOR_ROWS / 64], [7; VECTOR_ROWS / 64]);
+        at_most(&vector, span, &mut fast);
+        at_most_anywhere(&vector, span, &mut plain);
+        for (row, value) in vector.iter().enumerate() {
+            let wanted = u64::from(value.bits() <= span.bits());
+            assert_eq!(fast[row / 64] >> (row % 64) & 1, wanted);
+            assert_eq!(plain[row / 64] >> (row % 64) & 1, wanted);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn comparing_agrees_with_its_scalar_twin(values in prop::collection::vec(any::<i64>(), 1..40), span: i64, at: prop::sample::Index) {
+            for span in [span, values[at.index(values.len())], 0, -1] {
+                check::<i8>(&values, span);
+                check::<i16>(&values, span);
+                check::<i32>(&values, span);
+                check::<i64>(&values, span);
+                check::<u16>(&values, span);
+            }
+        }
+    }
 }

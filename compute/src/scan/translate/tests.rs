@@ -105,7 +105,15 @@ fn predicates_become_tests_of_columns_where_storage_understands_them() -> TestRe
     check("name LIKE 'ab%'", "2 StartsWith ab")?;
     check("name LIKE 'ab'", "2 Eq ab")?;
     check("name LIKE '%'", "2 IsNotNull")?;
-    check("name LIKE 'a_b%'", "filter [2]")?;
+    check(
+        "name LIKE 'a_b%'",
+        "prune 2 GtEq a & prune 2 LtEq b & filter [2]",
+    )?;
+    check(
+        "name LIKE 'ab%cd'",
+        "prune 2 GtEq ab & prune 2 LtEq ac & filter [2]",
+    )?;
+    check("name LIKE '%a'", "filter [2]")?;
     check("name NOT LIKE 'a%'", "filter [2]")?;
     check("flag", "3 Eq true")?;
     check("NOT flag", "3 Eq false")?;
@@ -121,6 +129,10 @@ fn what_hides_inside_or_still_prunes() -> TestResult {
     )?;
     check("k < 5 OR k < 9", "prune 0 LtEq 9 & filter [0]")?;
     check("k = 1 OR small = 2", "filter [0, 1]")?;
+    check(
+        "name LIKE 'ab%' OR name LIKE 'ax%'",
+        "prune 2 GtEq ab & prune 2 LtEq ay & filter [2]",
+    )?;
     check(
         "(k > 3 AND k < 6) OR k = 9",
         "prune 0 GtEq 3 & prune 0 LtEq 9 & filter [0]",

@@ -2,7 +2,7 @@
 //! no value is written out but the sums of differences.
 
 use super::super::native::{
-    Native, VECTOR_ROWS, VectorBits, is_few, keep_all, keep_each, unpack_within,
+    Native, VECTOR_ROWS, VectorBits, at_most, is_few, keep_all, keep_each, unpack_within,
 };
 use super::{Packed, Vector};
 
@@ -33,10 +33,8 @@ impl Packed {
             Settled::Open if vector.delta => {
                 let mut values = [T::default(); VECTOR_ROWS];
                 vector.decode(&mut values);
-                return match negated {
-                    false => keep_all(rows, &values, |value| (low <= value) & (value <= high)),
-                    true => keep_all(rows, &values, |value| (value < low) | (high < value)),
-                };
+                values.iter_mut().for_each(|value| *value = value.sub(low));
+                at_most(&values, high.sub(low), &mut within);
             }
             Settled::Open if is_few(rows) => {
                 return keep_each(rows, |row| {
