@@ -1,5 +1,6 @@
 //! The one test binary that drives servers; each module is a kind of test.
 
+mod access;
 mod cli;
 mod client;
 mod compat;

@@ -172,6 +172,7 @@ fn first_commit(verifier: String) -> Result<Commit> {
         superuser: true,
         create_database: true,
         verifier: Some(verifier),
+        ..User::default()
     })?);
     Ok(Commit {
         catalog,
@@ -207,6 +208,9 @@ pub fn drop_schema_contents(catalog: &Catalog, schema: Oid) -> Commit {
     {
         commit.dropped_tables.push(TableId(u64::from(table.oid)));
         commit.catalog.push(remove("table", table.oid));
+        if catalog.access.contains_key(&table.oid) {
+            commit.catalog.push(remove("access", table.oid));
+        }
     }
     for view in catalog.views.values().filter(|view| view.schema == schema) {
         commit.catalog.push(remove("view", view.oid));

@@ -48,6 +48,7 @@ codes! {
     OBJECT_IN_USE = "55006", "The object is being worked on.";
     SYNTAX_ERROR = "42601", "The text is not a statement.";
     INSUFFICIENT_PRIVILEGE = "42501", "Not allowed.";
+    INVALID_GRANT_OPERATION = "0LP01", "Such a permission cannot be given.";
     CANNOT_COERCE = "42846", "No cast between these types.";
     GROUPING_ERROR = "42803", "A column is neither grouped nor aggregated.";
     WINDOWING_ERROR = "42P20", "A window function is not allowed here.";

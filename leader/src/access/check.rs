@@ -1,29 +1,41 @@
-//! May this user do that? Superusers may do anything, owners anything to their own objects, everyone may use and
-//! create in schema `public`; nothing else is allowed. Grants come with a later part.
+//! May this user do that? Superusers may do anything; others what the access lists give to them, to PUBLIC, to their
+//! groups and to their roles, what roles may do everywhere, and what is the owner's own business.
 
+use crate::catalog::access::Object;
 use crate::catalog::name::Relation;
-use crate::catalog::{INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, PUBLIC_OID, Schema, User};
+use crate::catalog::{Catalog, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, Schema, User};
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
+use blueshift_sql::statement::grant::Privilege;
 
 fn denied(text: String) -> Error {
     Error::new(SqlState::INSUFFICIENT_PRIVILEGE, text)
 }
 
-/// Checks that the user may read a table or view, or change a table's rows.
-pub fn relation(user: &User, relation: &Relation) -> Result<()> {
-    if user.superuser || relation.owner() == user.oid {
-        return Ok(());
-    }
-    Err(denied(format!(
+/// Makes the refusal of a table or view.
+pub fn relation_denied(relation: &Relation) -> Error {
+    denied(format!(
         "permission denied for relation {}",
         relation.name()
-    )))
+    ))
+}
+
+/// Checks that the user may do something with a whole table or view.
+pub fn relation(
+    catalog: &Catalog,
+    user: &User,
+    relation: &Relation,
+    privilege: Privilege,
+) -> Result<()> {
+    match catalog.may(user, relation.into(), privilege) {
+        true => Ok(()),
+        false => Err(relation_denied(relation)),
+    }
 }
 
 /// Checks that the user owns a table or view, for DDL.
-pub fn owner(user: &User, relation: &Relation) -> Result<()> {
-    if user.superuser || relation.owner() == user.oid {
+pub fn owner(catalog: &Catalog, user: &User, relation: &Relation) -> Result<()> {
+    if relation.owner() == user.oid || catalog.is_superuser(user) {
         return Ok(());
     }
     Err(denied(format!(
@@ -32,41 +44,92 @@ pub fn owner(user: &User, relation: &Relation) -> Result<()> {
     )))
 }
 
+/// Checks that the user owns a table or view, or may do this to it without, or has a system permission for it.
+pub fn owner_or(
+    catalog: &Catalog,
+    user: &User,
+    relation: &Relation,
+    privilege: Option<Privilege>,
+    system: &str,
+) -> Result<()> {
+    let is_given = privilege.is_some_and(|privilege| {
+        relation.owner() != user.oid && catalog.may(user, relation.into(), privilege)
+    });
+    if is_given || catalog.has_system_privilege(user, system) {
+        return Ok(());
+    }
+    owner(catalog, user, relation)
+}
+
 /// Checks that the user owns a schema, for DDL.
-pub fn schema_owner(user: &User, schema: &Schema) -> Result<()> {
-    if user.superuser || schema.owner == user.oid {
+pub fn schema_owner(catalog: &Catalog, user: &User, schema: &Schema) -> Result<()> {
+    if schema.owner == user.oid || catalog.is_superuser(user) {
         return Ok(());
     }
     Err(denied(format!("must be owner of schema {}", schema.name)))
 }
 
+/// Checks that the user owns a schema, or may do this to it without, or has a system permission for it.
+pub fn schema_owner_or(
+    catalog: &Catalog,
+    user: &User,
+    schema: &Schema,
+    privilege: Privilege,
+    system: Option<&str>,
+) -> Result<()> {
+    let is_given = schema.owner != user.oid && catalog.may(user, schema.into(), privilege);
+    if is_given || system.is_some_and(|system| catalog.has_system_privilege(user, system)) {
+        return Ok(());
+    }
+    schema_owner(catalog, user, schema)
+}
+
 /// Tells whether the user may name objects of a schema.
-pub fn may_use_schema(user: &User, schema: &Schema) -> bool {
-    let open: [Oid; 3] = [PUBLIC_OID, PG_CATALOG_OID, INFORMATION_SCHEMA_OID];
-    user.superuser || schema.owner == user.oid || open.contains(&schema.oid)
+pub fn may_use_schema(catalog: &Catalog, user: &User, schema: &Schema) -> bool {
+    catalog.may(user, schema.into(), Privilege::Usage)
 }
 
 /// Checks that the user may name objects of a schema.
-pub fn use_schema(user: &User, schema: &Schema) -> Result<()> {
-    match may_use_schema(user, schema) {
+pub fn use_schema(catalog: &Catalog, user: &User, schema: &Schema) -> Result<()> {
+    match may_use_schema(catalog, user, schema) {
         true => Ok(()),
-        false => Err(denied(format!(
-            "permission denied for schema {}",
-            schema.name
-        ))),
+        false => Err(schema_denied(schema)),
     }
 }
 
-/// Checks that the user may create objects in a schema.
-pub fn create_in_schema(user: &User, schema: &Schema) -> Result<()> {
+fn schema_denied(schema: &Schema) -> Error {
+    denied(format!("permission denied for schema {}", schema.name))
+}
+
+/// Checks that the user may create objects in a schema; `system` is the permission that allows it in every schema.
+pub fn create_in_schema(
+    catalog: &Catalog,
+    user: &User,
+    schema: &Schema,
+    system: Option<&str>,
+) -> Result<()> {
     let is_system = [PG_CATALOG_OID, INFORMATION_SCHEMA_OID].contains(&schema.oid);
-    let is_allowed = user.superuser || schema.owner == user.oid || schema.oid == PUBLIC_OID;
+    let is_allowed = catalog.may(user, schema.into(), Privilege::Create)
+        || system.is_some_and(|system| catalog.has_system_privilege(user, system));
     match is_allowed && !is_system {
         true => Ok(()),
-        false => Err(denied(format!(
-            "permission denied for schema {}",
-            schema.name
-        ))),
+        false => Err(schema_denied(schema)),
+    }
+}
+
+/// Checks that the user may do something with the database; `system` is the permission that allows it too.
+pub fn database(
+    catalog: &Catalog,
+    user: &User,
+    name: &str,
+    privilege: Privilege,
+    system: Option<&str>,
+) -> Result<()> {
+    let is_allowed = catalog.may(user, Object::database(), privilege)
+        || system.is_some_and(|system| catalog.has_system_privilege(user, system));
+    match is_allowed {
+        true => Ok(()),
+        false => Err(denied(format!("permission denied for database {name}"))),
     }
 }
 
@@ -75,5 +138,13 @@ pub fn superuser(user: &User, what: &str) -> Result<()> {
     match user.superuser {
         true => Ok(()),
         false => Err(denied(format!("must be superuser to {what}"))),
+    }
+}
+
+/// Checks that the user is a superuser or has a system permission; `what` is the rest of `must be superuser to ...`.
+pub fn system(catalog: &Catalog, user: &User, privilege: &str, what: &str) -> Result<()> {
+    match catalog.has_system_privilege(user, privilege) {
+        true => Ok(()),
+        false => superuser(user, what),
     }
 }

@@ -3,13 +3,14 @@
 //! Storage keeps the values behind `Arc`s and reuses those that did not change, so a pointer comparison per key finds
 //! the difference to a catalog decoded earlier. Read views over the same map share the same decoded catalog.
 
+use super::access::{AccessList, DefaultAccess, DefaultKey, Group, ObjectKind, Role, system_roles};
 use super::{Catalog, Database, Oid, Schema, Table, User, View};
 use crate::error::Result;
 use crate::history::lock;
 use blueshift_sql::{Error, SqlState};
 use blueshift_storage::store::{CatalogChange, CatalogMap, ReadView};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
@@ -42,7 +43,7 @@ impl CatalogCache {
         };
         let decoded = Arc::new(match base {
             Some((map, catalog)) => decode_changes(&map, &catalog, &view.catalog)?,
-            None => decode_changes(&CatalogMap::new(), &Catalog::default(), &view.catalog)?,
+            None => decode_changes(&CatalogMap::new(), &Catalog::initial(), &view.catalog)?,
         });
         let mut kept = lock(&self.kept);
         if kept.len() >= KEPT_MAX {
@@ -151,6 +152,42 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
                 catalog.databases.insert(oid, decode(key, value)?);
             }
         }
+        "group" => {
+            catalog.groups.remove(&oid);
+            if let Some(value) = value {
+                let group: Arc<Group> = decode(key, value)?;
+                catalog.groups.insert(oid, group);
+            }
+        }
+        "role" => {
+            // A role of the system that nothing is written of any more is as it was.
+            match system_roles().remove(&oid) {
+                Some(role) => catalog.roles.insert(oid, role),
+                None => catalog.roles.remove(&oid),
+            };
+            if let Some(value) = value {
+                let role: Arc<Role> = decode(key, value)?;
+                catalog.roles.insert(oid, role);
+            }
+        }
+        "access" => {
+            catalog.access.remove(&oid);
+            if let Some(value) = value {
+                let list: Arc<AccessList> = decode(key, value)?;
+                catalog.access.insert(oid, list);
+            }
+        }
+        "default_access" => {
+            let schema = parts.next().and_then(|text| text.parse().ok());
+            let schema: Oid = schema.ok_or_else(|| damaged(key, "its name has no schema"))?;
+            let kind = serde_json::Value::String(parts.next().unwrap_or_default().to_string());
+            let kind = ObjectKind::deserialize(&kind).map_err(|error| damaged(key, error))?;
+            catalog.defaults.remove(&(oid, schema, kind));
+            if let Some(value) = value {
+                let defaults: Arc<DefaultAccess> = decode(key, value)?;
+                catalog.defaults.insert((oid, schema, kind), defaults);
+            }
+        }
         "comment" => {
             let column = parts
                 .next()
@@ -218,6 +255,43 @@ pub fn put_user(user: &User) -> Result<CatalogChange> {
     change(key("user", user.oid), user)
 }
 
+/// Writes a group.
+pub fn put_group(group: &Group) -> Result<CatalogChange> {
+    change(key("group", group.oid), group)
+}
+
+/// Writes a role.
+pub fn put_role(role: &Role) -> Result<CatalogChange> {
+    change(key("role", role.oid), role)
+}
+
+/// Writes who may do what with an object.
+pub fn put_access(oid: Oid, list: &AccessList) -> Result<CatalogChange> {
+    change(access_key(oid), list)
+}
+
+/// Gives the key of an object's access list.
+pub fn access_key(oid: Oid) -> String {
+    key("access", oid)
+}
+
+/// Gives the key of default privileges.
+pub fn default_access_key((owner, schema, kind): DefaultKey) -> String {
+    format!("default_access/{owner:010}/{schema:010}/{}", kind.word())
+}
+
+/// Writes default privileges; `None` goes back to the usual.
+pub fn put_default_access(
+    of: DefaultKey,
+    defaults: Option<&DefaultAccess>,
+) -> Result<CatalogChange> {
+    let key = default_access_key(of);
+    match defaults {
+        Some(defaults) => change(key, defaults),
+        None => Ok(CatalogChange { key, value: None }),
+    }
+}
+
 /// Writes or removes a comment; column 0 is the object itself.
 pub fn put_comment(oid: Oid, column: u32, text: Option<&str>) -> CatalogChange {
     CatalogChange {
@@ -226,7 +300,7 @@ pub fn put_comment(oid: Oid, column: u32, text: Option<&str>) -> CatalogChange {
     }
 }
 
-/// Removes an object of a kind: `schema`, `table`, `view`, `user`.
+/// Removes an object of a kind: `schema`, `table`, `view`, `user`, `group`, `role`, or its `access`.
 pub fn remove(kind: &str, oid: Oid) -> CatalogChange {
     CatalogChange {
         key: key(kind, oid),

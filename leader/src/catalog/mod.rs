@@ -1,9 +1,11 @@
 //! Databases, schemas, tables, columns, views, users: what the commit log keeps under string keys, decoded.
 //!
 //! Every object is one key of the store's catalog map (`database/<oid>`, `schema/<oid>`, `table/<oid>`, `view/<oid>`,
-//! `user/<oid>`, `comment/<oid>/<column>`), its value the JSON of one struct of this module. A table's oid is its
+//! `user/<oid>`, `group/<oid>`, `role/<oid>`, `comment/<oid>/<column>`, and who may do what: `access/<oid>`,
+//! `default_access/<owner>/<schema>/<kind>`), its value the JSON of one struct of this module. A table's oid is its
 //! storage `TableId`.
 
+pub mod access;
 pub mod cache;
 pub mod constraint;
 pub mod layout;
@@ -239,7 +241,7 @@ pub struct ViewSource {
 }
 
 /// A user.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// Its oid (`usesysid`); the first superuser is 100.
     pub oid: Oid,
@@ -251,6 +253,24 @@ pub struct User {
     pub create_database: bool,
     /// `SCRAM-SHA-256$...`; `None` cannot log in by password.
     pub verifier: Option<String>,
+    /// VALID UNTIL: microseconds since 1970 after which the password is not accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until_us: Option<i64>,
+    /// CONNECTION LIMIT; `None` is UNLIMITED.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_limit: Option<u32>,
+    /// SYSLOG ACCESS UNRESTRICTED: sees the rows of other users in system tables.
+    #[serde(default)]
+    pub syslog_unrestricted: bool,
+    /// SESSION TIMEOUT in seconds; `None` leaves it to the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_timeout: Option<u32>,
+    /// EXTERNALID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// ALTER USER ... SET: parameters that sessions begin with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<(String, String)>,
 }
 
 /// The catalog of one read view, decoded. Made once per commit version and shared.
@@ -264,6 +284,14 @@ pub struct Catalog {
     pub views: HashMap<Oid, Arc<View>>,
     /// By oid.
     pub users: HashMap<Oid, Arc<User>>,
+    /// By oid.
+    pub groups: HashMap<Oid, Arc<access::Group>>,
+    /// By oid.
+    pub roles: HashMap<Oid, Arc<access::Role>>,
+    /// By the oid of the object; only those that are not as the object was born.
+    pub access: HashMap<Oid, Arc<access::AccessList>>,
+    /// What new objects are born with.
+    pub defaults: HashMap<access::DefaultKey, Arc<access::DefaultAccess>>,
     /// By oid; only those of which something was said.
     pub databases: HashMap<Oid, Arc<Database>>,
     /// Comments by object oid and column index (0 is the object itself).
@@ -273,6 +301,14 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Gives the catalog before anything was written: the roles of the system.
+    pub fn initial() -> Self {
+        Self {
+            roles: access::system_roles(),
+            ..Self::default()
+        }
+    }
+
     /// Gives the isolation level of the one database.
     pub fn isolation(&self) -> IsolationLevel {
         let database = self.databases.get(&DATABASE_OID);

@@ -93,6 +93,18 @@ impl Catalog {
         self.relation(*self.names.relations.get(&(schema, name.to_string()))?)
     }
 
+    /// Gives the tables and views of a schema, by oid.
+    pub fn relations_in(&self, schema: Oid) -> Vec<Relation> {
+        let tables = self.tables.values().cloned().map(Relation::Table);
+        let views = self.views.values().cloned().map(Relation::View);
+        let mut found: Vec<_> = tables
+            .chain(views)
+            .filter(|relation| relation.schema() == schema)
+            .collect();
+        found.sort_by_key(Relation::oid);
+        found
+    }
+
     /// Gives `schema.table`, or the name alone for an unknown schema.
     pub fn qualified_name(&self, schema: Oid, name: &str) -> String {
         match self.schemas.get(&schema) {

@@ -26,15 +26,21 @@ pub struct RunningStatement {
 }
 
 impl History {
-    /// Shows a new connection in STV_SESSIONS.
+    /// Shows a new connection in STV_SESSIONS, unless its user has `limit` of them already.
     pub fn open_session(
         &self,
         pid: i32,
         userid: u32,
         user_name: &str,
         control: Arc<SessionControl>,
-    ) {
-        lock(&self.sessions).push(LiveSession {
+        limit: Option<u32>,
+    ) -> bool {
+        let mut sessions = lock(&self.sessions);
+        let open = sessions.iter().filter(|session| session.userid == userid);
+        if limit.is_some_and(|limit| open.count() >= usize::try_from(limit).unwrap_or(usize::MAX)) {
+            return false;
+        }
+        sessions.push(LiveSession {
             pid,
             userid,
             user_name: user_name.to_string(),
@@ -42,6 +48,7 @@ impl History {
             running: None,
             control,
         });
+        true
     }
 
     /// Takes a connection out of STV_SESSIONS.
@@ -234,7 +241,7 @@ mod tests {
     #[test]
     fn background_work_learns_when_statements_begin_and_end() {
         let history = History::default();
-        history.open_session(7, 100, "admin", Arc::default());
+        assert!(history.open_session(7, 100, "admin", Arc::default(), None));
         let mut busy = Box::pin(history.until_busy(true));
         assert!(busy.as_mut().now_or_never().is_none());
         let statement = history.begin_statement(7, 100, "".into(), "SELECT 1".into());

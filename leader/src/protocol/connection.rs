@@ -491,8 +491,16 @@ fn idle_max(session: &Session) -> Option<(Duration, Report)> {
             "terminating connection due to idle-in-transaction timeout",
         ),
     };
-    let length = session.settings().timeout(name)?;
-    Some((length, Report::new(code, text)))
+    let asked = session.settings().timeout(name);
+    match (asked, session.idle_limit()) {
+        (Some(length), limit) if limit.is_none_or(|limit| length <= limit) => {
+            Some((length, Report::new(code, text)))
+        }
+        (_, limit) => {
+            let text = "terminating connection due to the user's session timeout";
+            Some((limit?, Report::new(SqlState::IDLE_SESSION_TIMEOUT, text)))
+        }
+    }
 }
 
 /// Waits until a client was silent for too long.

@@ -1,6 +1,7 @@
 //! From an accepted socket to a session: encryption, start-up message, password.
 
 use crate::access::scram;
+use crate::history::now_us;
 use crate::protocol::connection::{Connection, Socket};
 use crate::protocol::frame::{self, Message};
 use crate::protocol::sqlstate::{self, Report};
@@ -295,7 +296,10 @@ async fn check_password(
         ))
     };
     let verifier = match shared.server.user(user) {
-        Ok(found) => found.and_then(|user| user.verifier.clone()),
+        // A password that is no longer valid is as good as none.
+        Ok(found) => found
+            .filter(|user| user.valid_until_us.is_none_or(|until| now_us() < until))
+            .and_then(|user| user.verifier.clone()),
         Err(error) => return Err(Refused::Told(sqlstate::report(&error))),
     };
     let secret = match verifier {

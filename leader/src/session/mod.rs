@@ -22,6 +22,7 @@ use crate::settings::{Scope, Settings};
 use crate::statement;
 use crate::statement::context::{Context, LastStatements};
 use crate::statement::cursor::OpenCursor;
+use crate::statement::set::SESSION_AUTHORIZATION;
 use crate::system::Asked;
 use crate::transaction::Transaction;
 use crate::transaction::read::TableReads;
@@ -34,6 +35,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Who connects, after the password was checked.
@@ -85,7 +87,12 @@ pub struct Session {
     /// What all share.
     pub server: Arc<Server>,
     login: LoginFacts,
+    /// Who the session acts as.
     user: Arc<User>,
+    /// Who logged in.
+    login_user: Oid,
+    /// The user's SESSION TIMEOUT, as it was at the login.
+    idle_limit: Option<Duration>,
     settings: Settings,
     /// The open transaction block.
     transaction: Option<Transaction>,
@@ -117,6 +124,13 @@ impl Session {
             .user(&login.user)?
             .ok_or_else(|| no_user(&login.user))?;
         let mut settings = Settings::default();
+        for (name, value) in &user.parameters {
+            // What ALTER USER accepted may have gone with a later version; that must not lock the user out.
+            let value = std::slice::from_ref(value);
+            if let Err(error) = settings.set(name, value, Scope::Session) {
+                tracing::warn!(name, %error, "a user's parameter ignored");
+            }
+        }
         for (name, value) in &login.parameters {
             // Drivers send parameters of other servers too; those are harmless and ignored, as Redshift does.
             let value = std::slice::from_ref(value);
@@ -128,20 +142,35 @@ impl Session {
         for (name, value) in &login.options {
             settings.set(name, std::slice::from_ref(value), Scope::Session)?;
         }
-        let superuser = if user.superuser { "on" } else { "off" };
+        let catalog = server.transactions.committed_catalog()?;
+        let superuser = if catalog.is_superuser(&user) {
+            "on"
+        } else {
+            "off"
+        };
         settings.fix("session_authorization", &user.name, Scope::Session);
         settings.fix("is_superuser", superuser, Scope::Session);
-        let level = server.transactions.committed_catalog()?.isolation();
+        let level = catalog.isolation();
         settings.fix("transaction_isolation", level.word(), Scope::Session);
         settings.keep_as_login();
         let cancel = CancelHandle::default();
         let control = cancel.control.clone();
-        server
+        let limit = user.connection_limit.filter(|_| !user.superuser);
+        let is_open = server
             .history
-            .open_session(login.pid, user.oid, &user.name, control);
+            .open_session(login.pid, user.oid, &user.name, control, limit);
+        if !is_open {
+            return Err(Error::new(
+                SqlState::TOO_MANY_CONNECTIONS,
+                format!("too many connections for user \"{}\"", user.name),
+            ));
+        }
+        let idle_limit = user.session_timeout;
         Ok(Session {
             server,
             login,
+            login_user: user.oid,
+            idle_limit: idle_limit.map(|seconds| Duration::from_secs(seconds.into())),
             user,
             settings_before: settings.clone(),
             settings,
@@ -199,6 +228,8 @@ impl Session {
             .settings
             .timeout("statement_timeout")
             .map(|timeout| Instant::now() + timeout);
+        // Who is gone is refused below, where the statement runs.
+        let _ = self.refresh_user();
         let history = self.server.history.clone();
         let (label, text) = (self.label(), redacted(parsed));
         let running = history.begin_statement(self.login.pid, self.user.oid, label, text);
@@ -316,6 +347,11 @@ impl Session {
     pub fn cursor_columns(&self, name: &str) -> Option<Vec<OutputColumn>> {
         let open = self.cursor.as_ref().filter(|open| open.name == name)?;
         Some(open.columns.clone())
+    }
+
+    /// Gives how long the client may be silent by the user's SESSION TIMEOUT.
+    pub fn idle_limit(&self) -> Option<Duration> {
+        self.idle_limit
     }
 
     /// Gives how values are written as text.
@@ -498,11 +534,21 @@ impl Session {
     /// Looks the user up again: rights may have changed, or the user gone.
     fn refresh_user(&mut self) -> Result<()> {
         let catalog = self.server.transactions.committed_catalog()?;
-        let user = catalog
-            .users
-            .get(&self.user.oid)
-            .ok_or_else(|| no_user(&self.user.name))?;
-        self.user = user.clone();
+        let login = self.settings.value_at_login(SESSION_AUTHORIZATION);
+        let name = self.settings.get(SESSION_AUTHORIZATION).unwrap_or(login);
+        let user = match name == login {
+            true => catalog.users.get(&self.login_user),
+            false => catalog.user_named(name),
+        };
+        let user = user.ok_or_else(|| no_user(name))?;
+        // Who has the role of superusers is one.
+        self.user = match catalog.is_superuser(user) && !user.superuser {
+            true => Arc::new(User {
+                superuser: true,
+                ..User::clone(user)
+            }),
+            false => user.clone(),
+        };
         Ok(())
     }
 }

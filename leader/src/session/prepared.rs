@@ -4,8 +4,10 @@ use super::PreparedStatement;
 use crate::error::{Error, Result};
 use crate::statement::answer::OutputColumn;
 use crate::statement::context::Context;
+use crate::statement::names::Right;
 use crate::statement::{execute, show, target};
 use arrow_schema::DataType;
+use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::show::ShowDefinition;
 use blueshift_sql::statement::{Parsed, Statement};
 use blueshift_sql::{SqlState, SqlType, binder};
@@ -46,7 +48,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
         }
         Statement::Insert(insert) => {
             let names = ctx.names_to_write()?;
-            let table = names.table_to_change(&insert.table)?;
+            let table = names.table_to_change(&insert.table, &Right::To(Privilege::Insert))?;
             let columns = target::columns(&names, &table)?;
             (
                 Some(binder::bind_insert(&names, &columns, insert, &types)?.input),
@@ -55,7 +57,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
         }
         Statement::Update(update) => {
             let names = ctx.names_to_write()?;
-            let table = names.table_to_change(&update.table)?;
+            let table = names.table_to_change(&update.table, &Right::Update(update))?;
             let columns = target::columns(&names, &table)?;
             let defaults: Vec<_> = columns.into_iter().map(|column| column.default).collect();
             let source = provider_as_source(Arc::new(names.stored_table(&table, true)?));
@@ -66,7 +68,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
         }
         Statement::Delete(delete) => {
             let names = ctx.names_to_write()?;
-            let table = names.table_to_change(&delete.table)?;
+            let table = names.table_to_change(&delete.table, &Right::Delete(delete))?;
             let source = provider_as_source(Arc::new(names.stored_table(&table, true)?));
             (Some(binder::bind_delete(&names, source, delete)?), None)
         }

@@ -132,6 +132,11 @@ impl Settings {
         self.set(name, &[], Scope::Session).map(|_| ())
     }
 
+    /// Gives the value a parameter had at login.
+    pub fn value_at_login(&self, name: &str) -> &str {
+        find(name).map_or("", |parameter| self.at_login(parameter))
+    }
+
     /// RESET ALL: everything goes back to the values at login.
     pub fn reset_all(&mut self) {
         self.values = self.login.clone();
@@ -275,14 +280,10 @@ impl Settings {
 }
 
 fn cannot_change(parameter: &Parameter) -> Error {
-    let error = Error::new(
+    Error::new(
         SqlState::CANT_CHANGE_RUNTIME_PARAM,
         format!("parameter \"{}\" cannot be changed", parameter.name),
-    );
-    match parameter.name {
-        "session_authorization" => error.with_hint("Connect as the other user."),
-        _ => error,
-    }
+    )
 }
 
 /// Refuses a name that is neither a parameter nor of the form `prefix.name`.

@@ -3,6 +3,7 @@
 use super::alter_table::user_named;
 use super::answer::Body;
 use super::context::{Context, no_schema};
+use super::grant;
 use crate::access::check;
 use crate::catalog::Schema;
 use crate::catalog::cache::put_schema;
@@ -10,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::transaction::lock::{Lockable, Mode};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::alter_table::AlterSchema;
+use blueshift_sql::statement::grant::Privilege;
 
 /// Runs an ALTER SCHEMA.
 pub async fn run(ctx: &mut Context<'_>, alter: &AlterSchema) -> Result<Body> {
@@ -27,7 +29,7 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterSchema) -> Result<Body> {
         .get(&oid)
         .filter(|schema| schema.name == alter.name)
         .ok_or_else(|| no_schema(&alter.name, &catalog))?;
-    check::schema_owner(ctx.user, schema)?;
+    check::schema_owner_or(&catalog, ctx.user, schema, Privilege::Alter, None)?;
     let mut after = Schema::clone(schema);
     if let Some(name) = &alter.rename {
         if super::names::is_system_schema(oid) || name.starts_with("pg_") {
@@ -48,7 +50,11 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterSchema) -> Result<Body> {
         after.name.clone_from(name);
     }
     if let Some(owner) = &alter.owner {
+        // The right to alter is not the right to take.
+        check::schema_owner(&catalog, ctx.user, schema)?;
+        grant::lock(ctx).await?;
         after.owner = user_named(ctx, owner)?.oid;
+        grant::change_owner(ctx, schema.as_ref().into(), after.owner)?;
     }
     ctx.transaction.change_catalog(put_schema(&after)?);
     Ok(Body::done("ALTER SCHEMA"))

@@ -12,7 +12,8 @@ mod design;
 use super::answer::Body;
 use super::context::Context;
 use super::create_table::reserve_name;
-use super::names::{Named, SessionNames};
+use super::grant;
+use super::names::{Named, Right, SessionNames};
 use super::target;
 use crate::access::check;
 use crate::catalog::cache::{put_table, put_view};
@@ -24,6 +25,7 @@ use crate::transaction::lock::{Lockable, Mode};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ObjectName;
 use blueshift_sql::statement::alter_table::{AlterAction, AlterTable};
+use blueshift_sql::statement::grant::Privilege;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
 use std::sync::Arc;
@@ -39,8 +41,8 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Body> {
         }
         _ => {}
     }
-    let (names, table) = target::lock(ctx, &alter.name, Mode::Exclusive).await?;
-    check::owner(ctx.user, &Relation::Table(table.clone()))?;
+    let right = Right::OwnerOr(Some(Privilege::Alter), "ALTER TABLE");
+    let (names, table) = target::lock(ctx, &alter.name, right, Mode::Exclusive).await?;
     match &alter.action {
         AlterAction::RenameColumn { from, to } => column::rename(ctx, &table, from, to)?,
         AlterAction::AddColumn(definition) => column::add(ctx, &names, &table, definition).await?,
@@ -81,7 +83,14 @@ async fn lock_relation(ctx: &mut Context<'_>, name: &ObjectName) -> Result<Relat
     }
     // As of after the lock.
     let relation = find(&ctx.names()?, name)?;
-    check::owner(ctx.user, &relation)?;
+    let catalog = ctx.transaction.catalog()?;
+    check::owner_or(
+        &catalog,
+        ctx.user,
+        &relation,
+        Some(Privilege::Alter),
+        "ALTER TABLE",
+    )?;
     Ok(relation)
 }
 
@@ -113,6 +122,7 @@ async fn rename(ctx: &mut Context<'_>, name: &ObjectName, to: &str) -> Result<Bo
         .get(&relation.schema())
         .cloned()
         .ok_or_else(|| Error::internal("a relation without a schema"))?;
+    check::create_in_schema(&catalog, ctx.user, &schema, Some("ALTER TABLE"))?;
     reserve_name(ctx, &schema, to, false).await?;
     let change = match &relation {
         Relation::Table(table) => put_table(&Table {
@@ -130,7 +140,12 @@ async fn rename(ctx: &mut Context<'_>, name: &ObjectName, to: &str) -> Result<Bo
 
 async fn change_owner(ctx: &mut Context<'_>, name: &ObjectName, owner: &str) -> Result<Body> {
     let relation = lock_relation(ctx, name).await?;
+    // The right to alter is not the right to take.
+    let catalog = ctx.transaction.catalog()?;
+    check::owner(&catalog, ctx.user, &relation)?;
+    grant::lock(ctx).await?;
     let owner = user_named(ctx, owner)?.oid;
+    grant::change_owner(ctx, (&relation).into(), owner)?;
     let change = match &relation {
         Relation::Table(table) => put_table(&Table {
             owner,

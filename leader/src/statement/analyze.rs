@@ -5,6 +5,7 @@
 
 use super::answer::{Body, Notice};
 use super::context::Context;
+use super::names::Right;
 use crate::access::check;
 use crate::catalog::name::Relation;
 use crate::catalog::{Catalog, Table, TableDistribution, TableSort};
@@ -25,8 +26,9 @@ use std::sync::Arc;
 /// Runs an ANALYZE.
 pub async fn run(ctx: &mut Context<'_>, analyze: &Analyze) -> Result<Body> {
     if let Some(name) = &analyze.table {
-        let table = ctx.names()?.table_to_change(name)?;
-        check::owner(ctx.user, &Relation::Table(table.clone()))?;
+        let table = ctx
+            .names()?
+            .table_to_change(name, &Right::OwnerOr(None, "ANALYZE"))?;
         let done = analyze_table(ctx, analyze, &table).await?;
         // As documented, the tag tells that the table was skipped.
         return Ok(Body::done(if done { "ANALYZE" } else { "ANALYZE SKIP" }));
@@ -39,7 +41,8 @@ pub async fn run(ctx: &mut Context<'_>, analyze: &Analyze) -> Result<Body> {
     };
     let own = catalog.tables.values().filter(|table| {
         let relation = Relation::Table(Arc::clone(table));
-        !is_foreign_temporary(table) && check::owner(ctx.user, &relation).is_ok()
+        !is_foreign_temporary(table)
+            && check::owner_or(&catalog, ctx.user, &relation, None, "ANALYZE").is_ok()
     });
     let mut own: Vec<Arc<Table>> = own.cloned().collect();
     own.sort_by_key(|table| table.oid);

@@ -4,6 +4,7 @@
 
 use super::answer::{Body, OutputColumn};
 use super::context::Context;
+use super::names::Right;
 use crate::access::check;
 use crate::catalog::layout::{encoding_word, supports};
 use crate::catalog::name::Relation;
@@ -48,8 +49,7 @@ pub async fn run(ctx: &mut Context<'_>, statement: &AnalyzeCompression) -> Resul
     let names = ctx.names()?;
     let tables = match &statement.table {
         Some(name) => {
-            let table = names.table_to_change(name)?;
-            check::owner(ctx.user, &Relation::Table(table.clone()))?;
+            let table = names.table_to_change(name, &Right::OwnerOr(None, "ANALYZE"))?;
             vec![table]
         }
         None => own_tables(ctx)?,
@@ -71,8 +71,10 @@ pub async fn run(ctx: &mut Context<'_>, statement: &AnalyzeCompression) -> Resul
 
 fn own_tables(ctx: &mut Context<'_>) -> Result<Vec<Arc<Table>>> {
     let catalog = ctx.transaction.catalog()?;
-    let owns =
-        |table: &&Arc<Table>| check::owner(ctx.user, &Relation::Table(Arc::clone(table))).is_ok();
+    let owns = |table: &&Arc<Table>| {
+        let relation = Relation::Table(Arc::clone(table));
+        check::owner_or(&catalog, ctx.user, &relation, None, "ANALYZE").is_ok()
+    };
     let mut own: Vec<Arc<Table>> = catalog.tables.values().filter(owns).cloned().collect();
     own.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(own)

@@ -3,7 +3,7 @@
 use super::answer::Body;
 use super::context::Context;
 use crate::access::check;
-use crate::catalog::User;
+use crate::catalog::{Catalog, User};
 use crate::error::{Error, Result};
 use crate::history::control::SessionControl;
 use crate::history::{History, lock};
@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 /// Runs a CANCEL. A session that runs nothing goes on as it was.
 pub fn run(ctx: &mut Context<'_>, cancel: &Cancel) -> Result<Body> {
-    let control = find(&ctx.server.history, ctx.user, cancel.pid)?.ok_or_else(|| {
+    let catalog = ctx.transaction.catalog()?;
+    let control = find(&ctx.server.history, &catalog, ctx.user, cancel.pid)?.ok_or_else(|| {
         Error::new(
             SqlState::UNDEFINED_OBJECT,
             format!(
@@ -28,7 +29,12 @@ pub fn run(ctx: &mut Context<'_>, cancel: &Cancel) -> Result<Body> {
 }
 
 /// Finds what stops a session, which its own user and superusers may do; `None` if there is no such session.
-pub fn find(history: &History, user: &User, pid: i64) -> Result<Option<Arc<SessionControl>>> {
+pub fn find(
+    history: &History,
+    catalog: &Catalog,
+    user: &User,
+    pid: i64,
+) -> Result<Option<Arc<SessionControl>>> {
     let sessions = lock(&history.sessions);
     let Some(session) = sessions
         .iter()
@@ -37,7 +43,8 @@ pub fn find(history: &History, user: &User, pid: i64) -> Result<Option<Arc<Sessi
         return Ok(None);
     };
     if session.userid != user.oid {
-        check::superuser(user, "cancel queries or end sessions of other users")?;
+        let what = "cancel queries or end sessions of other users";
+        check::system(catalog, user, "CANCEL", what)?;
     }
     Ok(Some(session.control.clone()))
 }

@@ -20,7 +20,7 @@ pub async fn run(ctx: &mut Context<'_>, comment: &Comment) -> Result<Body> {
             let schema = catalog
                 .schema_named(name)
                 .ok_or_else(|| super::context::no_schema(name, &catalog))?;
-            check::schema_owner(ctx.user, schema)?;
+            check::schema_owner(&catalog, ctx.user, schema)?;
             (schema.oid, 0)
         }
         "database" => {
@@ -59,7 +59,8 @@ fn relation(ctx: &mut Context<'_>, comment: &Comment) -> Result<(u32, u32)> {
             ));
         }
     };
-    check::owner(ctx.user, &relation)?;
+    let catalog = ctx.transaction.catalog()?;
+    check::owner(&catalog, ctx.user, &relation)?;
     if comment.kind != "column" && comment.kind != relation.kind() {
         return Err(Error::new(
             SqlState::WRONG_OBJECT_TYPE,

@@ -111,7 +111,8 @@ impl Context<'_> {
     fn search_path(&self, catalog: &Catalog) -> Vec<Oid> {
         let named = self.settings.search_path(&self.user.name);
         let found = named.iter().filter_map(|name| catalog.schema_named(name));
-        let usable = found.filter(|schema| crate::access::check::may_use_schema(self.user, schema));
+        let usable =
+            found.filter(|schema| crate::access::check::may_use_schema(catalog, self.user, schema));
         self.temp_schema
             .iter()
             .copied()

@@ -5,7 +5,7 @@
 
 use super::answer::{Body, Notice};
 use super::context::Context;
-use super::names::SessionNames;
+use super::names::{Right, SessionNames};
 use super::target;
 use crate::access::check;
 use crate::catalog::cache::put_table;
@@ -19,6 +19,7 @@ use crate::transaction::lock::Mode;
 use blueshift_compute::load::{self, LoadColumn, LoadPlan, LoadProgress, Loaded};
 use blueshift_sql::statement::Copy;
 use blueshift_sql::statement::copy::Compupdate;
+use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::{SqlState, SqlType};
 use std::sync::Arc;
 
@@ -33,9 +34,10 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         Some(_) => Mode::Exclusive,
         None => Mode::Append,
     };
-    let (mut names, mut table) = target::lock(ctx, &copy.table, mode).await?;
+    let right = Right::To(Privilege::Insert);
+    let (mut names, mut table) = target::lock(ctx, &copy.table, right, mode).await?;
     if copy.options.statupdate.is_some() || chooses.is_some() {
-        check::owner(ctx.user, &Relation::Table(table.clone()))?;
+        check::owner(names.catalog(), ctx.user, &Relation::Table(table.clone()))?;
     }
     let was_empty = ctx.transaction.view()?.table(table.id())?.row_count() == 0;
     if let Some(choice) = chooses.filter(|_| was_empty && !copy.options.no_load) {

@@ -9,10 +9,14 @@ use crate::error::{Error, Result};
 use crate::transaction::lock::{Lockable, Mode};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ddl::CreateSchema;
+use blueshift_sql::statement::grant::Privilege;
 
 /// Runs a CREATE SCHEMA.
 pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
-    check::superuser(ctx.user, "create a schema")?;
+    let catalog = ctx.transaction.catalog()?;
+    let database = &ctx.server.database;
+    let system = Some("CREATE SCHEMA");
+    check::database(&catalog, ctx.user, database, Privilege::Create, system)?;
     let name = &create.name;
     if name.starts_with("pg_") {
         return Err(blueshift_sql::Error::new(
@@ -48,6 +52,9 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
         })?,
         None => ctx.user,
     };
+    if owner.oid != ctx.user.oid {
+        check::superuser(ctx.user, "create a schema for another user")?;
+    }
     let schema = Schema {
         oid: ctx.server.next_oid()?,
         name: name.clone(),

@@ -2,7 +2,7 @@
 
 use super::answer::{Body, Notice};
 use super::context::Context;
-use super::names::Named;
+use super::names::{Named, Right};
 use super::target::bound_default;
 use crate::access::check;
 use crate::catalog::cache::{put_schema, put_table};
@@ -20,6 +20,7 @@ use blueshift_sql::statement::create_table::{
     ColumnDefinition, Constraint, CreateTable, DistStyle, NamedConstraint, SortClause,
     TableAttributes,
 };
+use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::{SqlState, SqlType};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -41,7 +42,9 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTable) -> Result<Body> {
     let mut attributes = create.attributes.clone();
     let mut copied = None;
     if let Some((parent, with_defaults)) = &create.like {
-        let parent = ctx.names()?.table_to_change(parent)?;
+        let parent = ctx
+            .names()?
+            .table_to_change(parent, &Right::To(Privilege::Select))?;
         columns.extend(parent.columns.iter().cloned().map(|mut column| {
             column.default = column.default.filter(|_| *with_defaults);
             column.identity = None;
@@ -76,7 +79,11 @@ pub fn install(ctx: &mut Context<'_>, table: &Table) -> Result<()> {
     let layout = table_layout(table)?;
     ctx.transaction.create_table(table.id(), layout);
     ctx.transaction.change_catalog(put_table(table)?);
-    Ok(())
+    if is_temporary(table.schema, ctx) {
+        return Ok(());
+    }
+    let relation = Relation::Table(Arc::new(table.clone()));
+    super::grant::born(ctx, (&relation).into(), table.schema)
 }
 
 /// Finds the schema of a new table or view and keeps it from being dropped; a temporary table's is made at need.
@@ -84,6 +91,16 @@ pub async fn schema_for(
     ctx: &mut Context<'_>,
     name: &ObjectName,
     temporary: bool,
+) -> Result<Arc<Schema>> {
+    schema_for_by(ctx, name, temporary, "CREATE TABLE").await
+}
+
+/// As [`schema_for`], with the system permission that allows it in every schema.
+pub(super) async fn schema_for_by(
+    ctx: &mut Context<'_>,
+    name: &ObjectName,
+    temporary: bool,
+    system: &str,
 ) -> Result<Arc<Schema>> {
     if let Some(database) = &name.database
         && *database != ctx.server.database
@@ -98,10 +115,14 @@ pub async fn schema_for(
         .into());
     }
     if temporary {
+        let catalog = ctx.transaction.catalog()?;
+        let name = &ctx.server.database;
+        check::database(&catalog, ctx.user, name, Privilege::Temporary, None)?;
         return temporary_schema(ctx);
     }
     let schema = ctx.schema_for_new(name)?;
-    check::create_in_schema(ctx.user, &schema)?;
+    let catalog = ctx.transaction.catalog()?;
+    check::create_in_schema(&catalog, ctx.user, &schema, Some(system))?;
     ctx.transaction
         .lock(Lockable::Schema(schema.oid), Mode::Append)
         .await?;
@@ -435,7 +456,14 @@ fn foreign_key(
 ) -> Result<TableConstraint> {
     let is_self = to.name == table.name && to.schema.is_none();
     let target = match ctx.names()?.find(to) {
-        Ok(Named::Relation(Relation::Table(target))) => target,
+        Ok(Named::Relation(relation @ Relation::Table(_))) => {
+            let catalog = ctx.transaction.catalog()?;
+            check::relation(&catalog, ctx.user, &relation, Privilege::References)?;
+            match relation {
+                Relation::Table(target) => target,
+                Relation::View(_) => return Err(Error::internal("a table that is a view")),
+            }
+        }
         Ok(_) => {
             return Err(Error::new(
                 SqlState::WRONG_OBJECT_TYPE,

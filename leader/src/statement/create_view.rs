@@ -2,7 +2,7 @@
 
 use super::answer::Body;
 use super::context::Context;
-use super::create_table::{is_temporary, reserve_name, schema_for};
+use super::create_table::{is_temporary, reserve_name, schema_for_by};
 use super::names::SessionNames;
 use crate::access::check;
 use crate::catalog::cache::put_view;
@@ -15,12 +15,13 @@ use blueshift_sql::{SqlState, SqlType, binder};
 
 /// Runs a CREATE VIEW.
 pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
-    let schema = schema_for(ctx, &create.name, false).await?;
+    let schema = schema_for_by(ctx, &create.name, false, "CREATE OR REPLACE VIEW").await?;
     let name = &create.name.name;
     let existing = ctx.transaction.catalog()?.relation_named(schema.oid, name);
     let replaced = match existing {
         Some(Relation::View(view)) if create.or_replace => {
-            check::owner(ctx.user, &Relation::View(view.clone()))?;
+            let catalog = ctx.transaction.catalog()?;
+            check::owner(&catalog, ctx.user, &Relation::View(view.clone()))?;
             ctx.transaction
                 .lock(Lockable::Relation(view.oid), Mode::Exclusive)
                 .await?;
@@ -61,6 +62,7 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
         search_path: names.search_path_names(),
         sources: names.written(),
     };
+    let old_owner = replaced.as_ref().map(|view| view.owner);
     if let Some(old) = replaced {
         check_columns_kept(&old, &view)?;
         if view.depends_on.contains(&view.oid) {
@@ -70,7 +72,22 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
             ));
         }
     }
+    if let Some(relation) = names.narrowed_relation()
+        && create.query.has_wildcard()
+    {
+        return Err(blueshift_sql::Error::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("permission denied for relation {relation}"),
+        )
+        .with_detail("A view of SELECT * needs the right to read every column.")
+        .with_hint("Name the columns.")
+        .into());
+    }
     ctx.transaction.change_catalog(put_view(&view)?);
+    if old_owner.is_none() {
+        let object = (&Relation::View(std::sync::Arc::new(view))).into();
+        super::grant::born(ctx, object, schema.oid)?;
+    }
     Ok(Body::done("CREATE VIEW"))
 }
 

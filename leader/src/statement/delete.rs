@@ -2,6 +2,7 @@
 
 use super::answer::Body;
 use super::context::Context;
+use super::names::Right;
 use super::target;
 use crate::error::Result;
 use crate::transaction::lock::Mode;
@@ -18,7 +19,8 @@ pub async fn run(ctx: &mut Context<'_>, delete: &Delete) -> Result<Body> {
 
 /// Deletes the rows and tells how many.
 pub(super) async fn change(ctx: &mut Context<'_>, delete: &Delete) -> Result<u64> {
-    let (names, table) = target::lock(ctx, &delete.table, Mode::Change).await?;
+    let (names, table) =
+        target::lock(ctx, &delete.table, Right::Delete(delete), Mode::Change).await?;
     let source = names.stored_table(&table, true)?;
     let version = source.version.clone();
     let bound = binder::bind_delete(&names, provider_as_source(Arc::new(source)), delete)?;

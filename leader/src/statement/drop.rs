@@ -4,7 +4,7 @@ use super::answer::{Body, Notice};
 use super::context::Context;
 use super::names::Named;
 use crate::access::check;
-use crate::catalog::cache::{put_comment, put_table, remove};
+use crate::catalog::cache::{put_comment, put_default_access, put_table, remove};
 use crate::catalog::name::Relation;
 use crate::catalog::{Oid, Table, TableConstraint};
 use crate::error::{Error, Result};
@@ -12,6 +12,7 @@ use crate::transaction::lock::{Lockable, Mode};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ObjectName;
 use blueshift_sql::statement::ddl::DropObjects;
+use blueshift_sql::statement::grant::Privilege;
 use std::sync::Arc;
 
 /// Runs a DROP TABLE.
@@ -32,7 +33,13 @@ async fn relations(ctx: &mut Context<'_>, drop: &DropObjects, kind: &'static str
         found.extend(find(ctx, name, kind, drop.if_exists)?);
     }
     for relation in &found {
-        check::owner(ctx.user, relation)?;
+        let catalog = ctx.transaction.catalog()?;
+        let system = if kind == "view" {
+            "DROP VIEW"
+        } else {
+            "DROP TABLE"
+        };
+        check::owner_or(&catalog, ctx.user, relation, Some(Privilege::Drop), system)?;
         lock(ctx, relation).await?;
     }
     let listed: Vec<Oid> = found.iter().map(Relation::oid).collect();
@@ -210,8 +217,20 @@ fn remove_relation(ctx: &mut Context<'_>, relation: &Relation) -> Result<()> {
             .change_catalog(put_comment(oid, *column, None));
     }
     ctx.transaction.change_catalog(remove(relation.kind(), oid));
+    forget_access(ctx, oid)?;
     if let Relation::Table(table) = relation {
         ctx.transaction.drop_table(table.id());
+    }
+    Ok(())
+}
+
+/// Takes the access list of an object that goes out of the catalog.
+fn forget_access(ctx: &mut Context<'_>, oid: Oid) -> Result<()> {
+    let committed = ctx.transaction.committed_catalog()?;
+    let is_kept =
+        committed.access.contains_key(&oid) || ctx.transaction.catalog()?.access.contains_key(&oid);
+    if is_kept {
+        ctx.transaction.change_catalog(remove("access", oid));
     }
     Ok(())
 }
@@ -228,7 +247,8 @@ pub async fn schema(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
             }
             return Err(super::context::no_schema(&name.name, &catalog));
         };
-        check::schema_owner(ctx.user, schema)?;
+        let system = Some("DROP SCHEMA");
+        check::schema_owner_or(&catalog, ctx.user, schema, Privilege::Drop, system)?;
         if super::names::is_system_schema(schema.oid) || schema.name.starts_with("pg_") {
             return Err(Error::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
@@ -286,6 +306,15 @@ async fn drop_schema(ctx: &mut Context<'_>, oid: Oid, name: &str, cascade: bool)
     }
     ctx.transaction.change_catalog(put_comment(oid, 0, None));
     ctx.transaction.change_catalog(remove("schema", oid));
+    forget_access(ctx, oid)?;
+    for key in catalog
+        .defaults
+        .keys()
+        .filter(|(_, schema, _)| *schema == oid)
+    {
+        ctx.transaction
+            .change_catalog(put_default_access(*key, None)?);
+    }
     Ok(())
 }
 

@@ -2,10 +2,12 @@
 
 use super::answer::Body;
 use super::context::Context;
+use super::names::Right;
 use super::{execute, target};
 use crate::error::Result;
 use blueshift_sql::binder;
 use blueshift_sql::statement::Statement;
+use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::session::Explain;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::LogicalPlan;
@@ -43,19 +45,19 @@ fn bound(
         Statement::Select(query) => binder::bind_query(names, query, &types)?,
         Statement::CreateTableAs(create) => binder::bind_query(names, &create.query, &types)?,
         Statement::Insert(insert) => {
-            let table = names.table_to_change(&insert.table)?;
+            let table = names.table_to_change(&insert.table, &Right::To(Privilege::Insert))?;
             let columns = target::columns(names, &table)?;
             binder::bind_insert(names, &columns, insert, &types)?.input
         }
         Statement::Update(update) => {
-            let table = names.table_to_change(&update.table)?;
+            let table = names.table_to_change(&update.table, &Right::Update(update))?;
             let columns = target::columns(names, &table)?;
             let defaults: Vec<_> = columns.into_iter().map(|column| column.default).collect();
             let source = provider_as_source(Arc::new(names.stored_table(&table, true)?));
             binder::bind_update(names, source, update, &defaults)?.input
         }
         Statement::Delete(delete) => {
-            let table = names.table_to_change(&delete.table)?;
+            let table = names.table_to_change(&delete.table, &Right::Delete(delete))?;
             let source = provider_as_source(Arc::new(names.stored_table(&table, true)?));
             binder::bind_delete(names, source, delete)?
         }

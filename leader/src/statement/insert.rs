@@ -5,6 +5,7 @@
 
 use super::answer::Body;
 use super::context::Context;
+use super::names::Right;
 use super::target;
 use crate::catalog::Table;
 use crate::error::{Error, Result};
@@ -16,6 +17,7 @@ use blueshift_sql::binder::{
     self, ConstantRows, ConstantTarget, LITERAL, LiteralColumn, LiteralTarget,
 };
 use blueshift_sql::statement::dml::{Insert, InsertSource};
+use blueshift_sql::statement::grant::Privilege;
 use blueshift_storage::{TableId, TableLayout};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::execution_props::ExecutionProps;
@@ -125,7 +127,13 @@ pub(super) async fn write(
     ctx: &mut Context<'_>,
     insert: &Insert,
 ) -> Result<(Written, WriteTarget)> {
-    let (names, table) = target::lock(ctx, &insert.table, Mode::Append).await?;
+    let (names, table) = target::lock(
+        ctx,
+        &insert.table,
+        Right::To(Privilege::Insert),
+        Mode::Append,
+    )
+    .await?;
     let columns = target::columns(&names, &table)?;
     let bound = binder::bind_insert(&names, &columns, insert, &ctx.parameter_types())?;
     target::check_identities(&table, &bound.given)?;

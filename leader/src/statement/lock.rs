@@ -5,15 +5,18 @@
 
 use super::answer::Body;
 use super::context::Context;
+use super::names::Right;
 use super::target;
 use crate::error::Result;
 use crate::transaction::lock::Mode;
 use blueshift_sql::statement::ObjectName;
+use blueshift_sql::statement::grant::Privilege;
 
 /// Runs a LOCK, table by table in the order they are named.
 pub async fn run(ctx: &mut Context<'_>, names: &[ObjectName]) -> Result<Body> {
     for name in names {
-        target::lock(ctx, name, Mode::AccessExclusive).await?;
+        let right = Right::ToAny(&[Privilege::Update, Privilege::Delete, Privilege::Truncate]);
+        target::lock(ctx, name, right, Mode::AccessExclusive).await?;
     }
     Ok(Body::done("LOCK TABLE"))
 }

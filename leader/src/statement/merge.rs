@@ -2,15 +2,23 @@
 
 use super::answer::Body;
 use super::context::Context;
+use super::names::Right;
 use super::{delete, insert, target, update};
 use crate::error::Result;
 use crate::transaction::lock::Mode;
+use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::merge::{Matched, Merge};
 use std::borrow::Cow;
 
 /// Runs a MERGE.
 pub async fn run(ctx: &mut Context<'_>, merge: &Merge) -> Result<Body> {
-    let (_, table) = target::lock(ctx, &merge.target, Mode::Change).await?;
+    let (_, table) = target::lock(
+        ctx,
+        &merge.target,
+        Right::To(Privilege::Select),
+        Mode::Change,
+    )
+    .await?;
     let mut insert = Cow::Borrowed(&merge.insert);
     if merge.removes_duplicates {
         // So that a source with fewer columns is refused, where an INSERT would fill up the row.

@@ -25,11 +25,15 @@ pub mod create_view;
 pub mod cursor;
 pub mod delete;
 pub mod drop;
+pub mod default_privileges;
 pub mod explain;
+pub mod grant;
+pub mod group;
 pub mod insert;
 pub mod lock;
 pub mod merge;
 pub mod prepare;
+pub mod role;
 pub mod select;
 pub mod set;
 pub mod show;
@@ -95,6 +99,16 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::CreateUser(create) => user::create(ctx, create).await,
         Statement::AlterUser(alter) => user::alter(ctx, alter).await,
         Statement::DropUser(drop) => user::drop(ctx, drop).await,
+        Statement::CreateGroup(create) => group::create(ctx, create).await,
+        Statement::AlterGroup(alter) => group::alter(ctx, alter).await,
+        Statement::DropGroup(drop) => group::drop(ctx, drop).await,
+        Statement::CreateRole(create) => role::create(ctx, create).await,
+        Statement::AlterRole(alter) => role::alter(ctx, alter).await,
+        Statement::DropRole(drop) => role::drop(ctx, drop).await,
+        Statement::Grant(grant) => grant::run(ctx, grant).await,
+        Statement::GrantRole(grant) => role::grant(ctx, grant).await,
+        Statement::GrantSystem(grant) => role::grant_system(ctx, grant).await,
+        Statement::DefaultPrivileges(given) => default_privileges::run(ctx, given).await,
         Statement::Begin(_) | Statement::Commit | Statement::Rollback => {
             Err(Error::internal("transaction statements are the session's"))
         }
@@ -182,6 +196,16 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::CreateUser(_) => "CREATE USER",
         Statement::AlterUser(_) => "ALTER USER",
         Statement::DropUser(_) => "DROP USER",
+        Statement::CreateGroup(_) => "CREATE GROUP",
+        Statement::AlterGroup(_) => "ALTER GROUP",
+        Statement::DropGroup(_) => "DROP GROUP",
+        Statement::CreateRole(_) => "CREATE ROLE",
+        Statement::AlterRole(_) => "ALTER ROLE",
+        Statement::DropRole(_) => "DROP ROLE",
+        Statement::Grant(grant) => grant::tag(grant.way),
+        Statement::GrantRole(grant) => grant::tag(grant.way),
+        Statement::GrantSystem(grant) => grant::tag(grant.way),
+        Statement::DefaultPrivileges(_) => "ALTER DEFAULT PRIVILEGES",
         Statement::Comment(_) => "COMMENT",
         Statement::Empty => "",
     }

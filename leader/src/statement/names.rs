@@ -9,14 +9,16 @@ use crate::access::check;
 use crate::catalog::layout;
 use crate::catalog::name::Relation;
 use crate::catalog::{
-    Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User, View,
-    ViewSource,
+    Catalog, Column, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User,
+    View, ViewSource,
 };
 use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::scan::StoredTable;
 use blueshift_sql::binder::{self, Names};
 use blueshift_sql::nearest::nearest;
+use blueshift_sql::statement::dml::{Delete, Update};
+use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::{ObjectName, Query};
 use blueshift_sql::{Error, Result, SqlState};
 use datafusion::arrow::datatypes::SchemaRef;
@@ -85,6 +87,23 @@ pub struct SessionNames {
     /// The view whose text this resolver is for.
     inside: Option<Arc<View>>,
     view_depth: usize,
+    /// Columns that were left out as the user may not read them, with their relations.
+    hidden: Mutex<Vec<(String, String)>>,
+}
+
+/// What a statement must be allowed to do with the table it changes.
+#[derive(Clone, Copy)]
+pub enum Right<'a> {
+    /// This.
+    To(Privilege),
+    /// Any of these.
+    ToAny(&'a [Privilege]),
+    /// Change the columns it assigns, and read those it names.
+    Update(&'a Update),
+    /// Delete rows, and read the columns it names.
+    Delete(&'a Delete),
+    /// What owners do, and who holds this privilege or this system permission.
+    OwnerOr(Option<Privilege>, &'static str),
 }
 
 impl SessionNames {
@@ -103,6 +122,7 @@ impl SessionNames {
             written: Mutex::default(),
             inside: None,
             view_depth: 0,
+            hidden: Mutex::default(),
         }
     }
 
@@ -215,7 +235,7 @@ impl SessionNames {
                 other => Err(Error::new(SqlState::INTERNAL_ERROR, other.to_string())),
             };
         };
-        check::use_schema(&self.system.user, found).map_err(into_sql)?;
+        check::use_schema(catalog, &self.system.user, found).map_err(into_sql)?;
         Ok(catalog
             .relation_named(found.oid, &name.name)
             .map(Named::Relation))
@@ -278,11 +298,11 @@ impl SessionNames {
         }
     }
 
-    /// Finds a table to write to.
-    pub fn table_to_change(&self, name: &ObjectName) -> Result<Arc<Table>> {
+    /// Finds a table to write to; `right` is what the statement must be allowed to do with it.
+    pub fn table_to_change(&self, name: &ObjectName, right: &Right<'_>) -> Result<Arc<Table>> {
         match self.find(name)? {
             Named::Relation(relation) => {
-                check::relation(&self.system.user, &relation).map_err(into_sql)?;
+                self.check_right(&relation, right)?;
                 match relation {
                     Relation::Table(table) => Ok(table),
                     Relation::View(view) => Err(Error::new(
@@ -300,6 +320,117 @@ impl SessionNames {
                 ),
             )),
         }
+    }
+
+    /// Checks that the user may do with a table what a statement is about to do.
+    fn check_right(&self, relation: &Relation, right: &Right<'_>) -> Result<()> {
+        let (catalog, user) = (self.catalog(), self.user());
+        let has = |privilege| check::relation(catalog, user, relation, privilege);
+        match right {
+            Right::To(privilege) => has(*privilege),
+            Right::ToAny(privileges) => {
+                let tried = privileges.iter().map(|privilege| has(*privilege));
+                tried
+                    .reduce(Result::or)
+                    .unwrap_or_else(|| Err(check::relation_denied(relation)))
+            }
+            Right::Update(update) => has(Privilege::Update)
+                .or_else(|denied| {
+                    let assigned = update.assignments.iter().map(|(name, _)| name.as_str());
+                    match self.may_columns(relation, assigned, Privilege::Update) {
+                        true => Ok(()),
+                        false => Err(denied),
+                    }
+                })
+                .and_then(|()| self.may_read_names(relation, || update.names_read())),
+            Right::Delete(delete) => has(Privilege::Delete)
+                .and_then(|()| self.may_read_names(relation, || delete.names_read())),
+            Right::OwnerOr(privilege, system) => {
+                check::owner_or(catalog, user, relation, *privilege, system)
+            }
+        }
+        .map_err(into_sql)
+    }
+
+    /// Checks that the user may read a relation, or those of its columns that a statement names.
+    fn may_read_names(
+        &self,
+        relation: &Relation,
+        named: impl FnOnce() -> Vec<String>,
+    ) -> crate::Result<()> {
+        let denied = match self.readable_columns(relation)? {
+            None => return Ok(()),
+            Some(_) => check::relation_denied(relation),
+        };
+        let named = named();
+        let named = named.iter().map(String::as_str);
+        match self.may_columns(relation, named, Privilege::Select) {
+            true => Ok(()),
+            false => Err(denied),
+        }
+    }
+
+    /// Tells whether the user holds a privilege on each named column. Other names are not looked at: of them the binder
+    /// will know.
+    fn may_columns<'a>(
+        &self,
+        relation: &Relation,
+        mut named: impl Iterator<Item = &'a str>,
+        privilege: Privilege,
+    ) -> bool {
+        named.all(|name| {
+            let mut columns = relation.columns().iter();
+            columns.find(|one| one.name == name).is_none_or(|column| {
+                self.catalog()
+                    .column_privileges(self.user(), relation.into(), column.id)
+                    .has(privilege)
+            })
+        })
+    }
+
+    /// Gives the columns of a relation that the user may read, if it is not all of them.
+    fn readable_columns(&self, relation: &Relation) -> Result<Option<Vec<String>>> {
+        let (catalog, user) = (self.catalog(), self.user());
+        let Err(denied) = check::relation(catalog, user, relation, Privilege::Select) else {
+            return Ok(None);
+        };
+        let may_read = |column: &&Column| {
+            let held = catalog.column_privileges(user, relation.into(), column.id);
+            held.has(Privilege::Select)
+        };
+        let columns = relation.columns().iter().filter(may_read);
+        let columns: Vec<_> = columns.map(|column| column.name.clone()).collect();
+        match columns.is_empty() {
+            true => Err(into_sql(denied)),
+            false => Ok(Some(columns)),
+        }
+    }
+
+    /// Gives a relation without the columns that the user may not read: `SELECT *` leaves them out, as Redshift does.
+    fn narrowed(
+        &self,
+        relation: &Relation,
+        source: Arc<dyn TableSource>,
+        columns: &[String],
+    ) -> Result<Arc<dyn TableSource>> {
+        let hidden = relation.columns().iter();
+        let hidden = hidden.filter(|column| !columns.contains(&column.name));
+        let hidden = hidden.map(|column| (column.name.clone(), relation.name().to_string()));
+        crate::history::lock(&self.hidden).extend(hidden);
+        let columns = columns
+            .iter()
+            .map(|name| Expr::Column(datafusion::common::Column::new(Some("rows"), name.as_str())));
+        let plan = LogicalPlanBuilder::scan("rows", source, None)
+            .and_then(|scan| scan.project(columns.collect::<Vec<_>>()))
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_engine)?;
+        Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))))
+    }
+
+    /// Names a relation some of whose columns the user may not read, if one was named so far.
+    pub fn narrowed_relation(&self) -> Option<String> {
+        let hidden = crate::history::lock(&self.hidden);
+        hidden.first().map(|(_, relation)| relation.clone())
     }
 
     /// Makes the engine's table of a stored one; with `row_ids` its last column is the row id.
@@ -434,6 +565,7 @@ impl SessionNames {
             written: Mutex::default(),
             inside,
             view_depth: self.view_depth + 1,
+            hidden: Mutex::default(),
         }
     }
 
@@ -508,21 +640,34 @@ impl Names for SessionNames {
                 Ok(provider_as_source(Arc::new(provider)))
             }
             Named::Relation(relation) => {
-                check::relation(&self.system.user, &relation).map_err(into_sql)?;
+                let readable = self.readable_columns(&relation)?;
                 self.note(name, &relation);
-                match relation {
+                let source = match &relation {
                     Relation::Table(table) => match self.source(name) {
-                        Some(source) => self.as_of_view(&table, source),
-                        None => Ok(provider_as_source(Arc::new(
-                            self.stored_table(&table, false)?,
-                        ))),
+                        Some(source) => self.as_of_view(table, source)?,
+                        None => provider_as_source(Arc::new(self.stored_table(table, false)?)),
                     },
                     Relation::View(view) => {
-                        let plan = self.bind_view(&view)?;
+                        let plan = self.bind_view(view)?;
                         let table = ViewTable::new(plan, Some(view.text.clone()));
-                        Ok(provider_as_source(Arc::new(table)))
+                        provider_as_source(Arc::new(table))
                     }
-                }
+                };
+                let Some(readable) = readable else {
+                    return Ok(source);
+                };
+                let columns = match self.source(name).filter(|then| !then.columns.is_empty()) {
+                    None => readable,
+                    // The names that the view knows them by.
+                    Some(then) => {
+                        let now = relation.columns().iter();
+                        let ids = now.filter(|column| readable.contains(&column.name));
+                        let ids: Vec<u32> = ids.map(|column| column.id).collect();
+                        let known = then.columns.iter().filter(|(id, _)| ids.contains(id));
+                        known.map(|(_, name)| name.clone()).collect()
+                    }
+                };
+                self.narrowed(&relation, source, &columns)
             }
         }
     }
@@ -562,6 +707,33 @@ impl Names for SessionNames {
 
     fn options(&self) -> &ConfigOptions {
         self.state.config_options()
+    }
+
+    fn explain(&self, error: Error) -> Error {
+        if error.code != SqlState::UNDEFINED_COLUMN {
+            return error;
+        }
+        let hidden = crate::history::lock(&self.hidden);
+        let is_meant = |name: &str| {
+            error
+                .message
+                .split(['"', '.', ' '])
+                .any(|word| word == name)
+        };
+        match hidden.iter().find(|(name, _)| is_meant(name)) {
+            None => error,
+            Some((name, relation)) => {
+                let denied = Error::new(
+                    SqlState::INSUFFICIENT_PRIVILEGE,
+                    format!("permission denied for relation {relation}"),
+                )
+                .with_detail(format!("Column \"{name}\" may not be read."));
+                match error.position {
+                    Some(position) => denied.at(position),
+                    None => denied,
+                }
+            }
+        }
     }
 }
 

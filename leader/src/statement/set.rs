@@ -9,6 +9,9 @@ use blueshift_sql::SqlState;
 use blueshift_sql::nearest::nearest;
 use blueshift_sql::statement::session::{Reset, Set, Show};
 
+/// The parameter that says who the session acts as.
+pub const SESSION_AUTHORIZATION: &str = "session_authorization";
+
 /// Runs a SET. SET LOCAL goes back at the end of the transaction; outside a block that is at once, so it warns.
 pub fn set(ctx: &mut Context<'_>, set: &Set) -> Result<Body> {
     if set.local && !ctx.transaction.is_explicit {
@@ -34,6 +37,9 @@ pub fn apply(ctx: &mut Context<'_>, changes: Vec<Change>) -> Result<()> {
 }
 
 fn change(ctx: &mut Context<'_>, name: &str, values: &[String], scope: Scope) -> Result<()> {
+    if name.eq_ignore_ascii_case(SESSION_AUTHORIZATION) {
+        return become_user(ctx, values, scope);
+    }
     // A transaction's own mode ends with it, however it was set.
     let is_mode = name.eq_ignore_ascii_case("transaction_read_only");
     let scope = if is_mode { Scope::Local } else { scope };
@@ -59,6 +65,38 @@ fn change(ctx: &mut Context<'_>, name: &str, values: &[String], scope: Scope) ->
     Ok(())
 }
 
+/// SET SESSION AUTHORIZATION: who logged in as a superuser may act as another user; without a value, be oneself again.
+/// The session looks at the parameter before each statement.
+fn become_user(ctx: &mut Context<'_>, values: &[String], scope: Scope) -> Result<()> {
+    let login = ctx
+        .settings
+        .value_at_login(SESSION_AUTHORIZATION)
+        .to_string();
+    let name = values.first().unwrap_or(&login);
+    let catalog = ctx.transaction.catalog()?;
+    let user = catalog.user_named(name).ok_or_else(|| {
+        Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("user \"{name}\" does not exist"),
+        )
+    })?;
+    let by = catalog.user_named(&login);
+    if *name != login && !by.is_some_and(|by| catalog.is_superuser(by)) {
+        return Err(Error::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "permission denied to set session authorization",
+        ));
+    }
+    let superuser = if catalog.is_superuser(user) {
+        "on"
+    } else {
+        "off"
+    };
+    ctx.settings.fix(SESSION_AUTHORIZATION, name, scope);
+    ctx.settings.fix("is_superuser", superuser, scope);
+    Ok(())
+}
+
 /// Adds the name that was perhaps meant.
 fn told_of_near(error: blueshift_sql::Error) -> Error {
     let near = error
@@ -78,6 +116,7 @@ fn told_of_near(error: blueshift_sql::Error) -> Error {
 /// Runs a RESET.
 pub fn reset(ctx: &mut Context<'_>, reset: &Reset) -> Result<Body> {
     match &reset.name {
+        Some(name) if name == SESSION_AUTHORIZATION => become_user(ctx, &[], Scope::Session)?,
         Some(name) => ctx.settings.reset(name).map_err(told_of_near)?,
         None => ctx.settings.reset_all(),
     }

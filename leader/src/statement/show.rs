@@ -9,6 +9,7 @@ use crate::catalog::name::{Relation, quoted};
 use crate::catalog::{Table, TableConstraint, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
+use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::show::{Listed, ShowDefinition, ShowList};
 use blueshift_sql::statement::{ObjectName, Query};
 
@@ -43,7 +44,7 @@ pub(crate) fn query(ctx: &mut Context<'_>, show: &ShowList) -> Result<Query> {
             let catalog = names.catalog();
             let found = catalog.schema_named(&schema.name);
             let found = found.ok_or_else(|| super::context::no_schema(&schema.name, catalog))?;
-            check::use_schema(&names.system.user, found)?;
+            check::use_schema(catalog, &names.system.user, found)?;
             let condition = format!("o.schema_name = {}", literal(&schema.name));
             (TABLES, condition)
         }
@@ -157,7 +158,12 @@ fn relation(names: &SessionNames, name: &ObjectName) -> Result<(String, String)>
     match names.find(name)? {
         Named::System(table) => Ok((table.schema().to_owned(), table.name().to_owned())),
         Named::Relation(relation) => {
-            check::relation(&names.system.user, &relation)?;
+            check::relation(
+                names.catalog(),
+                &names.system.user,
+                &relation,
+                Privilege::Select,
+            )?;
             let schema = names.catalog().schemas.get(&relation.schema());
             let schema = schema.map_or_else(String::new, |schema| schema.name.clone());
             Ok((schema, relation.name().to_owned()))
@@ -200,7 +206,12 @@ pub fn definition(ctx: &mut Context<'_>, show: &ShowDefinition) -> Result<Body> 
     let Named::Relation(relation) = names.find(name)? else {
         return Err(wrong(&name.name));
     };
-    check::relation(&names.system.user, &relation)?;
+    check::relation(
+        names.catalog(),
+        &names.system.user,
+        &relation,
+        Privilege::Select,
+    )?;
     match (show, relation) {
         (ShowDefinition::Table(_), Relation::Table(table)) => {
             let text = table_text(&names, &table);

@@ -1,7 +1,7 @@
 //! The table a statement writes to: its lock, its defaults, its identities, and where its rows go.
 
 use super::context::Context;
-use super::names::SessionNames;
+use super::names::{Right, SessionNames};
 use crate::catalog::cache::put_table;
 use crate::catalog::layout::{distribution, table_layout};
 use crate::catalog::{Column, Identity, Table, TableDistribution};
@@ -11,6 +11,7 @@ use blueshift_compute::write::{IdentityCounter, WriteTarget};
 use blueshift_sql::SqlState;
 use blueshift_sql::binder::{TargetColumn, bind_constant};
 use blueshift_sql::statement::ObjectName;
+use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::query::Expression;
 use blueshift_storage::table::predicate::Value;
 use datafusion::common::ScalarValue;
@@ -25,16 +26,17 @@ pub const AUTO_ALL_ROWS_MAX: u64 = 1_000_000;
 /// The bytes of a row a COPY reckons with, as it knows only the size of its files.
 pub const AUTO_ROW_BYTES: u64 = 64;
 
-/// Finds and locks a table to write to, and resolves names anew as of after the lock.
+/// Finds and locks a table to do with it what `right` says, and resolves names anew as of after the lock.
 pub async fn lock(
     ctx: &mut Context<'_>,
     name: &ObjectName,
+    right: Right<'_>,
     mode: Mode,
 ) -> Result<(SessionNames, Arc<Table>)> {
-    let before = ctx.names()?.table_to_change(name)?;
+    let before = ctx.names()?.table_to_change(name, &right)?;
     ctx.transaction.lock_table(before.oid, mode).await?;
     let names = ctx.names()?;
-    let table = names.table_to_change(name)?;
+    let table = names.table_to_change(name, &right)?;
     match table.oid == before.oid {
         true => Ok((names, table)),
         // Another table took the name while we waited for the lock of the first.
@@ -44,9 +46,10 @@ pub async fn lock(
 
 /// Finds and locks a table to append constants to: as [`lock`], for a statement that reads no table.
 pub async fn lock_to_append(ctx: &mut Context<'_>, name: &ObjectName) -> Result<Arc<Table>> {
-    let before = ctx.names_to_write()?.table_to_change(name)?;
+    let right = Right::To(Privilege::Insert);
+    let before = ctx.names_to_write()?.table_to_change(name, &right)?;
     ctx.transaction.lock_table(before.oid, Mode::Append).await?;
-    let table = ctx.names_to_write()?.table_to_change(name)?;
+    let table = ctx.names_to_write()?.table_to_change(name, &right)?;
     match table.oid == before.oid {
         true => Ok(table),
         // Another table took the name while we waited for the lock of the first.

@@ -2,17 +2,17 @@
 
 use super::answer::Body;
 use super::context::Context;
+use super::names::Right;
 use super::target;
-use crate::access::check;
-use crate::catalog::name::Relation;
 use crate::error::Result;
 use crate::transaction::lock::Mode;
 use blueshift_sql::statement::ObjectName;
+use blueshift_sql::statement::grant::Privilege;
 
 /// Runs a TRUNCATE. The transaction ends with this statement, also inside a block.
 pub async fn run(ctx: &mut Context<'_>, name: &ObjectName) -> Result<Body> {
-    let (_, table) = target::lock(ctx, name, Mode::Exclusive).await?;
-    check::owner(ctx.user, &Relation::Table(table.clone()))?;
+    let right = Right::OwnerOr(Some(Privilege::Truncate), "TRUNCATE TABLE");
+    let (_, table) = target::lock(ctx, name, right, Mode::Exclusive).await?;
     ctx.transaction.truncate_table(table.id());
     ctx.transaction.is_explicit = false;
     Ok(Body::done("TRUNCATE TABLE"))

@@ -2,6 +2,7 @@
 
 use super::answer::Body;
 use super::context::Context;
+use super::names::Right;
 use super::target;
 use crate::error::Result;
 use crate::transaction::lock::Mode;
@@ -26,7 +27,8 @@ pub async fn run(ctx: &mut Context<'_>, update: &Update) -> Result<Body> {
 
 /// Changes the rows and tells how many.
 pub(super) async fn change(ctx: &mut Context<'_>, update: &Update) -> Result<u64> {
-    let (names, table) = target::lock(ctx, &update.table, Mode::Change).await?;
+    let (names, table) =
+        target::lock(ctx, &update.table, Right::Update(update), Mode::Change).await?;
     let source = names.stored_table(&table, true)?;
     let version = source.version.clone();
     let columns = target::columns(&names, &table)?;

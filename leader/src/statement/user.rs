@@ -2,30 +2,53 @@
 
 use super::answer::{Body, Notice};
 use super::context::Context;
+use super::grant::{lock, missing};
+use super::group;
 use crate::access::{check, scram};
-use crate::catalog::User;
-use crate::catalog::cache::{put_user, remove};
+use crate::catalog::access::{Grantee, Group, Role};
+use crate::catalog::cache::{put_group, put_role, put_user, remove};
+use crate::catalog::{Catalog, User};
 use crate::error::{Error, Result};
-use crate::transaction::lock::{Lockable, Mode};
+use crate::settings::Scope;
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMicrosecondType;
 use blueshift_sql::SqlState;
-use blueshift_sql::statement::ddl::{CreateUser, DropObjects};
+use blueshift_sql::statement::ddl::DropObjects;
+use blueshift_sql::statement::query::Expression;
+use blueshift_sql::statement::user::UserOptions;
 
 /// Passwords of Redshift: 8 to 64 characters with an upper-case letter, a lower-case letter and a digit.
 const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=64;
 
 /// Runs a CREATE USER.
-pub async fn create(ctx: &mut Context<'_>, create: &CreateUser) -> Result<Body> {
-    check::superuser(ctx.user, "create users")?;
-    ctx.transaction
-        .lock(Lockable::Users, Mode::Exclusive)
-        .await?;
-    let name = &create.name;
+pub async fn create(ctx: &mut Context<'_>, create: &UserOptions) -> Result<Body> {
+    let catalog = ctx.transaction.catalog()?;
+    check::system(&catalog, ctx.user, "CREATE USER", "create users")?;
+    lock(ctx).await?;
+    ensure_free(ctx, &create.name)?;
+    let mut user = User {
+        oid: ctx.server.next_oid()?,
+        name: create.name.clone(),
+        ..User::default()
+    };
+    change(ctx, &mut user, create)?;
+    ctx.transaction.change_catalog(put_user(&user)?);
+    group::join(ctx, user.oid, &create.groups)?;
+    Ok(Body::done("CREATE USER"))
+}
+
+fn ensure_free(ctx: &mut Context<'_>, name: &str) -> Result<()> {
     let seen = ctx.transaction.catalog()?;
     let committed = ctx.transaction.committed_catalog()?;
-    if seen.user_named(name).is_some() || committed.user_named(name).is_some() {
+    for catalog in [&seen, &committed] {
+        let kind = match (catalog.user_named(name), catalog.role_named(name)) {
+            (Some(_), _) => "user",
+            (None, Some(_)) => "role",
+            (None, None) => continue,
+        };
         return Err(Error::new(
             SqlState::DUPLICATE_OBJECT,
-            format!("user \"{name}\" already exists"),
+            format!("{kind} \"{name}\" already exists"),
         ));
     }
     if name == "public" || name.starts_with("pg_") {
@@ -34,51 +57,122 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateUser) -> Result<Body> 
             format!("user name \"{name}\" is reserved"),
         ));
     }
-    let user = User {
-        oid: ctx.server.next_oid()?,
-        name: name.clone(),
-        superuser: create.superuser.unwrap_or(false),
-        create_database: create.create_database.unwrap_or(false),
-        verifier: verifier(create)?,
-    };
-    ctx.transaction.change_catalog(put_user(&user)?);
-    Ok(Body::done("CREATE USER"))
+    Ok(())
 }
 
-/// Runs an ALTER USER. Users may change their own password; the rest is for superusers.
-pub async fn alter(ctx: &mut Context<'_>, alter: &CreateUser) -> Result<Body> {
-    let changes_rights = alter.superuser.is_some() || alter.create_database.is_some();
-    if changes_rights || alter.name != ctx.user.name {
-        check::superuser(ctx.user, "alter other users")?;
+/// Makes the changes that a statement asks for. Only a superuser makes superusers and changes what they are.
+fn change(ctx: &mut Context<'_>, user: &mut User, given: &UserOptions) -> Result<()> {
+    let is_superuser = ctx.transaction.catalog()?.is_superuser(user);
+    if given.superuser == Some(true) || is_superuser {
+        check::superuser(ctx.user, "make or change superusers")?;
     }
-    ctx.transaction
-        .lock(Lockable::Users, Mode::Exclusive)
-        .await?;
+    user.superuser = given.superuser.unwrap_or(user.superuser);
+    if given.password_disabled {
+        if user.superuser {
+            return Err(blueshift_sql::Error::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                "cannot disable the password of a superuser",
+            )
+            .with_hint("Give a password that nobody knows.")
+            .into());
+        }
+        user.verifier = None;
+    }
+    if let Some(password) = &given.password {
+        user.verifier = Some(verifier(password)?);
+    }
+    user.create_database = given.create_database.unwrap_or(user.create_database);
+    user.syslog_unrestricted = given
+        .syslog_unrestricted
+        .unwrap_or(user.syslog_unrestricted);
+    if let Some(text) = &given.valid_until {
+        user.valid_until_us = valid_until(ctx, text)?;
+    }
+    user.connection_limit = given.connection_limit.unwrap_or(user.connection_limit);
+    user.session_timeout = given.session_timeout.unwrap_or(user.session_timeout);
+    if let Some(id) = &given.external_id {
+        if user.verifier.is_some() {
+            return Err(blueshift_sql::Error::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                "EXTERNALID needs a disabled password",
+            )
+            .with_hint("Use PASSWORD DISABLE.")
+            .into());
+        }
+        user.external_id = Some(id.clone());
+    }
+    for (name, value) in &given.parameters {
+        let name = name.to_lowercase();
+        user.parameters.retain(|(known, _)| *known != name);
+        if let Some(value) = value {
+            // Wrong now is better than wrong at each login.
+            let mut trial = ctx.settings.clone();
+            trial.set(&name, std::slice::from_ref(value), Scope::Session)?;
+            user.parameters.push((name, value.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Reads the time of VALID UNTIL, as a timestamp of the session; `None` is for ever.
+fn valid_until(ctx: &mut Context<'_>, text: &str) -> Result<Option<i64>> {
+    if text.trim().eq_ignore_ascii_case("infinity") {
+        return Ok(None);
+    }
+    let names = ctx.names_to_write()?;
+    let literal = format!("'{}'::timestamptz", text.replace('\'', "''"));
+    let bound = blueshift_sql::binder::bind_constant(&names, &Expression::parse(&literal)?)?;
+    let value = super::target::evaluate(&names.state, bound)?;
+    let times = value.as_primitive_opt::<TimestampMicrosecondType>();
+    let time = times.and_then(|times| times.iter().next().flatten());
+    time.map(Some).ok_or_else(|| {
+        Error::new(
+            SqlState::INVALID_DATETIME_FORMAT,
+            format!("VALID UNTIL '{text}' is not a time"),
+        )
+    })
+}
+
+/// Runs an ALTER USER. Users may change their own password and parameters; the rest needs the right to alter users.
+pub async fn alter(ctx: &mut Context<'_>, alter: &UserOptions) -> Result<Body> {
+    let catalog = ctx.transaction.catalog()?;
+    let is_own = alter.name == ctx.user.name
+        && alter.superuser.is_none()
+        && alter.create_database.is_none()
+        && alter.syslog_unrestricted.is_none()
+        && alter.valid_until.is_none()
+        && alter.connection_limit.is_none()
+        && alter.session_timeout.is_none()
+        && alter.external_id.is_none()
+        && alter.rename.is_none()
+        && !alter.password_disabled;
+    if !is_own {
+        check::system(&catalog, ctx.user, "ALTER USER", "alter other users")?;
+    }
+    lock(ctx).await?;
     let catalog = ctx.transaction.catalog()?;
     let known = catalog
         .user_named(&alter.name)
-        .ok_or_else(|| no_user(&alter.name))?;
+        .ok_or_else(|| missing("user", &alter.name))?;
     let mut user = User::clone(known);
-    if alter.password.is_some() || alter.password_disabled {
-        user.verifier = verifier(alter)?;
+    if is_own && alter.password.is_some() && user.verifier.is_none() && !ctx.user.superuser {
+        check::superuser(ctx.user, "enable a password")?;
     }
-    user.superuser = alter.superuser.unwrap_or(user.superuser);
-    user.create_database = alter.create_database.unwrap_or(user.create_database);
+    change(ctx, &mut user, alter)?;
+    if let Some(name) = &alter.rename {
+        ensure_free(ctx, name)?;
+        user.name.clone_from(name);
+    }
     ctx.transaction.change_catalog(put_user(&user)?);
     Ok(Body::done("ALTER USER"))
 }
 
-fn no_user(name: &str) -> Error {
-    Error::new(
-        SqlState::UNDEFINED_OBJECT,
-        format!("user \"{name}\" does not exist"),
-    )
-}
-
-/// Makes the verifier of the password given; `None` for PASSWORD DISABLE.
-fn verifier(given: &CreateUser) -> Result<Option<String>> {
-    let Some(password) = &given.password else {
-        return Ok(None);
+/// Makes the verifier of the password given.
+fn verifier(password: &str) -> Result<String> {
+    // `sha256|password` asks for a hash of that kind, which every verifier is.
+    let password = match password.strip_prefix("sha256|") {
+        Some(rest) if !rest.contains('|') => rest,
+        _ => password,
     };
     let is_digest =
         (password.len() == 35 && password.starts_with("md5")) || password.starts_with("sha256|");
@@ -105,15 +199,14 @@ fn verifier(given: &CreateUser) -> Result<Option<String>> {
         )
         .into());
     }
-    Ok(Some(scram::verifier(password)))
+    Ok(scram::verifier(password))
 }
 
 /// Runs a DROP USER.
 pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
-    check::superuser(ctx.user, "drop users")?;
-    ctx.transaction
-        .lock(Lockable::Users, Mode::Exclusive)
-        .await?;
+    let catalog = ctx.transaction.catalog()?;
+    check::system(&catalog, ctx.user, "DROP USER", "drop users")?;
+    lock(ctx).await?;
     for name in drop.names.iter().map(|name| &name.name) {
         let catalog = ctx.transaction.catalog()?;
         let Some(user) = catalog.user_named(name) else {
@@ -123,7 +216,7 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
                 )));
                 continue;
             }
-            return Err(no_user(name));
+            return Err(missing("user", name));
         };
         if user.oid == ctx.user.oid {
             return Err(Error::new(
@@ -131,24 +224,70 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
                 "current user cannot be dropped",
             ));
         }
+        if catalog.is_superuser(user) {
+            check::superuser(ctx.user, "drop superusers")?;
+        }
         let committed = ctx.transaction.committed_catalog()?;
-        let owns = [&catalog, &committed].iter().any(|catalog| {
-            catalog.tables.values().any(|table| table.owner == user.oid)
-                || catalog.views.values().any(|view| view.owner == user.oid)
-                || catalog
-                    .schemas
-                    .values()
-                    .any(|schema| schema.owner == user.oid)
-        });
-        if owns {
+        let by_others = |oid: u32| !ctx.transaction.drops(oid) && !ctx.transaction.changes(oid);
+        let owned = owned(&catalog, user, |_| true).or_else(|| owned(&committed, user, by_others));
+        if let Some(owned) = owned {
             return Err(blueshift_sql::Error::new(
-                SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-                format!("user \"{name}\" cannot be dropped because some objects depend on it"),
+                SqlState::OBJECT_IN_USE,
+                format!("user \"{name}\" can't be dropped because the user owns some object"),
             )
-            .with_hint("Drop the user's tables, views and schemas first.")
+            .with_detail(format!("The user owns {owned}."))
+            .with_hint("Drop what the user owns, or give it to another with OWNER TO.")
             .into());
         }
+        let who = Grantee::User(user.oid);
+        group::ensure_unnamed(ctx, who, "user", name)?;
+        leave(ctx, &catalog, user)?;
         ctx.transaction.change_catalog(remove("user", user.oid));
     }
     Ok(Body::done("DROP USER"))
+}
+
+/// Names something a user owns, of the objects that count.
+fn owned(catalog: &Catalog, user: &User, counts: impl Fn(u32) -> bool) -> Option<String> {
+    let is_own = |owner: u32, oid: u32| owner == user.oid && counts(oid);
+    let qualified = |schema, name: &str| catalog.qualified_name(schema, name);
+    let mut tables = catalog.tables.values();
+    let mut views = catalog.views.values();
+    let mut schemas = catalog.schemas.values();
+    let mut roles = catalog.roles.values();
+    let table = tables.find(|table| is_own(table.owner, table.oid));
+    let table = table.map(|table| format!("table {}", qualified(table.schema, &table.name)));
+    let view = || {
+        let view = views.find(|view| is_own(view.owner, view.oid))?;
+        Some(format!("view {}", qualified(view.schema, &view.name)))
+    };
+    let schema = || {
+        let schema = schemas.find(|schema| is_own(schema.owner, schema.oid))?;
+        Some(format!("schema {}", schema.name))
+    };
+    let role = || {
+        let role = roles.find(|role| is_own(role.owner, role.oid))?;
+        Some(format!("role {}", role.name))
+    };
+    table.or_else(view).or_else(schema).or_else(role)
+}
+
+/// Takes a user out of groups and roles.
+fn leave(ctx: &mut Context<'_>, catalog: &Catalog, user: &User) -> Result<()> {
+    for group in catalog.groups.values() {
+        if group.users.contains(&user.oid) {
+            let mut group = Group::clone(group);
+            group.users.retain(|oid| *oid != user.oid);
+            ctx.transaction.change_catalog(put_group(&group)?);
+        }
+    }
+    let who = Grantee::User(user.oid);
+    for role in catalog.roles.values() {
+        if role.members.iter().any(|member| member.who == who) {
+            let mut role = Role::clone(role);
+            role.members.retain(|member| member.who != who);
+            ctx.transaction.change_catalog(put_role(&role)?);
+        }
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@
 
 use super::answer::Body;
 use super::context::Context;
+use super::names::Right;
 use crate::access::check;
 use crate::catalog::name::Relation;
 use crate::catalog::{Table, TableDistribution, TableSort};
@@ -119,8 +120,7 @@ fn mode(kind: VacuumKind) -> Mode {
 fn tables(ctx: &mut Context<'_>, vacuum: &Vacuum) -> Result<Vec<Arc<Table>>> {
     let names = ctx.names()?;
     if let Some(name) = &vacuum.table {
-        let table = names.table_to_change(name)?;
-        check::owner(ctx.user, &Relation::Table(table.clone()))?;
+        let table = names.table_to_change(name, &Right::OwnerOr(None, "VACUUM"))?;
         return Ok(vec![table]);
     }
     let catalog = ctx.transaction.catalog()?;
@@ -133,7 +133,8 @@ fn tables(ctx: &mut Context<'_>, vacuum: &Vacuum) -> Result<Vec<Arc<Table>>> {
     // Tables of others are passed over without a word, as documented.
     let own = tables.filter(|table| {
         let relation = Relation::Table(Arc::clone(table));
-        !is_foreign_temporary(table) && check::owner(ctx.user, &relation).is_ok()
+        !is_foreign_temporary(table)
+            && check::owner_or(&catalog, ctx.user, &relation, None, "VACUUM").is_ok()
     });
     let mut own: Vec<Arc<Table>> = own.cloned().collect();
     own.sort_by_key(|table| table.oid);

@@ -9,6 +9,7 @@ pub mod function;
 pub mod live;
 pub mod log;
 pub mod pg_catalog;
+mod grants;
 pub mod provider;
 pub mod rows;
 pub mod view;
@@ -53,7 +54,12 @@ pub type Asked = Arc<Mutex<Vec<Change>>>;
 impl SystemContext {
     /// Tells whether the user sees rows that belong to `userid`.
     pub fn sees(&self, userid: u32) -> bool {
-        self.user.superuser || self.user.oid == userid
+        self.user.oid == userid
+            || self.user.superuser
+            || self.user.syslog_unrestricted
+            || self
+                .catalog
+                .has_system_privilege(&self.user, "ACCESS SYSTEM TABLE")
     }
 }
 
@@ -89,8 +95,18 @@ static TABLES: &[&dyn SystemTable] = &[
     &live::stv_sessions::StvSessions,
     &live::stv_slices::StvSlices,
     &live::stv_tbl_perm::StvTblPerm,
+    &live::svv_column_privileges::SvvColumnPrivileges,
+    &live::svv_database_privileges::SvvDatabasePrivileges,
+    &live::svv_default_privileges::SvvDefaultPrivileges,
+    &live::svv_relation_privileges::SvvRelationPrivileges,
+    &live::svv_role_grants::SvvRoleGrants,
+    &live::svv_roles::SvvRoles,
+    &live::svv_schema_privileges::SvvSchemaPrivileges,
+    &live::svv_system_privileges::SvvSystemPrivileges,
     &live::svv_table_info::SvvTableInfo,
     &live::svv_transactions::SvvTransactions,
+    &live::svv_user_grants::SvvUserGrants,
+    &live::svv_user_info::SvvUserInfo,
     &live::svv_vacuum_progress::SvvVacuumProgress,
     &log::stl_analyze::StlAnalyze,
     &log::stl_ddltext::StlDdltext,
@@ -106,12 +122,15 @@ static TABLES: &[&dyn SystemTable] = &[
     &log::svv_vacuum_summary::SvvVacuumSummary,
     &pg_catalog::pg_attrdef::PgAttrdef,
     &pg_catalog::pg_attribute::PgAttribute,
+    &pg_catalog::pg_auth_members::PgAuthMembers,
     &pg_catalog::pg_class::PgClass,
     &pg_catalog::pg_collation::PgCollation,
     &pg_catalog::pg_constraint::PgConstraint,
     &pg_catalog::pg_database::PgDatabase,
+    &pg_catalog::pg_default_acl::PgDefaultAcl,
     &pg_catalog::pg_depend::PgDepend,
     &pg_catalog::pg_description::PgDescription,
+    &pg_catalog::pg_group::PgGroup,
     &pg_catalog::pg_index::PgIndex,
     &pg_catalog::pg_locks::PgLocks,
     &pg_catalog::pg_namespace::PgNamespace,

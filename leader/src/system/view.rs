@@ -48,6 +48,7 @@ const FILES: &[(&str, &str, &str)] = files! {
         "referential_constraints"
         "schemata"
         "table_constraints"
+        "table_privileges"
         "tables"
         "views";
     "view" "pg_catalog":
@@ -67,8 +68,7 @@ const FILES: &[(&str, &str, &str)] = files! {
         "svv_redshift_functions"
         "svv_redshift_schemas"
         "svv_redshift_tables"
-        "svv_tables"
-        "svv_user_info";
+        "svv_tables";
 };
 
 /// Gives every view.

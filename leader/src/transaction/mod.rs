@@ -418,8 +418,19 @@ impl Transaction {
     fn changes_of(&self, oid: u32) -> impl Iterator<Item = &CatalogChange> {
         let is_key =
             move |key: &str| key.split('/').nth(1).and_then(|text| text.parse().ok()) == Some(oid);
+        // What is kept beside an object under its oid.
+        let is_beside = |key: &str| {
+            ["comment/", "access/", "default_access/"]
+                .iter()
+                .any(|prefix| key.starts_with(prefix))
+        };
         let changes = self.own.catalog.iter();
-        changes.filter(move |change| !change.key.starts_with("comment/") && is_key(&change.key))
+        changes.filter(move |change| !is_beside(&change.key) && is_key(&change.key))
+    }
+
+    /// Tells whether the transaction itself wrote or removed a key of the catalog.
+    pub fn has_written(&self, key: &str) -> bool {
+        self.own.catalog.iter().any(|change| change.key == key)
     }
 
     /// Adds rows that a write made durable.

@@ -66,6 +66,10 @@ pub trait Names {
     }
     /// Gives the DataFusion options that planning depends on.
     fn options(&self) -> &datafusion_common::config::ConfigOptions;
+    /// Says more of why binding failed, such as that a column is there and may not be read.
+    fn explain(&self, error: crate::error::Error) -> crate::error::Error {
+        error
+    }
 }
 
 /// The name of the hidden column a table source adds for DELETE and UPDATE.
@@ -178,7 +182,7 @@ fn bind_tree(
             };
             match alias::missing(&failure, &aliases) {
                 Some(missing) if alias::replace(&mut tree, &missing)? => aliases.push(missing),
-                _ => return Err(failure),
+                _ => return Err(names.explain(failure)),
             }
         }
     })

@@ -1,4 +1,4 @@
-//! Small statements about objects: DROP, schemas, views, users, COMMENT.
+//! Small statements about objects: DROP, schemas, views, COMMENT.
 
 use super::query::Query;
 use super::{ObjectName, Statement};
@@ -43,30 +43,6 @@ pub struct CreateView {
     pub query_text: String,
 }
 
-/// `CREATE USER name PASSWORD ...`, `ALTER USER name PASSWORD ...`.
-#[derive(Clone)]
-pub struct CreateUser {
-    /// The name.
-    pub name: String,
-    /// The password in clear; `None` for DISABLE or not named.
-    pub password: Option<String>,
-    /// PASSWORD DISABLE.
-    pub password_disabled: bool,
-    /// CREATEUSER (superuser).
-    pub superuser: Option<bool>,
-    /// CREATEDB.
-    pub create_database: Option<bool>,
-}
-
-impl std::fmt::Debug for CreateUser {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("CreateUser")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
 /// `COMMENT ON kind name IS 'text'`.
 #[derive(Clone, Debug)]
 pub struct Comment {
@@ -80,7 +56,7 @@ pub struct Comment {
     pub text: Option<String>,
 }
 
-/// Parses DROP TABLE, VIEW, SCHEMA and USER.
+/// Parses DROP TABLE, VIEW, SCHEMA, USER and GROUP.
 pub(crate) fn parse_drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let start = cursor.clone();
     cursor.skip();
@@ -89,6 +65,8 @@ pub(crate) fn parse_drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
         Some("view") => Statement::DropView,
         Some("schema") => Statement::DropSchema,
         Some("user") => Statement::DropUser,
+        Some("group") => Statement::DropGroup,
+        Some("role") => return super::group::parse_drop_role(cursor),
         _ => return Err(super::refused::refuse(&start)),
     };
     cursor.skip();
@@ -162,60 +140,6 @@ pub(crate) fn parse_create_view(cursor: &mut Cursor<'_>, or_replace: bool) -> Re
         query,
         query_text,
     })))
-}
-
-/// Parses CREATE USER and ALTER USER.
-pub(crate) fn parse_user(cursor: &mut Cursor<'_>) -> Result<Statement> {
-    let create = cursor.take_word("create");
-    if !create {
-        cursor.expect_word("alter")?;
-    }
-    cursor.expect_word("user")?;
-    let name = cursor.name()?;
-    let mut user = CreateUser {
-        name,
-        password: None,
-        password_disabled: false,
-        superuser: None,
-        create_database: None,
-    };
-    cursor.take_word("with");
-    while !cursor.at_end() {
-        let position = cursor.position();
-        let word = cursor.word()?;
-        match word.as_str() {
-            "password" if cursor.take_word("disable") => user.password_disabled = true,
-            "password" => user.password = Some(cursor.string()?),
-            "createuser" => user.superuser = Some(true),
-            "nocreateuser" => user.superuser = Some(false),
-            "createdb" => user.create_database = Some(true),
-            "nocreatedb" => user.create_database = Some(false),
-            "valid" | "syslog" | "in" | "connection" | "session" | "externalid" | "rename"
-            | "set" | "reset" | "encrypted" | "unencrypted" => {
-                return Err(Error::unsupported(
-                    format!("{} for a user", word.to_uppercase()),
-                    "Leave the clause out; PASSWORD, CREATEDB and CREATEUSER are known",
-                )
-                .at(position));
-            }
-            other => {
-                return Err(Error::syntax(
-                    format!("syntax error at or near \"{other}\""),
-                    Some(position),
-                ));
-            }
-        }
-    }
-    if create {
-        if user.password.is_none() && !user.password_disabled {
-            return Err(
-                Error::syntax("CREATE USER needs a PASSWORD", Some(cursor.position()))
-                    .with_hint("Add PASSWORD '...' or PASSWORD DISABLE"),
-            );
-        }
-        return Ok(Statement::CreateUser(user));
-    }
-    Ok(Statement::AlterUser(user))
 }
 
 /// Parses COMMENT ON.

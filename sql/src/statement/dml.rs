@@ -47,6 +47,52 @@ pub struct Update {
     pub is_strict: bool,
 }
 
+impl Update {
+    /// Gives every name that may be of a column the statement reads, each part of a qualified one.
+    pub fn names_read(&self) -> Vec<String> {
+        let values = self
+            .assignments
+            .iter()
+            .filter_map(|(_, value)| value.as_ref());
+        let mut names = Vec::new();
+        for value in values {
+            note_names(&*value.tree, &mut names);
+        }
+        note_names(&self.selection, &mut names);
+        note_names(&self.from, &mut names);
+        names
+    }
+}
+
+impl Delete {
+    /// Gives every name that may be of a column the statement reads, each part of a qualified one.
+    pub fn names_read(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        note_names(&self.selection, &mut names);
+        note_names(&self.using, &mut names);
+        names
+    }
+}
+
+/// Collects the names of a part of a statement.
+fn note_names(part: &impl sqlparser::ast::Visit, names: &mut Vec<String>) {
+    let mut note = |ident: &sqlparser::ast::Ident| {
+        let name = match ident.quote_style {
+            Some(_) => ident.value.clone(),
+            None => ident.value.to_lowercase(),
+        };
+        names.push(name);
+    };
+    let _: std::ops::ControlFlow<()> = sqlparser::ast::visit_expressions(part, |expr| {
+        match expr {
+            Expr::Identifier(ident) => note(ident),
+            Expr::CompoundIdentifier(idents) => idents.iter().for_each(&mut note),
+            _ => {}
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+}
+
 /// `DELETE [FROM] table [alias] [USING ...] [WHERE ...]`.
 #[derive(Clone, Debug)]
 pub struct Delete {

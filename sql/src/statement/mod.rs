@@ -8,6 +8,8 @@ pub mod cursor;
 pub mod database;
 pub mod ddl;
 pub mod dml;
+pub mod grant;
+pub mod group;
 pub mod merge;
 pub mod query;
 mod redact;
@@ -15,6 +17,7 @@ mod refused;
 pub mod session;
 pub mod show;
 pub mod snapshot;
+pub mod user;
 pub mod vacuum;
 #[cfg(test)]
 mod tests;
@@ -128,13 +131,33 @@ pub enum Statement {
     CloseCursor(Option<String>),
     /// DISCARD ALL and the like.
     Discard(session::Discard),
-    /// CREATE USER, ALTER USER ... PASSWORD.
-    CreateUser(ddl::CreateUser),
-    /// ALTER USER ... PASSWORD.
-    AlterUser(ddl::CreateUser),
+    /// CREATE USER.
+    CreateUser(Box<user::UserOptions>),
+    /// ALTER USER.
+    AlterUser(Box<user::UserOptions>),
     /// DROP USER.
     DropUser(ddl::DropObjects),
-    /// GRANT and REVOKE on tables and schemas: parsed by name so they can be refused by name.
+    /// CREATE GROUP.
+    CreateGroup(group::CreateGroup),
+    /// ALTER GROUP.
+    AlterGroup(group::AlterGroup),
+    /// DROP GROUP.
+    DropGroup(ddl::DropObjects),
+    /// CREATE ROLE.
+    CreateRole(group::CreateRole),
+    /// ALTER ROLE.
+    AlterRole(group::AlterRole),
+    /// DROP ROLE.
+    DropRole(group::DropRole),
+    /// GRANT and REVOKE of permissions on objects.
+    Grant(Box<grant::Grant>),
+    /// GRANT ROLE and REVOKE ROLE.
+    GrantRole(grant::GrantRole),
+    /// GRANT and REVOKE of system permissions.
+    GrantSystem(grant::GrantSystem),
+    /// ALTER DEFAULT PRIVILEGES.
+    DefaultPrivileges(Box<grant::DefaultPrivileges>),
+    /// COMMENT ON.
     Comment(ddl::Comment),
     /// Nothing between two semicolons.
     Empty,
@@ -182,7 +205,11 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "drop" if cursor.is_word_at(1, "snapshot") => snapshot::parse_drop(cursor),
         "drop" => ddl::parse_drop(cursor),
         "restore" => snapshot::parse_restore(cursor),
-        "alter" if cursor.is_word_at(1, "user") => ddl::parse_user(cursor),
+        "grant" | "revoke" => grant::parse(cursor),
+        "alter" if cursor.is_word_at(1, "user") => user::parse(cursor),
+        "alter" if cursor.is_word_at(1, "group") => group::parse_alter_group(cursor),
+        "alter" if cursor.is_word_at(1, "role") => group::parse_alter_role(cursor),
+        "alter" if cursor.is_word_at(1, "default") => grant::parse_default(cursor),
         "alter" if cursor.is_word_at(1, "database") => database::parse_alter(cursor),
         "alter" if cursor.is_word_at(1, "table") => alter_table::parse(cursor),
         "alter" if cursor.is_word_at(1, "schema") => alter_table::parse_schema(cursor),
@@ -205,7 +232,13 @@ fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.skip();
     if cursor.is_word("user") {
         *cursor = start;
-        return ddl::parse_user(cursor);
+        return user::parse(cursor);
+    }
+    if cursor.is_word("group") {
+        return group::parse_create_group(cursor);
+    }
+    if cursor.is_word("role") {
+        return group::parse_create_role(cursor);
     }
     if cursor.is_word("schema") {
         return ddl::parse_create_schema(cursor);

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 pub use crate::parser::tree::{Expression, Query};
 
 use crate::parser::cursor::Cursor;
-use sqlparser::ast::{ObjectNamePart, SetExpr};
+use sqlparser::ast::{ObjectNamePart, Select, SelectItem, SetExpr, Visit};
+use std::ops::ControlFlow;
 
 impl Query {
     /// Parses a text that is one query, as a view's text in the catalog.
@@ -19,6 +20,28 @@ impl Query {
             }) => Ok(query),
             _ => Err(Error::syntax("the text is not a query", None)),
         }
+    }
+
+    /// Tells whether `*` or `table.*` is selected anywhere.
+    pub fn has_wildcard(&self) -> bool {
+        struct Stars;
+        impl sqlparser::ast::Visitor for Stars {
+            type Break = ();
+
+            fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+                let is_star = |item: &SelectItem| {
+                    matches!(
+                        item,
+                        SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)
+                    )
+                };
+                match select.projection.iter().any(is_star) {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            }
+        }
+        self.tree.visit(&mut Stars).is_break()
     }
 }
 

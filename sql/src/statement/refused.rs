@@ -6,8 +6,6 @@ use crate::parser::cursor::Cursor;
 /// First words of the statement, its name, and the way out. The longest match of the table wins.
 const REFUSED: &[(&[&str], &str, &str)] = &[
     (&["unload"], "UNLOAD", "Read the rows with a SELECT"),
-    (&["grant"], "GRANT", "Work as a superuser"),
-    (&["revoke"], "REVOKE", "Work as a superuser"),
     (
         &["call"],
         "CALL",
@@ -104,8 +102,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "CREATE TRIGGER",
         "Do the work in the statements that write",
     ),
-    (&["create", "group"], "CREATE GROUP", "Use users"),
-    (&["create", "role"], "CREATE ROLE", "Use users"),
     (
         &["create", "library"],
         "CREATE LIBRARY",

@@ -1,12 +1,11 @@
 //! APPEND: the rows of one table go to another, and leave the first empty, in one commit.
 
 use super::ensure_alone;
-use crate::access::check;
 use crate::catalog::Table;
-use crate::catalog::name::Relation;
 use crate::error::{Error, Result};
 use crate::statement::context::Context;
 use crate::statement::create_table::is_temporary;
+use crate::statement::names::Right;
 use crate::statement::target;
 use crate::transaction::lock::Mode;
 use blueshift_sql::SqlState;
@@ -31,10 +30,10 @@ pub(super) async fn run(
         return Ok(());
     };
     ensure_alone(ctx, "ALTER TABLE APPEND")?;
-    let (_, source) = target::lock(ctx, from, Mode::Exclusive).await?;
-    let (names, table) = target::lock(ctx, name, Mode::Exclusive).await?;
+    let right = Right::OwnerOr(None, "ALTER TABLE");
+    let (_, source) = target::lock(ctx, from, right, Mode::Exclusive).await?;
+    let (names, table) = target::lock(ctx, name, right, Mode::Exclusive).await?;
     for one in [&source, &table] {
-        check::owner(ctx.user, &Relation::Table(Arc::clone(one)))?;
         if is_temporary(one.schema, ctx) {
             return Err(refused(one, "it is a temporary table"));
         }

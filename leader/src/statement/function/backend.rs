@@ -37,8 +37,8 @@ fn stop(ctx: &SystemContext, args: &[Arg], act: fn(&SessionControl)) -> Result<S
     let Some(Arg::Int(pid)) = args.first() else {
         return Ok(ScalarValue::Int32(None));
     };
-    let found =
-        find(&ctx.server.history, &ctx.user, *pid).map_err(|error| refuse(into_sql(error)))?;
+    let found = find(&ctx.server.history, &ctx.catalog, &ctx.user, *pid)
+        .map_err(|error| refuse(into_sql(error)))?;
     if let Some(control) = &found {
         act(control);
     }

@@ -2,10 +2,12 @@
 
 use super::catalog::Add;
 use super::{Arg, Body, refuse, relation_by_text};
-use crate::access::check;
-use crate::catalog::{Schema, User};
+use crate::catalog::access::{Grantee, Object, ObjectKind, Role};
+use crate::catalog::name::Relation;
+use crate::catalog::{Column, Schema, User};
 use crate::system::SystemContext;
 use arrow_schema::DataType;
+use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::{Error, SqlState};
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
@@ -19,7 +21,7 @@ pub(super) fn add_all(ctx: &Arc<SystemContext>, add: &mut Add<'_>) {
         add(name, &[2, 3], DataType::Boolean, body);
     };
     one("has_table_privilege", has_table_privilege);
-    one("has_any_column_privilege", has_table_privilege);
+    one("has_any_column_privilege", has_any_column_privilege);
     one("has_schema_privilege", has_schema_privilege);
     one("has_database_privilege", has_database_privilege);
     one("has_function_privilege", has_function_privilege);
@@ -27,6 +29,12 @@ pub(super) fn add_all(ctx: &Arc<SystemContext>, add: &mut Add<'_>) {
     let shared = ctx.clone();
     let body: Body = Arc::new(move |args| has_column_privilege(&shared, args));
     add("has_column_privilege", &[3, 4], DataType::Boolean, body);
+    let shared = ctx.clone();
+    let body: Body = Arc::new(move |args| user_is_member_of(&shared, args));
+    add("user_is_member_of", &[2], DataType::Boolean, body);
+    let shared = ctx.clone();
+    let body: Body = Arc::new(move |args| role_is_member_of(&shared, args));
+    add("role_is_member_of", &[2], DataType::Boolean, body);
 }
 
 /// Splits `([user,] object, privilege)`.
@@ -66,34 +74,52 @@ fn unknown_privilege(privilege: &str) -> DataFusionError {
     ))
 }
 
-fn has_table_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
-    let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
-        return Ok(ScalarValue::Boolean(None));
+/// Reads a list of privileges of a kind of object, each perhaps WITH GRANT OPTION; any of them is enough.
+fn wanted(text: &str, kind: ObjectKind) -> Result<Vec<(Privilege, bool)>> {
+    let one = |part: &str| {
+        let part = part.trim();
+        let (name, option) = match part.strip_suffix(" with grant option") {
+            Some(name) => (name, true),
+            None => (part, false),
+        };
+        let privilege = Privilege::named(name).filter(|one| kind.all().has(*one));
+        privilege
+            .map(|privilege| (privilege, option))
+            .ok_or_else(|| unknown_privilege(part))
     };
-    let known = [
-        "select",
-        "insert",
-        "update",
-        "delete",
-        "references",
-        "drop",
-        "truncate",
-        "alter",
-    ];
-    if !known.contains(&privilege.as_str()) {
-        return Err(unknown_privilege(&privilege));
-    }
-    let relation = match object {
+    text.split(',').map(one).collect()
+}
+
+fn has_any(ctx: &SystemContext, user: &User, object: Object, wanted: &[(Privilege, bool)]) -> bool {
+    let held = ctx.catalog.privileges(user, object);
+    let grantable = ctx.catalog.grantable(user, object);
+    wanted.iter().any(|(privilege, option)| match option {
+        true => grantable.has(*privilege),
+        false => held.has(*privilege),
+    })
+}
+
+/// Finds the table or view meant; `None` is a system table.
+fn relation(ctx: &SystemContext, object: &Arg) -> Result<Option<Relation>> {
+    Ok(match object {
         Arg::Int(oid) => u32::try_from(*oid)
             .ok()
             .and_then(|oid| ctx.catalog.relation(oid)),
         Arg::Text(name) => Some(relation_by_text(ctx, name)?),
         Arg::Null | Arg::Bool(_) => None,
+    })
+}
+
+fn has_table_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
+        return Ok(ScalarValue::Boolean(None));
     };
+    let wanted = wanted(&privilege, ObjectKind::Relation)?;
     // System tables may be read by everyone.
-    let allowed = relation.map_or(privilege == "select", |relation| {
-        check::relation(user, &relation).is_ok()
-    });
+    let allowed = match relation(ctx, object)? {
+        Some(relation) => has_any(ctx, user, (&relation).into(), &wanted),
+        None => wanted.contains(&(Privilege::Select, false)),
+    };
     Ok(ScalarValue::Boolean(Some(allowed)))
 }
 
@@ -116,11 +142,8 @@ fn has_schema_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue
     let Some(schema) = schema else {
         return Ok(ScalarValue::Boolean(None));
     };
-    let allowed = match privilege.as_str() {
-        "usage" => check::may_use_schema(user, schema),
-        "create" => check::create_in_schema(user, schema).is_ok(),
-        _ => return Err(unknown_privilege(&privilege)),
-    };
+    let wanted = wanted(&privilege, ObjectKind::Schema)?;
+    let allowed = has_any(ctx, user, schema.as_ref().into(), &wanted);
     Ok(ScalarValue::Boolean(Some(allowed)))
 }
 
@@ -136,23 +159,161 @@ fn has_database_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarVal
             format!("database \"{name}\" does not exist"),
         )));
     }
-    let allowed = match privilege.as_str() {
-        "temp" | "temporary" | "connect" | "usage" => true,
-        "create" => user.superuser,
-        _ => return Err(unknown_privilege(&privilege)),
+    // Everyone may connect who can log in.
+    let allowed = privilege == "connect" || {
+        let wanted = wanted(&privilege, ObjectKind::Database)?;
+        has_any(ctx, user, Object::database(), &wanted)
     };
     Ok(ScalarValue::Boolean(Some(allowed)))
 }
 
-/// Rights on a column are those on its table.
-fn has_column_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
-    match args {
-        [table, _, privilege] => has_table_privilege(ctx, &[table.clone(), privilege.clone()]),
-        [user, table, _, privilege] => {
-            has_table_privilege(ctx, &[user.clone(), table.clone(), privilege.clone()])
+/// Finds the column that is asked for, by its name or its place from 1.
+fn column<'a>(relation: &'a Relation, column: &Arg) -> Result<Option<&'a Column>> {
+    match column {
+        Arg::Int(place) => Ok(usize::try_from(*place)
+            .ok()
+            .and_then(|place| place.checked_sub(1))
+            .and_then(|place| relation.columns().get(place))),
+        Arg::Text(name) => {
+            let mut columns = relation.columns().iter();
+            let found = columns.find(|column| column.name == *name);
+            found.map(Some).ok_or_else(|| {
+                refuse(Error::new(
+                    SqlState::UNDEFINED_COLUMN,
+                    format!(
+                        "column \"{name}\" of relation \"{}\" does not exist",
+                        relation.name()
+                    ),
+                ))
+            })
         }
-        _ => Ok(ScalarValue::Boolean(None)),
+        Arg::Null | Arg::Bool(_) => Ok(None),
     }
+}
+
+/// `([user,] table, column, privilege)`: what is held on the whole table is held on each column.
+fn has_column_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let (question, named) = match args {
+        [table, column, privilege] => (vec![table.clone(), privilege.clone()], column),
+        [user, table, column, privilege] => {
+            (vec![user.clone(), table.clone(), privilege.clone()], column)
+        }
+        _ => return Ok(ScalarValue::Boolean(None)),
+    };
+    let Some((user, object, privilege)) = privilege_question(ctx, &question)? else {
+        return Ok(ScalarValue::Boolean(None));
+    };
+    let wanted = wanted(&privilege, ObjectKind::Relation)?;
+    let Some(relation) = relation(ctx, object)? else {
+        let allowed = wanted.contains(&(Privilege::Select, false));
+        return Ok(ScalarValue::Boolean(Some(allowed)));
+    };
+    let Some(column) = column(&relation, named)? else {
+        return Ok(ScalarValue::Boolean(None));
+    };
+    let allowed = has_any(ctx, user, (&relation).into(), &wanted)
+        || holds_column(ctx, user, &relation, column, &wanted);
+    Ok(ScalarValue::Boolean(Some(allowed)))
+}
+
+fn holds_column(
+    ctx: &SystemContext,
+    user: &User,
+    relation: &Relation,
+    column: &Column,
+    wanted: &[(Privilege, bool)],
+) -> bool {
+    let held = ctx
+        .catalog
+        .column_privileges(user, relation.into(), column.id);
+    wanted
+        .iter()
+        .any(|(privilege, option)| !option && held.has(*privilege))
+}
+
+fn has_any_column_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
+        return Ok(ScalarValue::Boolean(None));
+    };
+    let wanted = wanted(&privilege, ObjectKind::Relation)?;
+    let allowed = match relation(ctx, object)? {
+        None => wanted.contains(&(Privilege::Select, false)),
+        Some(relation) => {
+            let mut columns = relation.columns().iter();
+            has_any(ctx, user, (&relation).into(), &wanted)
+                || columns.any(|column| holds_column(ctx, user, &relation, column, &wanted))
+        }
+    };
+    Ok(ScalarValue::Boolean(Some(allowed)))
+}
+
+/// Finds a role that the user may ask about.
+fn role<'a>(ctx: &'a SystemContext, name: &str) -> Result<&'a Arc<Role>> {
+    let missing = || {
+        refuse(Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("role \"{name}\" does not exist"),
+        ))
+    };
+    let role = ctx.catalog.role_named(name).ok_or_else(missing)?;
+    let catalog = &ctx.catalog;
+    let may = role.owner == ctx.user.oid
+        || catalog.has_role(ctx.user.oid, role.oid)
+        || catalog.has_system_privilege(&ctx.user, "ACCESS SYSTEM TABLE");
+    match may {
+        true => Ok(role),
+        false => Err(refuse(Error::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("permission denied for role {name}"),
+        ))),
+    }
+}
+
+/// `(user, role)`: whether a user has a role, directly or through others.
+fn user_is_member_of(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let [Arg::Text(user), Arg::Text(granted)] = args else {
+        return Ok(ScalarValue::Boolean(None));
+    };
+    let found = ctx.catalog.user_named(user).ok_or_else(|| {
+        refuse(Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("user \"{user}\" does not exist"),
+        ))
+    })?;
+    if found.oid != ctx.user.oid
+        && !ctx
+            .catalog
+            .has_system_privilege(&ctx.user, "ACCESS SYSTEM TABLE")
+    {
+        return Err(refuse(Error::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("permission denied for user {user}"),
+        )));
+    }
+    let granted = match found.oid == ctx.user.oid {
+        // Of oneself one may always ask.
+        true => ctx.catalog.role_named(granted).ok_or_else(|| {
+            refuse(Error::new(
+                SqlState::UNDEFINED_OBJECT,
+                format!("role \"{granted}\" does not exist"),
+            ))
+        })?,
+        false => role(ctx, granted)?,
+    };
+    let is_member = ctx.catalog.has_role(found.oid, granted.oid);
+    Ok(ScalarValue::Boolean(Some(is_member)))
+}
+
+/// `(role, granted role)`: whether a role has another.
+fn role_is_member_of(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let [Arg::Text(member), Arg::Text(granted)] = args else {
+        return Ok(ScalarValue::Boolean(None));
+    };
+    let (member, granted) = (role(ctx, member)?, role(ctx, granted)?);
+    let is_member = ctx
+        .catalog
+        .is_member(Grantee::Role(member.oid), granted.oid);
+    Ok(ScalarValue::Boolean(Some(is_member)))
 }
 
 /// Everyone may call the server's functions.

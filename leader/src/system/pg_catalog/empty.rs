@@ -78,31 +78,6 @@ pub static TABLES: &[EmptyTable] = &[
             ("polwithcheck", TEXT),
         ],
     ),
-    // Users are in no groups and roles.
-    table(
-        "pg_group",
-        &[("groname", Name), ("grosysid", Integer), ("grolist", TEXT)],
-    ),
-    table(
-        "pg_auth_members",
-        &[
-            ("roleid", Oid),
-            ("member", Oid),
-            ("grantor", Oid),
-            ("admin_option", Boolean),
-        ],
-    ),
-    table(
-        "pg_default_acl",
-        &[
-            ("oid", Oid),
-            ("defacluser", Integer),
-            ("defaclrole", Oid),
-            ("defaclnamespace", Oid),
-            ("defaclobjtype", LETTER),
-            ("defaclacl", TEXT),
-        ],
-    ),
     table(
         "pg_db_role_setting",
         &[("setdatabase", Oid), ("setrole", Oid), ("setconfig", TEXT)],

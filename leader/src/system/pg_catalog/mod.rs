@@ -3,12 +3,15 @@
 pub mod empty;
 pub mod pg_attrdef;
 pub mod pg_attribute;
+pub mod pg_auth_members;
 pub mod pg_class;
 pub mod pg_collation;
 pub mod pg_constraint;
 pub mod pg_database;
+pub mod pg_default_acl;
 pub mod pg_depend;
 pub mod pg_description;
+pub mod pg_group;
 pub mod pg_index;
 pub mod pg_locks;
 pub mod pg_namespace;

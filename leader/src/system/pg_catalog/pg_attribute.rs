@@ -54,6 +54,10 @@ impl SystemTable for PgAttribute {
     }
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
+        let access = |oid: Oid, column: u32| {
+            let list = ctx.catalog.access.get(&oid)?;
+            ctx.catalog.access_text(list, Some(column))
+        };
         for table in ctx.catalog.tables.values() {
             for (index, column) in table.columns.iter().enumerate() {
                 let facts = Facts {
@@ -62,6 +66,7 @@ impl SystemTable for PgAttribute {
                     is_dist_key: table.distribution == TableDistribution::Key(index),
                     sort_order: sort_order(&table.sort, index),
                     encoding: encoding_number(column.encoding.as_deref()),
+                    access: access(table.oid, column.id),
                 };
                 rows.push(row(table.oid, &column.name, index, column.ty, &facts));
             }
@@ -80,7 +85,10 @@ impl SystemTable for PgAttribute {
                     &column.name,
                     index,
                     column.ty,
-                    &Facts::default(),
+                    &Facts {
+                        access: access(view.oid, column.id),
+                        ..Facts::default()
+                    },
                 ));
             }
         }
@@ -102,6 +110,7 @@ struct Facts {
     is_dist_key: bool,
     sort_order: i32,
     encoding: usize,
+    access: Option<String>,
 }
 
 /// The place of a column in the sort key, from 1; negative in turn for interleaved keys, 0 outside.
@@ -149,7 +158,7 @@ fn row(relation: Oid, name: &str, index: usize, ty: SqlType, facts: &Facts) -> V
         facts.sort_order.into(),
         facts.encoding.into(),
         0.into(),
-        Cell::Null,
+        facts.access.clone().into(),
         Cell::Null,
         Cell::Null,
         "".into(),

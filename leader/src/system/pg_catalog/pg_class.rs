@@ -69,6 +69,10 @@ impl SystemTable for PgClass {
                 TableConstraint::PrimaryKey(_) | TableConstraint::Unique(_) => None,
             })
             .collect();
+        let access = |oid: Oid| {
+            let list = ctx.catalog.access.get(&oid)?;
+            ctx.catalog.access_text(list, None)
+        };
         for table in ctx.catalog.tables.values() {
             let rows_stored = ctx
                 .view
@@ -95,6 +99,7 @@ impl SystemTable for PgClass {
                 has_triggers: has_foreign_key || referred.contains(&table.oid),
                 dist_style: dist_style(table.distribution),
                 created: Some(table.created_us),
+                access: access(table.oid),
             }));
             for one in &named {
                 let Some(index) = one.index else { continue };
@@ -121,6 +126,7 @@ impl SystemTable for PgClass {
                 kind: "v",
                 persistence: "p",
                 columns: view.columns.len(),
+                access: access(view.oid),
                 ..Facts::default()
             }));
         }
@@ -162,6 +168,7 @@ struct Facts<'a> {
     has_triggers: bool,
     dist_style: i32,
     created: Option<i64>,
+    access: Option<String>,
 }
 
 /// RELEFFECTIVEDISTSTYLE as the manual numbers it.
@@ -206,7 +213,7 @@ fn row(facts: &Facts<'_>) -> Vec<Cell> {
         facts.has_triggers.into(),
         false.into(),
         false.into(),
-        Cell::Null,
+        facts.access.clone().into(),
         Cell::Null,
         declared.into(),
         facts.dist_style.into(),

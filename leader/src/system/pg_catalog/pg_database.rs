@@ -59,7 +59,11 @@ impl SystemTable for PgDatabase {
                 IsolationLevel::Serializable => "{concurrency_model=2}",
             }
             .into(),
-            Cell::Null,
+            ctx.catalog
+                .access
+                .get(&DATABASE_OID)
+                .and_then(|list| ctx.catalog.access_text(list, None))
+                .into(),
         ]);
         Ok(())
     }

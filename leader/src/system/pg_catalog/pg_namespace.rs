@@ -1,7 +1,7 @@
 //! `pg_namespace`: schemas.
 
 use crate::error::Result;
-use crate::system::rows::Rows;
+use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType;
 
@@ -29,9 +29,14 @@ impl SystemTable for PgNamespace {
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         for schema in ctx.catalog.schemas.values() {
             rows.push([
-                schema.oid.into(),
+                Cell::from(schema.oid),
                 schema.name.as_str().into(),
                 schema.owner.into(),
+                ctx.catalog
+                    .access
+                    .get(&schema.oid)
+                    .and_then(|list| ctx.catalog.access_text(list, None))
+                    .into(),
             ]);
         }
         Ok(())

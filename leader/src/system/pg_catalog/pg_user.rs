@@ -39,6 +39,18 @@ impl SystemTable for PgUser {
                 user.superuser.into(),
                 false.into(),
                 "********".into(),
+                user.valid_until_us.into(),
+                match user.parameters.is_empty() {
+                    true => Cell::Null,
+                    false => Cell::Text(format!(
+                        "{{{}}}",
+                        user.parameters
+                            .iter()
+                            .map(|(name, value)| format!("{name}={value}"))
+                            .collect::<Vec<_>>()
+                            .join(",")
+                    )),
+                },
             ]);
         }
         Ok(())

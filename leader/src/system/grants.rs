@@ -1,0 +1,56 @@
+//! What the views of grants have in common: who sees which row, and how a grantee is told.
+
+use super::SystemContext;
+use super::rows::Cell;
+use crate::catalog::Oid;
+use crate::catalog::access::{AccessItem, AccessList, Grantee};
+use std::sync::Arc;
+
+impl SystemContext {
+    /// Tells whether the user sees everybody's grants.
+    pub(super) fn sees_all_grants(&self) -> bool {
+        self.catalog
+            .has_system_privilege(&self.user, "ACCESS SYSTEM TABLE")
+    }
+
+    /// Tells whether the user sees what a grantee holds: one whose rights are also the user's, or a role of the user's.
+    pub(super) fn sees_grantee(&self, grantee: Grantee) -> bool {
+        let owns = match grantee {
+            Grantee::Role(role) => {
+                let role = self.catalog.roles.get(&role);
+                role.is_some_and(|role| role.owner == self.user.oid)
+            }
+            Grantee::Public | Grantee::User(_) | Grantee::Group(_) => false,
+        };
+        owns || self.catalog.is(self.user.oid, grantee) || self.sees_all_grants()
+    }
+
+    /// Gives the lists that were written, by the oid of the object.
+    pub(super) fn access_lists(&self) -> Vec<(Oid, &Arc<AccessList>)> {
+        let lists = self.catalog.access.iter();
+        let mut lists: Vec<_> = lists.map(|(oid, list)| (*oid, list)).collect();
+        lists.sort_by_key(|(oid, _)| *oid);
+        lists
+    }
+
+    /// Gives what was granted in a list to others than the owner, of what the user sees.
+    pub(super) fn granted<'a>(
+        &'a self,
+        list: &'a AccessList,
+        owner: Oid,
+    ) -> impl Iterator<Item = &'a AccessItem> {
+        list.items.iter().filter(move |item| {
+            item.grantee != Grantee::User(owner) && self.sees_grantee(item.grantee)
+        })
+    }
+
+    /// Gives id, name and kind of a grantee.
+    pub(super) fn identity(&self, grantee: Grantee) -> [Cell; 3] {
+        let oid = match grantee {
+            Grantee::Public => 0,
+            Grantee::User(oid) | Grantee::Group(oid) | Grantee::Role(oid) => oid,
+        };
+        let (name, kind) = self.catalog.grantee_name(grantee);
+        [oid.into(), name.into(), kind.into()]
+    }
+}

@@ -1,0 +1,159 @@
+//! Several users at once: what one is granted or loses while others are connected, who may log in, and that it all
+//! outlives a kill of the server.
+
+use blueshift_tests::client::{Client, connect, explain, try_connect_as};
+use blueshift_tests::{Server, ServerOptions};
+
+const PASSWORD: &str = "Good-password-1";
+
+async fn server_with_users() -> (Server, Client) {
+    let server = Server::start(ServerOptions::default()).await;
+    let admin = connect(server.port).await;
+    for text in [
+        "CREATE USER ann PASSWORD 'Good-password-1'",
+        "CREATE USER bob PASSWORD 'Good-password-1'",
+        "CREATE GROUP readers WITH USER bob",
+        "CREATE ROLE writer",
+        "CREATE TABLE t (a INTEGER, b INTEGER)",
+        "INSERT INTO t VALUES (1, 10)",
+    ] {
+        admin.run(text).await;
+    }
+    (server, admin)
+}
+
+async fn login(server: &Server, user: &str) -> Client {
+    try_connect_as(server.port, user, PASSWORD, "dev")
+        .await
+        .unwrap_or_else(|error| panic!("{user}: {}", explain(&error)))
+}
+
+async fn refused_login(server: &Server, user: &str, password: &str) -> String {
+    match try_connect_as(server.port, user, password, "dev").await {
+        Ok(_) => panic!("{user} got in"),
+        Err(error) => explain(&error),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_counts_from_the_next_statement_of_everybody() {
+    let (server, admin) = server_with_users().await;
+    let bob = login(&server, "bob").await;
+    let prepared = "SELECT b FROM t WHERE a = $1";
+    assert_eq!(bob.failure("SELECT * FROM t").await.0, "42501");
+
+    admin.run("GRANT SELECT ON t TO GROUP readers").await;
+    assert_eq!(bob.rows("SELECT * FROM t").await, ["1|10"]);
+    let statement = bob.inner.prepare(prepared).await.expect("prepare");
+    let rows = bob.inner.query(&statement, &[&1_i32]).await.expect("query");
+    assert_eq!(rows.len(), 1);
+
+    // What was prepared when it was allowed is asked anew when it runs.
+    admin.run("ALTER GROUP readers DROP USER bob").await;
+    let error = bob.inner.query(&statement, &[&1_i32]).await;
+    let code = error.err().and_then(|error| error.code().cloned());
+    assert_eq!(
+        code.map(|code| code.code().to_string()).as_deref(),
+        Some("42501")
+    );
+
+    admin.run("GRANT INSERT, SELECT ON t TO ROLE writer").await;
+    admin.run("GRANT ROLE writer TO bob").await;
+    bob.run("INSERT INTO t VALUES (2, 20)").await;
+    admin.run("REVOKE ROLE writer FROM bob").await;
+    assert_eq!(bob.failure("INSERT INTO t VALUES (3, 30)").await.0, "42501");
+
+    // A grant that is not committed is nobody else's business.
+    admin.run("BEGIN; GRANT SELECT ON t TO bob").await;
+    assert_eq!(bob.failure("SELECT * FROM t").await.0, "42501");
+    admin.run("COMMIT").await;
+    assert_eq!(bob.value("SELECT count(*) FROM t").await, "2");
+    assert_eq!(
+        bob.failure("SET SESSION AUTHORIZATION ann").await.0,
+        "42501"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_grants_at_once_are_both_kept() {
+    let (server, admin) = server_with_users().await;
+    let other = connect(server.port).await;
+    admin.run("BEGIN").await;
+    admin.run("SELECT count(*) FROM t").await;
+    other.run("GRANT SELECT ON t TO ann").await;
+    // The view of this transaction is older than that grant.
+    admin.run("GRANT SELECT ON t TO bob").await;
+    admin.run("COMMIT").await;
+    for user in ["ann", "bob"] {
+        let client = login(&server, user).await;
+        assert_eq!(client.value("SELECT a FROM t").await, "1", "{user}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_outlive_a_kill() {
+    let (mut server, admin) = server_with_users().await;
+    for text in [
+        "GRANT SELECT (a) ON t TO bob",
+        "GRANT INSERT ON t TO ROLE writer",
+        "GRANT ROLE writer TO ann",
+        "GRANT ROLE sys:operator TO ann",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO bob",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    ] {
+        admin.run(text).await;
+    }
+    server.kill();
+    let server = server.restart().await;
+    let admin = connect(server.port).await;
+    let (ann, bob) = (login(&server, "ann").await, login(&server, "bob").await);
+    assert_eq!(bob.rows("SELECT * FROM t").await, ["1"]);
+    assert_eq!(bob.failure("SELECT b FROM t").await.0, "42501");
+    assert_eq!(
+        bob.failure("CREATE TABLE mine (a INTEGER)").await.0,
+        "42501"
+    );
+    ann.run("INSERT INTO t VALUES (5, 50)").await;
+    ann.run("VACUUM t").await;
+    admin.run("CREATE TABLE later AS SELECT 7 AS a").await;
+    assert_eq!(bob.rows("SELECT a FROM later").await, ["7"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_log_in() {
+    let (server, admin) = server_with_users().await;
+    admin.run("ALTER USER bob VALID UNTIL '2001-01-01'").await;
+    let refused = refused_login(&server, "bob", PASSWORD).await;
+    assert!(refused.starts_with("28P01"), "{refused}");
+    admin.run("ALTER USER bob VALID UNTIL 'infinity'").await;
+    login(&server, "bob").await;
+
+    admin.run("ALTER USER ann PASSWORD DISABLE").await;
+    let refused = refused_login(&server, "ann", PASSWORD).await;
+    assert!(refused.starts_with("28P01"), "{refused}");
+    admin
+        .run("ALTER USER ann PASSWORD 'sha256|Other-password-2'")
+        .await;
+    assert!(
+        try_connect_as(server.port, "ann", "Other-password-2", "dev")
+            .await
+            .is_ok()
+    );
+
+    admin
+        .run("CREATE USER one PASSWORD 'Good-password-1' CONNECTION LIMIT 1")
+        .await;
+    let only = login(&server, "one").await;
+    let refused = refused_login(&server, "one", PASSWORD).await;
+    assert!(refused.starts_with("53300"), "{refused}");
+    assert_eq!(only.value("SELECT current_user").await, "one");
+
+    admin
+        .run("ALTER USER one SET search_path TO elsewhere")
+        .await;
+    drop(only);
+    admin.run("ALTER USER one CONNECTION LIMIT UNLIMITED").await;
+    let again = login(&server, "one").await;
+    assert_eq!(again.value("SHOW search_path").await, "elsewhere");
+    assert_eq!(again.failure("DROP USER bob").await.0, "42501");
+}
