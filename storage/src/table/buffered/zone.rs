@@ -27,7 +27,7 @@ impl Buffered {
             true => None,
             false => Some(zone.selection.rows_in()),
         };
-        let picks = rows.as_deref().map_or(Picks::All, |rows| Picks::Rows(rows));
+        let picks = rows.as_deref().map_or(Picks::All, Picks::Rows);
         let count = zone.selection.count();
         let is_first = self.rows == 0;
         let mut columns = self.columns.iter_mut();
