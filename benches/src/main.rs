@@ -7,6 +7,7 @@ mod inserts;
 mod peers;
 mod report;
 mod server;
+mod snapshot;
 mod tpch;
 mod vacuum;
 
@@ -30,6 +31,8 @@ enum Suite {
     Inserts(inserts::Options),
     /// VACUUM FULL of lineitem, alone and beside a query.
     Vacuum(vacuum::Options),
+    /// Snapshots and restores of loaded tables.
+    Snapshot(snapshot::Options),
 }
 
 /// What every suite takes.
@@ -70,6 +73,7 @@ fn main() -> anyhow::Result<()> {
             Suite::Load(options) => tpch::load(&options).await,
             Suite::Inserts(options) => inserts::run(&options).await,
             Suite::Vacuum(options) => vacuum::run(&options).await,
+            Suite::Snapshot(options) => snapshot::run(&options).await,
         }
     })
 }

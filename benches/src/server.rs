@@ -12,6 +12,12 @@ pub const PASSWORD: &str = "Benchmark-1";
 /// The unit of CPU time in `/proc`: it is the same on every Linux of today.
 const TICKS_A_SECOND: f64 = 100.0;
 
+/// Finds the server of this build, beside the driver.
+pub fn binary() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("target folder")?.join("blueshift"))
+}
+
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
@@ -34,8 +40,6 @@ impl Server {
         copy_root: &Path,
         environment: &[(&str, &str)],
     ) -> Result<Server> {
-        let own = std::env::current_exe()?;
-        let binary = own.parent().context("target folder")?.join("blueshift");
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         if !cfg!(debug_assertions) {
             let status = Command::new(cargo)
@@ -53,6 +57,21 @@ impl Server {
         if data.exists() {
             std::fs::remove_dir_all(data)?;
         }
+        Self::launch(data, slices, copy_root, environment).await
+    }
+
+    /// Starts the server on `data` as it is.
+    pub async fn start_again(data: &Path, slices: u32, copy_root: &Path) -> Result<Server> {
+        Self::launch(data, slices, copy_root, &[]).await
+    }
+
+    async fn launch(
+        data: &Path,
+        slices: u32,
+        copy_root: &Path,
+        environment: &[(&str, &str)],
+    ) -> Result<Server> {
+        let binary = binary()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = std::fs::File::create(data.with_extension("log"))?;
         let child = Command::new(&binary)
@@ -66,6 +85,8 @@ impl Server {
                 &slices.to_string(),
             ])
             .arg("--copy-root")
+            .arg(copy_root)
+            .arg("--snapshot-root")
             .arg(copy_root)
             .env("BLUESHIFT_ADMIN_PASSWORD", PASSWORD)
             .envs(environment.iter().copied())
