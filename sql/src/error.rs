@@ -18,6 +18,8 @@ pub struct Error {
     pub hint: Option<String>,
     /// Character position in the statement text, counting from 1.
     pub position: Option<usize>,
+    /// Where inside a procedure it happened, innermost line first.
+    pub context: Option<String>,
 }
 
 impl Error {
@@ -29,6 +31,7 @@ impl Error {
             detail: None,
             hint: None,
             position: None,
+            context: None,
         }
     }
 
@@ -58,6 +61,16 @@ impl Error {
     /// Adds the facts.
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds a line of what was being done, outside of what was said so far.
+    pub fn within(mut self, place: impl Into<String>) -> Self {
+        let place = place.into();
+        self.context = Some(match self.context {
+            Some(inner) => format!("{inner}\n{place}"),
+            None => place,
+        });
         self
     }
 

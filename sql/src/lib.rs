@@ -1,6 +1,7 @@
 //! The language: Redshift SQL text and names in, bound logical plans out.
 
 pub mod binder;
+pub mod procedural;
 pub mod statement;
 pub mod function;
 pub mod types;

@@ -31,9 +31,14 @@ codes! {
     INVALID_PARAMETER_VALUE = "22023", "An argument or setting has a value that is not allowed.";
     DATA_EXCEPTION = "22000", "A value is not allowed here.";
     CHARACTER_NOT_IN_REPERTOIRE = "22021", "Bytes are not a text in UTF-8.";
+    NULL_VALUE_NOT_ALLOWED = "22004", "A null where a value is needed.";
+    ERROR_IN_ASSIGNMENT = "22005", "A constant cannot be assigned to.";
     BAD_COPY_FILE_FORMAT = "22P04", "A loaded file is not in the format named.";
+    CASE_NOT_FOUND = "20000", "No arm of a CASE statement fits.";
     CARDINALITY_VIOLATION = "21000", "More than one row where one is wanted: a subquery used as a value, a row of MERGE.";
     NOT_NULL_VIOLATION = "23502", "A null in a NOT NULL column.";
+    INVALID_TRANSACTION_TERMINATION = "2D000", "A procedure may not end the transaction here.";
+    RAISE_EXCEPTION = "P0001", "RAISE EXCEPTION of a procedure.";
     ACTIVE_SQL_TRANSACTION = "25001", "Not inside a transaction block.";
     NO_ACTIVE_SQL_TRANSACTION = "25P01", "There is no transaction.";
     IN_FAILED_SQL_TRANSACTION = "25P02", "The transaction failed earlier; roll it back.";
@@ -41,6 +46,7 @@ codes! {
     READ_ONLY_SQL_TRANSACTION = "25006", "The transaction only reads.";
     INVALID_SQL_STATEMENT_NAME = "26000", "No prepared statement of this name.";
     INVALID_CURSOR_NAME = "34000", "No cursor of this name.";
+    INVALID_CURSOR_DEFINITION = "42P11", "Not a query a cursor can have.";
     INVALID_CATALOG_NAME = "3D000", "No database of this name.";
     INVALID_SCHEMA_NAME = "3F000", "No schema of this name.";
     SERIALIZATION_FAILURE = "40001", "A concurrent transaction changed the same rows; try again.";
@@ -67,6 +73,8 @@ codes! {
     DUPLICATE_PREPARED_STATEMENT = "42P05", "A prepared statement of this name exists.";
     AMBIGUOUS_COLUMN = "42702", "A column name fits more than one table.";
     AMBIGUOUS_FUNCTION = "42725", "More than one function fits.";
+    DUPLICATE_FUNCTION = "42723", "A function of this name and arguments exists.";
+    INVALID_FUNCTION_DEFINITION = "42P13", "A function is not declared as it must be.";
     INVALID_COLUMN_REFERENCE = "42P10", "A column may not be named here.";
     INVALID_TABLE_DEFINITION = "42P16", "Column or table attributes contradict each other.";
     INVALID_NAME = "42602", "Not a name.";
@@ -78,6 +86,7 @@ codes! {
     TOO_MANY_CONNECTIONS = "53300", "No connection is free.";
     STATEMENT_TOO_COMPLEX = "54001", "Nested too deeply.";
     PROGRAM_LIMIT_EXCEEDED = "54000", "Over a documented limit.";
+    TOO_MANY_ARGUMENTS = "54023", "More arguments than allowed.";
     TOO_MANY_COLUMNS = "54011", "More columns than allowed.";
     OBJECT_NOT_IN_PREREQUISITE_STATE = "55000", "Not possible in the present state.";
     CANT_CHANGE_RUNTIME_PARAM = "55P02", "A parameter that cannot be changed.";

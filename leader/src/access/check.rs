@@ -3,10 +3,12 @@
 
 use crate::catalog::access::Object;
 use crate::catalog::name::Relation;
+use crate::catalog::routine::Routine;
 use crate::catalog::{Catalog, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, Schema, User};
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::grant::Privilege;
+use blueshift_sql::statement::routine::RoutineKind;
 
 fn denied(text: String) -> Error {
     Error::new(SqlState::INSUFFICIENT_PRIVILEGE, text)
@@ -59,6 +61,31 @@ pub fn owner_or(
         return Ok(());
     }
     owner(catalog, user, relation)
+}
+
+/// Checks that the user owns a function or procedure, for DDL.
+pub fn routine_owner(catalog: &Catalog, user: &User, routine: &Routine) -> Result<()> {
+    if routine.owner == user.oid || catalog.is_superuser(user) {
+        return Ok(());
+    }
+    Err(denied(format!(
+        "must be owner of {} {}",
+        routine.kind.word(),
+        routine.name
+    )))
+}
+
+/// Checks that the user may call a procedure: the owner may; new functions are for everyone.
+pub fn call(catalog: &Catalog, user: &User, routine: &Routine) -> Result<()> {
+    let is_function = routine.kind == RoutineKind::Function;
+    if is_function || routine.owner == user.oid || catalog.is_superuser(user) {
+        return Ok(());
+    }
+    Err(denied(format!(
+        "permission denied for {} {}",
+        routine.kind.word(),
+        routine.name
+    )))
 }
 
 /// Checks that the user owns a schema, for DDL.

@@ -4,6 +4,7 @@
 //! the difference to a catalog decoded earlier. Read views over the same map share the same decoded catalog.
 
 use super::access::{AccessList, DefaultAccess, DefaultKey, Group, ObjectKind, Role, system_roles};
+use super::routine::Routine;
 use super::{Catalog, Database, Oid, Schema, Table, User, View};
 use crate::error::Result;
 use crate::history::lock;
@@ -136,6 +137,20 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
                 catalog.views.insert(oid, view);
             }
         }
+        "routine" => {
+            let names = &mut catalog.names.routines;
+            if let Some(gone) = catalog.routines.remove(&oid)
+                && let Some(oids) = names.get_mut(&(gone.schema, gone.name.clone()))
+            {
+                oids.retain(|other| *other != oid);
+            }
+            if let Some(value) = value {
+                let routine: Arc<Routine> = decode(key, value)?;
+                let name = (routine.schema, routine.name.clone());
+                names.entry(name).or_default().push(oid);
+                catalog.routines.insert(oid, routine);
+            }
+        }
         "user" => {
             if let Some(gone) = catalog.users.remove(&oid) {
                 forget(&mut catalog.names.users, &gone.name, oid);
@@ -250,6 +265,11 @@ pub fn put_view(view: &View) -> Result<CatalogChange> {
     change(key("view", view.oid), view)
 }
 
+/// Writes a function or a procedure.
+pub fn put_routine(routine: &Routine) -> Result<CatalogChange> {
+    change(key("routine", routine.oid), routine)
+}
+
 /// Writes a user.
 pub fn put_user(user: &User) -> Result<CatalogChange> {
     change(key("user", user.oid), user)
@@ -300,7 +320,7 @@ pub fn put_comment(oid: Oid, column: u32, text: Option<&str>) -> CatalogChange {
     }
 }
 
-/// Removes an object of a kind: `schema`, `table`, `view`, `user`, `group`, `role`, or its `access`.
+/// Removes an object of a kind: `schema`, `table`, `view`, `routine`, `user`, `group`, `role`, or its `access`.
 pub fn remove(kind: &str, oid: Oid) -> CatalogChange {
     CatalogChange {
         key: key(kind, oid),

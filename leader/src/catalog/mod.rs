@@ -1,8 +1,8 @@
 //! Databases, schemas, tables, columns, views, users: what the commit log keeps under string keys, decoded.
 //!
 //! Every object is one key of the store's catalog map (`database/<oid>`, `schema/<oid>`, `table/<oid>`, `view/<oid>`,
-//! `user/<oid>`, `group/<oid>`, `role/<oid>`, `comment/<oid>/<column>`, and who may do what: `access/<oid>`,
-//! `default_access/<owner>/<schema>/<kind>`), its value the JSON of one struct of this module. A table's oid is its
+//! `routine/<oid>`, `user/<oid>`, `group/<oid>`, `role/<oid>`, `comment/<oid>/<column>`, and who may do what:
+//! `access/<oid>`, `default_access/<owner>/<schema>/<kind>`), its value the JSON of one struct of this module. A table's oid is its
 //! storage `TableId`.
 
 pub mod access;
@@ -10,6 +10,7 @@ pub mod cache;
 pub mod constraint;
 pub mod layout;
 pub mod name;
+pub mod routine;
 
 use blueshift_sql::SqlType;
 use blueshift_storage::TableId;
@@ -282,6 +283,8 @@ pub struct Catalog {
     pub tables: HashMap<Oid, Arc<Table>>,
     /// By oid.
     pub views: HashMap<Oid, Arc<View>>,
+    /// Functions and procedures by oid.
+    pub routines: HashMap<Oid, Arc<routine::Routine>>,
     /// By oid.
     pub users: HashMap<Oid, Arc<User>>,
     /// By oid.

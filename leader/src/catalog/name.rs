@@ -10,6 +10,8 @@ pub(super) struct NameIndex {
     pub(super) schemas: HashMap<String, Oid>,
     pub(super) relations: HashMap<(Oid, String), Oid>,
     pub(super) users: HashMap<String, Oid>,
+    /// More than one routine may have a name.
+    pub(super) routines: HashMap<(Oid, String), Vec<Oid>>,
 }
 
 /// A table or a view.

@@ -7,6 +7,7 @@ pub mod activity;
 pub mod analyze;
 pub mod control;
 pub mod filtered;
+pub mod procedure;
 pub mod statistics;
 pub mod vacuum;
 
@@ -131,6 +132,10 @@ pub struct History {
     pub queries: Mutex<VecDeque<FinishedQuery>>,
     /// STL_SESSIONS.
     pub ended_sessions: Mutex<VecDeque<EndedSession>>,
+    /// SVL_STORED_PROC_CALL.
+    pub calls: Mutex<VecDeque<Arc<procedure::CallEvent>>>,
+    /// SVL_STORED_PROC_MESSAGES.
+    pub call_messages: Mutex<VecDeque<procedure::CallMessage>>,
     /// STL_ANALYZE.
     pub analyzes: Mutex<VecDeque<analyze::AnalyzeEvent>>,
     /// What is known of tables.

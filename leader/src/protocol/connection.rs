@@ -335,11 +335,18 @@ impl Connection {
         let answer = self
             .on_compute(async move {
                 let mut session = session.lock().await;
-                Box::pin(session.run(&parsed, &parameters)).await
+                let answer = Box::pin(session.run(&parsed, &parameters)).await;
+                Ok(answer.map_err(|error| (session.take_told(), sqlstate::report(&error))))
             })
             .await?;
         let Answer { notices, body } = match answer {
-            Ok(answer) => answer,
+            Ok(Ok(answer)) => answer,
+            Ok(Err((told, report))) => {
+                // What a procedure said before it failed.
+                let output = &mut self.output;
+                told.iter().for_each(|notice| reply::notice(output, notice));
+                return Ok(Err(report));
+            }
             Err(report) => return Ok(Err(report)),
         };
         notices
@@ -472,7 +479,7 @@ impl Connection {
 /// Gives the tag of finished rows. As in PostgreSQL, SHOW and EXPLAIN do not count.
 pub(super) fn rows_tag(tag: &str, rows: u64) -> String {
     match tag {
-        "SHOW" | "EXPLAIN" => tag.to_string(),
+        "SHOW" | "EXPLAIN" | "CALL" => tag.to_string(),
         _ => format!("{tag} {rows}"),
     }
 }

@@ -191,6 +191,9 @@ pub(super) fn error(out: &mut BytesMut, severity: &str, report: &Report) {
         if let Some(hint) = &report.hint {
             field(out, b'H', hint);
         }
+        if let Some(context) = &report.context {
+            field(out, b'W', context);
+        }
         if let Some(position) = report.position.filter(|position| *position > 0) {
             field(out, b'P', &position.to_string());
         }

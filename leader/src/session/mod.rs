@@ -109,6 +109,8 @@ pub struct Session {
     temp_schema: Option<Oid>,
     cancel: CancelHandle,
     label: Arc<str>,
+    /// Messages of a statement that failed.
+    told: Vec<Notice>,
 }
 
 impl Session {
@@ -183,6 +185,7 @@ impl Session {
             temp_schema: None,
             cancel,
             label: Arc::default(),
+            told: Vec::new(),
         })
     }
 
@@ -316,6 +319,13 @@ impl Session {
         self.label.clone()
     }
 
+    /// Gives the messages of a statement that failed, once.
+    pub fn take_told(&mut self) -> Vec<Notice> {
+        let mut told = std::mem::take(&mut self.told);
+        told.retain(|notice| self.settings.tells(notice.severity));
+        told
+    }
+
     /// Told by the protocol when a row stream failed or was dropped early.
     pub fn fail(&mut self) {
         if self.transaction.take().is_some() {
@@ -414,7 +424,8 @@ impl Session {
         end.set_xid(transaction.xid);
         transaction.lock_timeout = self.settings.timeout("lock_timeout");
         let mut ctx = self.context(&mut transaction, end.query(), parameters);
-        let work = AssertUnwindSafe(run_unlocked(&mut ctx, &parsed.statement)).catch_unwind();
+        let work =
+            AssertUnwindSafe(statement::run_unlocked(&mut ctx, &parsed.statement)).catch_unwind();
         let outcome = tokio::select! {
             biased;
             error = stop => Err(error),
@@ -428,6 +439,8 @@ impl Session {
         });
         let notices = std::mem::take(&mut ctx.notices);
         let read = ctx.reads.tables();
+        // A procedure may have ended one transaction and begun another.
+        end.set_xid(ctx.transaction.xid);
         drop(ctx);
         let outcome = match outcome {
             Ok(body) => transaction.end_statement(read).await.map(|()| body),
@@ -447,6 +460,7 @@ impl Session {
             }
         };
         if outcome.is_err() {
+            self.told.clone_from(&notices);
             self.after_rollback();
         } else if self.transaction.is_none() {
             self.settings.end_local();
@@ -576,23 +590,6 @@ impl Drop for Session {
                 tracing::warn!(%error, "temporary tables stay until the next start");
             }
         });
-    }
-}
-
-/// Runs a statement, and again each time it was stopped by a table that another transaction had under LOCK.
-async fn run_unlocked(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
-    let changes = ctx.transaction.change_count();
-    loop {
-        let error = match statement::run(ctx, statement).await {
-            Ok(body) => return Ok(body),
-            Err(error) => error,
-        };
-        match ctx.reads.take_locked() {
-            Some(table) if ctx.transaction.change_count() == changes => {
-                ctx.transaction.wait_to_read(table).await?;
-            }
-            _ => return Err(error),
-        }
     }
 }
 

@@ -90,6 +90,24 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
         Statement::ShowDefinition(ShowDefinition::View(_)) => {
             (None, Some(vec![OutputColumn::text(show::VIEW_COLUMN)]))
         }
+        Statement::Call(call) => {
+            let (types, columns) = crate::statement::call::describe(ctx, call)?;
+            let count = types.len().max(given.len());
+            let parameters = (0..count).map(|index| {
+                let said = given.get(index).copied().flatten();
+                said.or(types.get(index).copied().flatten())
+                    .unwrap_or(UNKNOWN_PARAMETER)
+            });
+            return Ok(PreparedStatement {
+                parameters: parameters.collect(),
+                parsed: Arc::new(parsed),
+                columns,
+            });
+        }
+        Statement::ShowProcedure(_) => (
+            None,
+            Some(vec![OutputColumn::text(crate::statement::routine::SHOWN)]),
+        ),
         Statement::Declare(declare) => {
             let inner = describe(ctx, declare.query.clone(), oids)?;
             return Ok(PreparedStatement {

@@ -410,7 +410,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "stored_proc_log_min_messages",
         "LOG",
         Kind::Word(&["LOG", "INFO", "NOTICE", "WARNING", "EXCEPTION"]),
-        Effect::DefaultOnly("Stored procedures are not available."),
+        Effect::Real,
         "least severity of messages of procedures that are kept",
     ),
     reported(parameter(

@@ -40,7 +40,8 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
     };
     let names = ctx.names()?;
     let bound = binder::bind_query(&names, &create.query, &[])?;
-    let depends_on = names.used();
+    let mut depends_on = names.used();
+    depends_on.extend(names.called());
     refuse_temporary(ctx, &names, &depends_on)?;
     // Tables it needs may not go away between binding and commit.
     for oid in &depends_on {

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
 use blueshift_sql::SqlState;
-use blueshift_sql::statement::Statement;
 use blueshift_sql::statement::cursor::{Declare, Fetch};
+use blueshift_sql::statement::{Query, Statement};
 use datafusion::error::Result as EngineResult;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::memory::MemoryStream;
@@ -78,11 +78,20 @@ pub async fn declare(ctx: &mut Context<'_>, declare: &Declare) -> Result<Body> {
         .with_hint("BEGIN a transaction first; the cursor lasts as long as it.")
         .into());
     }
+    let Statement::Select(query) = &declare.query.statement else {
+        return Err(Error::internal("a cursor is for a query"));
+    };
+    open(ctx, &declare.name, query).await?;
+    Ok(Body::done("DECLARE CURSOR"))
+}
+
+/// Opens a cursor, as DECLARE does and OPEN in a procedure.
+pub async fn open(ctx: &mut Context<'_>, name: &str, query: &Query) -> Result<()> {
     if let Some(open) = ctx.cursor.as_ref() {
-        return Err(if open.name == declare.name {
+        return Err(if open.name == name {
             Error::new(
                 SqlState::DUPLICATE_CURSOR,
-                format!("cursor \"{}\" already exists", declare.name),
+                format!("cursor \"{}\" already exists", name),
             )
         } else {
             blueshift_sql::Error::unsupported(
@@ -92,9 +101,6 @@ pub async fn declare(ctx: &mut Context<'_>, declare: &Declare) -> Result<Body> {
             .into()
         });
     }
-    let Statement::Select(query) = &declare.query.statement else {
-        return Err(Error::internal("a cursor is for a query"));
-    };
     let body = Box::pin(super::select::run(ctx, query)).await?;
     let Body::Rows {
         columns, stream, ..
@@ -103,7 +109,7 @@ pub async fn declare(ctx: &mut Context<'_>, declare: &Declare) -> Result<Body> {
         return Err(Error::internal("a query has rows"));
     };
     *ctx.cursor = Some(OpenCursor {
-        name: declare.name.clone(),
+        name: name.to_string(),
         columns,
         schema: stream.schema(),
         rows: Arc::new(Mutex::new(Rows {
@@ -112,7 +118,7 @@ pub async fn declare(ctx: &mut Context<'_>, declare: &Declare) -> Result<Body> {
             current: None,
         })),
     });
-    Ok(Body::done("DECLARE CURSOR"))
+    Ok(())
 }
 
 /// Runs a FETCH: its rows are read as the client takes them.

@@ -103,6 +103,12 @@ fn find(
     Ok(Some(relation))
 }
 
+/// Locks a relation and drops it whole; its dependents are the caller's.
+pub async fn whole(ctx: &mut Context<'_>, relation: &Relation) -> Result<()> {
+    lock(ctx, relation).await?;
+    remove_relation(ctx, relation)
+}
+
 async fn lock(ctx: &mut Context<'_>, relation: &Relation) -> Result<()> {
     match relation {
         Relation::Table(table) => ctx.transaction.lock_table(table.oid, Mode::Exclusive).await,
@@ -283,7 +289,15 @@ async fn drop_schema(ctx: &mut Context<'_>, oid: Oid, name: &str, cascade: bool)
         }
     }
     contents.sort_by_key(Relation::oid);
-    if !contents.is_empty() && !cascade {
+    let mut routines: Vec<_> = [&catalog, &committed]
+        .into_iter()
+        .flat_map(|catalog| catalog.routines.values())
+        .filter(|one| one.schema == oid && !ctx.transaction.drops(one.oid))
+        .cloned()
+        .collect();
+    routines.sort_by_key(|routine| routine.oid);
+    routines.dedup_by_key(|routine| routine.oid);
+    if !(contents.is_empty() && routines.is_empty()) && !cascade {
         let facts = contents.iter().map(|relation| {
             format!(
                 "{} {} depends on schema {name}",
@@ -291,6 +305,13 @@ async fn drop_schema(ctx: &mut Context<'_>, oid: Oid, name: &str, cascade: bool)
                 relation.name()
             )
         });
+        let facts = facts.chain(routines.iter().map(|routine| {
+            format!(
+                "{} {} depends on schema {name}",
+                routine.kind.word(),
+                routine.signature()
+            )
+        }));
         return Err(blueshift_sql::Error::new(
             SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
             format!("cannot drop schema {name} because other objects depend on it"),
@@ -303,6 +324,9 @@ async fn drop_schema(ctx: &mut Context<'_>, oid: Oid, name: &str, cascade: bool)
     for relation in contents {
         lock(ctx, &relation).await?;
         drop_with_dependents(ctx, &relation, &listed, true).await?;
+    }
+    for routine in routines {
+        super::routine::remove_routine(ctx, &routine, true).await?;
     }
     ctx.transaction.change_catalog(put_comment(oid, 0, None));
     ctx.transaction.change_catalog(remove("schema", oid));

@@ -15,6 +15,7 @@ pub mod alter_schema;
 pub mod alter_table;
 pub mod analyze;
 pub mod analyze_compression;
+pub mod call;
 pub mod cancel;
 pub mod comment;
 pub mod copy;
@@ -34,6 +35,7 @@ pub mod lock;
 pub mod merge;
 pub mod prepare;
 pub mod role;
+pub mod routine;
 pub mod select;
 pub mod set;
 pub mod show;
@@ -47,6 +49,7 @@ use crate::error::{Error, Result};
 use answer::Body;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::Statement;
+use blueshift_sql::statement::routine::RoutineKind;
 use context::Context;
 
 /// Runs a statement inside the transaction of `ctx`.
@@ -109,10 +112,33 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::GrantRole(grant) => role::grant(ctx, grant).await,
         Statement::GrantSystem(grant) => role::grant_system(ctx, grant).await,
         Statement::DefaultPrivileges(given) => default_privileges::run(ctx, given).await,
+        Statement::CreateRoutine(create) => routine::create(ctx, create).await,
+        Statement::DropRoutine(drop) => routine::drop(ctx, drop).await,
+        Statement::AlterRoutine(alter) => routine::alter(ctx, alter).await,
+        Statement::ShowProcedure(name) => routine::show(ctx, name),
+        Statement::Call(call) => Box::pin(call::run(ctx, call)).await,
         Statement::Begin(_) | Statement::Commit | Statement::Rollback => {
             Err(Error::internal("transaction statements are the session's"))
         }
         Statement::Empty => Ok(Body::Empty),
+    }
+}
+
+/// Runs a statement, and again each time it was stopped by a table that another transaction had under LOCK.
+pub async fn run_unlocked(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
+    let changes = ctx.transaction.change_count();
+    let xid = ctx.transaction.xid;
+    loop {
+        let error = match run(ctx, statement).await {
+            Ok(body) => return Ok(body),
+            Err(error) => error,
+        };
+        // A procedure may have ended the transaction: then it is not run again.
+        let is_same = ctx.transaction.xid == xid && ctx.transaction.change_count() == changes;
+        match ctx.reads.take_locked() {
+            Some(table) if is_same => ctx.transaction.wait_to_read(table).await?,
+            _ => return Err(error),
+        }
     }
 }
 
@@ -134,6 +160,8 @@ fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
             | Statement::Declare(_)
             | Statement::Fetch(_)
             | Statement::CloseCursor(_)
+            | Statement::ShowProcedure(_)
+            | Statement::Call(_)
             | Statement::Discard(_)
             | Statement::Cancel(_)
             | Statement::Empty
@@ -207,6 +235,20 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::GrantSystem(grant) => grant::tag(grant.way),
         Statement::DefaultPrivileges(_) => "ALTER DEFAULT PRIVILEGES",
         Statement::Comment(_) => "COMMENT",
+        Statement::CreateRoutine(create) => match create.kind {
+            RoutineKind::Function => "CREATE FUNCTION",
+            RoutineKind::Procedure => "CREATE PROCEDURE",
+        },
+        Statement::DropRoutine(drop) => match drop.kind {
+            RoutineKind::Function => "DROP FUNCTION",
+            RoutineKind::Procedure => "DROP PROCEDURE",
+        },
+        Statement::AlterRoutine(alter) => match alter.kind {
+            RoutineKind::Function => "ALTER FUNCTION",
+            RoutineKind::Procedure => "ALTER PROCEDURE",
+        },
+        Statement::ShowProcedure(_) => "SHOW PROCEDURE",
+        Statement::Call(_) => "CALL",
         Statement::Empty => "",
     }
 }

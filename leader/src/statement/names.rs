@@ -15,10 +15,11 @@ use crate::catalog::{
 use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::scan::StoredTable;
-use blueshift_sql::binder::{self, Names};
+use blueshift_sql::binder::{self, Names, SqlFunction};
 use blueshift_sql::nearest::nearest;
 use blueshift_sql::statement::dml::{Delete, Update};
 use blueshift_sql::statement::grant::Privilege;
+use blueshift_sql::statement::routine::RoutineKind;
 use blueshift_sql::statement::{ObjectName, Query};
 use blueshift_sql::{Error, Result, SqlState};
 use datafusion::arrow::datatypes::SchemaRef;
@@ -82,6 +83,8 @@ pub struct SessionNames {
     functions: Functions,
     /// Oids of tables and views named so far, not those inside views.
     used: Mutex<BTreeSet<Oid>>,
+    /// Oids of functions named so far, not those inside views.
+    called: Mutex<BTreeSet<Oid>>,
     /// Names as written, and what they meant, not those inside views.
     written: Mutex<Vec<ViewSource>>,
     /// The view whose text this resolver is for.
@@ -119,6 +122,7 @@ impl SessionNames {
             system,
             functions: Arc::new(LazyLock::new(functions)),
             used: Mutex::default(),
+            called: Mutex::default(),
             written: Mutex::default(),
             inside: None,
             view_depth: 0,
@@ -134,6 +138,11 @@ impl SessionNames {
     /// Gives the tables and views that were named so far.
     pub fn used(&self) -> Vec<Oid> {
         crate::history::lock(&self.used).iter().copied().collect()
+    }
+
+    /// Gives the functions written in SQL that were named so far.
+    pub fn called(&self) -> Vec<Oid> {
+        crate::history::lock(&self.called).iter().copied().collect()
     }
 
     /// Gives the names of tables and views written so far with what they mean, to be kept with a view.
@@ -562,6 +571,7 @@ impl SessionNames {
             state: self.state.clone(),
             functions: self.functions.clone(),
             used: Mutex::default(),
+            called: Mutex::default(),
             written: Mutex::default(),
             inside,
             view_depth: self.view_depth + 1,
@@ -680,6 +690,22 @@ impl Names for SessionNames {
         let ours = self.functions.get(name);
         ours.or_else(|| self.state.scalar_functions().get(name))
             .cloned()
+    }
+
+    fn sql_functions(&self, schema: Option<&str>, name: &str) -> Vec<Arc<SqlFunction>> {
+        let object = ObjectName {
+            database: None,
+            schema: schema.map(str::to_owned),
+            name: name.to_owned(),
+            position: 0,
+        };
+        // A schema that does not exist has no functions; the planner tells what is missing.
+        let Ok(found) = super::routine::named(self, &object, RoutineKind::Function) else {
+            return Vec::new();
+        };
+        crate::history::lock(&self.called).extend(found.iter().map(|routine| routine.oid));
+        let functions = found.iter().filter_map(|routine| routine.sql_function());
+        functions.map(Arc::new).collect()
     }
 
     fn aggregate_function(&self, name: &str) -> Option<Arc<AggregateUDF>> {

@@ -255,6 +255,7 @@ fn owned(catalog: &Catalog, user: &User, counts: impl Fn(u32) -> bool) -> Option
     let mut views = catalog.views.values();
     let mut schemas = catalog.schemas.values();
     let mut roles = catalog.roles.values();
+    let mut routines = catalog.routines.values();
     let table = tables.find(|table| is_own(table.owner, table.oid));
     let table = table.map(|table| format!("table {}", qualified(table.schema, &table.name)));
     let view = || {
@@ -269,7 +270,16 @@ fn owned(catalog: &Catalog, user: &User, counts: impl Fn(u32) -> bool) -> Option
         let role = roles.find(|role| is_own(role.owner, role.oid))?;
         Some(format!("role {}", role.name))
     };
-    table.or_else(view).or_else(schema).or_else(role)
+    let routine = || {
+        let routine = routines.find(|routine| is_own(routine.owner, routine.oid))?;
+        let name = qualified(routine.schema, &routine.name);
+        Some(format!("{} {name}", routine.kind.word()))
+    };
+    table
+        .or_else(view)
+        .or_else(schema)
+        .or_else(role)
+        .or_else(routine)
 }
 
 /// Takes a user out of groups and roles.

@@ -119,6 +119,8 @@ static TABLES: &[&dyn SystemTable] = &[
     &log::stl_tr_conflict::StlTrConflict,
     &log::stl_utilitytext::StlUtilitytext,
     &log::stl_vacuum::StlVacuum,
+    &log::svl_stored_proc_call::SvlStoredProcCall,
+    &log::svl_stored_proc_messages::SvlStoredProcMessages,
     &log::svv_vacuum_summary::SvvVacuumSummary,
     &pg_catalog::pg_attrdef::PgAttrdef,
     &pg_catalog::pg_attribute::PgAttribute,

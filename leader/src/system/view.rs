@@ -35,6 +35,7 @@ const FILES: &[(&str, &str, &str)] = files! {
         "pg_am"
         "pg_indexes"
         "pg_language"
+        "pg_proc_info"
         "pg_roles"
         "pg_shadow"
         "pg_tables"

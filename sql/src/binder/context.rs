@@ -1,7 +1,7 @@
 //! What the engine's planner asks for, answered from [`Names`]. The one place that knows both.
 
 use super::relation::Relations;
-use super::{Names, operator};
+use super::{Names, inline, operator};
 use crate::error::Error;
 use crate::statement::ObjectName;
 use crate::types::SqlType;
@@ -14,6 +14,7 @@ use datafusion_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource
 use datafusion_sql::planner::{NullOrdering, ParserOptions};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) struct Context<'a> {
     names: &'a dyn Names,
@@ -23,6 +24,8 @@ pub(super) struct Context<'a> {
     pub(super) positions: HashMap<String, usize>,
     /// Tables that shadow those of `names`: the target of UPDATE and DELETE with its row ids.
     pub(super) targets: HashMap<String, Arc<dyn TableSource>>,
+    /// Whether a function written in SQL was found, whose calls must be replaced.
+    sql_functions: AtomicBool,
 }
 
 impl<'a> Context<'a> {
@@ -33,7 +36,34 @@ impl<'a> Context<'a> {
             relations: [Arc::new(Relations::default())],
             positions: HashMap::new(),
             targets: HashMap::new(),
+            sql_functions: AtomicBool::new(false),
         }
+    }
+
+    /// Tells whether a function written in SQL was found.
+    pub(super) fn has_sql_functions(&self) -> bool {
+        self.sql_functions.load(Ordering::Relaxed)
+    }
+
+    /// Finds the functions written in SQL of a name, in the planner's writing of it. Built-in functions come first.
+    fn sql_function(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        let parts: Vec<&str> = name.split('.').map(|part| part.trim_matches('"')).collect();
+        let (schema, name) = match parts.as_slice() {
+            [name] => (None, *name),
+            [schema, name] | [_, schema, name] => (Some(*schema), *name),
+            _ => return None,
+        };
+        let is_built_in = schema.is_none()
+            && (self.get_aggregate_meta(name).is_some() || self.get_window_meta(name).is_some());
+        let found = match is_built_in {
+            true => Vec::new(),
+            false => self.names.sql_functions(schema, name),
+        };
+        if found.is_empty() {
+            return None;
+        }
+        self.sql_functions.store(true, Ordering::Relaxed);
+        Some(inline::function(name, found))
     }
 
     /// Redshift's reading of numbers, names and order.
@@ -113,7 +143,9 @@ impl ContextProvider for Context<'_> {
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         let name = function_name(name);
-        crate::function::internal(&name).or_else(|| self.names.scalar_function(&name))
+        crate::function::internal(&name)
+            .or_else(|| self.names.scalar_function(&name))
+            .or_else(|| self.sql_function(&name))
     }
 
     fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {

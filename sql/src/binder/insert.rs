@@ -157,6 +157,10 @@ fn values(
             super::rewrite::apply(&mut tree)?;
             let expr = planner
                 .sql_to_expr(tree, &schema, &mut planning)
+                .and_then(|expr| match context.has_sql_functions() {
+                    true => super::inline::expression(names, expr, &schema),
+                    false => Ok(expr),
+                })
                 .map_err(|engine| error::from_engine(&engine))?;
             cells.push(match expr {
                 Expr::Literal(value, _) => {

@@ -7,6 +7,7 @@ mod change;
 mod constant;
 mod context;
 mod error;
+mod inline;
 mod insert;
 mod literal;
 mod operator;
@@ -19,16 +20,20 @@ mod tests;
 
 pub use constant::{ConstantRows, ConstantTarget};
 pub use error::{cast_failure, from_engine};
+pub use inline::{SqlFunction, call_cost, check_function};
 pub use literal::{LITERAL, LiteralColumn, LiteralTarget, literal_columns};
 
 use crate::error::Result;
 use crate::statement::ObjectName;
 use crate::statement::dml::{Delete, Update};
 use crate::statement::query::{Expression, Query};
+use crate::types::SqlType;
 use context::Context;
 use datafusion_common::DFSchema;
 use datafusion_common::datatype::DataTypeExt;
-use datafusion_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use datafusion_expr::{
+    AggregateUDF, Expr, ExprSchemable, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+};
 use datafusion_sql::planner::{PlannerContext, SqlToRel};
 use sqlparser::ast;
 use std::sync::Arc;
@@ -47,6 +52,11 @@ pub trait Names {
     fn aggregate_function(&self, name: &str) -> Option<Arc<AggregateUDF>>;
     /// Finds a window function by its lower-case name.
     fn window_function(&self, name: &str) -> Option<Arc<WindowUDF>>;
+    /// Finds the functions written in SQL of a name, along the search path if no schema is named.
+    fn sql_functions(&self, schema: Option<&str>, name: &str) -> Vec<Arc<SqlFunction>> {
+        let _ = (schema, name);
+        Vec::new()
+    }
     /// Gives every function name, for "did you mean".
     fn function_names(&self) -> Vec<String>;
     /// Finds a function that gives rows, by its lower-case name, and calls it.
@@ -103,13 +113,26 @@ pub fn bind_constant(names: &dyn Names, expression: &Expression) -> Result<Expr>
     rewrite::apply(&mut tree)?;
     let context = Context::new(names);
     let planner = SqlToRel::new_with_options(&context, Context::parser_options());
+    let schema = DFSchema::empty();
     stacker::grow(STACK_BYTES, || {
-        let empty = DFSchema::empty();
-        planner
-            .sql_to_expr(tree, &empty, &mut PlannerContext::new())
-            .and_then(|expr| reading::settle_expr(expr, &empty))
+        let bound = planner.sql_to_expr(tree, &schema, &mut PlannerContext::new())?;
+        let bound = match context.has_sql_functions() {
+            true => inline::expression(names, bound, &schema)?,
+            false => bound,
+        };
+        reading::settle_expr(bound, &schema)
     })
     .map_err(|engine| from_engine(&engine))
+}
+
+/// Binds an expression without columns that is assigned to something of type `ty`, as to a variable: numbers are
+/// rounded, a text that is too long is an error.
+pub fn bind_assigned(names: &dyn Names, expression: &Expression, ty: SqlType) -> Result<Expr> {
+    let bound = bind_constant(names, expression)?;
+    let (_, field) = bound
+        .to_field(&DFSchema::empty())
+        .map_err(|engine| from_engine(&engine))?;
+    Ok(assign::assign(bound, &field, ty))
 }
 
 /// Binds a DELETE to a plan that gives the [`ROW_ID`] of each row to delete, once each.
@@ -137,7 +160,7 @@ pub struct TargetColumn {
     /// Its name.
     pub name: String,
     /// Its SQL type; values are cast to its arrow form by assignment (length and overflow checked).
-    pub ty: crate::types::SqlType,
+    pub ty: SqlType,
     /// Its bound DEFAULT; a null constant if it has none. Identity columns are filled in later by the
     /// writer, which is told by `BoundInsert::given` whether the statement named them.
     pub default: Expr,
@@ -207,6 +230,10 @@ fn plan(
             ast::Statement::Query(Box::new(tree)),
             &mut planner_context(parameters),
         )
+        .and_then(|plan| match context.has_sql_functions() {
+            true => inline::plan(names, plan),
+            false => Ok(plan),
+        })
         .and_then(branches::settle)
         .and_then(reading::settle)
         .map_err(|engine| from_engine(&engine))

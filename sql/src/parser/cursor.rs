@@ -55,6 +55,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The byte of the whole text where the next token begins.
+    pub(crate) fn byte(&self) -> usize {
+        let next = self.source.bytes.get(self.at.min(self.end));
+        next.map_or(self.source.text.len(), |(start, _)| *start)
+    }
+
     /// The rest of the statement as a cursor of its own, as for EXPLAIN and PREPARE.
     pub(crate) fn rest(&mut self) -> Cursor<'a> {
         let rest = Cursor {
@@ -309,6 +315,18 @@ impl<'a> Cursor<'a> {
         };
         self.skip();
         Ok(value)
+    }
+
+    /// The body of a routine: a string literal, most often in dollars.
+    pub(crate) fn raw_body(&mut self) -> Result<String> {
+        match self.peek() {
+            Some(Token::DollarQuotedString(quoted)) => {
+                let value = quoted.value.clone();
+                self.skip();
+                Ok(value)
+            }
+            _ => self.string(),
+        }
     }
 
     /// Whether a string literal is next.

@@ -166,6 +166,27 @@ impl<'a> Source<'a> {
         cursors
     }
 
+    /// Gives one cursor over the whole text, semicolons included.
+    pub(crate) fn whole(&self) -> Cursor<'_> {
+        Cursor {
+            source: self,
+            begin: 0,
+            at: 0,
+            end: self.tokens.len(),
+        }
+    }
+
+    /// Counts the tokens.
+    pub(crate) fn token_count(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Gives a token with its byte range.
+    pub(crate) fn token_at(&self, idx: usize) -> Option<(&Token, (usize, usize))> {
+        let token = self.tokens.get(idx)?;
+        Some((&token.token, *self.bytes.get(idx)?))
+    }
+
     /// Every token with its byte range.
     pub(crate) fn tokens(&self) -> impl Iterator<Item = (&Token, (usize, usize))> {
         self.tokens

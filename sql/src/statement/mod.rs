@@ -14,6 +14,7 @@ pub mod merge;
 pub mod query;
 mod redact;
 mod refused;
+pub mod routine;
 pub mod session;
 pub mod show;
 pub mod snapshot;
@@ -159,6 +160,16 @@ pub enum Statement {
     DefaultPrivileges(Box<grant::DefaultPrivileges>),
     /// COMMENT ON.
     Comment(ddl::Comment),
+    /// CREATE FUNCTION, CREATE PROCEDURE.
+    CreateRoutine(Box<routine::CreateRoutine>),
+    /// DROP FUNCTION, DROP PROCEDURE.
+    DropRoutine(Box<routine::DropRoutine>),
+    /// ALTER FUNCTION, ALTER PROCEDURE.
+    AlterRoutine(Box<routine::AlterRoutine>),
+    /// SHOW PROCEDURE.
+    ShowProcedure(Box<routine::RoutineName>),
+    /// CALL.
+    Call(Box<routine::Call>),
     /// Nothing between two semicolons.
     Empty,
 }
@@ -203,7 +214,11 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "copy" => copy::parse(cursor),
         "create" => parse_create(cursor),
         "drop" if cursor.is_word_at(1, "snapshot") => snapshot::parse_drop(cursor),
+        "drop" if is_routine(cursor) => routine::parse_drop(cursor),
         "drop" => ddl::parse_drop(cursor),
+        "alter" if is_routine(cursor) => routine::parse_alter(cursor),
+        "show" if cursor.is_word_at(1, "procedure") => routine::parse_show(cursor),
+        "call" => routine::parse_call(cursor),
         "restore" => snapshot::parse_restore(cursor),
         "grant" | "revoke" => grant::parse(cursor),
         "alter" if cursor.is_word_at(1, "user") => user::parse(cursor),
@@ -225,6 +240,10 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
             None => Err(refused::refuse(cursor)),
         },
     }
+}
+
+fn is_routine(cursor: &Cursor<'_>) -> bool {
+    cursor.is_word_at(1, "function") || cursor.is_word_at(1, "procedure")
 }
 
 fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
@@ -249,6 +268,9 @@ fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let or_replace = cursor.take_words(&["or", "replace"]);
     if cursor.is_word("view") {
         return ddl::parse_create_view(cursor, or_replace);
+    }
+    if cursor.is_word("function") || cursor.is_word("procedure") {
+        return routine::parse_create(cursor, or_replace);
     }
     if !or_replace {
         let local = cursor.take_word("local");

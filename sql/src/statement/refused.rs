@@ -6,11 +6,6 @@ use crate::parser::cursor::Cursor;
 /// First words of the statement, its name, and the way out. The longest match of the table wins.
 const REFUSED: &[(&[&str], &str, &str)] = &[
     (&["unload"], "UNLOAD", "Read the rows with a SELECT"),
-    (
-        &["call"],
-        "CALL",
-        "Send the statements of the procedure one by one",
-    ),
     (&["use"], "USE", "Connect to the other database"),
     (
         &["savepoint"],
@@ -68,19 +63,19 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "Use CREATE SCHEMA",
     ),
     (
-        &["create", "function"],
-        "CREATE FUNCTION",
-        "Write the expression out, or use a view",
-    ),
-    (
-        &["create", "procedure"],
-        "CREATE PROCEDURE",
-        "Send the statements one by one",
-    ),
-    (
         &["create", "or"],
         "CREATE OR REPLACE of this kind",
         "Use CREATE OR REPLACE VIEW",
+    ),
+    (
+        &["create", "external", "function"],
+        "CREATE EXTERNAL FUNCTION",
+        "Write the function in SQL with CREATE FUNCTION",
+    ),
+    (
+        &["create", "or", "replace", "external", "function"],
+        "CREATE EXTERNAL FUNCTION",
+        "Write the function in SQL with CREATE FUNCTION",
     ),
     (
         &["create", "index"],

@@ -340,6 +340,12 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
             local,
         }));
     }
+    let set = parse_setting(cursor)?;
+    Ok(Statement::Set(Set { local, ..set }))
+}
+
+/// Parses `name = | TO values`.
+pub(crate) fn parse_setting(cursor: &mut Cursor<'_>) -> Result<Set> {
     let name = setting(cursor)?;
     let zone_follows = name == "timezone" && cursor.is_word("interval");
     if !zone_follows && !cursor.take(&Token::Eq) {
@@ -352,11 +358,11 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
             values.push(value(cursor)?);
         }
     }
-    Ok(Statement::Set(Set {
+    Ok(Set {
         name,
         values,
-        local,
-    }))
+        local: false,
+    })
 }
 
 /// A setting's name, perhaps with a prefix: `query_group`, `app.user`.

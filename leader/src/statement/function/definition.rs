@@ -9,6 +9,7 @@ use crate::system::function::FunctionFacts;
 use crate::system::pg_catalog::pg_attribute::encoding_of_number;
 use crate::system::{SystemContext, function};
 use arrow_schema::DataType;
+use blueshift_sql::statement::routine::RoutineType;
 use datafusion::common::ScalarValue;
 use std::sync::Arc;
 
@@ -34,10 +35,16 @@ pub(super) fn add_all(ctx: &Arc<SystemContext>, add: &mut Add<'_>) {
     // There are no triggers.
     one("pg_get_triggerdef", &[1, 2], |_, _, _| None);
     one("pg_get_function_result", &[1], |ctx, oid, _| {
-        Some(find(ctx, oid)?.result_shown())
+        match ctx.catalog.routines.get(&oid) {
+            Some(routine) => Some(RoutineType::Sql(routine.returns?).signature()),
+            None => Some(find(ctx, oid)?.result_shown()),
+        }
     });
     one("pg_get_function_arguments", &[1], |ctx, oid, _| {
-        Some(find(ctx, oid)?.arguments_shown())
+        match ctx.catalog.routines.get(&oid) {
+            Some(routine) => Some(routine.arguments_shown()),
+            None => Some(find(ctx, oid)?.arguments_shown()),
+        }
     });
     one("pg_get_functiondef", &[1], |ctx, oid, _| {
         let facts = find(ctx, oid)?;
@@ -54,9 +61,17 @@ pub(super) fn add_all(ctx: &Arc<SystemContext>, add: &mut Add<'_>) {
             facts.name
         ))
     });
-    one("pg_get_function_identity_arguments", &[1], |ctx, oid, _| {
-        Some(find(ctx, oid)?.arguments_shown())
-    });
+    one(
+        "pg_get_function_identity_arguments",
+        &[1],
+        |ctx, oid, _| match ctx.catalog.routines.get(&oid) {
+            Some(routine) => {
+                let types: Vec<_> = routine.inputs().map(RoutineType::signature).collect();
+                Some(types.join(", "))
+            }
+            None => Some(find(ctx, oid)?.arguments_shown()),
+        },
+    );
     let encoding: Body = Arc::new(|args| Ok(format_encoding(args)));
     add("format_encoding", &[1], DataType::Utf8View, encoding);
 }

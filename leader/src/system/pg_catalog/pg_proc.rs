@@ -7,9 +7,16 @@ use crate::system::function;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType;
+use blueshift_sql::statement::routine::{Argument, ArgumentMode, RoutineKind, RoutineVolatility};
 
 /// The oid of language `internal`.
 const INTERNAL: u32 = 12;
+/// The oid of language `sql`.
+const SQL: u32 = 14;
+/// The oid of language `plpgsql`.
+const PLPGSQL: u32 = 100_125;
+/// The oid of type `void`.
+const VOID_OID: u32 = 2278;
 
 /// The table.
 pub struct PgProc;
@@ -85,7 +92,65 @@ impl SystemTable for PgProc {
                 Cell::Null,
             ]);
         }
+        for routine in ctx.catalog.routines.values() {
+            let inputs: Vec<_> = routine
+                .inputs()
+                .map(|ty| type_oid(ty.sql()).to_string())
+                .collect();
+            let is_plain = routine.outputs().next().is_none();
+            let all = |text: &dyn Fn(&Argument) -> String| {
+                let parts: Vec<_> = routine.arguments.iter().map(text).collect();
+                format!("{{{}}}", parts.join(","))
+            };
+            let types = all(&|argument| type_oid(argument.ty.sql()).to_string());
+            let modes = all(&|argument| mode_letter(argument.mode).to_string());
+            let names = all(&|argument| argument.name.clone().unwrap_or_default());
+            let is_named = routine.arguments.iter().any(|one| one.name.is_some());
+            let is_function = routine.kind == RoutineKind::Function;
+            rows.push([
+                routine.oid.into(),
+                routine.name.as_str().into(),
+                routine.schema.into(),
+                routine.owner.into(),
+                if is_function { SQL } else { PLPGSQL }.into(),
+                false.into(),
+                false.into(),
+                routine.security_definer.into(),
+                false.into(),
+                false.into(),
+                false.into(),
+                volatility_letter(routine.volatility).into(),
+                "u".into(),
+                if is_function { "f" } else { "p" }.into(),
+                inputs.len().into(),
+                routine.returns.map_or(VOID_OID, type_oid).into(),
+                inputs.join(" ").into(),
+                if is_plain { Cell::Null } else { types.into() },
+                if is_plain { Cell::Null } else { modes.into() },
+                if is_named { names.into() } else { Cell::Null },
+                routine.body.as_str().into(),
+                Cell::Null,
+                Cell::Null,
+            ]);
+        }
         Ok(())
+    }
+}
+
+/// The letter of `proargmodes`.
+pub fn mode_letter(mode: ArgumentMode) -> &'static str {
+    match mode {
+        ArgumentMode::In => "i",
+        ArgumentMode::Out => "o",
+        ArgumentMode::InOut => "b",
+    }
+}
+
+fn volatility_letter(volatility: RoutineVolatility) -> &'static str {
+    match volatility {
+        RoutineVolatility::Volatile => "v",
+        RoutineVolatility::Stable => "s",
+        RoutineVolatility::Immutable => "i",
     }
 }
 
