@@ -102,13 +102,12 @@ async fn round(server: &Server, tables: &std::path::Path, beside: bool) -> Resul
     let queries = async {
         let other = client::connect(server.port).await?;
         let mut seconds = Vec::new();
-        while beside {
+        // Only what ran beside the VACUUM from beginning to end.
+        while beside && !done.load(Ordering::Relaxed) {
             let took = timed(&other, &before).await?;
-            // Only what ran beside the VACUUM from beginning to end.
-            if done.load(Ordering::Relaxed) {
-                break;
+            if !done.load(Ordering::Relaxed) {
+                seconds.push(took);
             }
-            seconds.push(took);
         }
         anyhow::Ok(seconds)
     };

@@ -19,7 +19,7 @@ pub struct Error {
     /// Character position in the statement text, counting from 1.
     pub position: Option<usize>,
     /// Where inside a procedure it happened, innermost line first.
-    pub context: Option<String>,
+    pub context: Option<Box<str>>,
 }
 
 impl Error {
@@ -68,8 +68,8 @@ impl Error {
     pub fn within(mut self, place: impl Into<String>) -> Self {
         let place = place.into();
         self.context = Some(match self.context {
-            Some(inner) => format!("{inner}\n{place}"),
-            None => place,
+            Some(inner) => format!("{inner}\n{place}").into(),
+            None => place.into(),
         });
         self
     }
