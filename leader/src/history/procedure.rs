@@ -32,24 +32,27 @@ pub struct CallEvent {
 }
 
 impl CallEvent {
+    /// Writes a call as text, without its values: they may be secrets.
+    pub fn text_of(name: &str, inputs: &[Value]) -> String {
+        let places: Vec<_> = (1..=inputs.len()).map(|at| format!("${at}")).collect();
+        format!("CALL {name}({})", places.join(", "))
+    }
+
     /// Begins a call.
     pub fn new(
         userid: u32,
         query: i64,
         xid: i64,
         pid: i32,
-        name: &str,
-        inputs: &[Value],
+        text: String,
         from: Option<i64>,
     ) -> Self {
-        // Values may be secrets; the text has their places alone.
-        let places: Vec<_> = (1..=inputs.len()).map(|at| format!("${at}")).collect();
         Self {
             userid,
             query,
             xid,
             pid,
-            text: format!("CALL {name}({})", places.join(", ")),
+            text,
             starttime_us: now_us(),
             endtime_us: 0,
             aborted: true,

@@ -211,8 +211,7 @@ async fn invoke(
             query,
             ctx.transaction.xid,
             ctx.pid,
-            &routine.name,
-            &inputs,
+            CallEvent::text_of(&routine.name, &inputs),
             chain.from,
         ),
     );

@@ -297,7 +297,8 @@ async fn drop_schema(ctx: &mut Context<'_>, oid: Oid, name: &str, cascade: bool)
         .collect();
     routines.sort_by_key(|routine| routine.oid);
     routines.dedup_by_key(|routine| routine.oid);
-    if !(contents.is_empty() && routines.is_empty()) && !cascade {
+    let is_empty = contents.is_empty() && routines.is_empty();
+    if !is_empty && !cascade {
         let facts = contents.iter().map(|relation| {
             format!(
                 "{} {} depends on schema {name}",

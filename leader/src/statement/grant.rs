@@ -272,7 +272,7 @@ fn change(
                 return Err(denied(target));
             }
             for column in columns(target, &item.columns)? {
-                on_column(&mut list, target, grant.way, grantor, given, to, column)?;
+                on_column(&mut list, target, grant.way, grantor, given, (to, column))?;
             }
         }
     }
@@ -407,8 +407,7 @@ fn on_column(
     way: GrantWay,
     grantor: Oid,
     privileges: Privileges,
-    to: &[(Grantee, bool)],
-    column: u32,
+    (to, column): (&[(Grantee, bool)], u32),
 ) -> Result<()> {
     for (grantee, option) in to {
         if *option || way.option_only {

@@ -337,7 +337,7 @@ impl<R: Runner> Call<'_, R> {
     /// Lets go of the thread now and then: a loop without statements can be canceled too.
     async fn breathe(&mut self) {
         self.steps = self.steps.wrapping_add(1);
-        if self.steps % STEPS_AT_ONCE != 0 {
+        if !self.steps.is_multiple_of(STEPS_AT_ONCE) {
             return;
         }
         let mut is_back = false;

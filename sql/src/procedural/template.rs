@@ -218,14 +218,10 @@ impl Walk {
             && self.open.is_empty()
             && (before == "set" || before == ",")
             && next == Some(&Token::Eq);
-        !(self.first.is_none() && next.is_some() && is_statement(token))
-            && !self.is_part
-            && !is_source
-            && !is_set
-            && self.columns.is_none()
-            && !self.in_definition
-            && !BEFORE_NAME.contains(&before)
-            && !WITHOUT_VALUES.contains(&first)
+        let begins = self.first.is_none() && next.is_some() && is_statement(token);
+        let is_name = is_source || is_set || self.columns.is_some() || self.in_definition;
+        let is_plain = !begins && !self.is_part && !is_name;
+        is_plain && !BEFORE_NAME.contains(&before) && !WITHOUT_VALUES.contains(&first)
     }
 
     /// Goes past a token.

@@ -263,7 +263,7 @@ fn errors_have_their_place() {
     .unwrap_err();
     assert_eq!(
         error.context.unwrap(),
-        "SQL statement \"insert into fail values (2)\"\nPL/pgSQL function \"p\" line 3 at SQL statement"
+        "SQL statement \"insert into fail values (2)\"\nPL/pgSQL function \"p\" line 3 at SQL statement".into()
     );
 }
 
