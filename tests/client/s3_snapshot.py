@@ -123,7 +123,7 @@ try:
 
         # Nothing changed: nothing is uploaded. Then some rows: only their row groups are.
         taken = run("snapshot", "create", "same", "--to", PLACE, *port)
-        assert taken[0]["uploaded_bytes"] == "0" and objects() == uploaded, taken
+        assert taken[0]["uploaded_bytes"] == 0 and objects() == uploaded, taken
         rows = ", ".join(f"({n}, 'new')" for n in range(500_000, 500_400))
         server.connection.execute("CREATE TABLE other AS SELECT id FROM t WHERE id < 100")
         server.connection.execute(f"INSERT INTO t VALUES {rows}")

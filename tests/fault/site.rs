@@ -60,10 +60,23 @@ impl Sites {
         whole.lines().map(str::to_owned).collect()
     }
 
-    /// Counts the files removed since [`Sites::trace`].
+    /// Counts the row groups and masks removed since [`Sites::trace`].
     pub(super) fn removals(&self) -> usize {
-        let removals = |site: &String| site.starts_with("remove ");
-        self.traced().iter().filter(|site| removals(site)).count()
+        let traced = self.traced();
+        let is_one = |site: &&String| *site == "remove rg" || *site == "remove mask";
+        traced.iter().filter(is_one).count()
+    }
+
+    /// Counts the removals once no more were traced for a while.
+    pub(super) async fn settled_removals(&self) -> usize {
+        let (mut count, mut same) = (self.removals(), 0);
+        while same < 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let now = self.removals();
+            same = if now == count { same + 1 } else { 0 };
+            count = now;
+        }
+        count
     }
 
     /// Waits until that many files were removed: the server does it some time after the last reader ends.

@@ -197,7 +197,7 @@ async fn a_snapshot_comes_back_in_as_many_slices_in_others_and_by_table() {
                 "--port",
                 &port,
             ]);
-            assert_eq!(restored[0]["rows"], "20000", "{restored}");
+            assert_eq!(restored[0]["rows"], 20_000, "{restored}");
             let (code, text) = client.failure(&sql).await;
             assert_eq!(code, "42P07", "{text}");
             let missing = sql.replace("public.keyed", "nothing");
