@@ -98,6 +98,7 @@ impl Context<'_> {
             catalog,
             user: self.user.clone(),
             pid: self.pid,
+            transaction_us: self.transaction.began_us(),
             settings: self.settings.clone(),
             asked: self.asked.clone(),
             reads: self.reads.clone(),

@@ -246,6 +246,16 @@ pub fn session_functions(
         started.data_type(),
         constant(started),
     );
+    let began = ScalarValue::TimestampMicrosecond(
+        Some(ctx.transaction_us),
+        Some(ctx.settings.zone().engine_name().into()),
+    );
+    add(
+        "blueshift_transaction_time",
+        &[],
+        began.data_type(),
+        constant(began),
+    );
     let count = |value: i64| constant(ScalarValue::Int64(Some(value)));
     add(
         "pg_last_copy_count",

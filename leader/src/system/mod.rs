@@ -38,6 +38,8 @@ pub struct SystemContext {
     pub user: Arc<User>,
     /// The process id of the session that asks.
     pub pid: i32,
+    /// When the transaction began, in microseconds since 1970.
+    pub transaction_us: i64,
     /// The session's settings.
     pub settings: Settings,
     /// What `set_config` asked for so far.

@@ -219,6 +219,11 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Tells when it began, in microseconds since 1970.
+    pub fn began_us(&self) -> i64 {
+        self.facts.starttime_us
+    }
+
     /// Gives what the transaction sees: its read view with its own changes.
     pub fn view(&mut self) -> Result<Arc<ReadView>> {
         if let Some(view) = &self.effective {

@@ -1,5 +1,6 @@
 //! Assignment: a value on its way into a column, cast with lengths and ranges checked.
 
+use crate::function::semistructured::{self, Use};
 use crate::function::text_length;
 use crate::types::SqlType;
 use arrow_schema::{DataType, Field};
@@ -9,12 +10,14 @@ use datafusion_expr::{Expr, cast, lit};
 /// is blanks; numbers are rounded, and refused when out of range.
 pub(super) fn assign(expr: Expr, source: &Field, target: SqlType) -> Expr {
     let arrow = target.arrow();
+    let original = expr.clone();
     let value = if *source.data_type() == arrow {
         expr
     } else {
         convert(expr, source.data_type(), arrow)
     };
     match target {
+        SqlType::Super if !semistructured::is_super(source) => Use::Make.call(vec![original]),
         SqlType::Varchar(length) => match SqlType::from_field(source) {
             // A column that is no wider needs no check.
             SqlType::Varchar(other) | SqlType::Char(other)

@@ -233,6 +233,17 @@ fn from_plan(message: &str) -> Error {
             None => error.with_hint("Look for the function in the manual"),
         };
     }
+    if let Some(parts) = between(message, "could not parse compound identifier from [", "]") {
+        let parts: Vec<_> = parts
+            .split(", ")
+            .map(|part| part.trim_matches('"'))
+            .collect();
+        return Error::new(
+            SqlState::UNDEFINED_COLUMN,
+            format!("column {} does not exist", parts.join(".")),
+        )
+        .with_hint("Only a SUPER has parts");
+    }
     if message.contains("GROUP BY clause")
         || message.contains("could not be resolved from available columns")
     {

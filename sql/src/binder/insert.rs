@@ -4,10 +4,12 @@ use super::assign::{assign, convert};
 use super::context::Context;
 use super::{BoundInsert, Names, TargetColumn, bind_tree, error, planner_context};
 use crate::error::{Error, Result};
+use crate::function::semistructured::Use;
 use crate::nearest::nearest;
 use crate::sqlstate::SqlState;
 use crate::statement::dml::{Insert, InsertSource};
 use crate::statement::query::Expression;
+use crate::types::SqlType;
 use datafusion_common::datatype::DataTypeExt;
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
@@ -161,8 +163,13 @@ fn values(
                     true => super::inline::expression(names, expr, &schema),
                     false => Ok(expr),
                 })
+                .and_then(|expr| super::reading::settle_expr(expr, &schema))
                 .map_err(|engine| error::from_engine(&engine))?;
             cells.push(match expr {
+                Expr::Placeholder(placeholder) if column.ty == SqlType::Super => {
+                    Expr::Placeholder(placeholder)
+                }
+                expr if column.ty == SqlType::Super => Use::Make.call(vec![expr]),
                 Expr::Literal(value, _) => {
                     let from = value.data_type();
                     // Fold simple literals at once: most rows are nothing else.

@@ -210,6 +210,10 @@ fn rescaled(value: &ScalarValue, target: &DataType) -> Option<ScalarValue> {
 /// Gives the expression that the general way computes, as a function of the value.
 fn assigned(source: &DataType, ty: SqlType) -> Option<Option<Expr>> {
     let arrow = ty.arrow();
+    // A number stays one in a SUPER.
+    if ty == SqlType::Super {
+        return None;
+    }
     // What a text means may depend on the session's time zone.
     if matches!(arrow, DataType::Timestamp(_, Some(_))) && *source != arrow {
         return None;

@@ -17,6 +17,7 @@ mod relation;
 mod rewrite;
 #[cfg(test)]
 mod tests;
+mod unnest;
 
 pub use constant::{ConstantRows, ConstantTarget};
 pub use error::{cast_failure, from_engine};

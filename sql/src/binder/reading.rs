@@ -4,11 +4,12 @@
 //! The engine's own casts read ISO 8601 alone, and compare every byte.
 
 use crate::function;
+use crate::function::semistructured::{self, Use};
 use crate::types::{SQL_TYPE_KEY, SqlType};
 use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{ExprSchema, Result, ScalarValue};
-use datafusion_expr::expr::{Between, InList};
+use datafusion_expr::expr::{Between, InList, ScalarFunction};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, lit};
@@ -61,12 +62,18 @@ fn is_text(ty: &DataType) -> bool {
 /// Tells whether an expression of this shape may have to change, without looking at types.
 fn may_read(expr: &Expr) -> bool {
     match expr {
-        Expr::Cast(cast) => function::reader(cast.field.data_type()).is_some(),
+        Expr::Cast(_) => true,
         Expr::TryCast(cast) => function::reader(cast.field.data_type()).is_some(),
         Expr::BinaryExpr(binary) => is_comparison(binary.op),
+        Expr::ScalarFunction(function) => readies_cast(function),
         Expr::Between(_) | Expr::InList(_) => true,
         _ => false,
     }
+}
+
+/// Tells whether a function stands between a value and its cast.
+fn readies_cast(function: &ScalarFunction) -> bool {
+    matches!(function.name(), "blueshift_whole" | "blueshift_cut")
 }
 
 fn is_comparison(operator: Operator) -> bool {
@@ -85,10 +92,25 @@ fn is_comparison(operator: Operator) -> bool {
 
 fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
+        Expr::Cast(cast) if is_super_expr(&cast.expr, schema) => {
+            let text = Use::Text.call(vec![*cast.expr]);
+            let ty = cast.field.data_type().clone();
+            let read = read(&text, &ty, schema, false);
+            Transformed::yes(read.unwrap_or_else(|| datafusion_expr::cast(text, ty)))
+        }
         Expr::Cast(cast) => match read(&cast.expr, cast.field.data_type(), schema, false) {
             Some(read) => Transformed::yes(read),
             None => Transformed::no(Expr::Cast(cast)),
         },
+        Expr::ScalarFunction(mut function) if readies_cast(&function) => {
+            match function.args.first_mut() {
+                Some(value) if is_super_expr(value, schema) => {
+                    *value = Use::Text.call(vec![std::mem::take(value)]);
+                    Transformed::yes(Expr::ScalarFunction(function))
+                }
+                _ => Transformed::no(Expr::ScalarFunction(function)),
+            }
+        }
         Expr::TryCast(cast) => match read(&cast.expr, cast.field.data_type(), schema, true) {
             Some(read) => Transformed::yes(read),
             None => Transformed::no(Expr::TryCast(cast)),
@@ -160,8 +182,37 @@ fn read(text: &Expr, ty: &DataType, schema: &dyn ExprSchema, or_null: bool) -> O
     Some(reader.call(args))
 }
 
+fn is_super_expr(expr: &Expr, schema: &dyn ExprSchema) -> bool {
+    match expr {
+        Expr::Literal(..) => false,
+        expr => expr
+            .to_field(schema)
+            .is_ok_and(|(_, field)| semistructured::is_super(&field)),
+    }
+}
+
 /// Makes `value` fit `other`, which it is compared with; `true` if one of them changed.
 fn beside(value: &mut Expr, other: &mut Expr, schema: &dyn ExprSchema) -> bool {
+    if is_super_expr(value, schema) {
+        let Ok((_, field)) = other.to_field(schema) else {
+            return false;
+        };
+        if semistructured::is_super(&field) {
+            return false;
+        }
+        let part = std::mem::take(value);
+        let ty = field.data_type();
+        *value = if ty.is_numeric() {
+            Use::Number.call(vec![part])
+        } else if let Some(reader) = function::reader(ty) {
+            reader.call(vec![Use::String.call(vec![part])])
+        } else if *ty == DataType::Boolean {
+            datafusion_expr::cast(Use::Text.call(vec![part]), DataType::Boolean)
+        } else {
+            Use::String.call(vec![part])
+        };
+        return true;
+    }
     let constant = match value {
         Expr::Literal(constant, _) => text_of(constant),
         _ => None,

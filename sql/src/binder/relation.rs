@@ -6,7 +6,7 @@
 //! column that is neither grouped nor aggregated is an error.
 
 use super::context::external;
-use super::{branches, pivot};
+use super::{branches, pivot, unnest};
 use datafusion_common::{DFSchemaRef, FunctionalDependencies, Result};
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::planner::{
@@ -47,6 +47,23 @@ impl RelationPlanner for Relations {
                     &value_source,
                 );
                 return derived(query.map_err(external)?, alias, context);
+            }
+            TableFactor::Unpivot {
+                table,
+                value,
+                name,
+                columns,
+                alias,
+                ..
+            } if columns.is_empty() => {
+                let input = context.plan(table.as_ref().clone())?;
+                let array = context.sql_to_expr(value, input.schema())?;
+                let name = context.normalize_ident(name);
+                let place = alias.map(|alias| context.normalize_ident(alias.name));
+                let plan = unnest::unnested(input, array, &name, place.as_deref())?;
+                return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                    plan, None,
+                ))));
             }
             TableFactor::Unpivot {
                 table,

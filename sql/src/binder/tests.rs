@@ -102,6 +102,12 @@ impl Names for Fixed {
         }
     }
     fn scalar_function(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        // No session, so no transaction.
+        let name = if name == "blueshift_transaction_time" {
+            "now"
+        } else {
+            name
+        };
         let is = |function: &&Arc<ScalarUDF>| {
             function.name() == name || function.aliases().iter().any(|alias| alias == name)
         };

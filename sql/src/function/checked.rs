@@ -1,6 +1,6 @@
 //! `+`, `-` and `*` of BIGINT that fail where the engine's own would wrap around.
 
-use super::quotient;
+use super::{exact, quotient};
 use crate::error::Error;
 use crate::sqlstate::SqlState;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
@@ -66,8 +66,9 @@ pub fn operator(function: &str) -> Option<Operator> {
     if function == quotient::NAME {
         return Some(Operator::Divide);
     }
-    let form = FORMS.iter().find(|form| form.name == function)?;
-    Some(form.operator)
+    let form = FORMS.iter().find(|form| form.name == function);
+    form.map(|form| form.operator)
+        .or_else(|| exact::operator(function))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -130,6 +130,8 @@ pub enum Kind {
     Interval,
     /// VARBYTE
     Varbyte,
+    /// SUPER, as its JSON text. As an argument, anything becomes one.
+    Super,
     /// Anything, kept as it is. Not a result.
     Any,
 }
@@ -142,7 +144,7 @@ impl Kind {
             Self::Integer => DataType::Int32,
             Self::BigInt => DataType::Int64,
             Self::Double => DataType::Float64,
-            Self::Text => DataType::Utf8View,
+            Self::Text | Self::Super => DataType::Utf8View,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),

@@ -2,8 +2,9 @@
 
 use super::adapter::failure;
 use super::call::Call;
-use super::declaration::{Code, Kind, Nulls, Scalar};
+use super::declaration::{Code, Kind, Nulls, Returns, Scalar};
 use super::resolve;
+use crate::types::SqlType;
 use arrow::array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion_common::{Result, ScalarValue};
@@ -78,6 +79,9 @@ impl ScalarUDFImpl for Declared {
         let types: Vec<DataType> = types.map(|field| field.data_type().clone()).collect();
         let form = resolve::form(self.declaration, &types).map_err(failure)?;
         let ty = resolve::result(form, &types, args.scalar_arguments).map_err(failure)?;
+        if matches!(form.returns, Returns::Kind(Kind::Super)) {
+            return Ok(Arc::new(SqlType::Super.field(self.name(), true)));
+        }
         Ok(Arc::new(Field::new(self.name(), ty, true)))
     }
 

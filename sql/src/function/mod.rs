@@ -6,6 +6,7 @@ pub(crate) mod call;
 pub mod checked;
 pub mod declaration;
 mod declared;
+pub(crate) mod exact;
 pub(crate) mod interval;
 pub(crate) mod moment;
 mod ordered;
@@ -13,6 +14,7 @@ pub(crate) mod quotient;
 pub(crate) mod resolve;
 pub(crate) mod round_half;
 mod scalar;
+pub(crate) mod semistructured;
 pub(crate) mod text_length;
 pub(crate) mod whole;
 pub(crate) mod zone;
@@ -39,6 +41,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         quotient::quotient(),
     ];
     functions.extend(checked::all());
+    functions.extend(exact::all());
     functions.extend(declarations().filter_map(declared::function));
     functions
 }

@@ -2,6 +2,8 @@
 
 use super::declaration::{Form, Kind, Returns, Scalar};
 use super::moment;
+use super::scalar::semistructured;
+use super::scalar::semistructured::value::quote;
 use super::zone::Zone;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
@@ -159,7 +161,7 @@ fn cost(kind: Kind, ty: &DataType) -> Option<u32> {
         {
             0
         }
-        Kind::Any => 1,
+        Kind::Any | Kind::Super => 1,
         Kind::Text if text => 0,
         Kind::Timestamp if text => 15,
         Kind::TimestampTz if text => 16,
@@ -191,6 +193,17 @@ fn kind_of_bytes(ty: &DataType) -> Option<()> {
 pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) -> Result<ArrayRef> {
     let ty = array.data_type();
     let to = target(kind, ty);
+    let is_super = is_text(ty) && SqlType::from_field(field) == SqlType::Super;
+    if kind == Kind::Super {
+        return match is_super {
+            true => Ok(array),
+            false => as_super(&array, field),
+        };
+    }
+    if is_super && kind != Kind::Any {
+        let plain = Field::new("", DataType::Utf8View, true);
+        return convert(scalar_text(&array)?, kind, &plain, zone);
+    }
     if *ty == to {
         return Ok(array);
     }
@@ -225,6 +238,56 @@ pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) ->
         _ => array,
     };
     cast(&array, &to)
+}
+
+/// Writes values as JSON: numbers and truth values as they are, anything else as a text.
+fn as_super(array: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+    let ty = array.data_type();
+    if *ty == DataType::Null {
+        return cast(array, &DataType::Utf8View);
+    }
+    if ty.is_temporal() || kind_of_bytes(ty).is_some() {
+        let name = SqlType::from_field(field);
+        return Err(Error::unsupported(
+            format!("{name} as SUPER"),
+            "Cast the value to VARCHAR",
+        ));
+    }
+    let texts = shown(array.as_ref(), SqlType::from_arrow(ty));
+    if ty.is_numeric() || *ty == DataType::Boolean {
+        return Ok(Arc::new(texts));
+    }
+    let mut builder = StringViewBuilder::with_capacity(texts.len());
+    let mut quoted = String::new();
+    for text in &texts {
+        quoted.clear();
+        match text {
+            Some(text) => {
+                quote(text, &mut quoted);
+                builder.append_value(&quoted);
+            }
+            None => builder.append_null(),
+        }
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
+/// Gives the texts of SUPER values as a cast reads them.
+fn scalar_text(array: &ArrayRef) -> Result<ArrayRef> {
+    let texts = cast(array, &DataType::Utf8View)?;
+    let mut builder = StringViewBuilder::with_capacity(texts.len());
+    let mut text = String::new();
+    for value in texts.as_string_view() {
+        text.clear();
+        match value {
+            None | Some("null") => builder.append_null(),
+            Some(value) => {
+                semistructured::value::of(value).write(&mut text);
+                builder.append_value(&text);
+            }
+        }
+    }
+    Ok(Arc::new(builder.finish()))
 }
 
 /// Reads dates and times; `None` for other kinds.

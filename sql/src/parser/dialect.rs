@@ -140,6 +140,9 @@ impl Dialect for RedshiftDialect {
     fn supports_outer_join_operator(&self) -> bool {
         true
     }
+    fn supports_partiql(&self) -> bool {
+        true
+    }
     fn supports_connect_by(&self) -> bool {
         true
     }

@@ -34,6 +34,10 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
         *expr = call(name, vec![(**inner).clone()]);
         return Ok(());
     }
+    if name == "super" {
+        *expr = call("blueshift_super", vec![(**inner).clone()]);
+        return Ok(());
+    }
     if is_integer(data_type) && may_have_fraction(inner) {
         let value = std::mem::replace(inner.as_mut(), Expr::Value(Value::Null.into()));
         **inner = call("blueshift_whole", vec![value]);

@@ -16,6 +16,7 @@ mod operator;
 mod order_by;
 mod ordered;
 mod outer_join;
+mod path;
 mod row;
 mod set_operator;
 mod synonym;
@@ -71,6 +72,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        path::rewrite_from(select);
         let joined = outer_join::rewrite(select).and_then(|()| expand_array::rewrite(select));
         if let Err(error) = joined {
             return ControlFlow::Break(error);
@@ -99,6 +101,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        path::rewrite_access(expr);
         // First, as they make subqueries.
         let queries = window::check(expr)
             .and_then(|()| expand_array::rewrite_field(expr))
@@ -111,6 +114,7 @@ impl VisitorMut for Rewriter {
             self.nested += 1;
         }
         niladic::rewrite(expr);
+        path::rewrite(expr);
         number::rewrite(expr);
         date_part::rewrite(expr);
         decode::rewrite(expr);

@@ -96,7 +96,11 @@ fn function_rewritten(function: &mut Function) -> Option<Expr> {
     }
     let args = plain_args(function)?;
     match (name.as_str(), args.as_slice()) {
-        ("getdate" | "sysdate" | "localtimestamp", []) => Some(converted(
+        ("sysdate", []) => Some(converted(
+            call("blueshift_transaction_time", Vec::new()),
+            DataType::Timestamp(None, TimezoneInfo::None),
+        )),
+        ("getdate" | "localtimestamp", []) => Some(converted(
             call("now", Vec::new()),
             DataType::Timestamp(None, TimezoneInfo::None),
         )),

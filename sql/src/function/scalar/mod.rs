@@ -7,6 +7,7 @@ mod hash;
 mod json;
 mod math;
 mod pattern;
+pub(super) mod semistructured;
 mod string;
 mod varbyte;
 
@@ -25,5 +26,6 @@ pub(super) const FAMILIES: &[(&str, &[&Scalar])] = &[
     ("math", math::FUNCTIONS),
     ("regular expression", pattern::FUNCTIONS),
     ("string", string::FUNCTIONS),
+    ("SUPER", semistructured::FUNCTIONS),
     ("VARBYTE", varbyte::FUNCTIONS),
 ];

@@ -9,7 +9,7 @@ pub(super) const SYSDATE: Scalar = Scalar {
     volatility: Volatility::Stable,
     nulls: Nulls::Propagate,
     documentation: Documentation {
-        summary: "Gives the time at which the statement began",
+        summary: "Gives the time at which the transaction began",
         syntax: "SYSDATE",
         arguments: &[],
         returns: "TIMESTAMP in the time zone of the session",

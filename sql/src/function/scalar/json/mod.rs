@@ -6,7 +6,7 @@ mod is_valid_json_array;
 mod json_array_length;
 mod json_extract_array_element_text;
 mod json_extract_path_text;
-mod scan;
+pub(in crate::function) mod scan;
 
 use crate::function::declaration::Scalar;
 

@@ -6,13 +6,13 @@ use crate::sqlstate::SqlState;
 
 /// A value within a text, from its first byte to the one behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Value<'a> {
-    pub(super) text: &'a str,
+pub(in crate::function) struct Value<'a> {
+    pub(in crate::function) text: &'a str,
 }
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::function) enum Shape {
     Object,
     Array,
     String,
@@ -25,7 +25,7 @@ pub(super) enum Shape {
 const SHOWN: usize = 60;
 
 /// The error of a text that is not what it should be.
-pub(super) fn invalid(what: &str, text: &str) -> Error {
+pub(in crate::function) fn invalid(what: &str, text: &str) -> Error {
     let shown: String = text.chars().take(SHOWN).collect();
     Error::new(SqlState::INVALID_TEXT_REPRESENTATION, "JSON parsing error")
         .with_detail(format!("Invalid json {what}: {shown}"))
@@ -33,7 +33,7 @@ pub(super) fn invalid(what: &str, text: &str) -> Error {
 }
 
 /// Reads a text that is one JSON value; `None` if it is not.
-pub(super) fn parse(text: &str) -> Option<Value<'_>> {
+pub(in crate::function) fn parse(text: &str) -> Option<Value<'_>> {
     let bytes = text.as_bytes();
     let start = blanks(bytes, 0);
     let end = value(bytes, start)?;
@@ -167,7 +167,7 @@ fn plain(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 impl<'a> Value<'a> {
-    pub(super) fn shape(self) -> Shape {
+    pub(in crate::function) fn shape(self) -> Shape {
         match self.text.as_bytes().first() {
             Some(b'{') => Shape::Object,
             Some(b'[') => Shape::Array,
@@ -178,7 +178,7 @@ impl<'a> Value<'a> {
     }
 
     /// The elements of an array, or the values of an object with their keys, which are in quotes.
-    pub(super) fn members(self) -> Members<'a> {
+    pub(in crate::function) fn members(self) -> Members<'a> {
         Members {
             text: self.text,
             at: 1,
@@ -187,7 +187,7 @@ impl<'a> Value<'a> {
     }
 
     /// The value under a key of an object.
-    pub(super) fn get(self, wanted: &str) -> Option<Value<'a>> {
+    pub(in crate::function) fn get(self, wanted: &str) -> Option<Value<'a>> {
         if self.shape() != Shape::Object {
             return None;
         }
@@ -206,7 +206,7 @@ impl<'a> Value<'a> {
     }
 
     /// Appends the value as text: a string without its quotes, anything else as it is written.
-    pub(super) fn write(self, out: &mut String) {
+    pub(in crate::function) fn write(self, out: &mut String) {
         match self.shape() {
             Shape::String => {
                 let end = self.text.len().saturating_sub(1);
@@ -218,7 +218,7 @@ impl<'a> Value<'a> {
 }
 
 /// The members of an array or object, from the first.
-pub(super) struct Members<'a> {
+pub(in crate::function) struct Members<'a> {
     text: &'a str,
     at: usize,
     keyed: bool,
@@ -282,7 +282,7 @@ fn unescape(text: &str, out: &mut String) {
 }
 
 /// Reads every text of a column; one that is not JSON, or not of the shape, is null or an error.
-pub(super) fn checked<'a>(
+pub(in crate::function) fn checked<'a>(
     text: &'a str,
     shape: Option<Shape>,
     what: &str,

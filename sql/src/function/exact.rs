@@ -1,0 +1,282 @@
+//! `+`, `-` and `*` of decimals whose exact result may need more than 38 digits, and `/` of floating-point numbers.
+//!
+//! Precision and scale are the manual's ("Computations with numeric values"): beyond 38 digits those after the point
+//! give way, down to 4, and what still does not fit is error 22003. The engine would keep 39 digits and more.
+
+use crate::error::Error;
+use crate::sqlstate::SqlState;
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{Float64Type, i256};
+use arrow::error::ArrowError;
+use arrow_schema::DataType;
+use datafusion_common::{DataFusionError, Result, ScalarValue};
+use datafusion_expr::{
+    ColumnarValue, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use std::sync::{Arc, LazyLock};
+
+const DIGITS_MAX: i16 = 38;
+/// Digits after the point that are kept even so.
+const SCALE_KEPT: i16 = 4;
+/// One more than the greatest value of 38 digits.
+const END: i128 = 10_i128.pow(38);
+
+const NAMES: [(Operator, &str); 4] = [
+    (Operator::Plus, "blueshift_decimal_plus"),
+    (Operator::Minus, "blueshift_decimal_minus"),
+    (Operator::Multiply, "blueshift_decimal_times"),
+    (Operator::Divide, "blueshift_double_divide"),
+];
+
+static FUNCTIONS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
+    let function = |(operator, name): (Operator, &'static str)| {
+        Arc::new(ScalarUDF::new_from_impl(Exact {
+            name,
+            operator,
+            signature: Signature::any(2, Volatility::Immutable),
+        }))
+    };
+    NAMES.into_iter().map(function).collect()
+});
+
+/// Gives every one of them.
+pub(crate) fn all() -> impl Iterator<Item = Arc<ScalarUDF>> {
+    FUNCTIONS.iter().map(Arc::clone)
+}
+
+/// Gives the function of an operator: of two decimals, or of two DOUBLE PRECISION to divide.
+pub(crate) fn function(operator: Operator) -> Option<Arc<ScalarUDF>> {
+    let place = NAMES.iter().position(|(known, _)| *known == operator)?;
+    FUNCTIONS.get(place).map(Arc::clone)
+}
+
+/// Gives the operator that a function of this name stands for.
+pub(super) fn operator(function: &str) -> Option<Operator> {
+    let known = NAMES.iter().find(|(_, name)| *name == function);
+    known.map(|(operator, _)| *operator)
+}
+
+/// Tells whether the engine's own operator could give more than 38 digits. A product of narrower operands keeps more
+/// digits after the point than the manual says, and is left to the engine, which multiplies faster.
+pub(crate) fn may_overflow(operator: Operator, left: (u8, i8), right: (u8, i8)) -> bool {
+    match operator {
+        Operator::Multiply => left.0 == 38 || right.0 == 38 || left.1 + right.1 > 38,
+        Operator::Plus | Operator::Minus => exact_shape(operator, left, right).0 > DIGITS_MAX,
+        _ => false,
+    }
+}
+
+fn exact_shape(operator: Operator, left: (u8, i8), right: (u8, i8)) -> (i16, i16) {
+    let (p1, s1) = (i16::from(left.0), i16::from(left.1));
+    let (p2, s2) = (i16::from(right.0), i16::from(right.1));
+    match operator {
+        Operator::Multiply => (p1 + p2 + 1, s1 + s2),
+        _ => {
+            let scale = s1.max(s2);
+            ((p1 - s1).max(p2 - s2) + 1 + scale, scale)
+        }
+    }
+}
+
+/// Gives precision and scale of a result.
+fn shape(operator: Operator, left: (u8, i8), right: (u8, i8)) -> (u8, i8) {
+    let (mut precision, mut scale) = exact_shape(operator, left, right);
+    if precision > DIGITS_MAX {
+        scale = (DIGITS_MAX + scale - precision).max(scale.min(SCALE_KEPT));
+        precision = DIGITS_MAX;
+    }
+    (
+        u8::try_from(precision).unwrap_or(38),
+        i8::try_from(scale).unwrap_or(0),
+    )
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Exact {
+    name: &'static str,
+    operator: Operator,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Exact {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        match arguments {
+            [DataType::Decimal128(p1, s1), DataType::Decimal128(p2, s2)] => {
+                let (precision, scale) = shape(self.operator, (*p1, *s1), (*p2, *s2));
+                Ok(DataType::Decimal128(precision, scale))
+            }
+            [DataType::Float64, DataType::Float64] => Ok(DataType::Float64),
+            _ => datafusion_common::plan_err!("{} takes two numbers of one kind", self.name),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let is_constant = |arg: &ColumnarValue| matches!(arg, ColumnarValue::Scalar(_));
+        let all_constant = args.args.iter().all(is_constant);
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let [left, right] = arrays.as_slice() else {
+            return datafusion_common::exec_err!("{} takes two numbers", self.name);
+        };
+        let result: ArrayRef = match self.operator {
+            Operator::Divide => Arc::new(divide(left.as_primitive(), right.as_primitive())?),
+            operator => {
+                let (left, right) = (left.as_primitive(), right.as_primitive());
+                Arc::new(compute(operator, left, right)?)
+            }
+        };
+        if all_constant {
+            return ScalarValue::try_from_array(&result, 0).map(ColumnarValue::Scalar);
+        }
+        Ok(ColumnarValue::Array(result))
+    }
+}
+
+fn divide(left: &Float64Array, right: &Float64Array) -> Result<Float64Array> {
+    let nulls = NullBuffer::union(left.nulls(), right.nulls());
+    let valid = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+    let zero = |(row, divisor): (usize, &f64)| *divisor == 0.0 && valid(row);
+    if right.values().iter().enumerate().any(zero) {
+        return Err(ArrowError::DivideByZero.into());
+    }
+    let pairs = left.values().iter().zip(right.values().iter());
+    let results: Vec<f64> = pairs.map(|(left, right)| left / right).collect();
+    Ok(arrow::array::PrimitiveArray::<Float64Type>::new(
+        results.into(),
+        nulls,
+    ))
+}
+
+fn compute(
+    operator: Operator,
+    left: &Decimal128Array,
+    right: &Decimal128Array,
+) -> Result<Decimal128Array> {
+    let (precision, scale) = shape(
+        operator,
+        (left.precision(), left.scale()),
+        (right.precision(), right.scale()),
+    );
+    let power = |digits: i8| i256::from_i128(10_i128.pow(u32::from(digits.max(0).unsigned_abs())));
+    let common = left.scale().max(right.scale());
+    // To one scale before, and off what is too much after.
+    let (widen_left, widen_right, excess) = match operator {
+        Operator::Multiply => {
+            let exact = i16::from(left.scale()) + i16::from(right.scale());
+            let excess = i8::try_from(exact - i16::from(scale)).unwrap_or(0);
+            (i256::ONE, i256::ONE, excess)
+        }
+        _ => (
+            power(common - left.scale()),
+            power(common - right.scale()),
+            common - scale,
+        ),
+    };
+    let narrow = i256::from_i128(10)
+        .checked_pow(u32::from(excess.max(0).unsigned_abs()))
+        .ok_or_else(overflow)?;
+    let nulls = NullBuffer::union(left.nulls(), right.nulls());
+    let mut results = Vec::with_capacity(left.len());
+    for (row, (left, right)) in left.values().iter().zip(right.values().iter()).enumerate() {
+        if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+            results.push(0);
+            continue;
+        }
+        let left = i256::from_i128(*left).checked_mul(widen_left);
+        let right = i256::from_i128(*right).checked_mul(widen_right);
+        let value = match (left, right, operator) {
+            (Some(left), Some(right), Operator::Plus) => left.checked_add(right),
+            (Some(left), Some(right), Operator::Minus) => left.checked_sub(right),
+            (Some(left), Some(right), _) => left.checked_mul(right),
+            _ => None,
+        };
+        let value = value.and_then(|value| rounded(value, narrow));
+        let value = value.filter(|value| value.unsigned_abs() < END.unsigned_abs());
+        results.push(value.ok_or_else(overflow)?);
+    }
+    let results = Decimal128Array::new(results.into(), nulls);
+    Ok(results.with_precision_and_scale(precision, scale)?)
+}
+
+/// Divides, half away from zero.
+fn rounded(value: i256, by: i256) -> Option<i128> {
+    if by == i256::ONE {
+        return value.to_i128();
+    }
+    let quotient = value.checked_div(by)?.to_i128()?;
+    let rest = value.checked_rem(by)?.wrapping_abs();
+    let away = rest >= by.checked_sub(rest)?;
+    let sign = if value < i256::ZERO { -1 } else { 1 };
+    if away {
+        quotient.checked_add(sign)
+    } else {
+        Some(quotient)
+    }
+}
+
+fn overflow() -> DataFusionError {
+    DataFusionError::External(Box::new(
+        Error::new(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            "Numeric data overflow (result precision)",
+        )
+        .with_hint("Cast the operands to decimals of fewer digits, or to DOUBLE PRECISION."),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(operator: Operator, left: (i128, u8, i8), right: (i128, u8, i8)) -> Result<(i128, i8)> {
+        let array = |(value, precision, scale)| {
+            Decimal128Array::from(vec![value]).with_precision_and_scale(precision, scale)
+        };
+        let result = compute(operator, &array(left)?, &array(right)?)?;
+        Ok((result.value(0), result.scale()))
+    }
+
+    #[test]
+    fn digits_after_the_point_give_way_and_the_last_is_rounded() {
+        let times = |left, right| of(Operator::Multiply, left, right);
+        assert_eq!(times((15, 38, 1), (25, 38, 1)).unwrap(), (375, 2));
+        let (left, right) = (15_000_000_000_i128, 25_000_000_000_i128);
+        assert_eq!(times((left, 38, 10), (right, 38, 10)).unwrap(), (37_500, 4));
+        assert_eq!(times((-155, 38, 2), (105, 38, 3)).unwrap(), (-1628, 4));
+        assert_eq!(
+            of(Operator::Plus, (155, 38, 2), (1, 10, 0)).unwrap(),
+            (255, 2)
+        );
+        assert_eq!(of(Operator::Minus, (1, 38, 0), (5, 38, 1)).unwrap(), (5, 1));
+    }
+
+    #[test]
+    fn more_than_38_digits_are_an_error() {
+        let nines = END - 1;
+        assert!(of(Operator::Plus, (nines, 38, 0), (1, 1, 0)).is_err());
+        assert!(of(Operator::Multiply, (nines, 38, 0), (10, 2, 0)).is_err());
+        assert!(of(Operator::Minus, (-nines, 38, 0), (1, 1, 0)).is_err());
+        assert!(of(Operator::Multiply, (nines, 38, 37), (nines, 38, 37)).is_ok());
+    }
+
+    #[test]
+    fn dividing_by_zero_is_an_error_where_there_is_a_value() {
+        let of = |left: Option<f64>, right: Option<f64>| {
+            divide(
+                &Float64Array::from(vec![left]),
+                &Float64Array::from(vec![right]),
+            )
+        };
+        assert!(of(Some(1.0), Some(0.0)).is_err());
+        assert_eq!(of(None, Some(0.0)).unwrap().null_count(), 1);
+        assert_eq!(of(Some(1.0), Some(4.0)).unwrap().value(0), 0.25);
+    }
+}

@@ -1,0 +1,38 @@
+//! IS_OBJECT: whether a SUPER is an object.
+
+use super::value;
+use crate::error::Result;
+use crate::function::call::Call;
+use crate::function::declaration::{Code, Documentation, Form, Kind, Nulls, Scalar, Volatility};
+use arrow::array::ArrayRef;
+
+pub(super) const IS_OBJECT: Scalar = Scalar {
+    name: "is_object",
+    aliases: &[],
+    forms: &[Form::new(&[Kind::Super], Kind::Boolean)],
+    volatility: Volatility::Immutable,
+    nulls: Nulls::Own,
+    documentation: Documentation {
+        summary: "Tells whether a SUPER is an object",
+        syntax: "IS_OBJECT(super)",
+        arguments: &[("super", "a SUPER")],
+        returns: "BOOLEAN; false of null",
+        examples: &[
+            ("is_object(json_parse('{}'))", "t"),
+            ("is_object(array(1))", "f"),
+            ("is_object(null)", "f"),
+        ],
+    },
+    code: Code::Own(eval),
+};
+
+fn eval(call: &Call<'_>) -> Result<ArrayRef> {
+    let values = call.text(0)?;
+    call.build_boolean(|row| {
+        Ok(Some(
+            values
+                .at(row)
+                .is_some_and(|text| value::is_kind(text, &["object"])),
+        ))
+    })
+}

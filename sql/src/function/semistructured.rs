@@ -1,0 +1,83 @@
+//! The functions that the binder writes where a SUPER is navigated, compared, cast, assigned or unnested.
+
+use super::declaration::Scalar;
+use super::declared;
+use super::scalar::semistructured as functions;
+use crate::types::SqlType;
+use arrow_schema::Field;
+use datafusion_expr::{Expr, ScalarUDF};
+use std::sync::{Arc, LazyLock};
+
+/// What is done with a SUPER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Anything becomes one.
+    Make,
+    /// A JSON text is one.
+    Raw,
+    /// A part by keys and places.
+    Get,
+    /// Its text, as a cast reads it.
+    Text,
+    /// The number it is, or null.
+    Number,
+    /// The text it is, or null.
+    String,
+    /// The elements of an array.
+    Items,
+    /// The places of the elements.
+    Places,
+}
+
+static FUNCTIONS: LazyLock<Vec<(Use, Option<Arc<ScalarUDF>>)>> = LazyLock::new(|| {
+    let all: [(Use, &'static Scalar); 8] = [
+        (Use::Make, &functions::blueshift_super::BLUESHIFT_SUPER),
+        (
+            Use::Raw,
+            &functions::blueshift_super_raw::BLUESHIFT_SUPER_RAW,
+        ),
+        (
+            Use::Get,
+            &functions::blueshift_super_get::BLUESHIFT_SUPER_GET,
+        ),
+        (
+            Use::Text,
+            &functions::blueshift_super_text::BLUESHIFT_SUPER_TEXT,
+        ),
+        (
+            Use::Number,
+            &functions::blueshift_super_number::BLUESHIFT_SUPER_NUMBER,
+        ),
+        (
+            Use::String,
+            &functions::blueshift_super_string::BLUESHIFT_SUPER_STRING,
+        ),
+        (
+            Use::Items,
+            &functions::blueshift_super_items::BLUESHIFT_SUPER_ITEMS,
+        ),
+        (
+            Use::Places,
+            &functions::blueshift_super_items::BLUESHIFT_SUPER_PLACES,
+        ),
+    ];
+    let function = |(used, declared): (Use, &'static Scalar)| (used, declared::function(declared));
+    all.into_iter().map(function).collect()
+});
+
+impl Use {
+    /// Writes the call; the first argument alone if there is no such function, which cannot be.
+    pub(crate) fn call(self, args: Vec<Expr>) -> Expr {
+        let known = FUNCTIONS.iter().find(|(used, _)| *used == self);
+        match known.and_then(|(_, function)| function.as_ref()) {
+            Some(function) => function.call(args),
+            None => args.into_iter().next().unwrap_or_default(),
+        }
+    }
+}
+
+/// Tells whether a field holds SUPER values.
+pub(crate) fn is_super(field: &Field) -> bool {
+    field.metadata().contains_key(crate::types::SQL_TYPE_KEY)
+        && SqlType::from_field(field) == SqlType::Super
+}
