@@ -60,10 +60,10 @@ impl Sites {
         whole.lines().map(str::to_owned).collect()
     }
 
-    /// Counts the row groups and masks removed since [`Sites::trace`].
+    /// Counts the files removed since [`Sites::trace`].
     pub(super) fn removals(&self) -> usize {
         let traced = self.traced();
-        let is_one = |site: &&String| *site == "remove rg" || *site == "remove mask";
+        let is_one = |site: &&String| site.starts_with("remove ");
         traced.iter().filter(is_one).count()
     }
 
