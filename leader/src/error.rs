@@ -1,4 +1,6 @@
-//! What can go wrong at the leader; `protocol/sqlstate.rs` maps every variant to a SQLSTATE.
+//! What can go wrong at the leader; `error/sqlstate.rs` maps every variant to a SQLSTATE.
+
+pub mod sqlstate;
 
 use blueshift_sql::SqlState;
 

@@ -1,12 +1,12 @@
 //! One connection after its start: the loop over messages, and what simple and extended queries share.
 
 use crate::error::Error;
+use crate::error::sqlstate::{self, Report};
 use crate::protocol::cancel::Admission;
 use crate::protocol::encode::Encoder;
 use crate::protocol::extended::{Portal, Prepared};
 use crate::protocol::frame::{self, MESSAGE_BYTES_MAX, Message, Violation};
 use crate::protocol::rows::Rows;
-use crate::protocol::sqlstate::{self, Report};
 use crate::protocol::startup::read_message;
 use crate::protocol::wire_type::wire_type;
 use crate::protocol::{Shared, damage, reply};

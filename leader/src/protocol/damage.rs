@@ -1,7 +1,7 @@
 //! Damage told by names: storage knows a table by its id alone, and says so; whoever reads it knows its name.
 
 use crate::catalog::Catalog;
-use crate::protocol::sqlstate::Report;
+use crate::error::sqlstate::Report;
 use blueshift_sql::SqlState;
 
 /// Puts the name of each table in the place of its id, if the report is about damaged data.

@@ -1,9 +1,9 @@
 //! Extended queries: Parse, Bind, Describe, Execute, Close.
 
+use crate::error::sqlstate::Report;
 use crate::protocol::connection::{Connection, rows_tag};
 use crate::protocol::frame::{Bind, Message, Target};
 use crate::protocol::rows::Rows;
-use crate::protocol::sqlstate::Report;
 use crate::protocol::wire_type::parameter_oid;
 use crate::protocol::{parameter, reply};
 use crate::session::{Body, Parameter, PreparedStatement};

@@ -13,7 +13,6 @@ mod parameter;
 mod reply;
 mod rows;
 mod simple;
-pub mod sqlstate;
 mod startup;
 pub mod tls;
 mod wire_type;

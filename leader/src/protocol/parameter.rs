@@ -1,6 +1,6 @@
 //! Values of `$1`... as the client sends them, in text or binary.
 
-use crate::protocol::sqlstate::Report;
+use crate::error::sqlstate::Report;
 use crate::session::Parameter;
 use blueshift_sql::{SqlState, SqlType};
 use bytes::{Buf, Bytes};

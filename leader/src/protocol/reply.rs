@@ -1,6 +1,6 @@
 //! Messages of the server, written straight into the output buffer.
 
-use crate::protocol::sqlstate::Report;
+use crate::error::sqlstate::Report;
 use crate::protocol::wire_type::WireType;
 use crate::session::{Notice, TransactionStatus};
 use bytes::{BufMut, BytesMut};

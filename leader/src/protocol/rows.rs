@@ -1,7 +1,7 @@
 //! Rows on their way: a task on the compute runtime runs the plan and encodes, the connection takes the bytes.
 
+use crate::error::sqlstate::{self, Report};
 use crate::protocol::encode::{Chunk, Encoder};
-use crate::protocol::sqlstate::{self, Report};
 use bytes::Bytes;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;

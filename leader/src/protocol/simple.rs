@@ -1,9 +1,9 @@
 //! Simple queries: any number of statements in one message, text results.
 
 use crate::error::Error;
+use crate::error::sqlstate::Report;
 use crate::protocol::connection::{Connection, rows_tag};
 use crate::protocol::reply;
-use crate::protocol::sqlstate::Report;
 use crate::session::Body;
 use blueshift_sql::statement::Parsed;
 use std::io;

@@ -1,10 +1,10 @@
 //! From an accepted socket to a session: encryption, start-up message, password.
 
 use crate::access::scram;
+use crate::error::sqlstate::{self, Report};
 use crate::history::now_us;
 use crate::protocol::connection::{Connection, Socket};
 use crate::protocol::frame::{self, Message};
-use crate::protocol::sqlstate::{self, Report};
 use crate::protocol::{Shared, reply};
 use crate::session::{LoginFacts, Session};
 use blueshift_sql::SqlState;

@@ -633,7 +633,7 @@ pub fn into_sql(error: crate::Error) -> Error {
     match error {
         crate::Error::Sql(error) => error,
         crate::Error::Engine(error) => from_engine(error),
-        other => Error::new(SqlState::INTERNAL_ERROR, other.to_string()),
+        other => crate::error::sqlstate::report(&other),
     }
 }
 

@@ -176,7 +176,7 @@ async fn log_tables_say_what_was_read_by_whom() {
 /// Gives an error as code, message, detail and hint.
 async fn refused(session: &mut Session, text: &str) -> String {
     let error = run(session, text).await.unwrap_err();
-    let report = crate::protocol::sqlstate::report(&error);
+    let report = crate::error::sqlstate::report(&error);
     let parts = [report.detail, report.hint].map(Option::unwrap_or_default);
     format!(
         "{} {} [{}] ({})",

@@ -1,9 +1,9 @@
 //! Rows of a query, one at a time, for loops and cursors of procedures.
 
 use super::value_as;
+use crate::error::sqlstate::told;
 use crate::error::{Error, Result};
 use crate::statement::answer::OutputColumn;
-use crate::statement::names::into_sql;
 use arrow::array::RecordBatch;
 use blueshift_sql::SqlState;
 use blueshift_sql::procedural::{Field, Row, Rows, Work};
@@ -71,7 +71,7 @@ impl StreamRows {
 
 impl Rows for StreamRows {
     fn next(&mut self) -> Work<'_, Option<Row>> {
-        Box::pin(async move { self.read().await.map_err(into_sql) })
+        Box::pin(async move { self.read().await.map_err(told) })
     }
 }
 

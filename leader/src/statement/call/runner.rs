@@ -2,12 +2,13 @@
 
 use super::rows::{StreamRows, row};
 use super::{Chain, invoke, results, value_of};
+use crate::error::sqlstate::told;
 use crate::error::{Error, Result};
 use crate::history::now_us;
 use crate::history::procedure::{CallRecord, MESSAGES_MAX, Message};
 use crate::statement::answer::{Body, Notice};
 use crate::statement::context::Context;
-use crate::statement::names::{Named, SessionNames, into_sql};
+use crate::statement::names::{Named, SessionNames};
 use crate::statement::{cursor, run_unlocked, set, tag};
 use crate::transaction::Transaction;
 use crate::transaction::read::TableReads;
@@ -422,10 +423,10 @@ impl Runner for CallRunner<'_, '_> {
         Box::pin(async move {
             let is_query = !is_plain && expression.to_ascii_lowercase().contains("select");
             if !is_query {
-                return self.compute(expression, ty, is_plain).map_err(into_sql);
+                return self.compute(expression, ty, is_plain).map_err(told);
             }
             let first = self.first_row(&format!("SELECT {expression}")).await;
-            let row = first.map_err(into_sql)?.row.unwrap_or_default();
+            let row = first.map_err(told)?.row.unwrap_or_default();
             let value = row.into_iter().next().map(|field| field.value);
             let value = match value {
                 Some(value) => value,
@@ -434,7 +435,7 @@ impl Runner for CallRunner<'_, '_> {
             match ty {
                 Some(ty) if ty != value.ty => {
                     let literal = value.literal()?;
-                    self.compute(&literal, Some(ty), true).map_err(into_sql)
+                    self.compute(&literal, Some(ty), true).map_err(told)
                 }
                 _ => Ok(value),
             }
@@ -442,27 +443,27 @@ impl Runner for CallRunner<'_, '_> {
     }
 
     fn execute<'a>(&'a mut self, text: &'a str, discard: bool) -> Work<'a, Option<u64>> {
-        Box::pin(async move { self.execute_all(text, discard).await.map_err(into_sql) })
+        Box::pin(async move { self.execute_all(text, discard).await.map_err(told) })
     }
 
     fn first<'a>(&'a mut self, text: &'a str) -> Work<'a, First> {
-        Box::pin(async move { self.first_row(text).await.map_err(into_sql) })
+        Box::pin(async move { self.first_row(text).await.map_err(told) })
     }
 
     fn rows<'a>(&'a mut self, text: &'a str) -> Work<'a, Box<dyn Rows>> {
-        Box::pin(async move { self.all_rows(text).await.map_err(into_sql) })
+        Box::pin(async move { self.all_rows(text).await.map_err(told) })
     }
 
     fn open<'a>(&'a mut self, name: &'a str, text: &'a str) -> Work<'a, ()> {
-        Box::pin(async move { self.open_cursor(name, text).await.map_err(into_sql) })
+        Box::pin(async move { self.open_cursor(name, text).await.map_err(told) })
     }
 
     fn fetch<'a>(&'a mut self, name: &'a str) -> Work<'a, First> {
-        Box::pin(async move { self.fetch_row(name).await.map_err(into_sql) })
+        Box::pin(async move { self.fetch_row(name).await.map_err(told) })
     }
 
     fn close(&mut self, name: &str) -> blueshift_sql::Result<()> {
-        let closed = cursor::close(self.ctx, Some(name)).map_err(into_sql);
+        let closed = cursor::close(self.ctx, Some(name)).map_err(told);
         closed.map(|_| ())
     }
 
@@ -471,7 +472,7 @@ impl Runner for CallRunner<'_, '_> {
         name: &'a ObjectName,
         arguments: Vec<Value>,
     ) -> Work<'a, Vec<(usize, Value)>> {
-        Box::pin(async move { self.nested(name, arguments).await.map_err(into_sql) })
+        Box::pin(async move { self.nested(name, arguments).await.map_err(told) })
     }
 
     fn column_type(&mut self, parts: &[String]) -> blueshift_sql::Result<SqlType> {
@@ -489,7 +490,7 @@ impl Runner for CallRunner<'_, '_> {
                 format!("variable \"{column}\" does not exist"),
             ));
         }
-        let columns = self.relation_columns(&name).map_err(into_sql)?;
+        let columns = self.relation_columns(&name).map_err(told)?;
         let found = columns.into_iter().find(|(name, _)| *name == column);
         found.map(|(_, ty)| ty).ok_or_else(|| {
             blueshift_sql::Error::new(
@@ -503,26 +504,26 @@ impl Runner for CallRunner<'_, '_> {
     }
 
     fn row_type(&mut self, name: &ObjectName) -> blueshift_sql::Result<Vec<(String, SqlType)>> {
-        self.relation_columns(name).map_err(into_sql)
+        self.relation_columns(name).map_err(told)
     }
 
     fn tell(&mut self, level: Level, message: String, line: usize) -> blueshift_sql::Result<()> {
-        self.message(level, message, line).map_err(into_sql)
+        self.message(level, message, line).map_err(told)
     }
 
     fn commit(&mut self) -> Work<'_, ()> {
         Box::pin(async move {
-            self.ensure_may_end("COMMIT").map_err(into_sql)?;
+            self.ensure_may_end("COMMIT").map_err(told)?;
             let in_block = self.chain.in_block;
-            self.renew(true, in_block).await.map_err(into_sql)
+            self.renew(true, in_block).await.map_err(told)
         })
     }
 
     fn rollback(&mut self) -> Work<'_, ()> {
         Box::pin(async move {
-            self.ensure_may_end("ROLLBACK").map_err(into_sql)?;
+            self.ensure_may_end("ROLLBACK").map_err(told)?;
             let in_block = self.chain.in_block;
-            self.renew(false, in_block).await.map_err(into_sql)
+            self.renew(false, in_block).await.map_err(told)
         })
     }
 
@@ -531,21 +532,21 @@ impl Runner for CallRunner<'_, '_> {
             if self.ctx.transaction.is_explicit {
                 return Ok(());
             }
-            self.renew(true, true).await.map_err(into_sql)
+            self.renew(true, true).await.map_err(told)
         })
     }
 
     fn abandon(&mut self) -> Work<'_, ()> {
         Box::pin(async move {
             let in_block = self.chain.in_block;
-            self.renew(false, in_block).await.map_err(into_sql)
+            self.renew(false, in_block).await.map_err(told)
         })
     }
 
     fn settle(&mut self) -> Work<'_, ()> {
         Box::pin(async move {
             let in_block = self.chain.in_block;
-            self.renew(true, in_block).await.map_err(into_sql)
+            self.renew(true, in_block).await.map_err(told)
         })
     }
 }

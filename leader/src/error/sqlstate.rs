@@ -22,6 +22,11 @@ pub(crate) fn report(error: &Error) -> Report {
     }
 }
 
+/// Tells an error, once and for all.
+pub(crate) fn told(error: Error) -> Report {
+    report(&error)
+}
+
 fn compute(error: &blueshift_compute::Error) -> Report {
     use blueshift_compute::Error as E;
     let new = |code| Report::new(code, error.to_string());
