@@ -2,12 +2,12 @@
 
 use super::reserve::Reserve;
 use super::site::{Step, pass, pass_write};
-use super::{AppendFile, BlockStore, failed, too_short};
+use super::{AppendFile, BlockStore, failed, read};
 use crate::error::{Error, Result};
 use quick_cache::sync::Cache;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -136,26 +136,6 @@ impl Disk {
         self.open.insert(path.to_owned(), Arc::clone(&file));
         Ok(file)
     }
-
-    fn entries(&self, path: &Path, want_dirs: bool) -> Result<Vec<PathBuf>> {
-        let whole = self.root.join(path);
-        let entries = match fs::read_dir(&whole) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("list", &whole, error)),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| failed("list", &whole, error))?;
-            let kind = entry
-                .file_type()
-                .map_err(|error| failed("list", &whole, error))?;
-            if kind.is_dir() == want_dirs {
-                found.push(path.join(entry.file_name()));
-            }
-        }
-        Ok(found)
-    }
 }
 
 impl BlockStore for Disk {
@@ -195,22 +175,11 @@ impl BlockStore for Disk {
 
     fn read_at(&self, path: &Path, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let file = self.file(path)?;
-        file.read_exact_at(buffer, offset).map_err(|error| {
-            let whole = self.root.join(path);
-            match error.kind() {
-                ErrorKind::UnexpectedEof => too_short(&whole, offset, buffer.len()),
-                _ => failed("read", &whole, error),
-            }
-        })
+        read::read_exact(&file, &self.root, path, offset, buffer)
     }
 
     fn size(&self, path: &Path) -> Result<Option<u64>> {
-        let whole = self.root.join(path);
-        match fs::metadata(&whole) {
-            Ok(metadata) => Ok(Some(metadata.len())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed("read the size of", &whole, error)),
-        }
+        read::size(&self.root.join(path))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -234,11 +203,11 @@ impl BlockStore for Disk {
     }
 
     fn list(&self, path: &Path) -> Result<Vec<PathBuf>> {
-        self.entries(path, false)
+        read::entries(&self.root, path, false)
     }
 
     fn list_dirs(&self, path: &Path) -> Result<Vec<PathBuf>> {
-        self.entries(path, true)
+        read::entries(&self.root, path, true)
     }
 
     fn release_reserve(&self, bytes: u64) -> bool {

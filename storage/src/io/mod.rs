@@ -9,6 +9,7 @@ mod memory;
 mod site;
 mod untouched;
 mod reserve;
+mod read;
 mod space;
 
 pub use disk::Disk;

@@ -3,11 +3,10 @@
 //! What recovery would mend is left as it is: nothing is locked, a torn tail is not cut, and leftovers
 //! are not removed. So the reader goes through the very code that opens a directory.
 
-use super::{AppendFile, BlockStore, failed, too_short};
+use super::{AppendFile, BlockStore, failed, read};
 use crate::error::{Error, Result};
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::FileExt;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -42,26 +41,6 @@ impl Untouched {
         *last = Some((path.to_owned(), Arc::clone(&file)));
         Ok(file)
     }
-
-    fn entries(&self, path: &Path, want_dirs: bool) -> Result<Vec<PathBuf>> {
-        let whole = self.root.join(path);
-        let entries = match fs::read_dir(&whole) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("list", &whole, error)),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| failed("list", &whole, error))?;
-            let kind = entry
-                .file_type()
-                .map_err(|error| failed("list", &whole, error))?;
-            if kind.is_dir() == want_dirs {
-                found.push(path.join(entry.file_name()));
-            }
-        }
-        Ok(found)
-    }
 }
 
 fn refused(path: &Path) -> Error {
@@ -84,22 +63,11 @@ impl BlockStore for Untouched {
 
     fn read_at(&self, path: &Path, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let file = self.file(path)?;
-        file.read_exact_at(buffer, offset).map_err(|error| {
-            let whole = self.root.join(path);
-            match error.kind() {
-                ErrorKind::UnexpectedEof => too_short(&whole, offset, buffer.len()),
-                _ => failed("read", &whole, error),
-            }
-        })
+        read::read_exact(&file, &self.root, path, offset, buffer)
     }
 
     fn size(&self, path: &Path) -> Result<Option<u64>> {
-        let whole = self.root.join(path);
-        match fs::metadata(&whole) {
-            Ok(metadata) => Ok(Some(metadata.len())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed("read the size of", &whole, error)),
-        }
+        read::size(&self.root.join(path))
     }
 
     /// Leaves the file.
@@ -112,11 +80,11 @@ impl BlockStore for Untouched {
     }
 
     fn list(&self, path: &Path) -> Result<Vec<PathBuf>> {
-        self.entries(path, false)
+        read::entries(&self.root, path, false)
     }
 
     fn list_dirs(&self, path: &Path) -> Result<Vec<PathBuf>> {
-        self.entries(path, true)
+        read::entries(&self.root, path, true)
     }
 
     fn open_append(&self, path: &Path) -> Result<Box<dyn AppendFile>> {
