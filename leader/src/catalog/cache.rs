@@ -331,7 +331,7 @@ pub fn remove(kind: &str, oid: Oid) -> CatalogChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::PUBLIC_OID;
+    use crate::catalog::{PUBLIC_OID, ViewKind};
 
     fn with(map: &CatalogMap, changes: Vec<CatalogChange>) -> CatalogMap {
         let mut map = map.clone();
@@ -355,6 +355,7 @@ mod tests {
             depends_on: Vec::new(),
             search_path: Vec::new(),
             sources: Vec::new(),
+            kind: ViewKind::Bound,
         }
     }
 

@@ -226,6 +226,42 @@ pub struct View {
     /// not change a view.
     #[serde(default)]
     pub sources: Vec<ViewSource>,
+    /// How it holds on to what it names.
+    #[serde(default, skip_serializing_if = "ViewKind::is_bound")]
+    pub kind: ViewKind,
+}
+
+/// How a view holds on to what its text names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ViewKind {
+    /// To the tables and columns its names meant when it was made.
+    #[default]
+    Bound,
+    /// WITH NO SCHEMA BINDING: not at all. Its names are looked up in each query, and it has no columns until then.
+    Late {
+        /// The whole statement that made it.
+        statement: String,
+        /// The column names given before AS.
+        columns: Vec<String>,
+    },
+}
+
+impl ViewKind {
+    /// Tells whether it is the plain kind.
+    pub fn is_bound(&self) -> bool {
+        *self == Self::Bound
+    }
+}
+
+impl View {
+    /// Gives the text that catalogs show: the query, and of a late-binding view the whole statement.
+    pub fn definition(&self) -> &str {
+        match &self.kind {
+            ViewKind::Bound => &self.text,
+            ViewKind::Late { statement, .. } => statement,
+        }
+    }
 }
 
 /// A name in a view's text and what it meant.

@@ -7,10 +7,10 @@ use super::names::SessionNames;
 use crate::access::check;
 use crate::catalog::cache::put_view;
 use crate::catalog::name::Relation;
-use crate::catalog::{Column, View};
+use crate::catalog::{Column, View, ViewKind};
 use crate::error::{Error, Result};
 use crate::transaction::lock::{Lockable, Mode};
-use blueshift_sql::statement::ddl::CreateView;
+use blueshift_sql::statement::view::CreateView;
 use blueshift_sql::{SqlState, SqlType, binder};
 
 /// Runs a CREATE VIEW.
@@ -38,6 +38,9 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
             None
         }
     };
+    if let Some(statement) = &create.late {
+        return late(ctx, create, statement, schema.oid, replaced.as_deref());
+    }
     let names = ctx.names()?;
     let bound = binder::bind_query(&names, &create.query, &[])?;
     let mut depends_on = names.used();
@@ -62,10 +65,10 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
         depends_on,
         search_path: names.search_path_names(),
         sources: names.written(),
+        kind: ViewKind::Bound,
     };
-    let old_owner = replaced.as_ref().map(|view| view.owner);
-    if let Some(old) = replaced {
-        check_columns_kept(&old, &view)?;
+    if let Some(old) = &replaced {
+        check_columns_kept(old, &view)?;
         if view.depends_on.contains(&view.oid) {
             return Err(Error::new(
                 SqlState::INVALID_TABLE_DEFINITION,
@@ -84,12 +87,58 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
         .with_hint("Name the columns.")
         .into());
     }
+    put(ctx, view, replaced.is_none())
+}
+
+/// Writes a view to the catalog; a new one gets the privileges it is born with.
+fn put(ctx: &mut Context<'_>, view: View, is_new: bool) -> Result<Body> {
     ctx.transaction.change_catalog(put_view(&view)?);
-    if old_owner.is_none() {
+    if is_new {
+        let schema = view.schema;
         let object = (&Relation::View(std::sync::Arc::new(view))).into();
-        super::grant::born(ctx, object, schema.oid)?;
+        super::grant::born(ctx, object, schema)?;
     }
     Ok(Body::done("CREATE VIEW"))
+}
+
+/// WITH NO SCHEMA BINDING: nothing is looked up but the schemas that are named, which must be there.
+fn late(
+    ctx: &mut Context<'_>,
+    create: &CreateView,
+    statement: &str,
+    schema: u32,
+    replaced: Option<&View>,
+) -> Result<Body> {
+    let names = ctx.names()?;
+    for relation in create.query.relations() {
+        let named = relation.schema.as_deref().unwrap_or_default();
+        let is_system = matches!(named, "pg_catalog" | "information_schema" | "pg_temp");
+        if !is_system && names.catalog().schema_named(named).is_none() {
+            return Err(super::context::no_schema(named, names.catalog()));
+        }
+    }
+    let view = View {
+        oid: match replaced {
+            Some(view) => view.oid,
+            None => ctx.server.next_oid()?,
+        },
+        schema,
+        name: create.name.name.clone(),
+        owner: replaced.map_or(ctx.user.oid, |view| view.owner),
+        text: create.query_text.clone(),
+        columns: Vec::new(),
+        depends_on: Vec::new(),
+        search_path: names.search_path_names(),
+        sources: Vec::new(),
+        kind: ViewKind::Late {
+            statement: statement.to_owned(),
+            columns: create.columns.clone(),
+        },
+    };
+    if let Some(old) = replaced {
+        check_columns_kept(old, &view)?;
+    }
+    put(ctx, view, replaced.is_none())
 }
 
 fn refuse_temporary(ctx: &Context<'_>, names: &SessionNames, needed: &[u32]) -> Result<()> {

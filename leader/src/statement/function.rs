@@ -6,6 +6,7 @@ mod array;
 mod backend;
 mod catalog;
 mod definition;
+pub(super) mod late_view;
 mod privilege;
 pub(super) mod series;
 

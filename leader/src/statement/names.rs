@@ -4,13 +4,13 @@
 //! A view is bound when it is used, under the search path it was made under and with the rights of its owner.
 
 use super::context::{LastStatements, no_schema};
-use super::function::{series, session_functions};
+use super::function::{late_view, series, session_functions};
 use crate::access::check;
 use crate::catalog::layout;
 use crate::catalog::name::Relation;
 use crate::catalog::{
     Catalog, Column, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User,
-    View, ViewSource,
+    View, ViewKind, ViewSource,
 };
 use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
@@ -503,6 +503,9 @@ impl SessionNames {
         }
         let inner = self.inside_view(view)?;
         let query = Query::parse(&view.text)?;
+        if let ViewKind::Late { columns, .. } = &view.kind {
+            return bind_late(&inner, view, &query, columns);
+        }
         let plan = binder::bind_query(&inner, &query, &[])?;
         if plan.schema().fields().len() != view.columns.len() {
             return Err(Error::new(
@@ -596,6 +599,52 @@ impl SessionNames {
     }
 }
 
+/// Binds the text of a late-binding view to what there is now. An error says in which view.
+fn bind_late(
+    names: &SessionNames,
+    view: &View,
+    query: &Query,
+    given: &[String],
+) -> Result<LogicalPlan> {
+    let plan = binder::bind_query(names, query, &[]).map_err(|error| Error {
+        position: None,
+        detail: error.detail.or_else(|| {
+            Some(format!(
+                "The query of late-binding view \"{}\" does not fit what there is now.",
+                view.name
+            ))
+        }),
+        ..error
+    })?;
+    let fields = plan.schema().fields();
+    if given.len() > fields.len() {
+        return Err(Error::new(
+            SqlState::UNDEFINED_COLUMN,
+            format!(
+                "view \"{}\" names {} columns, but its query has {}",
+                view.name,
+                given.len(),
+                fields.len()
+            ),
+        ));
+    }
+    let own = fields.iter().map(|field| binder::shown_name(field.name()));
+    let mut shown: Vec<String> = given.to_vec();
+    shown.extend(own.skip(given.len()).map(str::to_owned));
+    for (index, name) in shown.iter().enumerate() {
+        if shown.iter().skip(index + 1).any(|other| other == name) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!(
+                    "column \"{name}\" specified more than once in view \"{}\"",
+                    view.name
+                ),
+            ));
+        }
+    }
+    renamed(plan, shown.iter().map(String::as_str))
+}
+
 /// Gives the columns of a plan new names, if they have others.
 pub fn renamed<'a>(plan: LogicalPlan, names: impl Iterator<Item = &'a str>) -> Result<LogicalPlan> {
     let names: Vec<&str> = names.collect();
@@ -683,6 +732,9 @@ impl Names for SessionNames {
     }
 
     fn table_function(&self, name: &str, arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+        if name == late_view::NAME && arguments.is_empty() {
+            return late_view::columns(self);
+        }
         series::table_function(&self.state, name, arguments).map_err(into_sql)
     }
 

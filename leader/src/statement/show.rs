@@ -218,7 +218,7 @@ pub fn definition(ctx: &mut Context<'_>, show: &ShowDefinition) -> Result<Body> 
             Body::text_rows("SHOW", &[TABLE_COLUMN], &[vec![text]])
         }
         (ShowDefinition::View(_), Relation::View(view)) => {
-            let text = format!("{};", view.text.trim_end_matches(';'));
+            let text = format!("{};", view.definition().trim_end_matches(';'));
             Body::text_rows("SHOW", &[VIEW_COLUMN], &[vec![text]])
         }
         (_, relation) => Err(wrong(relation.name())),

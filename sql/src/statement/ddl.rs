@@ -1,6 +1,5 @@
-//! Small statements about objects: DROP, schemas, views, COMMENT.
+//! Small statements about objects: DROP, schemas, COMMENT.
 
-use super::query::Query;
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
@@ -26,21 +25,6 @@ pub struct CreateSchema {
     pub if_not_exists: bool,
     /// AUTHORIZATION.
     pub owner: Option<String>,
-}
-
-/// `CREATE [OR REPLACE] VIEW name [(columns)] AS query`.
-#[derive(Clone, Debug)]
-pub struct CreateView {
-    /// Its name.
-    pub name: ObjectName,
-    /// OR REPLACE.
-    pub or_replace: bool,
-    /// New column names; empty keeps the query's.
-    pub columns: Vec<String>,
-    /// The query.
-    pub query: Query,
-    /// The query's text as the user wrote it, for the catalog.
-    pub query_text: String,
 }
 
 /// `COMMENT ON kind name IS 'text'`.
@@ -115,31 +99,6 @@ pub(crate) fn parse_create_schema(cursor: &mut Cursor<'_>) -> Result<Statement> 
         if_not_exists,
         owner,
     }))
-}
-
-/// Parses CREATE VIEW; the cursor is at VIEW.
-pub(crate) fn parse_create_view(cursor: &mut Cursor<'_>, or_replace: bool) -> Result<Statement> {
-    cursor.expect_word("view")?;
-    let name = cursor.object_name()?;
-    let columns = cursor.optional_name_list()?;
-    cursor.expect_word("as")?;
-    let mark = cursor.mark();
-    let query = cursor.query()?;
-    let query_text = cursor.text_from(mark).to_owned();
-    if cursor.are_words(&["with", "no", "schema", "binding"]) {
-        return Err(Error::unsupported(
-            "WITH NO SCHEMA BINDING",
-            "Create the view after its tables, without the clause",
-        )
-        .at(cursor.position()));
-    }
-    Ok(Statement::CreateView(Box::new(CreateView {
-        name,
-        or_replace,
-        columns,
-        query,
-        query_text,
-    })))
 }
 
 /// Parses COMMENT ON.

@@ -20,6 +20,7 @@ pub mod show;
 pub mod snapshot;
 pub mod user;
 pub mod vacuum;
+pub mod view;
 #[cfg(test)]
 mod tests;
 
@@ -67,7 +68,7 @@ pub enum Statement {
     /// DROP SCHEMA.
     DropSchema(ddl::DropObjects),
     /// CREATE \[OR REPLACE\] VIEW.
-    CreateView(Box<ddl::CreateView>),
+    CreateView(Box<view::CreateView>),
     /// DROP VIEW.
     DropView(ddl::DropObjects),
     /// INSERT INTO ... VALUES | SELECT | DEFAULT VALUES.
@@ -267,7 +268,7 @@ fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     let or_replace = cursor.take_words(&["or", "replace"]);
     if cursor.is_word("view") {
-        return ddl::parse_create_view(cursor, or_replace);
+        return view::parse_create_view(cursor, or_replace);
     }
     if cursor.is_word("function") || cursor.is_word("procedure") {
         return routine::parse_create(cursor, or_replace);

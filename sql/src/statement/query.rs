@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 pub use crate::parser::tree::{Expression, Query};
 
 use crate::parser::cursor::Cursor;
-use sqlparser::ast::{ObjectNamePart, Select, SelectItem, SetExpr, Visit};
+use sqlparser::ast::{Ident, ObjectNamePart, Select, SelectItem, SetExpr, TableFactor, Visit};
 use std::ops::ControlFlow;
 
 impl Query {
@@ -20,6 +20,60 @@ impl Query {
             }) => Ok(query),
             _ => Err(Error::syntax("the text is not a query", None)),
         }
+    }
+
+    /// Gives the tables and views it names, as written; what it defines itself in WITH is not among them, nor is a
+    /// path into a column of another table of the query.
+    pub fn relations(&self) -> Vec<ObjectName> {
+        #[derive(Default)]
+        struct Relations {
+            named: Vec<ObjectName>,
+            /// Names of WITH, and those by which tables are known in the query.
+            own: Vec<String>,
+        }
+        impl sqlparser::ast::Visitor for Relations {
+            type Break = ();
+
+            fn pre_visit_query(&mut self, query: &sqlparser::ast::Query) -> ControlFlow<()> {
+                if let Some(with) = &query.with {
+                    let names = with.cte_tables.iter().map(|cte| &cte.alias.name);
+                    self.own.extend(names.map(ident_name));
+                }
+                ControlFlow::Continue(())
+            }
+
+            fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+                if let TableFactor::Table {
+                    name,
+                    args: None,
+                    alias,
+                    ..
+                } = factor
+                {
+                    let mut parts: Vec<String> = name.0.iter().map(part_name).collect();
+                    let position = name.0.first().and_then(|part| part.as_ident());
+                    let position = position.map_or(0, |ident| ident.span.start.column);
+                    let name = parts.pop().unwrap_or_default();
+                    let known = alias.as_ref().map(|alias| ident_name(&alias.name));
+                    self.own.extend(known);
+                    self.named.push(ObjectName {
+                        schema: parts.pop(),
+                        database: parts.pop(),
+                        name,
+                        position: usize::try_from(position).unwrap_or(0),
+                    });
+                }
+                ControlFlow::Continue(())
+            }
+        }
+        let mut found = Relations::default();
+        let _ = self.tree.visit(&mut found);
+        let Relations { mut named, own } = found;
+        named.retain(|name| match (&name.database, &name.schema) {
+            (None, None) => !own.contains(&name.name),
+            (None, Some(first)) | (Some(first), _) => !own.contains(first),
+        });
+        named
     }
 
     /// Tells whether `*` or `table.*` is selected anywhere.
@@ -117,8 +171,14 @@ pub(crate) fn parse_with(cursor: &mut Cursor<'_>) -> Result<Statement> {
 
 fn part_name(part: &ObjectNamePart) -> String {
     match part.as_ident() {
-        Some(ident) if ident.quote_style.is_some() => ident.value.clone(),
-        Some(ident) => ident.value.to_lowercase(),
+        Some(ident) => ident_name(ident),
         None => part.to_string(),
+    }
+}
+
+fn ident_name(ident: &Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_lowercase(),
     }
 }

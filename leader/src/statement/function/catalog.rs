@@ -190,7 +190,7 @@ fn view_text(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
         other => oid(other).and_then(|oid| ctx.catalog.relation(oid)),
     };
     Ok(match relation {
-        Some(Relation::View(view)) => text(view.text.clone()),
+        Some(Relation::View(view)) => text(view.definition().to_owned()),
         _ => null(),
     })
 }

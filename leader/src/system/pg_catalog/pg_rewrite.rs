@@ -44,7 +44,7 @@ impl SystemTable for PgRewrite {
                 "O".into(),
                 true.into(),
                 "<>".into(),
-                view.text.as_str().into(),
+                view.definition().into(),
             ]);
         }
         Ok(())

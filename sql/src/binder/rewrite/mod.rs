@@ -72,6 +72,9 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if let Err(error) = table_function::rewrite_list(select) {
+            return ControlFlow::Break(error);
+        }
         path::rewrite_from(select);
         let joined = outer_join::rewrite(select).and_then(|()| expand_array::rewrite(select));
         if let Err(error) = joined {

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::statement::query::Query as Parsed;
 use sqlparser::ast::{
-    FunctionArg, FunctionArgExpr, Ident, SelectItem, SetExpr, TableAlias, TableFactor, Value,
+    FunctionArg, FunctionArgExpr, Ident, Select, SelectItem, SetExpr, TableAlias, TableFactor,
+    Value,
 };
 
 /// Functions that give one value, which drivers and tools ask for as a table.
@@ -18,6 +19,32 @@ const SCALARS: &[&str] = &[
     "pg_backend_pid",
     "version",
 ];
+
+/// The columns of late-binding views, as a table of five columns.
+const LATE_COLUMNS: &str = "pg_get_late_binding_view_cols";
+
+/// `SELECT pg_get_late_binding_view_cols()` gives its rows as texts.
+pub(super) fn rewrite_list(select: &mut Select) -> Result<()> {
+    let [SelectItem::UnnamedExpr(sqlparser::ast::Expr::Function(call))] = &select.projection[..]
+    else {
+        return Ok(());
+    };
+    let name = call.name.to_string().to_lowercase();
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
+    if name != LATE_COLUMNS || !select.from.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "SELECT '(' || view_schema || ',' || view_name || ',' || col_name || ',' || \
+         CASE WHEN col_type ~ '[ ,()]' THEN '\"' || col_type || '\"' ELSE col_type END || ',' || \
+         CAST(col_num AS varchar) || ')' AS {LATE_COLUMNS} FROM {LATE_COLUMNS}()"
+    );
+    let query = Parsed::parse(&text)?;
+    if let SetExpr::Select(made) = *query.tree.body {
+        *select = *made;
+    }
+    Ok(())
+}
 
 pub(super) fn rewrite(factor: &mut TableFactor) -> Result<()> {
     let TableFactor::Table {
@@ -34,11 +61,15 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<()> {
     let text = match function {
         name if SCALARS.contains(&name) => format!("SELECT {name}() AS {name}"),
         "pg_get_cols" => columns_of(&args.args)?,
-        // No view here is bound late.
-        "pg_get_late_binding_view_cols" => "SELECT CAST(NULL AS varchar(128)) AS view_schema, \
-             CAST(NULL AS varchar(128)) AS view_name, CAST(NULL AS varchar(128)) AS col_name, \
-             CAST(NULL AS varchar(128)) AS col_type, CAST(NULL AS integer) AS col_num WHERE false"
-            .to_owned(),
+        LATE_COLUMNS
+            if alias
+                .as_ref()
+                .is_some_and(|alias| !alias.columns.is_empty()) =>
+        {
+            format!(
+                "SELECT view_schema, view_name, col_name, col_type, col_num FROM {LATE_COLUMNS}()"
+            )
+        }
         _ => {
             // The engine takes the first part of a name for the whole.
             if name.0.len() > 1 && name.to_string().to_lowercase().starts_with("pg_catalog.") {
