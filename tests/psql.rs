@@ -144,3 +144,15 @@ async fn psql_runs_every_backslash_command() {
         ],
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn psql_knows_that_a_backslash_escapes_a_quote() {
+    let server = Server::start(ServerOptions::default()).await;
+    let script = server.scratch().join("quote.sql");
+    std::fs::write(&script, "SELECT 'it\\'s; here' AS a;\nSELECT 2 AS b;\n").expect("script");
+    let shown = shown(server.port, &[&format!("\\i {}", script.display())]);
+    assert!(
+        shown.contains("it's; here") && shown.contains("(1 row)"),
+        "{shown}"
+    );
+}

@@ -34,6 +34,10 @@ try:
     raise SystemExit("no error")
 except psycopg.errors.UndefinedColumn as error:
     assert "nosuch" in str(error)
+# Values that the client itself writes into the statement: a backslash stays one.
+odd = "a\\b'c\\"
+with psycopg.ClientCursor(connection) as client:
+    assert client.execute("SELECT %s", (odd,)).fetchone() == (odd,)
 connection.autocommit = False
 connection.execute("DELETE FROM psy")
 connection.rollback()

@@ -394,11 +394,12 @@ pub const PARAMETERS: &[Parameter] = &[
         NO_EXTERNAL,
         "errors a query of external tables may meet",
     ),
-    reported(fixed(
+    // Not reported: clients that are told nothing escape backslashes, as they must.
+    fixed(
         "standard_conforming_strings",
-        "on",
-        "a backslash in a plain string is itself",
-    )),
+        "off",
+        "a backslash in a plain string begins an escape",
+    ),
     parameter(
         "statement_timeout",
         "0",

@@ -83,7 +83,7 @@ fn values_are_checked_and_printed_in_one_form() {
         "9",
         Err("parameter \"server_version\" cannot be changed"),
     );
-    check("standard_conforming_strings", "ON", Ok("on"));
+    check("standard_conforming_strings", "OFF", Ok("off"));
     check(
         "search_path",
         "$user, Sales,public",

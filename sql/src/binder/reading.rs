@@ -1,5 +1,5 @@
 //! Text beside another type: casts to dates and times read every form Redshift takes, also where a comparison implies
-//! them, and blanks at the end of a constant count for nothing in a comparison.
+//! them, a constant text beside a boolean is one, and blanks at the end of a constant count for nothing in a comparison.
 //!
 //! The engine's own casts read ISO 8601 alone, and compare every byte.
 
@@ -66,6 +66,7 @@ fn may_read(expr: &Expr) -> bool {
         Expr::TryCast(cast) => function::reader(cast.field.data_type()).is_some(),
         Expr::BinaryExpr(binary) => is_comparison(binary.op),
         Expr::ScalarFunction(function) => readies_cast(function),
+        Expr::Case(case) => case.expr.is_some(),
         Expr::Between(_) | Expr::InList(_) => true,
         _ => false,
     }
@@ -165,6 +166,18 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
                 false => Transformed::no(expr),
             }
         }
+        Expr::Case(mut case) => {
+            let mut changed = false;
+            if let Some(operand) = &mut case.expr {
+                for (when, _) in &mut case.when_then_expr {
+                    changed |= beside(when, operand, schema);
+                }
+            }
+            match changed {
+                true => Transformed::yes(Expr::Case(case)),
+                false => Transformed::no(Expr::Case(case)),
+            }
+        }
         other => Transformed::no(other),
     })
 }
@@ -217,6 +230,7 @@ fn beside(value: &mut Expr, other: &mut Expr, schema: &dyn ExprSchema) -> bool {
         Expr::Literal(constant, _) => text_of(constant),
         _ => None,
     };
+    let is_constant = constant.is_some();
     let blanks = constant.is_some_and(|text| text.ends_with(' '));
     // What has no type yet, such as a parameter, is left to the engine.
     let Ok(ty) = other.get_type(schema) else {
@@ -224,6 +238,10 @@ fn beside(value: &mut Expr, other: &mut Expr, schema: &dyn ExprSchema) -> bool {
     };
     if let Some(read) = read(value, &ty, schema, false) {
         *value = read;
+        return true;
+    }
+    if ty == DataType::Boolean && is_constant {
+        *value = datafusion_expr::cast(std::mem::take(value), ty);
         return true;
     }
     if !blanks || !is_text(&ty) {

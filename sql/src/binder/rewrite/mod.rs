@@ -22,6 +22,7 @@ mod set_operator;
 mod synonym;
 mod table_function;
 mod top;
+mod using;
 mod window;
 
 use crate::error::{Error, Result};
@@ -67,6 +68,9 @@ impl VisitorMut for Rewriter {
         if let Err(error) = connect_by::rewrite(query) {
             return ControlFlow::Break(error);
         }
+        if let Err(error) = using::rewrite(query) {
+            return ControlFlow::Break(error);
+        }
         order_by::rewrite(query);
         flow(top::rewrite(query).and_then(|()| set_operator::rewrite(&mut query.body)))
     }
@@ -76,6 +80,9 @@ impl VisitorMut for Rewriter {
             return ControlFlow::Break(error);
         }
         path::rewrite_from(select);
+        if let Err(error) = using::rewrite_select(select) {
+            return ControlFlow::Break(error);
+        }
         let joined = outer_join::rewrite(select).and_then(|()| expand_array::rewrite(select));
         if let Err(error) = joined {
             return ControlFlow::Break(error);
