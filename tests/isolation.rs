@@ -1,5 +1,6 @@
 //! What one session sees and may do while others change things.
 
+mod alter;
 mod bank;
 mod ddl;
 mod hermitage;

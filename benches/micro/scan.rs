@@ -196,6 +196,7 @@ fn scan(criterion: &mut Criterion<CpuTime>) {
                 record: record.clone(),
                 deleted: None,
                 mask_version: 0,
+                mask_in_log: false,
             })
         })
         .collect();

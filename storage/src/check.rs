@@ -267,7 +267,12 @@ fn check_mask(
         return;
     }
     let record = &entry.record;
-    let path = name::mask(record.slice, record.table, record.id, entry.mask_version);
+    let path = entry.mask_path();
+    let path = path.unwrap_or_else(|| PathBuf::from(name::LOG_DIR));
+    let rows = match (&entry.deleted, entry.mask_in_log) {
+        (Some(rows), true) => Ok(Arc::clone(rows)),
+        _ => read_mask(io, record, entry.mask_version),
+    };
     let mut refuse = |reason| {
         let damage = of_entry(entry, None, None, reason);
         found.push(Damage {
@@ -275,7 +280,7 @@ fn check_mask(
             ..damage
         });
     };
-    match read_mask(io, record, entry.mask_version) {
+    match rows {
         Err(error) => refuse(reason(&error)),
         Ok(rows) if rows.max().is_some_and(|row| u64::from(row) >= record.rows) => {
             refuse("it deletes rows that the row group does not have".to_owned());

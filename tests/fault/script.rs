@@ -42,6 +42,12 @@ pub(super) const CASES: &[Case] = &[
         &["CREATE TABLE made DISTSTYLE EVEN AS SELECT id, amount FROM base"],
     ),
     case("DELETE", &["DELETE FROM base WHERE id % 3 = 0"]),
+    // So many rows that their mask has a file.
+    case("DELETE many", &["DELETE FROM many WHERE id % 4 = 1"]),
+    case(
+        "UPDATE one",
+        &["UPDATE more SET amount = 9 WHERE id = 5002"],
+    ),
     case("DELETE all", &["DELETE FROM base"]),
     case(
         "UPDATE",
@@ -119,12 +125,15 @@ const SETUP: [&[&str]; 2] = [
         "COPY base FROM 'file://{files}/batch.csv' DELIMITER ','",
         "CREATE TABLE more (id INTEGER, amount BIGINT, note VARCHAR(40)) DISTKEY(id) SORTKEY(id)",
         "INSERT INTO more VALUES (5001, 1, 'm'), (5002, 2, 'n')",
+        "CREATE TABLE many (id INTEGER) DISTSTYLE EVEN",
+        "COPY many FROM 'file://{files}/many.csv'",
     ],
     &[
         "CREATE TABLE changes (id INTEGER, amount BIGINT) DISTSTYLE ALL",
         "INSERT INTO changes VALUES (3, 333), (4, 444), (7001, 1), (7002, 2)",
         "COPY base FROM 'file://{files}/later.csv' DELIMITER ','",
         "DELETE FROM base WHERE id % 7 = 2",
+        "DELETE FROM many WHERE id % 2 = 0",
     ],
 ];
 
@@ -144,6 +153,8 @@ impl Template {
             let lines = numbers.map(|n| format!("{n},{},note {}\n", n * 31 % 17, n % 5));
             std::fs::write(files.join(name), lines.collect::<String>()).expect("write");
         }
+        let lines: String = (0..1_200).map(|n| format!("{n}\n")).collect();
+        std::fs::write(files.join("many.csv"), lines).expect("write");
         for statements in SETUP {
             let mut server = template.start(&template.data(), None).await.expect("start");
             let client = connect(server.port).await;

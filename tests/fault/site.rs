@@ -54,10 +54,20 @@ impl Sites {
 
     /// Gives the sites that were passed since [`Sites::trace`], in order.
     pub(super) fn traced(&self) -> Vec<String> {
+        let traced = self.traced_files().into_iter();
+        traced.map(|(site, _)| site).collect()
+    }
+
+    /// Gives the sites that were passed since [`Sites::trace`], in order, each with its file.
+    pub(super) fn traced_files(&self) -> Vec<(String, PathBuf)> {
         let text = std::fs::read_to_string(self.file("trace")).unwrap_or_default();
         // A server that was killed may have been writing the last line.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole.lines().map(str::to_owned).collect()
+        let split = |line: &str| {
+            let (site, path) = line.split_once('\t').expect("a site and its file");
+            (site.to_owned(), PathBuf::from(path))
+        };
+        whole.lines().map(split).collect()
     }
 
     /// Counts the files removed since [`Sites::trace`].

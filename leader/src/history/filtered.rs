@@ -1,20 +1,13 @@
-//! Which columns queries compare with constants: what SORTKEY AUTO chooses by. Forgotten when the server stops.
+//! Which columns queries compare with constants: what SORTKEY AUTO chooses by. Counted and kept with the statistics.
 
-use super::{History, lock};
+use super::History;
 use blueshift_compute::scan::SliceScanExec;
-use blueshift_storage::TableId;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, InListExpr, Literal};
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use datafusion::physical_plan::ExecutionPlan;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Columns counted at most; what more there are is not.
-const COLUMNS_MAX: usize = 100_000;
-
-/// Queries by the table and the id of a column they filtered by.
-pub type Filtered = HashMap<(TableId, u32), u64>;
 
 impl History {
     /// Counts a query for each column it filters by.
@@ -24,19 +17,9 @@ impl History {
         if columns.is_empty() {
             return;
         }
-        let mut counts = lock(&self.filtered);
-        for (table, column) in columns {
-            let key = (TableId(table), column);
-            if counts.len() < COLUMNS_MAX || counts.contains_key(&key) {
-                *counts.entry(key).or_default() += 1;
-            }
-        }
-    }
-
-    /// Gives how many queries filtered by a column.
-    pub fn filtered_by(&self, table: TableId, column: u32) -> u64 {
-        let counts = lock(&self.filtered);
-        counts.get(&(table, column)).copied().unwrap_or_default()
+        let columns = columns.into_iter();
+        let columns = columns.filter_map(|(table, id)| Some((u32::try_from(table).ok()?, id)));
+        self.statistics.note_filtered(columns);
     }
 }
 

@@ -140,8 +140,6 @@ pub struct History {
     pub analyzes: Mutex<VecDeque<analyze::AnalyzeEvent>>,
     /// What is known of tables.
     pub statistics: statistics::Statistics,
-    /// Queries by the columns they filtered by.
-    pub filtered: Mutex<filtered::Filtered>,
     /// STL_VACUUM.
     pub vacuums: Mutex<VecDeque<vacuum::VacuumEvent>>,
     /// SVV_VACUUM_PROGRESS.

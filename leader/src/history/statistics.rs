@@ -39,6 +39,8 @@ pub struct KnownColumn {
     pub analyzed_us: Option<i64>,
     /// When a query first filtered, joined or grouped by it, in microseconds since 1970.
     pub first_predicate_us: Option<i64>,
+    /// Queries that compared it with constants: what SORTKEY AUTO chooses by.
+    pub filtered: u64,
     /// How its values are spread.
     values: Option<Arc<ColumnValues>>,
 }
@@ -128,6 +130,35 @@ impl Statistics {
         }
     }
 
+    /// Counts a query for each column that it compares with constants, named by table and column id.
+    pub fn note_filtered(&self, columns: impl IntoIterator<Item = (u32, u32)>) {
+        let mut tables = lock(&self.tables);
+        for (table, id) in columns {
+            let known = tables.entry(table).or_default();
+            let column = known.columns.entry(id).or_default();
+            column.filtered = column.filtered.saturating_add(1);
+            known.is_new = true;
+        }
+    }
+
+    /// Gives how many queries compared a column with constants.
+    pub fn filtered_by(&self, table: u32, column: u32) -> u64 {
+        let tables = lock(&self.tables);
+        let column = tables
+            .get(&table)
+            .and_then(|known| known.columns.get(&column));
+        column.map_or(0, |column| column.filtered)
+    }
+
+    /// Begins with what was known of a table elsewhere.
+    pub fn adopt(&self, table: u32, kept: TableStatistics) {
+        let adopted = Known {
+            is_new: true,
+            ..known(kept)
+        };
+        lock(&self.tables).insert(table, adopted);
+    }
+
     /// Follows a vacuum, which writes rows again but changes none.
     pub fn vacuumed(&self, table: u32, before: &TableVersion, after: &TableVersion) {
         let mut tables = lock(&self.tables);
@@ -189,6 +220,7 @@ fn known(kept: TableStatistics) -> Known {
         let known = KnownColumn {
             analyzed_us: column.analyzed_us,
             first_predicate_us: column.first_predicate_us,
+            filtered: column.filtered,
             values: ColumnValues::of_parts(column.bounds, common.collect()).map(Arc::new),
         };
         (column.id, known)
@@ -215,6 +247,7 @@ fn to_keep(table: TableId, known: &Known) -> TableStatistics {
             id: *id,
             analyzed_us: column.analyzed_us,
             first_predicate_us: column.first_predicate_us,
+            filtered: column.filtered,
             bounds: values.map_or_else(Vec::new, |values| values.bounds().to_vec()),
             common: common.iter().map(|(value, _)| *value).collect(),
             common_shares: common.iter().map(|(_, share)| *share).collect(),
@@ -238,6 +271,7 @@ mod tests {
         let sample = (0..1_000).map(|value| f64::from(value % 7) / 3.0).collect();
         statistics.learn_values(7, vec![(1, ColumnValues::of(sample, true)), (2, None)]);
         statistics.note_predicates([(7, 2), (7, 3)]);
+        statistics.note_filtered([(7, 2), (7, 2)]);
         let before = Changes {
             added: 1,
             deleted: 2,
@@ -262,6 +296,7 @@ mod tests {
             statistics.values_of(7, &[1, 2, 9])
         );
         assert!(again.values_of(7, &[1])[0].is_some());
+        assert_eq!([again.filtered_by(7, 2), again.filtered_by(7, 3)], [2, 0]);
         let columns = again.columns_of(7);
         let used = columns
             .iter()

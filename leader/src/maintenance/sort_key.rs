@@ -68,7 +68,7 @@ fn wanted(server: &Server, table: &Table) -> Option<usize> {
     let columns = table.columns.iter().enumerate();
     let columns = columns.filter(|(_, column)| can_be_key(column.ty));
     let counts = columns.map(|(index, column)| {
-        let count = server.history.filtered_by(table.id(), column.id);
+        let count = server.history.statistics.filtered_by(table.oid, column.id);
         // Of equals the first.
         (count, std::cmp::Reverse(index))
     });

@@ -7,6 +7,7 @@ use crate::catalog::layout::distribution;
 use crate::catalog::{Catalog, Table};
 use crate::error::{Error, Result};
 use crate::history::{lock, now_us};
+use blueshift_compute::maintain::analyze::{Changes, Image};
 use blueshift_compute::maintain::snapshot::transfer;
 use blueshift_compute::node::Node;
 use blueshift_compute::write::WriteTarget;
@@ -14,8 +15,9 @@ use blueshift_storage::env::{Random, SystemRandom};
 use blueshift_storage::snapshot::{
     Created, Manifest, Repository, Request, Staged, Steps, create, stage_table,
 };
+use blueshift_storage::store::version::TableVersion;
 use blueshift_storage::store::{Commit, ReadView, Store};
-use blueshift_storage::{CommitVersion, TableId};
+use blueshift_storage::{AnalyzedTable, CommitVersion, TableId, TableStatistics};
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
@@ -323,8 +325,37 @@ pub async fn reslice(compute: &Handle, from: &Arc<Store>, to: &Arc<Store>) -> Re
             base: to.read_view().version,
             ..Commit::default()
         })?;
+        if let Some(kept) = from.statistics_of(table.id())? {
+            to.keep_statistics(&moved_statistics(kept, version, &*to.table(table.id())?))?;
+        }
     }
     Ok(())
+}
+
+/// Gives what was known of `before`, whose rows `after` holds in other row groups.
+pub fn moved_statistics(
+    kept: TableStatistics,
+    before: &TableVersion,
+    after: &TableVersion,
+) -> TableStatistics {
+    let analyzed = kept.analyzed.map(|analyzed| {
+        let changes = Changes {
+            added: analyzed.added_before,
+            deleted: analyzed.deleted_before,
+        };
+        let image = Image::of_parts(&analyzed.row_groups, changes).vacuumed(before, after);
+        AnalyzedTable {
+            added_before: image.before().added,
+            deleted_before: image.before().deleted,
+            row_groups: image.row_groups(),
+            ..analyzed
+        }
+    });
+    TableStatistics {
+        table: after.id,
+        analyzed,
+        columns: kept.columns,
+    }
 }
 
 /// Puts a table of a snapshot aside, to read it from there. It is gone when the answer is dropped.

@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, Table, TableConstraint};
 use crate::error::{Error, Result};
 use crate::history::now_us;
 use crate::snapshot::schedule::{self, Retention, Schedule};
-use crate::snapshot::{catalog_of, stage};
+use crate::snapshot::{catalog_of, moved_statistics, stage};
 use blueshift_compute::maintain::snapshot::{repository, transfer};
 use blueshift_compute::write::WriteTarget;
 use blueshift_sql::SqlState;
@@ -26,6 +26,9 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateSnapshot) -> Result<Bo
     ctx.transaction.forget_view();
     let node = &ctx.server.node;
     let place = repository(&node.object_policy, &create.place, false)?;
+    let keeper = Arc::clone(ctx.server);
+    let kept = tokio::task::spawn_blocking(move || keeper.keep_new_statistics());
+    kept.await.map_err(Error::internal)?;
     let taken = ctx.server.snapshots.take(node, &place, &create.name, false);
     let manifest = taken.await?.manifest;
     ctx.notices.push(Notice::info(format!(
@@ -128,6 +131,15 @@ pub async fn restore_table(ctx: &mut Context<'_>, restore: &RestoreTable) -> Res
         written.rows, restore.snapshot, new.name
     )));
     ctx.transaction.add_row_groups(written.row_groups);
+    if let Some(kept) = from.statistics_of(old.id())? {
+        let (server, before) = (Arc::clone(ctx.server), Arc::clone(version));
+        ctx.transaction.after_commit_try(move || {
+            let after = server.node.store.table(new.id())?;
+            let moved = moved_statistics(kept, &before, &after);
+            server.history.statistics.adopt(new.oid, moved);
+            server.history.statistics.keep(&server.node.store, new.oid)
+        });
+    }
     ctx.last.query_id = Some(ctx.query);
     Ok(Body::done("RESTORE TABLE"))
 }

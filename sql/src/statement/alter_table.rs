@@ -177,10 +177,19 @@ fn action(cursor: &mut Cursor<'_>, name: &ObjectName) -> Result<AlterAction> {
     }
     if cursor.take_words(&["append", "from"]) {
         let from = cursor.object_name()?;
+        let ignore_extra = cursor.take_word("ignoreextra");
+        let position = cursor.position();
+        let fill_target = cursor.take_word("filltarget");
+        if fill_target && (ignore_extra || cursor.is_word("ignoreextra")) {
+            let text = "IGNOREEXTRA and FILLTARGET cannot be used together";
+            return Err(Error::new(SqlState::SYNTAX_ERROR, text)
+                .with_hint("Give both tables the same columns on one side, with ALTER TABLE.")
+                .at(position));
+        }
         return Ok(AlterAction::Append {
             from,
-            ignore_extra: cursor.take_word("ignoreextra"),
-            fill_target: cursor.take_word("filltarget"),
+            ignore_extra,
+            fill_target,
         });
     }
     if cursor.take_word("alter") {

@@ -252,7 +252,7 @@ pub(crate) fn parse_update(cursor: &mut Cursor<'_>, with: Option<Box<With>>) -> 
         None
     };
     cursor.expect_word("set")?;
-    let assignments = assignments(cursor)?;
+    let assignments = assignments(cursor, &table)?;
     let position = cursor.position();
     let from = if cursor.take_word("from") {
         relations(cursor)?
@@ -297,8 +297,11 @@ fn refuse_outer_join(from: &[TableWithJoins], position: usize) -> Result<()> {
     }
 }
 
-/// Parses `column = expression | DEFAULT, ...`.
-pub(super) fn assignments(cursor: &mut Cursor<'_>) -> Result<Vec<(String, Option<Expression>)>> {
+/// Parses `column = expression | DEFAULT, ...` for columns of `table`, which are named without it.
+pub(super) fn assignments(
+    cursor: &mut Cursor<'_>,
+    table: &ObjectName,
+) -> Result<Vec<(String, Option<Expression>)>> {
     let mut assignments: Vec<(String, Option<Expression>)> = Vec::new();
     loop {
         let position = cursor.position();
@@ -309,9 +312,15 @@ pub(super) fn assignments(cursor: &mut Cursor<'_>) -> Result<Vec<(String, Option
             )
             .at(position));
         }
-        let mut column = cursor.name()?;
-        if cursor.take(&Token::Period) {
-            column = cursor.name()?;
+        let column = cursor.name()?;
+        if cursor.peek() == Some(&Token::Period) {
+            let table = &table.name;
+            return Err(Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{column}\" of relation \"{table}\" does not exist"),
+            )
+            .with_hint("Name the target column alone: SET column = value.")
+            .at(position));
         }
         if assignments.iter().any(|(other, _)| *other == column) {
             return Err(Error::new(

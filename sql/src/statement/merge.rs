@@ -182,7 +182,7 @@ fn actions(cursor: &mut Cursor<'_>, parts: &Parts) -> Result<Merge> {
         cursor.expect_word("set")?;
         Matched::Update(Update {
             table: parts.target.clone(),
-            assignments: super::dml::assignments(cursor)?,
+            assignments: super::dml::assignments(cursor, &parts.target)?,
             with: None,
             target_alias: Some(parts.shown()),
             from: vec![parts.source.clone()],

@@ -4,7 +4,7 @@ use super::*;
 use crate::io::Memory;
 use crate::schema::{ColumnType, SortKey};
 use crate::store::{Commit, Store, StoreOptions};
-use crate::table::delete::write_masks;
+use crate::table::delete::write_mask_files;
 use crate::table::write::SliceWriter;
 use arrow_array::{Int64Array, RecordBatch, StringViewArray};
 use roaring::RoaringBitmap;
@@ -69,7 +69,7 @@ fn delete(store: &Arc<Store>, row: u32) {
     let table = view.table(TABLE).unwrap();
     let group = table.row_groups[0].record.id;
     let rows = HashMap::from([(group, RoaringBitmap::from_iter([row]))]);
-    let (masks, _) = write_masks(store, table, rows).unwrap();
+    let (masks, _) = write_mask_files(store, table, rows).unwrap();
     let base = view.version;
     let commit = Commit {
         masks,

@@ -5,11 +5,12 @@ use super::site::{Step, pass, pass_write};
 use super::{AppendFile, BlockStore, failed, read};
 use crate::error::{Error, Result};
 use quick_cache::sync::Cache;
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Open files kept for reading; far below the usual limit of 1 024 descriptors.
 const OPEN_FILES_MAX: usize = 256;
@@ -27,6 +28,8 @@ pub struct Disk {
     sync: bool,
     open: Cache<PathBuf, Arc<File>>,
     reserve: Option<Reserve>,
+    /// Held while a directory is made, so that nobody writes into one whose name may still be lost.
+    making: Mutex<()>,
     _lock: File,
 }
 
@@ -63,13 +66,34 @@ impl Disk {
         let root = root
             .canonicalize()
             .map_err(|error| failed("open", root, error))?;
-        Ok(Self {
+        let disk = Self {
             root,
             sync,
             open: Cache::new(OPEN_FILES_MAX),
             reserve: None,
+            making: Mutex::default(),
             _lock: lock,
-        })
+        };
+        disk.sync_parents()?;
+        Ok(disk)
+    }
+
+    /// Makes the names of directories last that an earlier run made and may not have come to sync.
+    fn sync_parents(&self) -> Result<()> {
+        let (mut parents, mut at) = (vec![self.root.clone()], 0);
+        while let Some(parent) = parents.get(at).cloned() {
+            at += 1;
+            let failed = |error| failed("list", &parent, error);
+            for entry in fs::read_dir(&parent).map_err(failed)? {
+                let path = entry.map_err(failed)?.path();
+                let is_slice = |name: &OsStr| name.as_encoded_bytes().starts_with(b"slice-");
+                if parent == self.root && path.file_name().is_some_and(is_slice) {
+                    parents.push(path);
+                }
+            }
+            self.sync_whole(&parent)?;
+        }
+        Ok(())
     }
 
     /// Keeps room on the device from now on for work that gives room back. Where there is no room to
@@ -101,13 +125,19 @@ impl Disk {
 
     /// Makes a directory and those above it, and syncs each directory that got a new entry.
     fn ensure_dir(&self, whole: &Path) -> Result<()> {
+        // Nothing is kept under it.
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make_dir(whole)
+    }
+
+    fn make_dir(&self, whole: &Path) -> Result<()> {
         if whole.is_dir() {
             return Ok(());
         }
         let Some(parent) = whole.parent() else {
             return Ok(());
         };
-        self.ensure_dir(parent)?;
+        self.make_dir(parent)?;
         let made = pass(Step::MakeDir, whole, || {
             DirBuilder::new().mode(0o700).create(whole)
         });
@@ -115,7 +145,14 @@ impl Disk {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 Err(failed("create", whole, error))
             }
-            _ => self.sync_whole(parent),
+            _ => {
+                let synced = self.sync_whole(parent);
+                if synced.is_err() {
+                    // Whoever comes next must not take it for one that lasts.
+                    let _ = fs::remove_dir(whole);
+                }
+                synced
+            }
         }
     }
 

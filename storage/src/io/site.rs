@@ -132,7 +132,7 @@ mod plan {
             .open(directory.join("trace"))
         {
             // A test whose trace cannot be written misses the site and fails.
-            let _ = writeln!(trace, "{site}");
+            let _ = writeln!(trace, "{site}\t{}", path.display());
         }
         let action = progress.next(directory, &site)?;
         progress.passes += 1;

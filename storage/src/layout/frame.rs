@@ -22,8 +22,8 @@ const SECTOR_BYTES: usize = 512;
 /// Bytes before the payload.
 pub(crate) const HEADER_BYTES: usize = 15;
 
-/// The latest version of any kind; batches and checkpoints of version 2 may hold rows.
-pub(crate) const VERSION: u16 = 2;
+/// The latest version of any kind; batches and checkpoints may hold rows from version 2 on, masks from version 3 on.
+pub(crate) const VERSION: u16 = 3;
 
 /// A greater payload is refused when written, so a greater length is damage when read.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 1 << 30;
@@ -49,7 +49,7 @@ impl Kind {
     /// Gives the version written today; older ones are read.
     pub(crate) fn version(self) -> u16 {
         match self {
-            Self::Batch | Self::Checkpoint => 2,
+            Self::Batch | Self::Checkpoint => 3,
             Self::Segment | Self::Format | Self::Snapshot | Self::Statistics => 1,
         }
     }
@@ -272,7 +272,7 @@ mod tests {
         frame[5] = 9;
         frame[7..15].copy_from_slice(&checksum(4, 9, b"{}").to_le_bytes());
         let error = decode_only(Path::new("FORMAT"), Kind::Format, &frame).unwrap_err();
-        let text = "\"FORMAT\" has format version 9, this server reads up to 2";
+        let text = "\"FORMAT\" has format version 9, this server reads up to 3";
         assert_eq!(error.to_string(), text);
     }
 }

@@ -16,8 +16,12 @@
 
 use crate::error::{Error, Result};
 use crate::schema::{RowGroupId, SliceId, TableId};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use roaring::RoaringBitmap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::path::Path;
+use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 const MAGIC: [u8; 4] = *b"BSDM";
@@ -115,9 +119,48 @@ pub(crate) fn decode(path: &Path, identity: MaskIdentity, bytes: &[u8]) -> Resul
     Ok(rows)
 }
 
+/// The rows of a small mask, which ride in a record of the log: base64 of the bitmap alone, as the frame around it has
+/// the checksum.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MaskRows(pub(crate) Arc<RoaringBitmap>);
+
+impl Eq for MaskRows {}
+
+impl Serialize for MaskRows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::with_capacity(self.0.serialized_size());
+        let written = self.0.serialize_into(&mut bytes);
+        written.map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&STANDARD_NO_PAD.encode(bytes))
+    }
+}
+
+impl<'de> Deserialize<'de> for MaskRows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let text = String::deserialize(deserializer)?;
+        let bytes = STANDARD_NO_PAD.decode(text).map_err(D::Error::custom)?;
+        let rows = RoaringBitmap::deserialize_from(bytes.as_slice());
+        Ok(Self(Arc::new(rows.map_err(D::Error::custom)?)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_in_the_log_come_back() {
+        for rows in [vec![], vec![0], vec![1, 5], (0..70_000).collect()] {
+            let rows = MaskRows(Arc::new(RoaringBitmap::from_iter(rows)));
+            let json = serde_json::to_string(&rows).unwrap();
+            assert_eq!(serde_json::from_str::<MaskRows>(&json).unwrap(), rows);
+        }
+        let golden = "\"OjAAAAEAAAAAAAEAEAAAAAEABQA\"";
+        let rows = MaskRows(Arc::new(RoaringBitmap::from_iter([1, 5])));
+        assert_eq!(serde_json::to_string(&rows).unwrap(), golden);
+        assert!(serde_json::from_str::<MaskRows>("\"OjAA\"").is_err());
+    }
 
     const IDENTITY: MaskIdentity = MaskIdentity {
         table: TableId(0x0102),

@@ -44,6 +44,9 @@ pub struct AnalyzedColumn {
     pub analyzed_us: Option<i64>,
     /// When a query first filtered, joined or grouped by it, in microseconds since 1970.
     pub first_predicate_us: Option<i64>,
+    /// Queries that compared it with constants.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub filtered: u64,
     /// Bounds that cut its values into parts of equal size, rising.
     #[serde(with = "numbers", default, skip_serializing_if = "Vec::is_empty")]
     pub bounds: Vec<f64>,
@@ -53,6 +56,10 @@ pub struct AnalyzedColumn {
     /// The share of rows each of those has.
     #[serde(with = "numbers", default, skip_serializing_if = "Vec::is_empty")]
     pub common_shares: Vec<f64>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Makes the bytes of a file.
@@ -128,6 +135,7 @@ mod tests {
                 id: 2,
                 analyzed_us: Some(4),
                 first_predicate_us: None,
+                filtered: 0,
                 bounds: vec![f64::NEG_INFINITY, 0.1],
                 common: Vec::new(),
                 common_shares: Vec::new(),

@@ -164,7 +164,7 @@ fn read_segment(
 fn holds_frame(bytes: &[u8]) -> bool {
     (1..bytes.len()).any(|at| {
         // The kind and version bytes are looked at first: hashing at each offset would be quadratic.
-        matches!(bytes.get(at + 4..at + 7), Some([kind, 1 | 2, 0]) if *kind == Kind::Batch as u8)
+        matches!(bytes.get(at + 4..at + 7), Some([kind, 1..=3, 0]) if *kind == Kind::Batch as u8)
             && matches!(frame::decode(&bytes[at..]), Found::Frame(..))
     })
 }

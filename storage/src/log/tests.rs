@@ -31,7 +31,7 @@ fn golden_bytes_of_a_log_and_a_checkpoint() {
         bytes,
         frame::encode(Kind::Checkpoint, b"{\"version\":1}").unwrap()
     );
-    assert_eq!(bytes[..7], [13, 0, 0, 0, 3, 2, 0]);
+    assert_eq!(bytes[..7], [13, 0, 0, 0, 3, 3, 0]);
     let bytes = io.read(&name::segment(2)).unwrap().unwrap();
     assert_eq!(
         bytes,

@@ -208,11 +208,16 @@ impl Uploads<'_> {
         };
         let uploads = stream::iter(groups).map(|entry| self.row_group(entry));
         let row_groups = uploads.buffered(UPLOADS_AT_ONCE).try_collect().await?;
+        let statistics = match without_rows {
+            true => None,
+            false => self.store.statistics_of(table.id)?,
+        };
         Ok(TableEntry {
             id: table.id,
             layout: (*table.layout).clone(),
             without_rows,
             row_groups,
+            statistics,
         })
     }
 

@@ -90,7 +90,14 @@ impl LocalFile<'_> {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 Err(failed("create", dir, error))
             }
-            _ => dir.parent().map_or(Ok(()), |parent| self.sync_dir(parent)),
+            _ => {
+                let synced = dir.parent().map_or(Ok(()), |parent| self.sync_dir(parent));
+                if synced.is_err() {
+                    // Whoever comes next must not take it for one that lasts.
+                    let _ = fs::remove_dir(dir);
+                }
+                synced
+            }
         }
     }
 

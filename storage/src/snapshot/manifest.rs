@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::layout::frame::{self, Kind};
+use crate::layout::statistics::TableStatistics;
 use crate::row_group::RowGroupRecord;
 use crate::schema::{CommitVersion, TableId, TableLayout};
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,9 @@ pub struct TableEntry {
     pub without_rows: bool,
     /// In the order of scans.
     pub row_groups: Vec<RowGroupObjects>,
+    /// What ANALYZE had learned of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<TableStatistics>,
 }
 
 /// A row group of a snapshot.

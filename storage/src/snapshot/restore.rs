@@ -9,10 +9,11 @@ use crate::error::{Error, Result};
 use crate::io::{BlockStore, Disk, failed};
 use crate::layout::frame::{self, Kind};
 use crate::layout::mask::{self, MaskIdentity};
-use crate::layout::name;
+use crate::layout::{name, statistics};
 use crate::log::{CommitLog, write_replacing};
 use crate::schema::TableId;
 use crate::snapshot::verify;
+use crate::store::ids::Ids;
 use crate::store::record::{
     CheckpointRecord, FORMAT_VERSION, FormatRecord, MaskedRowGroup, TableRecord, to_json,
 };
@@ -287,18 +288,30 @@ fn write_log(
             let groups = table.row_groups.iter().map(|group| MaskedRowGroup {
                 record: group.record.clone(),
                 mask_version: group.mask_version,
+                // A snapshot keeps each mask as an object.
+                mask_rows: None,
             });
             groups.collect()
         }),
     };
+    let groups = with_rows.values().flat_map(|table| &table.row_groups);
+    let ids = groups.flat_map(|group| [group.record.id.0, group.mask_version]);
+    let epoch = ids.map(Ids::epoch_of).max().unwrap_or_default();
     let record = CheckpointRecord {
         version: manifest.version,
-        // The next open takes one above what it finds in the names of files.
-        epoch: 1,
+        // Rows that ride in the log have ids and no file whose name would tell them.
+        epoch: epoch.max(1),
         next_id: manifest.next_id,
         tables: manifest.tables.iter().map(table).collect(),
         catalog: manifest.catalog.clone(),
     };
+    for kept in with_rows
+        .values()
+        .filter_map(|table| table.statistics.as_ref())
+    {
+        let path = name::statistics(kept.table);
+        write_replacing(&**io, &path, &statistics::encode(kept)?)?;
+    }
     CommitLog::create(Arc::clone(io))?.checkpoint(&to_json(&record)?)?;
     let format = to_json(&FormatRecord {
         format: FORMAT_VERSION,

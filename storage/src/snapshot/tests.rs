@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::env::SeededRandom;
+use crate::layout::statistics::{AnalyzedColumn, TableStatistics};
 use crate::schema::{
     ColumnLayout, ColumnType, EncodingName, SliceId, SortKey, TableId, TableLayout,
 };
@@ -357,6 +358,61 @@ fn another_number_of_slices_is_filled_by_the_caller() {
     let done = restore_design(&place.repository, &manifest, &dir, 5, &|_, _| {}, fill);
     assert!(block_on(done).is_err());
     assert!(!dir.exists());
+}
+
+#[test]
+fn statistics_and_what_rides_in_the_log_come_back() {
+    let mut place = place();
+    // A later run: its ids are not those of the first.
+    let (dir, scratch) = (place.path("data"), place.path("scratch"));
+    drop(std::mem::replace(&mut place.store, open(&scratch)));
+    place.store = open(&dir);
+    let layout = Arc::new(layout());
+    let mut writer = SliceWriter::new(
+        &place.store,
+        TABLE,
+        SliceId(0),
+        Arc::clone(&layout),
+        1 << 20,
+    )
+    .keep_small();
+    let rows = Int64Array::from_iter_values(0..9);
+    let batch = RecordBatch::try_new(layout.arrow_schema(), vec![Arc::new(rows)]).unwrap();
+    writer.write(batch).unwrap();
+    let commit = Commit {
+        added: writer.finish().unwrap(),
+        ..Commit::default()
+    };
+    place.store.commit(commit).unwrap();
+    delete_row(&place.store, 4);
+    let kept = TableStatistics {
+        table: TABLE,
+        analyzed: None,
+        columns: vec![AnalyzedColumn {
+            id: 1,
+            filtered: 21,
+            ..AnalyzedColumn::default()
+        }],
+    };
+    place.store.keep_statistics(&kept).unwrap();
+    place.take("first").unwrap();
+    let without = HashSet::from([TABLE]);
+    place
+        .take_view("bare", &place.store.read_view(), &without)
+        .unwrap();
+    let restored = place.restore("first", "restored").unwrap();
+    assert_eq!(
+        values(&restored, &restored.read_view()),
+        [0, 1, 2, 3, 5, 6, 7, 8]
+    );
+    assert_eq!(restored.kept_statistics().unwrap(), [kept]);
+    let newest = restored.table(TABLE).unwrap().row_groups[0].record.id.0;
+    assert!(
+        restored.next_file_id() >> 32 > newest >> 32,
+        "ids are used again"
+    );
+    let bare = place.restore("bare", "without").unwrap();
+    assert_eq!(bare.kept_statistics().unwrap(), []);
 }
 
 #[test]

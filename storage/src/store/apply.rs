@@ -122,6 +122,7 @@ fn unordered(group: &Arc<RowGroupEntry>) -> Arc<RowGroupEntry> {
         },
         deleted: group.deleted.clone(),
         mask_version: group.mask_version,
+        mask_in_log: group.mask_in_log,
     })
 }
 
@@ -187,11 +188,15 @@ fn mask_rows(masks: MaskSource<'_>, groups: &mut Groups, commit: &Commit) -> Res
         if entry.mask_version != mask.base_version {
             return Err(conflict());
         }
-        let deleted = masks(&entry.record, mask.version)?;
+        let deleted = match &mask.rows {
+            Some(rows) => Some(Arc::clone(&rows.0)),
+            None => masks(&entry.record, mask.version)?,
+        };
         *entry = Arc::new(RowGroupEntry {
             record: entry.record.clone(),
             deleted,
             mask_version: mask.version,
+            mask_in_log: mask.rows.is_some(),
         });
     }
     Ok(())
@@ -235,6 +240,7 @@ fn add(
                 record,
                 deleted: None,
                 mask_version: 0,
+                mask_in_log: false,
             }));
         }
         // Stable: within a region the order of commit stays.
@@ -267,6 +273,7 @@ fn extend<'a>(
             record: grown.ok_or_else(conflict)?,
             deleted: entry.deleted.clone(),
             mask_version: entry.mask_version,
+            mask_in_log: entry.mask_in_log,
         });
     }
     Ok(others)
@@ -347,6 +354,7 @@ fn fold(groups: &mut Groups, commit: &Commit) -> Result<()> {
             },
             deleted: entry.deleted.clone(),
             mask_version: entry.mask_version,
+            mask_in_log: entry.mask_in_log,
         });
     }
     Ok(())

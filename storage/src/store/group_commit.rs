@@ -255,7 +255,10 @@ fn refuse(group: Group, path: &Path) {
 fn record_bytes(commit: &Commit) -> usize {
     const BYTES_EACH: usize = 1_024;
     let names = commit.removed.len() + commit.masks.len() + commit.catalog.len();
-    (names + commit.added.len() + commit.catalog_reads.len()) * BYTES_EACH
+    let masks = commit.masks.iter().filter_map(|mask| mask.rows.as_ref());
+    // In base64.
+    let masks: usize = masks.map(|rows| rows.0.serialized_size() * 2).sum();
+    (names + commit.added.len() + commit.catalog_reads.len()) * BYTES_EACH + masks
 }
 
 /// Tells whether a table has rows in the log that make a whole row group.

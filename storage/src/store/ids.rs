@@ -15,7 +15,7 @@ const COUNTER_BITS: u32 = 32;
 
 /// Gives out ids.
 #[derive(Debug)]
-pub(super) struct Ids {
+pub(crate) struct Ids {
     epoch: u64,
     next_file: AtomicU64,
     next_catalog: AtomicU64,
@@ -32,7 +32,7 @@ impl Ids {
     }
 
     /// Gives the epoch that the id of a file was made in.
-    pub(super) fn epoch_of(file_id: u64) -> u64 {
+    pub(crate) fn epoch_of(file_id: u64) -> u64 {
         file_id >> COUNTER_BITS
     }
 

@@ -7,7 +7,7 @@ pub(crate) mod apply;
 mod conflict;
 mod fold;
 mod group_commit;
-mod ids;
+pub(crate) mod ids;
 mod merged;
 pub(crate) mod open;
 pub(crate) mod record;
@@ -19,6 +19,7 @@ pub mod version;
 
 use crate::error::{Error, Result};
 use crate::io::{BlockStore, Disk};
+use crate::layout::mask::MaskRows;
 use crate::layout::name;
 use crate::log::write_replacing;
 use crate::row_group::RowGroupRecord;
@@ -71,6 +72,9 @@ pub struct DeleteMaskRecord {
     pub version: u64,
     /// Rows deleted in all.
     pub deleted: u64,
+    /// The rows themselves, if they are few: then there is no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rows: Option<MaskRows>,
 }
 
 /// A change to one key of the catalog. Keys and values are the leader's own; storage keeps them.
@@ -409,6 +413,7 @@ impl Store {
         });
         let of_masks = masks
             .iter()
+            .filter(|mask| mask.rows.is_none())
             .map(|mask| name::mask(mask.slice, mask.table, mask.row_group, mask.version));
         for path in of_groups.chain(of_masks) {
             sweep::remove(&self.inner, path);

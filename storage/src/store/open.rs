@@ -183,11 +183,11 @@ fn out_of_order(path: &Path, found: CommitVersion, after: CommitVersion) -> Erro
 
 fn table_of(record: TableRecord) -> (crate::schema::TableId, Arc<TableVersion>) {
     let row_groups = record.row_groups.into_iter().map(|group| {
-        let (record, mask_version) = (group.record, group.mask_version);
         Arc::new(RowGroupEntry {
-            record,
-            deleted: None,
-            mask_version,
+            record: group.record,
+            mask_version: group.mask_version,
+            mask_in_log: group.mask_rows.is_some(),
+            deleted: group.mask_rows.map(|rows| rows.0),
         })
     });
     let table = TableVersion {
@@ -204,14 +204,12 @@ fn with_masks(io: &dyn BlockStore, view: ReadView) -> Result<(ReadView, Vec<(Row
     let mut unreadable = Vec::new();
     let mut tables = (*view.tables).clone();
     for table in tables.values_mut() {
-        if table.row_groups.iter().all(|group| group.mask_version == 0) {
+        let has_file = |group: &RowGroupEntry| group.mask_path().is_some();
+        if !table.row_groups.iter().any(|group| has_file(group)) {
             continue;
         }
         let mut row_groups = (*table.row_groups).clone();
-        for group in row_groups
-            .iter_mut()
-            .filter(|group| group.mask_version != 0)
-        {
+        for group in row_groups.iter_mut().filter(|group| has_file(group)) {
             let (record, mask_version) = (group.record.clone(), group.mask_version);
             let deleted = match read_mask(io, &record, mask_version) {
                 Ok(deleted) => Some(deleted),
@@ -226,6 +224,7 @@ fn with_masks(io: &dyn BlockStore, view: ReadView) -> Result<(ReadView, Vec<(Row
                 record,
                 deleted,
                 mask_version,
+                mask_in_log: false,
             });
         }
         let (id, layout) = (table.id, Arc::clone(&table.layout));
@@ -271,10 +270,7 @@ pub(crate) fn find_orphans(
         if record.resident.is_none() {
             named.insert(name::row_group(record.slice, record.table, record.id));
         }
-        if group.mask_version != 0 {
-            let version = group.mask_version;
-            named.insert(name::mask(record.slice, record.table, record.id, version));
-        }
+        named.extend(group.mask_path());
     }
     let (mut orphans, mut epoch) = (Vec::new(), 0);
     for slice in 0..slice_count {

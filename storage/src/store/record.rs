@@ -5,6 +5,7 @@
 
 use super::{Commit, ReadView};
 use crate::error::{Error, Result};
+use crate::layout::mask::MaskRows;
 use crate::row_group::RowGroupRecord;
 use crate::schema::{CommitVersion, TableId, TableLayout};
 use serde::de::DeserializeOwned;
@@ -47,6 +48,9 @@ pub(crate) struct MaskedRowGroup {
     pub(crate) record: RowGroupRecord,
     /// 0 if no row is deleted.
     pub(crate) mask_version: u64,
+    /// The deleted rows, if their mask has no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mask_rows: Option<MaskRows>,
 }
 
 /// The content of the `FORMAT` file.
@@ -75,6 +79,10 @@ impl CheckpointRecord {
                     .map(|group| MaskedRowGroup {
                         record: group.record.clone(),
                         mask_version: group.mask_version,
+                        mask_rows: match group.mask_in_log {
+                            true => group.deleted.clone().map(MaskRows),
+                            false => None,
+                        },
                     })
                     .collect(),
             })

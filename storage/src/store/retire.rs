@@ -98,7 +98,7 @@ impl Retirement {
     /// Remembers a reader of a mask that stays: the row group grew, or got a file. Without a mask there
     /// is nothing on disk that it could read, unless its rows always had a file.
     fn keep_mask(&mut self, group: &Arc<RowGroupEntry>) {
-        if group.mask_version != 0 || group.record.resident.is_none() {
+        if group.mask_path().is_some() || group.record.resident.is_none() {
             let others = self.others.entry(group.record.id).or_default();
             others.retain(|entry| entry.strong_count() > 0);
             others.push(Arc::downgrade(group));
@@ -107,7 +107,7 @@ impl Retirement {
 
     fn retire_mask(&mut self, group: &Arc<RowGroupEntry>) {
         let entry = Arc::downgrade(group);
-        if group.mask_version != 0 {
+        if let Some(path) = group.mask_path() {
             // Those from before a growth read the same mask.
             let mut readers = self
                 .others
@@ -116,7 +116,7 @@ impl Retirement {
                 .unwrap_or_default();
             readers.push(Weak::clone(&entry));
             self.files.push(Retired {
-                path: mask_path(group),
+                path,
                 row_group: None,
                 readers,
                 tries: 0,
@@ -130,9 +130,9 @@ impl Retirement {
         let record = &group.record;
         let mut readers = self.others.remove(&record.id).unwrap_or_default();
         readers.push(entry);
-        if group.mask_version != 0 {
+        if let Some(path) = group.mask_path() {
             self.files.push(Retired {
-                path: mask_path(group),
+                path,
                 row_group: None,
                 readers: readers.clone(),
                 tries: 0,
@@ -183,9 +183,4 @@ impl Retirement {
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
-}
-
-fn mask_path(group: &RowGroupEntry) -> PathBuf {
-    let record = &group.record;
-    name::mask(record.slice, record.table, record.id, group.mask_version)
 }

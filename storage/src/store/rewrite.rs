@@ -135,6 +135,7 @@ fn swap_one(
             record,
             deleted: None,
             mask_version: 0,
+            mask_in_log: false,
         })
     });
     drop(list.splice(place..place, added));

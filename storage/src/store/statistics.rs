@@ -29,23 +29,26 @@ impl Store {
                 sweep::remove(&self.inner, path);
                 continue;
             };
-            match self.read_statistics(table, &path) {
-                Ok(found) => kept.extend(found),
-                Err(error @ (Error::Corrupt { .. } | Error::Version { .. })) => {
-                    tracing::warn!(%error, "the statistics of a table are lost until its next ANALYZE");
-                }
-                Err(error) => return Err(error),
-            }
+            kept.extend(self.statistics_of(table)?);
         }
         kept.sort_by_key(|statistics| statistics.table);
         Ok(kept)
     }
 
-    fn read_statistics(&self, table: TableId, path: &Path) -> Result<Option<TableStatistics>> {
-        let bytes = self.inner.io.read(path)?;
-        bytes
-            .map(|bytes| statistics::decode(path, table, &bytes))
-            .transpose()
+    /// Reads what is kept of a table. A damaged file is told of, and is as none.
+    pub fn statistics_of(&self, table: TableId) -> Result<Option<TableStatistics>> {
+        let path = name::statistics(table);
+        let Some(bytes) = self.inner.io.read(&path)? else {
+            return Ok(None);
+        };
+        match statistics::decode(&path, table, &bytes) {
+            Ok(found) => Ok(Some(found)),
+            Err(error @ (Error::Corrupt { .. } | Error::Version { .. })) => {
+                tracing::warn!(%error, "the statistics of a table are lost until its next ANALYZE");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Forgets what is kept of a table that is gone.

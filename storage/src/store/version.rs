@@ -1,8 +1,10 @@
 //! The row groups and delete masks of one table that one read view sees.
 
+use crate::layout::name;
 use crate::row_group::RowGroupRecord;
 use crate::schema::{SliceId, TableId, TableLayout};
 use crate::statistics::ColumnStatistics;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A row group as a read view sees it.
@@ -12,8 +14,19 @@ pub struct RowGroupEntry {
     pub record: RowGroupRecord,
     /// Rows deleted, if any: offsets within the row group.
     pub deleted: Option<Arc<roaring::RoaringBitmap>>,
-    /// The version of the mask file; 0 without one.
+    /// The version of the mask; 0 without one.
     pub mask_version: u64,
+    /// Whether the mask rides in the log, and so has no file.
+    pub mask_in_log: bool,
+}
+
+impl RowGroupEntry {
+    /// Gives the file of the mask, if there is one.
+    pub(crate) fn mask_path(&self) -> Option<PathBuf> {
+        let record = &self.record;
+        let has_file = self.mask_version != 0 && !self.mask_in_log;
+        has_file.then(|| name::mask(record.slice, record.table, record.id, self.mask_version))
+    }
 }
 
 /// A table as one read view sees it. Cheap to clone behind its `Arc`.

@@ -144,7 +144,7 @@ fn directory() -> Arc<Memory> {
             let rows = RoaringBitmap::from_iter([1_u32, 5, 17, 100 + number as u32]);
             (group.record.id, rows)
         });
-        delete(&store, table, rows.collect()).unwrap();
+        delete(&store, table, rows.collect(), true).unwrap();
     }
     memory
 }

@@ -10,7 +10,7 @@ use crate::schema::{
 };
 use crate::store::version::RowGroupEntry;
 use crate::store::{Commit, Store, StoreOptions};
-use crate::table::delete::{RowsToDelete, write_masks};
+use crate::table::delete::{RowsToDelete, write_mask_files, write_masks};
 use crate::table::scan::{RowGroupScan, ScanRequest, zone_count};
 use crate::table::write::SliceWriter;
 use arrow_array::RecordBatch;
@@ -104,15 +104,20 @@ fn read(
     Ok(batches)
 }
 
-/// Deletes rows by their places, and commits.
+/// Deletes rows by their places, and commits; with files even for few rows if asked.
 fn delete(
     store: &Arc<Store>,
     table: TableId,
     rows: Vec<(RowGroupId, RoaringBitmap)>,
+    as_files: bool,
 ) -> Result<()> {
     let view = store.read_view();
     let rows = rows.into_iter().collect::<RowsToDelete>();
-    let (masks, _) = write_masks(store, view.table(table)?, rows)?;
+    let write = match as_files {
+        true => write_mask_files,
+        false => write_masks,
+    };
+    let (masks, _) = write(store, view.table(table)?, rows)?;
     let commit = Commit {
         masks: masks.clone(),
         base: view.version,

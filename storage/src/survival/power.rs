@@ -91,7 +91,8 @@ fn delete_rows(store: &Arc<Store>, gone: &[i64]) -> Result<()> {
             rows.entry(group).or_default().insert(place);
         }
     }
-    delete(store, TABLE, rows.into_iter().collect())
+    let as_files = store.read_view().version.0 % 2 == 0;
+    delete(store, TABLE, rows.into_iter().collect(), as_files)
 }
 
 fn vacuum(store: &Arc<Store>, slice: SliceId, order: RewriteOrder) -> Result<()> {

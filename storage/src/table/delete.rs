@@ -1,8 +1,9 @@
-//! Marks rows deleted: makes the next mask of each row group durable.
+//! Marks rows deleted: makes the next mask of each row group, durable in a file of its own or, if it is small, with the
+//! commit record it rides in.
 
 use crate::error::{Error, Result};
 use crate::io::{failed, with_reserve};
-use crate::layout::mask::{self, MaskIdentity};
+use crate::layout::mask::{self, MaskIdentity, MaskRows};
 use crate::layout::name;
 use crate::schema::RowGroupId;
 use crate::store::version::{RowGroupEntry, TableVersion};
@@ -10,6 +11,10 @@ use crate::store::{DeleteMaskRecord, Store};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+/// Bytes of a mask that may ride in the commit record: about 250 rows. Checkpoints hold it again, so it must be little
+/// beside its row group.
+const SMALL_BYTES: usize = 512;
 
 /// Rows to delete: offsets within each row group.
 pub type RowsToDelete = HashMap<RowGroupId, RoaringBitmap>;
@@ -22,8 +27,27 @@ pub fn write_masks(
     version: &TableVersion,
     rows: RowsToDelete,
 ) -> Result<(Vec<DeleteMaskRecord>, u64)> {
+    write(store, version, rows, Some(SMALL_BYTES))
+}
+
+/// Writes masks as [`write_masks`] does, each into a file.
+#[cfg(test)]
+pub(crate) fn write_mask_files(
+    store: &Arc<Store>,
+    version: &TableVersion,
+    rows: RowsToDelete,
+) -> Result<(Vec<DeleteMaskRecord>, u64)> {
+    write(store, version, rows, None)
+}
+
+fn write(
+    store: &Arc<Store>,
+    version: &TableVersion,
+    rows: RowsToDelete,
+    small_bytes: Option<usize>,
+) -> Result<(Vec<DeleteMaskRecord>, u64)> {
     let mut masks = Vec::new();
-    let written = write_all(store, version, rows, &mut masks);
+    let written = write_all(store, version, rows, small_bytes, &mut masks);
     if written.is_err() {
         store.discard(&[], &masks);
     }
@@ -113,6 +137,7 @@ fn write_all(
     store: &Store,
     version: &TableVersion,
     mut rows: RowsToDelete,
+    small_bytes: Option<usize>,
     masks: &mut Vec<DeleteMaskRecord>,
 ) -> Result<u64> {
     let mut rows_deleted = 0;
@@ -138,8 +163,11 @@ fn write_all(
             continue;
         }
         rows_deleted += united.len() - before;
-        masks.push(write_one(store, group, &united)?);
-        dirs.insert(name::table_dir(group.record.slice, group.record.table));
+        let mask = write_one(store, group, united, small_bytes)?;
+        if mask.rows.is_none() {
+            dirs.insert(name::table_dir(group.record.slice, group.record.table));
+        }
+        masks.push(mask);
     }
     if rows.values().any(|left| !left.is_empty()) {
         return Err(Error::Conflict {
@@ -153,10 +181,26 @@ fn write_all(
 fn write_one(
     store: &Store,
     group: &RowGroupEntry,
-    rows: &RoaringBitmap,
+    rows: RoaringBitmap,
+    small_bytes: Option<usize>,
 ) -> Result<DeleteMaskRecord> {
     let (slice, table, row_group) = (group.record.slice, group.record.table, group.record.id);
     let version = store.next_file_id();
+    let mut mask = DeleteMaskRecord {
+        table,
+        slice,
+        row_group,
+        base_version: group.mask_version,
+        version,
+        deleted: rows.len(),
+        rows: None,
+    };
+    // Rows that ride in the log themselves are few enough for any mask of them.
+    let is_small = |most| group.record.resident.is_some() || rows.serialized_size() <= most;
+    if small_bytes.is_some_and(is_small) {
+        mask.rows = Some(MaskRows(Arc::new(rows)));
+        return Ok(mask);
+    }
     let path = name::mask(slice, table, row_group, version);
     let bytes = mask::encode(
         MaskIdentity {
@@ -164,7 +208,7 @@ fn write_one(
             slice,
             row_group,
         },
-        rows,
+        &rows,
     )?;
     // A DELETE is the first step to room on a full device.
     let io = &**store.io();
@@ -174,13 +218,5 @@ fn write_one(
                 .map_err(|error| failed("write", &path, error))
         })
     })?;
-    let (base_version, deleted) = (group.mask_version, rows.len());
-    Ok(DeleteMaskRecord {
-        table,
-        slice,
-        row_group,
-        base_version,
-        version,
-        deleted,
-    })
+    Ok(mask)
 }

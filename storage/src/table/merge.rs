@@ -544,6 +544,7 @@ impl Merged {
                 record: record.clone(),
                 deleted: None,
                 mask_version: 0,
+                mask_in_log: false,
             })
         });
         let version = TableVersion {

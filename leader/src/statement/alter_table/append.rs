@@ -1,7 +1,7 @@
 //! APPEND: the rows of one table go to another, and leave the first empty, in one commit.
 
 use super::ensure_alone;
-use crate::catalog::Table;
+use crate::catalog::{Column, Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use crate::statement::context::Context;
 use crate::statement::create_table::is_temporary;
@@ -41,9 +41,10 @@ pub(super) async fn run(
     if source.oid == table.oid {
         return Err(refused(&table, "it cannot be appended to itself"));
     }
+    ensure_same_design(&source, &table)?;
     if !ignore_extra {
         let extra = source.columns.iter().find(|column| {
-            let same = |other: &&crate::catalog::Column| other.name == column.name;
+            let same = |other: &&Column| other.name == column.name;
             !table.columns.iter().any(|other| same(&other))
         });
         if let Some(column) = extra {
@@ -79,10 +80,13 @@ pub(super) async fn run(
                     ),
                 ));
             }
-            Some(_) => Expr::Column(datafusion::common::Column::new(
-                Some("rows"),
-                column.name.as_str(),
-            )),
+            Some(other) => {
+                ensure_same_attributes(&source, other, &table, column)?;
+                Expr::Column(datafusion::common::Column::new(
+                    Some("rows"),
+                    column.name.as_str(),
+                ))
+            }
             None if *fill_target => cast(target::bound_default(&names, column)?, column.ty.arrow()),
             None => {
                 return Err(blueshift_sql::Error::new(
@@ -110,6 +114,68 @@ pub(super) async fn run(
     ctx.transaction.truncate_table(source.id());
     ctx.transaction.add_row_groups(written.row_groups);
     Ok(())
+}
+
+/// Refuses tables whose rows lie in another place or order.
+fn ensure_same_design(source: &Table, target: &Table) -> Result<()> {
+    let name = |table: &Table, index: usize| table.columns.get(index).map(|c| c.name.clone());
+    let distribution = |table: &Table| match table.distribution {
+        TableDistribution::Even => (0, None),
+        TableDistribution::All => (1, None),
+        TableDistribution::AutoAll | TableDistribution::AutoEven => (2, None),
+        TableDistribution::Key(index) => (3, name(table, index)),
+    };
+    let sort = |table: &Table| {
+        let (kind, columns) = match &table.sort {
+            TableSort::None | TableSort::Auto | TableSort::AutoCompound(_) => (0, &[][..]),
+            TableSort::Compound(columns) => (1, columns.as_slice()),
+            TableSort::Interleaved(columns) => (2, columns.as_slice()),
+        };
+        let columns = columns.iter().map(|index| name(table, *index));
+        (kind, columns.collect::<Vec<_>>())
+    };
+    let differs = if distribution(source) != distribution(target) {
+        "distribution styles and keys"
+    } else if sort(source) != sort(target) {
+        "sort keys"
+    } else {
+        return Ok(());
+    };
+    Err(blueshift_sql::Error::new(
+        SqlState::WRONG_OBJECT_TYPE,
+        format!(
+            "cannot append table \"{}\" to table \"{}\": their {differs} are not the same",
+            source.name, target.name
+        ),
+    )
+    .with_hint("Make them the same with ALTER TABLE, or move the rows with INSERT and TRUNCATE.")
+    .into())
+}
+
+/// Refuses columns of one name that are not alike.
+fn ensure_same_attributes(
+    source: &Table,
+    from: &Column,
+    target: &Table,
+    to: &Column,
+) -> Result<()> {
+    let is_identity = |column: &Column| column.identity.is_some_and(|it| !it.by_default);
+    let differs = if from.not_null != to.not_null {
+        "NOT NULL in one of them only"
+    } else if from.encoding != to.encoding {
+        "encoded in another way"
+    } else if is_identity(from) || is_identity(to) {
+        "an identity column, which cannot be appended"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        SqlState::DATATYPE_MISMATCH,
+        format!(
+            "column \"{}\" of source table \"{}\" and target table \"{}\" is {differs}",
+            to.name, source.name, target.name
+        ),
+    ))
 }
 
 fn refused(table: &Table, why: &str) -> Error {

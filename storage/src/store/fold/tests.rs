@@ -196,6 +196,88 @@ fn a_transaction_deletes_from_its_own_small_insert() {
     assert_eq!(found, [0, 1, 2, 3, 4, 11, 12]);
 }
 
+/// Deletes rows by their places in a row group, as DELETE does.
+fn mask(store: &Arc<Store>, group: &RowGroupEntry, rows: Range<u32>) {
+    let rows = [(
+        group.record.id,
+        roaring::RoaringBitmap::from_iter(rows.step_by(2)),
+    )]
+    .into();
+    let view = store.read_view();
+    let masks = crate::table::delete::write_masks(store, view.table(TABLE).unwrap(), rows);
+    let commit = Commit {
+        masks: masks.unwrap().0,
+        base: view.version,
+        ..Commit::default()
+    };
+    store.commit(commit).unwrap();
+}
+
+fn mask_files(io: &Memory) -> usize {
+    let is_mask = |path: &&std::path::PathBuf| path.extension().is_some_and(|end| end == "mask");
+    io.files().iter().filter(is_mask).count()
+}
+
+#[test]
+fn few_deleted_rows_cost_no_file_and_come_through_every_restart() {
+    let io = Arc::new(Memory::default());
+    let mut store = open(io.clone()).unwrap();
+    create_table(&store, TABLE).unwrap();
+    insert(&store, 0..10).unwrap();
+    let old = store.read_view();
+    mask(&store, &only_group(&store), 0..4);
+    insert(&store, 10..12).unwrap();
+    mask(&store, &only_group(&store), 9..12);
+    assert_eq!(values(&store, &old).unwrap(), Vec::from_iter(0..10));
+    drop(old);
+    let left = [1, 3, 4, 5, 6, 7, 8, 10];
+    // From the log, from a checkpoint, and with a file for the rows alone.
+    for step in 0..4 {
+        assert_eq!(values(&store, &store.read_view()).unwrap(), left, "{step}");
+        assert_eq!(mask_files(&io), 0);
+        match step {
+            1 => store.checkpoint().unwrap(),
+            2 => store.fold(None).unwrap(),
+            _ => {}
+        }
+        drop(store);
+        store = open(io.clone()).unwrap();
+    }
+    let group = only_group(&store);
+    assert!(group.mask_in_log && group.record.resident.is_none());
+    mask(&store, &group, 1..2);
+    drop(group);
+    assert_eq!(values(&store, &store.read_view()).unwrap(), left[1..]);
+    // A failed commit leaves nothing to remove, and a truncation neither.
+    let truncated = Commit {
+        truncated_tables: vec![TABLE],
+        ..Commit::default()
+    };
+    store.commit(truncated).unwrap();
+    drop(store);
+    let store = open(io.clone()).unwrap();
+    assert_eq!(values(&store, &store.read_view()).unwrap(), [0_i64; 0]);
+}
+
+#[test]
+fn a_mask_that_grows_gets_a_file() {
+    let io = Arc::new(Memory::default());
+    let store = open(io.clone()).unwrap();
+    create_table(&store, TABLE).unwrap();
+    insert(&store, 0..3_000).unwrap();
+    store.fold(None).unwrap();
+    mask(&store, &only_group(&store), 0..100);
+    assert_eq!(mask_files(&io), 0);
+    mask(&store, &only_group(&store), 100..3_000);
+    assert_eq!(mask_files(&io), 1);
+    let odd: Vec<i64> = (0..1_500).map(|n| 2 * n + 1).collect();
+    assert_eq!(values(&store, &store.read_view()).unwrap(), odd);
+    drop(store);
+    let store = open(io.clone()).unwrap();
+    assert_eq!(values(&store, &store.read_view()).unwrap(), odd);
+    assert!(!only_group(&store).mask_in_log);
+}
+
 #[test]
 fn a_vacuum_loses_no_row_inserted_meanwhile() {
     let store = open(Arc::new(Memory::default())).unwrap();

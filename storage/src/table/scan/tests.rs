@@ -292,6 +292,7 @@ impl Fixture {
             record: self.record.clone(),
             deleted: deleted.map(Arc::new),
             mask_version: 1,
+            mask_in_log: false,
         };
         let zones = 0..zone_count(self.record.rows);
         let schema = sink::batch_schema(&self.layout, &request);
