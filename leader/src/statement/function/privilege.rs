@@ -5,7 +5,7 @@ use super::{Arg, Body, refuse, relation_by_text};
 use crate::catalog::access::{Grantee, Object, ObjectKind, Role};
 use crate::catalog::name::Relation;
 use crate::catalog::{Column, Schema, User};
-use crate::system::SystemContext;
+use crate::system::{self, SystemContext};
 use arrow_schema::DataType;
 use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::{Error, SqlState};
@@ -105,9 +105,17 @@ fn relation(ctx: &SystemContext, object: &Arg) -> Result<Option<Relation>> {
         Arg::Int(oid) => u32::try_from(*oid)
             .ok()
             .and_then(|oid| ctx.catalog.relation(oid)),
+        Arg::Text(name) if is_system_table(name) => None,
         Arg::Text(name) => Some(relation_by_text(ctx, name)?),
         Arg::Null | Arg::Bool(_) => None,
     })
+}
+
+/// Tells whether a name, perhaps with a schema, is that of a system table; they are found before all others.
+fn is_system_table(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let (schema, table) = name.split_once('.').unwrap_or(("pg_catalog", &name));
+    system::find(schema, table).is_some()
 }
 
 fn has_table_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
@@ -328,10 +336,10 @@ fn has_function_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarVal
         Arg::Text(name) => {
             let name = name.split('(').next().unwrap_or_default();
             let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
-            crate::system::pg_catalog::pg_proc::oid_named(ctx, name).is_some()
+            system::pg_catalog::pg_proc::oid_named(ctx, name).is_some()
         }
         Arg::Int(oid) => {
-            let mut all = crate::system::function::all(ctx).iter();
+            let mut all = system::function::all(ctx).iter();
             all.any(|facts| i64::from(facts.oid) == *oid)
         }
         Arg::Null | Arg::Bool(_) => return Ok(ScalarValue::Boolean(None)),

@@ -271,6 +271,72 @@ pub static TABLES: &[EmptyTable] = &[
             ("esoptions", TEXT),
         ],
     ),
+    // No external schemas, so nothing in them.
+    table(
+        "svv_external_columns",
+        &[
+            ("redshift_database_name", TEXT),
+            ("schemaname", TEXT),
+            ("tablename", TEXT),
+            ("columnname", TEXT),
+            ("external_type", TEXT),
+            ("columnnum", Integer),
+            ("part_key", Integer),
+            ("is_nullable", TEXT),
+        ],
+    ),
+    table(
+        "svv_external_databases",
+        &[
+            ("eskind", Integer),
+            ("esoptions", TEXT),
+            ("databasename", TEXT),
+            ("location", TEXT),
+            ("parameters", TEXT),
+        ],
+    ),
+    table(
+        "svv_external_partitions",
+        &[
+            ("schemaname", TEXT),
+            ("tablename", TEXT),
+            ("values", TEXT),
+            ("location", TEXT),
+            ("input_format", TEXT),
+            ("output_format", TEXT),
+            ("serialization_lib", TEXT),
+            ("serde_parameters", TEXT),
+            ("compressed", Integer),
+            ("parameters", TEXT),
+        ],
+    ),
+    table(
+        "svv_external_schemas",
+        &[
+            ("esoid", Oid),
+            ("eskind", SmallInt),
+            ("schemaname", Name),
+            ("esowner", Integer),
+            ("databasename", TEXT),
+            ("esoptions", TEXT),
+        ],
+    ),
+    table(
+        "svv_external_tables",
+        &[
+            ("redshift_database_name", TEXT),
+            ("schemaname", TEXT),
+            ("tablename", TEXT),
+            ("tabletype", TEXT),
+            ("location", TEXT),
+            ("input_format", TEXT),
+            ("output_format", TEXT),
+            ("serialization_lib", TEXT),
+            ("serde_parameters", TEXT),
+            ("compressed", Integer),
+            ("parameters", TEXT),
+        ],
+    ),
     // No full-text search and no large objects.
     table(
         "pg_ts_config",
