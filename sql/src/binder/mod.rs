@@ -7,6 +7,7 @@ mod change;
 mod constant;
 mod context;
 mod error;
+mod inexact;
 mod inline;
 mod insert;
 mod literal;

@@ -1,8 +1,10 @@
 //! Text beside another type: casts to dates and times read every form Redshift takes, also where a comparison implies
 //! them, a constant text beside a boolean is one, and blanks at the end of a constant count for nothing in a comparison.
+//! Numbers in a comparison: see `inexact`.
 //!
 //! The engine's own casts read ISO 8601 alone, and compare every byte.
 
+use super::inexact;
 use crate::function;
 use crate::function::semistructured::{self, Use};
 use crate::types::{SQL_TYPE_KEY, SqlType};
@@ -67,7 +69,7 @@ fn may_read(expr: &Expr) -> bool {
         Expr::BinaryExpr(binary) => is_comparison(binary.op),
         Expr::ScalarFunction(function) => readies_cast(function),
         Expr::Case(case) => case.expr.is_some(),
-        Expr::Between(_) | Expr::InList(_) => true,
+        Expr::Between(_) | Expr::InList(_) | Expr::InSubquery(_) => true,
         _ => false,
     }
 }
@@ -118,8 +120,9 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
         },
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
             let (mut left, mut right) = (*left, *right);
-            let changed =
-                beside(&mut right, &mut left, schema) | beside(&mut left, &mut right, schema);
+            let changed = beside(&mut right, &mut left, schema)
+                | beside(&mut left, &mut right, schema)
+                | inexact::settle(&mut [&mut left, &mut right], schema);
             let expr = Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
             match changed {
                 true => Transformed::yes(expr),
@@ -136,6 +139,7 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
             let mut changed = beside(&mut expr, &mut low, schema);
             changed |= beside(&mut low, &mut expr, schema);
             changed |= beside(&mut high, &mut expr, schema);
+            changed |= inexact::settle(&mut [&mut expr, &mut low, &mut high], schema);
             let expr = Expr::Between(Between::new(
                 Box::new(expr),
                 negated,
@@ -160,6 +164,8 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
             for item in &mut list {
                 changed |= beside(item, &mut expr, schema);
             }
+            let mut values: Vec<&mut Expr> = std::iter::once(&mut expr).chain(&mut list).collect();
+            changed |= inexact::settle(&mut values, schema);
             let expr = Expr::InList(InList::new(Box::new(expr), list, negated));
             match changed {
                 true => Transformed::yes(expr),
@@ -173,9 +179,18 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
                     changed |= beside(when, operand, schema);
                 }
             }
+            changed |= inexact::settle_case(&mut case, schema);
             match changed {
                 true => Transformed::yes(Expr::Case(case)),
                 false => Transformed::no(Expr::Case(case)),
+            }
+        }
+        Expr::InSubquery(search) => {
+            let (search, changed) = inexact::settle_subquery(search, schema)?;
+            let expr = Expr::InSubquery(search);
+            match changed {
+                true => Transformed::yes(expr),
+                false => Transformed::no(expr),
             }
         }
         other => Transformed::no(other),
