@@ -8,9 +8,12 @@
 
 use crate::error::{Error, Result};
 use arrow::array::{
-    ArrayRef, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Int16Array, Int32Array,
-    Int64Array, StringViewArray, Time64MicrosecondArray, TimestampMicrosecondArray,
+    ArrayRef, AsArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
+    Float64Array, Int16Array, Int32Array, Int64Array, StringViewArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray,
 };
+use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use blueshift_storage::statistics::key::{canonical_f32, canonical_f64};
 use datafusion::common::hash_utils::create_hashes;
 use datafusion::physical_plan::repartition::REPARTITION_RANDOM_STATE;
 use std::sync::Arc;
@@ -122,12 +125,29 @@ pub fn slices_of_rows(key: &ArrayRef, slice_count: u32, slices: &mut Vec<u32>) -
             "a cluster without slices cannot place rows".to_owned(),
         ));
     }
+    let canonical = canonical(key);
+    let key = canonical.as_ref().unwrap_or(key);
     let mut hashes = vec![0_u64; key.len()];
     create_hashes([key], REPARTITION_RANDOM_STATE.random_state(), &mut hashes)?;
     let count = u64::from(slice_count);
     // The remainder is below `slice_count`, so it fits.
     slices.extend(hashes.iter().map(|hash| (hash % count) as u32));
     Ok(())
+}
+
+/// Gives floats as storage keeps them: a row lies where its stored value is looked for.
+fn canonical(key: &ArrayRef) -> Option<ArrayRef> {
+    match key.data_type() {
+        DataType::Float32 => {
+            let array: Float32Array = key.as_primitive::<Float32Type>().unary(canonical_f32);
+            Some(Arc::new(array))
+        }
+        DataType::Float64 => {
+            let array: Float64Array = key.as_primitive::<Float64Type>().unary(canonical_f64);
+            Some(Arc::new(array))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

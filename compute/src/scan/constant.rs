@@ -110,8 +110,8 @@ pub(super) fn bytes(value: &ScalarValue) -> Option<&[u8]> {
 }
 
 /// Turns `CAST(column AS the constant's type) op constant` into a test of the stored value. `None` if it
-/// cannot be done exactly, also for null, and for NaN and zero: where a NaN of either sign and a zero of
-/// either sign lie is the engine's to say.
+/// cannot be done exactly, also for null. Of NaN and of zero storage keeps one each, the greatest and the
+/// one without a sign, and so the order of both is that of SQL.
 pub(super) fn comparison(
     stored: ColumnType,
     op: CompareOp,
@@ -125,8 +125,7 @@ pub(super) fn comparison(
                 ScalarValue::Float64(constant) => *constant,
                 _ => None,
             }?;
-            let is_plain = !constant.is_nan() && constant != 0.0;
-            is_plain.then_some(Comparison::Test(op, Value::Float(constant)))
+            Some(Comparison::Test(op, Value::Float(constant)))
         }
         ColumnType::Bool => match value {
             ScalarValue::Boolean(Some(value)) => Some(Comparison::Test(op, Value::Bool(*value))),
@@ -241,14 +240,13 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_tested_by_storage_but_for_zero_and_nan() {
+    fn floats_are_tested_by_storage() {
         for ty in [ColumnType::Float32, ColumnType::Float64] {
-            let test = |value| comparison(ty, CompareOp::Lt, &ScalarValue::Float64(Some(value)));
-            let expected = Comparison::Test(CompareOp::Lt, Value::Float(0.1));
-            assert_eq!(test(0.1), Some(expected));
-            assert_eq!(test(0.0), None);
-            assert_eq!(test(-0.0), None);
-            assert_eq!(test(f64::NAN), None);
+            for value in [0.1, 0.0, f64::INFINITY] {
+                let test = comparison(ty, CompareOp::Lt, &ScalarValue::Float64(Some(value)));
+                let expected = Comparison::Test(CompareOp::Lt, Value::Float(value));
+                assert_eq!(test, Some(expected));
+            }
         }
     }
 

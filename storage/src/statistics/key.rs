@@ -9,6 +9,25 @@ use crate::schema::{ColumnType, Value};
 /// Bytes of a text that its key holds.
 pub const TEXT_BYTES: usize = 14;
 
+/// Gives the double that is kept for one: all NaN are one, and so are the zeros, so that no engine that
+/// looks at bits or signs can tell apart what SQL holds to be equal.
+#[inline]
+pub fn canonical_f64(value: f64) -> f64 {
+    match value.is_nan() {
+        true => f64::NAN,
+        false => value + 0.0,
+    }
+}
+
+/// Gives the real that is kept for one, as [`canonical_f64`].
+#[inline]
+pub fn canonical_f32(value: f32) -> f32 {
+    match value.is_nan() {
+        true => f32::NAN,
+        false => value + 0.0,
+    }
+}
+
 /// Maps the bits of a double.
 #[inline]
 pub fn of_f64_bits(bits: i64) -> i64 {
@@ -183,6 +202,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn one_nan_and_one_zero_are_kept() {
+        let (nan, zero) = (f64::NAN.to_bits(), 0.0_f64.to_bits());
+        for value in [f64::NAN, -f64::NAN, f64::from_bits(u64::MAX)] {
+            assert_eq!(canonical_f64(value).to_bits(), nan);
+            assert_eq!(canonical_f32(value as f32).to_bits(), f32::NAN.to_bits());
+        }
+        assert_eq!(canonical_f64(-0.0).to_bits(), zero);
+        assert_eq!(canonical_f32(-0.0).to_bits(), 0);
+        assert_eq!(canonical_f64(-0.5), -0.5);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod zone;
 use super::order;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnType, SortKey, TableLayout};
+use crate::statistics::key::{canonical_f32, canonical_f64};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
@@ -51,7 +52,7 @@ struct Column {
     validity: Option<Vec<bool>>,
 }
 
-/// Values as they are kept: floats as their bits, decimals in 64 bits until one does not fit.
+/// Values as they are kept: floats as their bits, one NaN and one zero; decimals in 64 bits until one does not fit.
 enum Values {
     Bool(Vec<bool>),
     I16(Vec<i16>),
@@ -171,14 +172,14 @@ impl Column {
             (Values::I16(values), _) => extend::<Int16Type>(values, array),
             (Values::I32(values), ColumnType::Float32) => {
                 let bits = array.as_primitive::<Float32Type>().values().iter();
-                values.extend(bits.map(|value| value.to_bits() as i32));
+                values.extend(bits.map(|value| canonical_f32(*value).to_bits() as i32));
                 array.len() * 4
             }
             (Values::I32(values), ColumnType::Date) => extend::<Date32Type>(values, array),
             (Values::I32(values), _) => extend::<Int32Type>(values, array),
             (Values::I64(values), ColumnType::Float64) => {
                 let bits = array.as_primitive::<Float64Type>().values().iter();
-                values.extend(bits.map(|value| value.to_bits() as i64));
+                values.extend(bits.map(|value| canonical_f64(*value).to_bits() as i64));
                 array.len() * 8
             }
             (Values::I64(values), ColumnType::Time) => {

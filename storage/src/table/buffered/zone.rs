@@ -7,6 +7,7 @@ use crate::block::vector::{ColumnVector, Picks};
 use crate::encoding::Kind;
 use crate::encoding::native::Native;
 use crate::schema::ColumnType;
+use crate::statistics::key::{canonical_f32, canonical_f64};
 use crate::table::scan::zones::VectorBatch;
 use arrow_buffer::{Buffer, NullBuffer};
 
@@ -85,6 +86,21 @@ impl Column {
             return self.extend_decimal_vector(vector, picks, scratch, pool);
         }
         match &mut self.values {
+            // Rows of an earlier version may hold other NaN and zeros.
+            Values::I32(values) if self.ty == ColumnType::Float32 => {
+                let bytes = fixed(vector, picks, values);
+                for bits in &mut values[before..] {
+                    *bits = canonical_f32(f32::from_bits(*bits as u32)).to_bits() as i32;
+                }
+                bytes
+            }
+            Values::I64(values) if self.ty == ColumnType::Float64 => {
+                let bytes = fixed(vector, picks, values);
+                for bits in &mut values[before..] {
+                    *bits = canonical_f64(f64::from_bits(*bits as u64)).to_bits() as i64;
+                }
+                bytes
+            }
             Values::Bool(values) => {
                 scratch.bytes.clear();
                 vector.fixed(picks, &mut scratch.bytes);
