@@ -1,3 +1,4 @@
 //! Physical operators of our own, one file each.
 
 pub mod null_side;
+pub mod small_decimal;

@@ -3,6 +3,8 @@
 //! Precision and scale are the manual's ("Computations with numeric values"): beyond 38 digits those after the point
 //! give way, down to 4, and what still does not fit is error 22003. The engine would keep 39 digits and more.
 
+pub mod small;
+
 use crate::error::Error;
 use crate::sqlstate::SqlState;
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array};
@@ -165,23 +167,41 @@ fn compute(
         (left.precision(), left.scale()),
         (right.precision(), right.scale()),
     );
+    let exact = match operator {
+        Operator::Multiply => i16::from(left.scale()) + i16::from(right.scale()),
+        _ => i16::from(left.scale().max(right.scale())),
+    };
+    // Digits that are too much after the point.
+    let excess = u8::try_from(exact - i16::from(scale)).unwrap_or(0);
+    let nulls = NullBuffer::union(left.nulls(), right.nulls());
+    let sides = (
+        (small::Operand::Each(left.values()), left.scale()),
+        (small::Operand::Each(right.values()), right.scale()),
+    );
+    let results = match small::compute(operator, sides.0, sides.1, excess, left.len()) {
+        Some(results) => results,
+        None => compute_wide(operator, left, right, excess)?,
+    };
+    let results = Decimal128Array::new(results.into(), nulls);
+    Ok(results.with_precision_and_scale(precision, scale)?)
+}
+
+/// Computes the unscaled results of values of any size, each rounded by `excess` digits.
+fn compute_wide(
+    operator: Operator,
+    left: &Decimal128Array,
+    right: &Decimal128Array,
+    excess: u8,
+) -> Result<Vec<i128>> {
     let power = |digits: i8| i256::from_i128(10_i128.pow(u32::from(digits.max(0).unsigned_abs())));
     let common = left.scale().max(right.scale());
     // To one scale before, and off what is too much after.
-    let (widen_left, widen_right, excess) = match operator {
-        Operator::Multiply => {
-            let exact = i16::from(left.scale()) + i16::from(right.scale());
-            let excess = i8::try_from(exact - i16::from(scale)).unwrap_or(0);
-            (i256::ONE, i256::ONE, excess)
-        }
-        _ => (
-            power(common - left.scale()),
-            power(common - right.scale()),
-            common - scale,
-        ),
+    let (widen_left, widen_right) = match operator {
+        Operator::Multiply => (i256::ONE, i256::ONE),
+        _ => (power(common - left.scale()), power(common - right.scale())),
     };
     let narrow = i256::from_i128(10)
-        .checked_pow(u32::from(excess.max(0).unsigned_abs()))
+        .checked_pow(u32::from(excess))
         .ok_or_else(overflow)?;
     let nulls = NullBuffer::union(left.nulls(), right.nulls());
     let mut results = Vec::with_capacity(left.len());
@@ -202,8 +222,7 @@ fn compute(
         let value = value.filter(|value| value.unsigned_abs() < END.unsigned_abs());
         results.push(value.ok_or_else(overflow)?);
     }
-    let results = Decimal128Array::new(results.into(), nulls);
-    Ok(results.with_precision_and_scale(precision, scale)?)
+    Ok(results)
 }
 
 /// Divides, half away from zero.

@@ -6,7 +6,7 @@ pub(crate) mod call;
 pub mod checked;
 pub mod declaration;
 mod declared;
-pub(crate) mod exact;
+pub mod exact;
 pub(crate) mod interval;
 pub(crate) mod moment;
 mod ordered;

@@ -11,6 +11,7 @@ pub mod init_plan;
 pub mod join_keys;
 pub mod join_order;
 pub mod null_side;
+pub mod small_decimals;
 
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -47,5 +48,6 @@ pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
             *rule = Arc::new(ours);
         }
     }
+    rules.push(Arc::new(small_decimals::SmallDecimals));
     rules
 }

@@ -4,7 +4,7 @@
 
 use super::number::{Total, column, overflow};
 use super::running::Finish;
-use arrow::array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::Int64Type;
 use arrow_schema::DataType;
@@ -63,6 +63,14 @@ where
         let (totals, counts) = (&mut self.totals, &mut self.counts);
         let mut overflowed = false;
         let values = column::<T>(values)?;
+        if filter.is_none() && values.null_count() == 0 {
+            let widened = values.values().iter().copied().map(S::Native::from);
+            match S::add_grouped(totals, counts, group_indices, widened) {
+                Some(true) => return Err(overflow(&self.total_type)),
+                Some(false) => return Ok(()),
+                None => {}
+            }
+        }
         accumulate(group_indices, values, filter, |group, value: T::Native| {
             if let (Some(total), Some(count)) = (totals.get_mut(group), counts.get_mut(group)) {
                 overflowed |= S::add(total, S::Native::from(value));

@@ -15,6 +15,11 @@ pub(super) const DIGITS_MAX: u8 = 38;
 /// One more than the greatest value of 38 digits.
 const DECIMAL_END: i128 = 10_i128.pow(DIGITS_MAX as u32);
 
+/// Groups up to which totals of a batch are kept apart from the totals of all.
+const FEW_GROUPS: usize = 64;
+/// Neighbouring rows are often of one group: each adds to another place, so that none waits for the one before.
+const LANES: usize = 4;
+
 /// A type that sums are kept in.
 pub(super) trait Total: ArrowPrimitiveType {
     /// Adds in place and tells whether it overflowed.
@@ -23,6 +28,17 @@ pub(super) trait Total: ArrowPrimitiveType {
     fn subtract(total: &mut Self::Native, value: Self::Native) -> bool;
     /// Tells whether a finished total is a value of the result type.
     fn fits(total: Self::Native) -> bool;
+    /// Adds each value to the total of its group, and counts it there. `None` if it did nothing, as this pays only for
+    /// small values of few groups; else whether a total overflowed. There is a count for each total.
+    fn add_grouped(
+        totals: &mut [Self::Native],
+        counts: &mut [i64],
+        groups: &[usize],
+        values: impl Iterator<Item = Self::Native> + Clone,
+    ) -> Option<bool> {
+        let _ = (totals, counts, groups, values);
+        None
+    }
 }
 
 impl Total for Int64Type {
@@ -60,6 +76,42 @@ impl Total for Decimal128Type {
 
     fn fits(total: i128) -> bool {
         (1 - DECIMAL_END..DECIMAL_END).contains(&total)
+    }
+
+    fn add_grouped(
+        totals: &mut [i128],
+        counts: &mut [i64],
+        groups: &[usize],
+        values: impl Iterator<Item = i128> + Clone,
+    ) -> Option<bool> {
+        if totals.len() > FEW_GROUPS || groups.len() < totals.len() {
+            return None;
+        }
+        let all = values
+            .clone()
+            .fold(0, |all: i128, value| all | (value ^ (value >> 127)));
+        // With its sign, the greatest sum of as many values as these.
+        let value_bits = i128::BITS - all.leading_zeros() + 1;
+        let rows_bits = usize::BITS - groups.len().leading_zeros();
+        if value_bits + rows_bits >= i64::BITS {
+            return None;
+        }
+        let mut sums = [[0_i64; LANES]; FEW_GROUPS];
+        let mut rows = [[0_i64; LANES]; FEW_GROUPS];
+        for (row, (group, value)) in groups.iter().zip(values).enumerate() {
+            // All groups are below the number of them.
+            let (group, lane) = (group % FEW_GROUPS, row % LANES);
+            sums[group][lane] += value as i64;
+            rows[group][lane] += 1;
+        }
+        let mut overflowed = false;
+        let parts = sums.iter().zip(&rows);
+        for ((total, count), (sums, rows)) in totals.iter_mut().zip(counts).zip(parts) {
+            let sum: i128 = sums.iter().map(|sum| i128::from(*sum)).sum();
+            overflowed |= Self::add(total, sum);
+            *count += rows.iter().sum::<i64>();
+        }
+        Some(overflowed)
     }
 }
 
@@ -182,6 +234,33 @@ mod tests {
         for (total, count, average) in cases {
             assert_eq!(average_decimal(total, count), average, "{total} / {count}");
         }
+    }
+
+    #[test]
+    fn totals_of_few_groups_are_those_of_one_value_after_the_other() {
+        let groups: Vec<usize> = (0..1_000).map(|row| row * row % 5).collect();
+        let of = |greatest: i128| {
+            let values: Vec<i128> = (0..1_000).map(|row| greatest - row * 7_919).collect();
+            let (mut totals, mut counts) = (vec![1; 6], vec![2; 6]);
+            let values = values.iter().copied();
+            let done =
+                Decimal128Type::add_grouped(&mut totals, &mut counts, &groups, values.clone());
+            let (mut wanted, mut wanted_counts) = (vec![1; 6], vec![2; 6]);
+            for (group, value) in groups.iter().zip(values) {
+                wanted[*group] += value;
+                wanted_counts[*group] += 1;
+            }
+            if done.is_some() {
+                assert_eq!((totals, counts), (wanted, wanted_counts));
+            }
+            done
+        };
+        assert_eq!(of(-5), Some(false));
+        assert_eq!(of((1 << 50) - 1), Some(false));
+        assert_eq!(of(1 << 60), None);
+        let (mut totals, mut counts) = ([i128::MAX], [0]);
+        let done = Decimal128Type::add_grouped(&mut totals, &mut counts, &[0], [1].into_iter());
+        assert_eq!(done, Some(true));
     }
 
     #[test]
