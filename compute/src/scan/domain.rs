@@ -1,8 +1,8 @@
-//! What a predicate that storage cannot test still says about single columns: values or a range outside of
+//! What a predicate that storage cannot test still says about single columns: values and ranges outside of
 //! which it is never true. These only prune; the rows are tested again by the whole predicate.
 
-use super::translate::{ColumnPredicate, Translator, compare_values, sorted};
-use blueshift_storage::table::predicate::{ColumnTest, CompareOp, Value};
+use super::translate::{ColumnPredicate, Translator, compare_values};
+use blueshift_storage::table::predicate::{ColumnTest, CompareOp, Conjunct, Value};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, LikeExpr, Literal};
@@ -10,49 +10,64 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// More values than this become a range: a longer list prunes little more and costs more to test.
-const VALUES_MAX: usize = 1_024;
+/// More values and ranges than this become one range: more of them prune little more and cost more to test.
+const SPANS_MAX: usize = 1_024;
 
 /// Predicates deeper than this are not looked into.
 const DEPTH_MAX: usize = 64;
 
-/// Where a column must lie for a predicate to be true; null never does.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Where a column must lie for a predicate to be true.
+#[derive(Clone, Debug, PartialEq)]
 struct Domain {
-    /// Inclusive.
+    /// Sorted, apart from each other; none if the column must be null.
+    spans: Vec<Span>,
+    /// Whether it may be null too.
+    or_null: bool,
+}
+
+/// Neighbouring values, the ends included.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Span {
+    /// `None` where there is no end.
     least: Option<Value>,
-    /// Inclusive.
+    /// `None` where there is no end.
     greatest: Option<Value>,
-    /// Sorted; if set, the bounds are its ends.
-    values: Option<Vec<Value>>,
 }
 
 /// The domains a predicate implies by column; `None` if it is never true.
 type Domains = Option<BTreeMap<usize, Domain>>;
 
-/// Derives tests that every row passing `predicate` passes.
+/// Derives conjuncts that only prune, which every row passing `predicate` passes.
 pub(super) fn domains(
     translator: &Translator<'_>,
     predicate: &Arc<dyn PhysicalExpr>,
-) -> Vec<(usize, ColumnTest)> {
+) -> Vec<Conjunct> {
     let Some(domains) = derive(translator, predicate, 0) else {
         return Vec::new();
     };
-    let mut tests = Vec::new();
+    let mut conjuncts = Vec::new();
     for (column, domain) in domains {
-        if let Some(values) = domain.values {
-            tests.push((column, ColumnTest::In(values.into())));
+        if let Some(values) = domain.values().filter(|_| !domain.or_null) {
+            let test = ColumnTest::In(values.into());
+            conjuncts.push(Conjunct::PruneOnly { column, test });
             continue;
         }
-        let least = domain
-            .least
-            .map(|value| ColumnTest::Compare(CompareOp::GtEq, value));
-        let greatest = domain
-            .greatest
-            .map(|value| ColumnTest::Compare(CompareOp::LtEq, value));
-        tests.extend(least.into_iter().chain(greatest).map(|test| (column, test)));
+        if let ([only], false) = (domain.spans.as_slice(), domain.or_null) {
+            let end = |op, value: &Option<Value>| {
+                let test = ColumnTest::Compare(op, value.clone()?);
+                Some(Conjunct::PruneOnly { column, test })
+            };
+            conjuncts.extend(end(CompareOp::GtEq, &only.least));
+            conjuncts.extend(end(CompareOp::LtEq, &only.greatest));
+            continue;
+        }
+        let spans = domain.spans.into_iter();
+        let ranges = spans.map(|span| (span.least, span.greatest)).collect();
+        let or_null = domain.or_null;
+        let test = ColumnTest::Within { ranges, or_null };
+        conjuncts.push(Conjunct::PruneOnly { column, test });
     }
-    tests
+    conjuncts
 }
 
 fn derive(translator: &Translator<'_>, predicate: &Arc<dyn PhysicalExpr>, depth: usize) -> Domains {
@@ -82,7 +97,9 @@ fn derive(translator: &Translator<'_>, predicate: &Arc<dyn PhysicalExpr>, depth:
     }
     if let Some(like) = predicate.downcast_ref::<LikeExpr>() {
         let beginning = translator.beginning(like);
-        let domain = |(column, prefix): (usize, Vec<u8>)| (column, Domain::of_prefix(&prefix));
+        let domain = |(column, prefix): (usize, Vec<u8>)| {
+            (column, Domain::of_span(Span::of_prefix(&prefix)))
+        };
         return Some(beginning.map(domain).into_iter().collect());
     }
     match translator.column_test(predicate) {
@@ -125,29 +142,12 @@ fn either(left: Domains, right: Domains) -> Domains {
     Some(united.collect())
 }
 
-impl Domain {
-    fn of(test: ColumnTest) -> Option<Self> {
-        let mut domain = Self::default();
-        match test {
-            ColumnTest::Compare(CompareOp::Eq, value) => {
-                return Some(Self::values(vec![value]));
-            }
-            ColumnTest::In(values) => return Some(Self::values(values.to_vec())),
-            // Open ends are closed: a prune may keep too much.
-            ColumnTest::Compare(CompareOp::Lt | CompareOp::LtEq, value) => {
-                domain.greatest = Some(value);
-            }
-            ColumnTest::Compare(CompareOp::Gt | CompareOp::GtEq, value) => {
-                domain.least = Some(value);
-            }
-            ColumnTest::StartsWith(prefix) => return Some(Self::of_prefix(&prefix)),
-            ColumnTest::Compare(CompareOp::NotEq, _)
-            | ColumnTest::IsNull
-            | ColumnTest::IsNotNull => {
-                return None;
-            }
+impl Span {
+    fn point(value: Value) -> Self {
+        Self {
+            least: Some(value.clone()),
+            greatest: Some(value),
         }
-        Some(domain)
     }
 
     /// From the prefix itself to the least text above all that begin so.
@@ -162,73 +162,133 @@ impl Domain {
         Self {
             least: Some(Value::Bytes(prefix.into())),
             greatest: (!above.is_empty()).then(|| Value::Bytes(above.into())),
-            values: None,
         }
     }
 
-    /// `values` are sorted.
-    fn values(values: Vec<Value>) -> Self {
-        let (least, greatest) = (values.first().cloned(), values.last().cloned());
-        let values = (values.len() <= VALUES_MAX).then_some(values);
+    /// Tells whether it begins above the end of `other`.
+    fn is_above(&self, other: &Self) -> bool {
+        match (&self.least, &other.greatest) {
+            (Some(least), Some(greatest)) => compare_values(least, greatest) == Ordering::Greater,
+            _ => false,
+        }
+    }
+}
+
+/// Orders beginnings: none is before all.
+fn compare_least(a: &Option<Value>, b: &Option<Value>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => compare_values(a, b),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    }
+}
+
+/// Orders ends: none is after all.
+fn compare_greatest(a: &Option<Value>, b: &Option<Value>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => compare_values(a, b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+impl Domain {
+    fn of(test: ColumnTest) -> Option<Self> {
+        let span = match test {
+            ColumnTest::Compare(CompareOp::Eq, value) => Span::point(value),
+            ColumnTest::In(values) => {
+                let spans = values.iter().cloned().map(Span::point).collect();
+                return Self::of_spans(spans, false);
+            }
+            // Open ends are closed: a prune may keep too much.
+            ColumnTest::Compare(CompareOp::Lt | CompareOp::LtEq, value) => Span {
+                least: None,
+                greatest: Some(value),
+            },
+            ColumnTest::Compare(CompareOp::Gt | CompareOp::GtEq, value) => Span {
+                least: Some(value),
+                greatest: None,
+            },
+            ColumnTest::StartsWith(prefix) => Span::of_prefix(&prefix),
+            ColumnTest::IsNull => return Self::of_spans(Vec::new(), true),
+            ColumnTest::Compare(CompareOp::NotEq, _)
+            | ColumnTest::Within { .. }
+            | ColumnTest::IsNotNull => return None,
+        };
+        Some(Self::of_span(span))
+    }
+
+    fn of_span(span: Span) -> Self {
         Self {
-            least,
-            greatest,
-            values,
+            spans: vec![span],
+            or_null: false,
         }
     }
 
-    fn holds(&self, value: &Value) -> bool {
-        let above = |least| compare_values(value, least) != Ordering::Less;
-        let below = |greatest| compare_values(value, greatest) != Ordering::Greater;
-        self.least.as_ref().is_none_or(above) && self.greatest.as_ref().is_none_or(below)
+    /// Makes one of spans in any order; `None` if nothing lies outside.
+    fn of_spans(mut spans: Vec<Span>, or_null: bool) -> Option<Self> {
+        spans.sort_by(|a, b| compare_least(&a.least, &b.least));
+        let mut apart: Vec<Span> = Vec::with_capacity(spans.len());
+        for span in spans {
+            match apart.last_mut() {
+                Some(last) if !span.is_above(last) => {
+                    if compare_greatest(&span.greatest, &last.greatest) == Ordering::Greater {
+                        last.greatest = span.greatest;
+                    }
+                }
+                _ => apart.push(span),
+            }
+        }
+        if apart.len() > SPANS_MAX {
+            let greatest = apart.pop().and_then(|last| last.greatest);
+            apart.truncate(1);
+            if let Some(all) = apart.first_mut() {
+                all.greatest = greatest;
+            }
+        }
+        let is_everything = |span: &Span| span.least.is_none() && span.greatest.is_none();
+        let says_something = !apart.first().is_some_and(is_everything);
+        let spans = apart;
+        says_something.then_some(Self { spans, or_null })
+    }
+
+    /// Gives its values, if it is nothing but single ones.
+    fn values(&self) -> Option<Vec<Value>> {
+        let value = |span: &Span| match span.least == span.greatest {
+            true => span.least.clone(),
+            false => None,
+        };
+        self.spans.iter().map(value).collect()
     }
 
     /// Gives what lies in both; `None` if nothing does.
     fn narrowed(&self, other: &Self) -> Option<Self> {
-        let listed = match (&self.values, &other.values) {
-            (Some(values), _) => Some((values, other)),
-            (None, Some(values)) => Some((values, self)),
-            (None, None) => None,
-        };
-        if let Some((values, range)) = listed {
-            let kept = values
-                .iter()
-                .filter(|value| range.holds(value))
-                .cloned()
-                .collect::<Vec<_>>();
-            return (!kept.is_empty()).then(|| Self::values(kept));
+        let mut spans = Vec::new();
+        let (mut ours, mut theirs) = (self.spans.iter().peekable(), other.spans.iter().peekable());
+        while let (Some(our), Some(their)) = (ours.peek(), theirs.peek()) {
+            if !our.is_above(their) && !their.is_above(our) {
+                let later = compare_least(&our.least, &their.least) == Ordering::Greater;
+                let sooner = compare_greatest(&our.greatest, &their.greatest) == Ordering::Less;
+                spans.push(Span {
+                    least: if later { &our.least } else { &their.least }.clone(),
+                    greatest: if sooner {
+                        &our.greatest
+                    } else {
+                        &their.greatest
+                    }
+                    .clone(),
+                });
+            }
+            match compare_greatest(&our.greatest, &their.greatest) {
+                Ordering::Less => ours.next(),
+                _ => theirs.next(),
+            };
         }
-        let pick = |a: &Option<Value>, b: &Option<Value>, wanted| match (a, b) {
-            (Some(a), Some(b)) => Some(if compare_values(a, b) == wanted { a } else { b }.clone()),
-            (one, other) => one.clone().or_else(|| other.clone()),
-        };
-        Some(Self {
-            least: pick(&self.least, &other.least, Ordering::Greater),
-            greatest: pick(&self.greatest, &other.greatest, Ordering::Less),
-            values: None,
-        })
+        let or_null = self.or_null && other.or_null;
+        (or_null || !spans.is_empty()).then_some(Self { spans, or_null })
     }
 
-    /// Gives the least domain that holds both; `None` if it is everything.
+    /// Gives what lies in either; `None` if that is everything.
     fn widened(self, other: Self) -> Option<Self> {
-        if let (Some(a), Some(b)) = (&self.values, &other.values) {
-            return Some(Self::values(sorted(a.iter().chain(b).cloned().collect())));
-        }
-        let pick = |a: Option<Value>, b: Option<Value>, wanted| {
-            a.zip(b).map(|(a, b)| {
-                if compare_values(&a, &b) == wanted {
-                    a
-                } else {
-                    b
-                }
-            })
-        };
-        let least = pick(self.least, other.least, Ordering::Less);
-        let greatest = pick(self.greatest, other.greatest, Ordering::Greater);
-        (least.is_some() || greatest.is_some()).then_some(Self {
-            least,
-            greatest,
-            values: None,
-        })
+        let or_null = self.or_null || other.or_null;
+        Self::of_spans(self.spans.into_iter().chain(other.spans).collect(), or_null)
     }
 }

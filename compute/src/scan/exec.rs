@@ -9,8 +9,8 @@ use super::total::scan_takes;
 use super::translate::Translator;
 use crate::distribution::Distribution;
 use arrow_schema::{SchemaRef, SortOptions};
-use blueshift_storage::SliceId;
 use blueshift_storage::table::scan::ScanRequest;
+use blueshift_storage::{SliceId, SortKey};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -61,6 +61,8 @@ pub struct SliceScanExec {
     pinned: bool,
     /// Whether the runs of a slice are merged, because an operator asked for the order.
     merged: bool,
+    /// Whether the last rows come first, piece by piece, because an operator asked for the order from the end.
+    backward: bool,
     properties: Arc<PlanProperties>,
     /// Of the projected columns, without filters.
     statistics: Arc<Statistics>,
@@ -84,7 +86,7 @@ impl SliceScanExec {
             Distribution::Even | Distribution::Key(_) => table.slice_count.max(1) as usize,
         };
         let statistics = Arc::new(table_statistics(&table, &projection)?);
-        let properties = properties(&table, &projection, partitions, Order::of(true, false))?;
+        let properties = properties(&table, &projection, partitions, Order::Listed)?;
         Ok(Self {
             table,
             projection,
@@ -93,6 +95,7 @@ impl SliceScanExec {
             partitions,
             pinned: true,
             merged: false,
+            backward: false,
             properties,
             statistics,
             queue: Mutex::default(),
@@ -139,6 +142,19 @@ impl SliceScanExec {
         }
     }
 
+    /// Tells whether the first key of `order` is the leading sort key, falling.
+    fn is_from_the_end(&self, order: &[PhysicalSortExpr]) -> bool {
+        let SortKey::Compound(key) = &self.table.version.layout.sort_key else {
+            return false;
+        };
+        let Some(first) = order.first().filter(|first| first.options.descending) else {
+            return false;
+        };
+        let column = first.expr.downcast_ref::<Column>();
+        let column = column.and_then(|column| self.projection.get(column.index()));
+        self.fetch.is_none() && !self.merged && column.is_some() && column == key.first()
+    }
+
     /// The same node, not yet executed.
     fn copy(&self) -> Self {
         Self {
@@ -149,6 +165,7 @@ impl SliceScanExec {
             partitions: self.partitions,
             pinned: self.pinned,
             merged: self.merged,
+            backward: self.backward,
             properties: Arc::clone(&self.properties),
             statistics: Arc::clone(&self.statistics),
             queue: Mutex::default(),
@@ -157,7 +174,7 @@ impl SliceScanExec {
     }
 
     fn with_projection(&self, projection: Vec<usize>) -> Result<Self> {
-        let order = Order::of(self.pinned, self.merged);
+        let order = Order::of(self);
         let properties = properties(&self.table, &projection, self.partitions, order)?;
         let statistics = Arc::new(table_statistics(&self.table, &projection)?);
         Ok(Self {
@@ -172,11 +189,12 @@ impl SliceScanExec {
     fn pieces(&self, partition: usize) -> Arc<Pieces> {
         if self.pinned {
             let slice = SliceId(u32::try_from(partition).unwrap_or(u32::MAX));
-            return Arc::new(Pieces::new(pieces_of_slice(
-                &self.table.version,
-                slice,
-                None,
-            )));
+            let piece_rows = self.backward.then_some(PIECE_ROWS);
+            let mut pieces = pieces_of_slice(&self.table.version, slice, piece_rows);
+            if self.backward {
+                pieces.reverse();
+            }
+            return Arc::new(Pieces::new(pieces));
         }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = queue
@@ -184,9 +202,12 @@ impl SliceScanExec {
             .is_none_or(|queue| queue.joined.contains(&partition));
         if fresh {
             let slices = (0..self.table.slice_count.max(1)).map(SliceId);
-            let pieces = slices
+            let mut pieces: Vec<_> = slices
                 .flat_map(|slice| pieces_of_slice(&self.table.version, slice, Some(PIECE_ROWS)))
                 .collect();
+            if self.backward {
+                pieces.reverse();
+            }
             *queue = Some(SharedQueue {
                 pieces: Arc::new(Pieces::new(pieces)),
                 joined: HashSet::new(),
@@ -313,14 +334,17 @@ enum Order {
     Listed,
     /// Those of its slice, merged by the sort key.
     Merged,
+    /// Pieces of its slice, the last one first.
+    Backward,
 }
 
 impl Order {
-    fn of(pinned: bool, merged: bool) -> Self {
-        match (pinned, merged) {
-            (false, _) => Self::Free,
-            (true, false) => Self::Listed,
-            (true, true) => Self::Merged,
+    fn of(scan: &SliceScanExec) -> Self {
+        match (scan.pinned, scan.merged, scan.backward) {
+            (false, ..) => Self::Free,
+            (true, true, _) => Self::Merged,
+            (true, false, true) => Self::Backward,
+            (true, false, false) => Self::Listed,
         }
     }
 }
@@ -350,6 +374,7 @@ fn properties(
         Order::Free => false,
         Order::Listed => run_count(table).is_some_and(|runs| runs <= 1),
         Order::Merged => true,
+        Order::Backward => false,
     };
     if in_order {
         let options = SortOptions {
@@ -404,6 +429,9 @@ impl DisplayAs for SliceScanExec {
             write!(formatter, ", fetch={fetch}")?;
         }
         write!(formatter, ", slices={} {mode}", self.partitions)?;
+        if self.backward {
+            formatter.write_str(", backward")?;
+        }
         if let (Some(runs), Some(ordering)) =
             (self.merged_run_count(), self.properties.output_ordering())
         {
@@ -542,11 +570,21 @@ impl ExecutionPlan for SliceScanExec {
         }
     }
 
-    /// Merges runs instead of leaving their rows to a sort.
+    /// Merges runs instead of leaving their rows to a sort. For a sort from the end of the sort key the last rows
+    /// come first: the few that a limit keeps are among them, and prune the rest.
     fn try_pushdown_sort(
         &self,
         order: &[PhysicalSortExpr],
     ) -> Result<SortOrderPushdownResult<Arc<dyn ExecutionPlan>>> {
+        if self.is_from_the_end(order) {
+            let mut scan = self.copy();
+            scan.backward = true;
+            let order = Order::of(&scan);
+            scan.properties = properties(&self.table, &self.projection, self.partitions, order)?;
+            return Ok(SortOrderPushdownResult::Inexact {
+                inner: Arc::new(scan),
+            });
+        }
         // Any rows serve a limit below the sort.
         let can_merge = self.pinned && self.fetch.is_none() && run_count(&self.table).is_some();
         if !can_merge {

@@ -346,6 +346,51 @@ fn a_small_insert_makes_one_row_group() -> TestResult {
     Ok(())
 }
 
+#[test]
+fn a_limit_of_the_last_rows_reads_from_the_end() -> TestResult {
+    const MANY: i64 = 300_000;
+    for (slices, distribution) in [(1, Distribution::Even), (2, Distribution::Key(0))] {
+        let cluster = Cluster::start(slices)?;
+        let key = SortKey::Compound(vec![1, 0]);
+        // The sort key may be null, and then its nulls come first.
+        let columns = [("id", ColumnType::Int64), ("k", ColumnType::Int64)];
+        let table = cluster.create(&columns, key, distribution)?;
+        let batch = RecordBatch::try_new(
+            table.layout.arrow_schema(),
+            vec![
+                Arc::new(Int64Array::from_iter_values(0..MANY)),
+                Arc::new(Int64Array::from_iter(
+                    (0..MANY).map(|row| (row != 70_000).then_some(row / 3)),
+                )),
+            ],
+        )?;
+        cluster.insert(&cluster.target(&table), std::slice::from_ref(&batch))?;
+        let (stored, plain) = (cluster.session(), cluster.session());
+        stored.register_table("t", Arc::new(cluster.table(&table)?))?;
+        plain.register_table("t", naive(table.layout.arrow_schema(), &[batch])?)?;
+        for sql in [
+            "SELECT k, id FROM t ORDER BY k DESC NULLS LAST, id LIMIT 10",
+            "SELECT id FROM t WHERE id % 2 = 0 ORDER BY k DESC, id DESC LIMIT 9",
+            "SELECT k FROM t ORDER BY k DESC LIMIT 3",
+        ] {
+            let (expected, _) = in_order(&cluster, &plain, sql)?;
+            let plan = cluster.plan(&stored, sql)?;
+            let batches = cluster.run(&stored, &plan)?;
+            let answer = arrow::util::pretty::pretty_format_batches(&batches)?.to_string();
+            assert_eq!(answer, expected, "{sql}");
+            assert!(shown(&plan).contains("backward"), "{}", shown(&plan));
+            let mut scanned = 0;
+            StepReport::of(&plan)
+                .visit(&mut |_, step| scanned += step.metrics.rows_scanned.unwrap_or(0));
+            assert!(scanned < 180_000, "{scanned} rows scanned for {sql}");
+        }
+        let sql = "SELECT id FROM t ORDER BY k DESC, id";
+        let (answer, _) = in_order(&cluster, &stored, sql)?;
+        assert_eq!(answer, in_order(&cluster, &plain, sql)?.0);
+    }
+    Ok(())
+}
+
 /// Gives the answer row by row as it comes, and the plan it came from.
 fn in_order(
     cluster: &Cluster,

@@ -88,9 +88,7 @@ impl Translator<'_> {
                 out.conjuncts.push(Conjunct::Column { column, test });
             }
             None => {
-                for (column, test) in domains(self, predicate) {
-                    out.conjuncts.push(Conjunct::PruneOnly { column, test });
-                }
+                out.conjuncts.extend(domains(self, predicate));
                 let filter = ExpressionFilter::new(predicate, self.schema)?;
                 out.conjuncts.push(Conjunct::Filter(Arc::new(filter)));
             }

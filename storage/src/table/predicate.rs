@@ -31,6 +31,13 @@ pub enum ColumnTest {
     Compare(CompareOp, Value),
     /// `column IN (values)`; sorted and without repeats.
     In(Arc<[Value]>),
+    /// The column lies within a range. Only for [`Conjunct::PruneOnly`].
+    Within {
+        /// Least and greatest, `None` where there is no end. Sorted, and apart from each other.
+        ranges: Arc<[(Option<Value>, Option<Value>)]>,
+        /// Whether null passes as well.
+        or_null: bool,
+    },
     /// `column IS NULL`.
     IsNull,
     /// `column IS NOT NULL`.

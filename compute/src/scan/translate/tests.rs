@@ -79,6 +79,17 @@ fn shown(conjunct: &Conjunct) -> String {
         ColumnTest::StartsWith(prefix) => {
             format!("{column} StartsWith {}", String::from_utf8_lossy(prefix))
         }
+        ColumnTest::Within { ranges, or_null } => {
+            let end = |end: &Option<Value>| end.as_ref().map(value).unwrap_or_default();
+            let ranges = ranges.iter();
+            let ranges =
+                ranges.map(|(least, greatest)| format!("{}..{}", end(least), end(greatest)));
+            let null = if *or_null { " or null" } else { "" };
+            format!(
+                "{column} Within {}{null}",
+                ranges.collect::<Vec<_>>().join(",")
+            )
+        }
         other => format!("{column} {other:?}"),
     };
     match conjunct {
@@ -131,11 +142,28 @@ fn what_hides_inside_or_still_prunes() -> TestResult {
     check("k = 1 OR small = 2", "filter [0, 1]")?;
     check(
         "name LIKE 'ab%' OR name LIKE 'ax%'",
-        "prune 2 GtEq ab & prune 2 LtEq ay & filter [2]",
+        "prune 2 Within ab..ac,ax..ay & filter [2]",
     )?;
     check(
         "(k > 3 AND k < 6) OR k = 9",
-        "prune 0 GtEq 3 & prune 0 LtEq 9 & filter [0]",
+        "prune 0 Within 3..6,9..9 & filter [0]",
+    )?;
+    check(
+        "k < 5 OR k > 9 OR k = 7",
+        "prune 0 Within ..5,7..7,9.. & filter [0]",
+    )?;
+    check("k < 5 OR k > 3", "filter [0]")?;
+    check(
+        "name IS NULL OR name > 'b'",
+        "prune 2 Within b.. or null & filter [2]",
+    )?;
+    check(
+        "(name IS NULL AND k = 1) OR (name IS NULL AND k > 4)",
+        "prune 0 Within 1..1,4.. & prune 2 Within  or null & filter [0, 2]",
+    )?;
+    check(
+        "((k > 1 AND k < 4 OR k > 6 AND k < 9) AND (k > 3 AND k < 7 OR k = 20)) OR k = 30",
+        "prune 0 Within 3..4,6..7,30..30 & filter [0]",
     )
 }
 

@@ -49,6 +49,11 @@ enum Shape {
     },
     /// Fixed width: the key is one of these.
     Set(KeySet),
+    /// The key lies within one of these, sorted and apart, or is null; asked of zone maps alone.
+    Ranges {
+        ranges: Vec<(i128, i128)>,
+        or_null: bool,
+    },
     /// Texts: bounds of the key for pruning, and the test of the bytes.
     Text {
         low: i128,
@@ -139,6 +144,16 @@ impl Test {
                     Shape::Set(KeySet::new(keys))
                 }
             }
+            ColumnTest::Within { ranges, or_null } => {
+                let key_or = |value: &Option<Value>, end| value.as_ref().map_or(Ok(end), key_of);
+                let keys = ranges.iter().map(|(least, greatest)| {
+                    Ok((key_or(least, i128::MIN)?, key_or(greatest, i128::MAX)?))
+                });
+                Shape::Ranges {
+                    ranges: keys.collect::<Result<_>>()?,
+                    or_null: *or_null,
+                }
+            }
             ColumnTest::StartsWith(prefix) => {
                 if !is_text {
                     return Err(Error::Internal(format!(
@@ -171,7 +186,7 @@ impl Test {
         match &self.shape {
             Shape::IsNull | Shape::IsNotNull => 0.1,
             Shape::Range { .. } => 1.0,
-            Shape::Set(_) => 3.0,
+            Shape::Set(_) | Shape::Ranges { .. } => 3.0,
             Shape::Text { .. } => 8.0,
         }
     }
@@ -180,7 +195,7 @@ impl Test {
     pub(super) fn prune(&self, zone: &ZoneMap, rows: usize) -> Outcome {
         let nulls = zone.nulls as usize;
         let Some((min, max)) = zone.range else {
-            return if matches!(self.shape, Shape::IsNull) {
+            return if self.passes_null() {
                 Outcome::All
             } else {
                 Outcome::None
@@ -225,6 +240,14 @@ impl Test {
                 }
             }
             Shape::Set(keys) if !keys.meets(min, max) => Outcome::None,
+            Shape::Ranges { or_null: true, .. } if nulls > 0 => Outcome::Some,
+            Shape::Ranges { ranges, .. } => {
+                let at = ranges.partition_point(|(_, high)| *high < min);
+                match ranges.get(at) {
+                    Some((low, high)) if *low <= max => all_if(*low <= min && max <= *high),
+                    _ => Outcome::None,
+                }
+            }
             Shape::Text { low, high, .. } if max < *low || min > *high => Outcome::None,
             Shape::Text {
                 keys,
@@ -237,7 +260,10 @@ impl Test {
 
     /// Says what becomes of all rows of a column that the row group lacks.
     pub(super) fn passes_null(&self) -> bool {
-        matches!(self.shape, Shape::IsNull)
+        matches!(
+            self.shape,
+            Shape::IsNull | Shape::Ranges { or_null: true, .. }
+        )
     }
 }
 
@@ -246,5 +272,53 @@ pub(super) fn dictionary(vector: &ColumnVector) -> Option<&Dictionary> {
     match &vector.block().body {
         Body::Dictionary(dictionary) => Some(dictionary),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::EncodingName;
+
+    fn check(or_null: bool, (nulls, range): (u32, Option<(i128, i128)>), expected: Outcome) {
+        let column = ColumnLayout {
+            id: 1,
+            name: "k".to_owned(),
+            ty: ColumnType::Int64,
+            encoding: EncodingName::Auto,
+            nullable: true,
+        };
+        let value = |value| Some(Value::Int(value));
+        let ranges = [(None, value(5)), (value(10), value(20)), (value(30), None)];
+        let ranges = ranges.into();
+        let test = Test::new(&column, &ColumnTest::Within { ranges, or_null }).unwrap();
+        let zone = ZoneMap { nulls, range };
+        assert_eq!(
+            test.prune(&zone, 100),
+            expected,
+            "{zone:?}, or null: {or_null}"
+        );
+    }
+
+    #[test]
+    fn ranges_prune_what_lies_between_them() {
+        for (range, expected) in [
+            ((6, 9), Outcome::None),
+            ((21, 29), Outcome::None),
+            ((5, 9), Outcome::Some),
+            ((6, 10), Outcome::Some),
+            ((0, 40), Outcome::Some),
+            ((12, 20), Outcome::All),
+            ((30, 99), Outcome::All),
+            ((-9, 5), Outcome::All),
+        ] {
+            check(false, (0, Some(range)), expected);
+            check(true, (0, Some(range)), expected);
+            check(true, (1, Some(range)), Outcome::Some);
+        }
+        check(false, (1, Some((12, 15))), Outcome::Some);
+        check(false, (1, Some((6, 9))), Outcome::None);
+        check(false, (100, None), Outcome::None);
+        check(true, (100, None), Outcome::All);
     }
 }

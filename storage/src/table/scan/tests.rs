@@ -657,6 +657,11 @@ fn naive(test: &ColumnTest, value: Option<&Value>) -> bool {
         return matches!(test, ColumnTest::IsNull);
     };
     match test {
+        ColumnTest::Within { ranges, .. } => ranges.iter().any(|(least, greatest)| {
+            let is_above = |least: &Value| compare(value, least).is_ge();
+            let is_below = |greatest: &Value| compare(value, greatest).is_le();
+            least.as_ref().is_none_or(is_above) && greatest.as_ref().is_none_or(is_below)
+        }),
         ColumnTest::IsNull => false,
         ColumnTest::IsNotNull => true,
         ColumnTest::Compare(op, constant) => {

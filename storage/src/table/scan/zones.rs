@@ -14,7 +14,7 @@ use crate::layout::row_group::ZONE_ROWS;
 use crate::row_group::files::{OpenRowGroup, RowGroupFiles};
 use crate::schema::{ColumnType, TableLayout};
 use crate::store::version::RowGroupEntry;
-use crate::table::predicate::{Conjunct, RowFilter};
+use crate::table::predicate::{ColumnTest, Conjunct, RowFilter};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -91,6 +91,13 @@ impl Step {
                 .ok_or_else(|| Error::Internal(format!("no column {column} to test")))
         };
         let work = match conjunct {
+            Conjunct::Column {
+                column,
+                test: ColumnTest::Within { .. },
+            } => {
+                let text = format!("ranges of column {column} can only prune");
+                return Err(Error::Internal(text));
+            }
             Conjunct::Column { column, test } => Work::Test {
                 column: *column,
                 test: Test::new(find(*column)?, test)?,

@@ -93,7 +93,7 @@ impl Test {
             Shape::Range { low, high, negated } => (*low <= key && key <= *high) != *negated,
             Shape::Set(keys) => keys.contains_wide(key),
             Shape::IsNotNull => true,
-            Shape::IsNull | Shape::Text { .. } => false,
+            Shape::IsNull | Shape::Ranges { .. } | Shape::Text { .. } => false,
         }
     }
 
@@ -239,7 +239,7 @@ impl Test {
                     keys.contains(value.widen())
                 });
             }
-            Shape::IsNull | Shape::IsNotNull | Shape::Text { .. } => {}
+            Shape::IsNull | Shape::IsNotNull | Shape::Ranges { .. } | Shape::Text { .. } => {}
         }
     }
 
