@@ -1,5 +1,5 @@
-//! Scans of one core over a row group of lineitem, all rows and one in a hundred, beside the `parquet`
-//! crate with the same columns and the predicate as its row filter, on files in memory.
+//! Scans of one core over a row group of lineitem, all rows and one in a hundred by columns of several forms,
+//! of few columns and of all, beside the `parquet` crate with the same columns and the predicate as its row filter, on files in memory.
 //!
 //! `cargo bench -p blueshift-benches --bench scan`
 
@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Int64Type};
+use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    StringViewArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
+    RecordBatch, StringArray, StringViewArray,
 };
 use blueshift_storage::store::version::RowGroupEntry;
 use blueshift_storage::store::{Store, StoreOptions};
@@ -34,15 +34,33 @@ use tpchgen::generators::{LineItem, LineItemGenerator};
 
 const ROWS: usize = 400_000;
 const BATCH_ROWS: usize = 8_192;
-const COLUMNS: [(&str, ColumnType); 5] = [
+const MONEY: ColumnType = ColumnType::Decimal {
+    precision: 15,
+    scale: 2,
+};
+/// The columns of lineitem, but for a price that is a double as well.
+const COLUMNS: [(&str, ColumnType); 14] = [
     ("l_partkey", ColumnType::Int64),
     ("l_shipdate", ColumnType::Date),
-    ("l_extendedprice", ColumnType::Float64),
+    ("price_double", ColumnType::Float64),
     ("l_shipinstruct", ColumnType::Text),
     ("l_comment", ColumnType::Text),
+    ("l_orderkey", ColumnType::Int64),
+    ("l_suppkey", ColumnType::Int32),
+    ("l_quantity", MONEY),
+    ("l_extendedprice", MONEY),
+    ("l_discount", MONEY),
+    ("l_tax", MONEY),
+    ("l_commitdate", ColumnType::Date),
+    ("l_receiptdate", ColumnType::Date),
+    ("l_shipmode", ColumnType::Text),
 ];
-/// What is read of the rows that pass.
-const PROJECTION: [usize; 2] = [2, 3];
+/// What is read of the rows that pass: two narrow columns, all but the comment, or all.
+const PROJECTIONS: [(&str, &[usize]); 3] = [
+    ("two columns", &[2, 3]),
+    ("no comment", &[0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13]),
+    ("whole row", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]),
+];
 
 /// One test, for storage and for parquet.
 struct Case {
@@ -81,7 +99,34 @@ fn cases() -> Vec<Case> {
             },
         },
         Case {
-            name: "one in a hundred by prefix",
+            name: "one in a hundred by decimal",
+            column: 8,
+            test: below(110_000),
+            passes: |prices| {
+                let prices = prices.as_primitive::<Decimal128Type>().values().iter();
+                prices.map(|price| Some(*price < 110_000)).collect()
+            },
+        },
+        Case {
+            name: "one in a hundred by double",
+            column: 2,
+            test: Some(ColumnTest::Compare(CompareOp::Lt, Value::Float(1_100.0))),
+            passes: |prices| {
+                let prices = prices.as_primitive::<Float64Type>().values().iter();
+                prices.map(|price| Some(*price < 1_100.0)).collect()
+            },
+        },
+        Case {
+            name: "one in fifty by code",
+            column: 7,
+            test: Some(ColumnTest::Compare(CompareOp::Eq, Value::Int(700))),
+            passes: |quantities| {
+                let quantities = quantities.as_primitive::<Decimal128Type>().values().iter();
+                quantities.map(|quantity| Some(*quantity == 700)).collect()
+            },
+        },
+        Case {
+            name: "one in 250 by prefix",
             column: 4,
             test: Some(ColumnTest::StartsWith((*b"depos").into())),
             passes: |texts| {
@@ -98,16 +143,33 @@ fn columns(items: &[LineItem<'_>]) -> Vec<ArrayRef> {
     let text = |of: &dyn Fn(&LineItem<'_>) -> String| -> ArrayRef {
         Arc::new(StringViewArray::from_iter_values(items.iter().map(of)))
     };
+    let long = |of: &dyn Fn(&LineItem<'_>) -> i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(items.iter().map(of)))
+    };
+    let date = |of: &dyn Fn(&LineItem<'_>) -> i32| -> ArrayRef {
+        Arc::new(Date32Array::from_iter_values(items.iter().map(of)))
+    };
+    let money = |of: &dyn Fn(&LineItem<'_>) -> i64| -> ArrayRef {
+        let cents = items.iter().map(|item| i128::from(of(item)));
+        Arc::new(Decimal128Array::from_iter_values(cents).with_data_type(MONEY.arrow()))
+    };
     let cents = |item: &LineItem<'_>| item.l_extendedprice.into_inner() as f64 / 100.0;
-    let dates = items.iter().map(|item| item.l_shipdate.to_unix_epoch());
+    let keys = items.iter().map(|item| item.l_suppkey as i32);
     vec![
-        Arc::new(Int64Array::from_iter_values(
-            items.iter().map(|item| item.l_partkey),
-        )),
-        Arc::new(Date32Array::from_iter_values(dates)),
+        long(&|item| item.l_partkey),
+        date(&|item| item.l_shipdate.to_unix_epoch()),
         Arc::new(Float64Array::from_iter_values(items.iter().map(cents))),
         text(&|item| item.l_shipinstruct.to_string()),
         text(&|item| item.l_comment.to_string()),
+        long(&|item| item.l_orderkey),
+        Arc::new(Int32Array::from_iter_values(keys)),
+        money(&|item| item.l_quantity * 100),
+        money(&|item| item.l_extendedprice.into_inner()),
+        money(&|item| item.l_discount.into_inner()),
+        money(&|item| item.l_tax.into_inner()),
+        date(&|item| item.l_commitdate.to_unix_epoch()),
+        date(&|item| item.l_receiptdate.to_unix_epoch()),
+        text(&|item| item.l_shipmode.to_string()),
     ]
 }
 
@@ -132,10 +194,10 @@ fn parquet(columns: &[ArrayRef]) -> Bytes {
     file.into()
 }
 
-fn read_parquet(file: &Bytes, case: &Case) -> usize {
+fn read_parquet(file: &Bytes, case: &Case, projection: &[usize]) -> usize {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone()).expect("a file");
     let schema = reader.parquet_schema();
-    let projection = ProjectionMask::leaves(schema, PROJECTION);
+    let projection = ProjectionMask::leaves(schema, projection.iter().copied());
     let tested = ProjectionMask::leaves(schema, [case.column]);
     let mut reader = reader
         .with_batch_size(BATCH_ROWS)
@@ -206,37 +268,41 @@ fn scan(criterion: &mut Criterion<CpuTime>) {
         .sample_size(20)
         .measurement_time(Duration::from_secs(3))
         .throughput(Throughput::Elements(ROWS as u64));
-    for case in cases() {
-        let conjuncts = case.test.clone().map(|test| Conjunct::Column {
-            column: case.column,
-            test,
-        });
-        let request = Arc::new(ScanRequest {
-            projection: PROJECTION.to_vec(),
-            conjuncts: conjuncts.into_iter().collect(),
-            row_ids: false,
-            batch_rows: BATCH_ROWS,
-        });
-        let read = || {
-            let mut rows = 0;
-            for entry in &entries {
-                let zones = 0..zone_count(entry.record.rows);
-                let scan =
-                    RowGroupScan::new(&store, &layout, entry, 0, zones, Arc::clone(&request));
-                let mut scan = scan.expect("a scan");
-                while let Some(batch) = scan.next_batch().expect("a batch") {
-                    rows += black_box(batch).num_rows();
+    for (shape, projection) in PROJECTIONS {
+        for case in cases() {
+            let conjuncts = case.test.clone().map(|test| Conjunct::Column {
+                column: case.column,
+                test,
+            });
+            let request = Arc::new(ScanRequest {
+                projection: projection.to_vec(),
+                conjuncts: conjuncts.into_iter().collect(),
+                row_ids: false,
+                batch_rows: BATCH_ROWS,
+            });
+            let read = || {
+                let mut rows = 0;
+                for entry in &entries {
+                    let zones = 0..zone_count(entry.record.rows);
+                    let scan =
+                        RowGroupScan::new(&store, &layout, entry, 0, zones, Arc::clone(&request));
+                    let mut scan = scan.expect("a scan");
+                    while let Some(batch) = scan.next_batch().expect("a batch") {
+                        rows += black_box(batch).num_rows();
+                    }
                 }
-            }
-            rows
-        };
-        let found = read();
-        assert_eq!(found, read_parquet(&file, &case), "{}", case.name);
-        println!("{}: {found} rows of {ROWS}", case.name);
-        group.bench_function(case.name, |bencher| bencher.iter(read));
-        group.bench_function(format!("{} of parquet", case.name), |bencher| {
-            bencher.iter(|| read_parquet(&file, &case));
-        });
+                rows
+            };
+            let found = read();
+            let name = format!("{shape}, {}", case.name);
+            let in_parquet = read_parquet(&file, &case, projection);
+            assert_eq!(found, in_parquet, "{name}");
+            println!("{name}: {found} rows of {ROWS}");
+            group.bench_function(&name, |bencher| bencher.iter(read));
+            group.bench_function(format!("{name} of parquet"), |bencher| {
+                bencher.iter(|| read_parquet(&file, &case, projection));
+            });
+        }
     }
     group.finish();
 }

@@ -5,6 +5,9 @@
     reason = "kernels of fastlanes take lengths on trust; asserted here"
 )]
 
+#[cfg(target_arch = "x86_64")]
+mod within;
+
 use arrow_buffer::ArrowNativeType;
 use fastlanes::{BitPacking, FoR};
 
@@ -186,6 +189,20 @@ pub fn each_common(picks: &[u16], positions: &[u16], mut take: impl FnMut(usize,
 /// Sets the bit of each packed value that is one of the `span + 1` from `first` on, see
 /// [`Native::spans`].
 pub fn unpack_within<T: Native>(
+    width: usize,
+    packed: &[T],
+    first: T,
+    span: T,
+    out: &mut VectorBits,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if within::packed_within(width, packed, first, span, out) {
+        return;
+    }
+    unpack_within_anywhere(width, packed, first, span, out);
+}
+
+fn unpack_within_anywhere<T: Native>(
     width: usize,
     packed: &[T],
     first: T,
