@@ -87,7 +87,8 @@ impl ScalarUDFImpl for SessionFunction {
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         // `::regclass` and its like give the oid of a name, and the name of an oid.
         let is_text = arguments.first().is_some_and(DataType::is_string);
-        Ok(match self.name.starts_with("reg") && is_text {
+        let is_cast = self.name.starts_with("reg") && !self.name.ends_with("out");
+        Ok(match is_cast && is_text {
             true => DataType::Int64,
             false => self.returns.clone(),
         })

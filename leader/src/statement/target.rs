@@ -17,6 +17,8 @@ use blueshift_storage::table::predicate::Value;
 use datafusion::common::ScalarValue;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
@@ -95,7 +97,15 @@ pub fn default_value(
 
 /// Computes an expression without columns to an array of one row.
 pub fn evaluate(state: &SessionState, expr: Expr) -> Result<arrow::array::ArrayRef> {
-    let schema = datafusion::common::DFSchema::empty();
+    let schema = Arc::new(datafusion::common::DFSchema::empty());
+    // Some functions, as COALESCE, are only rewritten and never run.
+    let simplifying = SimplifyContext::builder()
+        .with_schema(Arc::clone(&schema))
+        .with_config_options(Arc::clone(state.config_options()))
+        .with_query_execution_start_time(state.execution_props().query_execution_start_time)
+        .build();
+    let simplifier = ExprSimplifier::new(simplifying);
+    let expr = simplifier.simplify(simplifier.coerce(expr, &schema)?)?;
     let expr = state.create_physical_expr(expr, &schema)?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
     let batch = arrow::array::RecordBatch::try_new_with_options(

@@ -342,9 +342,12 @@ impl<'a, 'c> CallRunner<'a, 'c> {
     }
 }
 
-/// Parses a text that must be one statement.
+/// Parses a text that must be one statement; a semicolon too many does no harm.
 fn one(text: &str) -> Result<Parsed> {
-    let mut statements = blueshift_sql::statement::parse(text)?.into_iter();
+    let parsed = blueshift_sql::statement::parse(text)?;
+    let mut statements = parsed
+        .into_iter()
+        .filter(|parsed| !matches!(parsed.statement, Statement::Empty));
     match (statements.next(), statements.next()) {
         (Some(parsed), None) => Ok(parsed),
         _ => Err(Error::new(

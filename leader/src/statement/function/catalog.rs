@@ -2,7 +2,9 @@
 
 use super::{Arg, Body, refuse, relation_by_text, text};
 use crate::catalog::name::Relation;
+use crate::catalog::routine::Routine;
 use crate::system::SystemContext;
+use crate::system::function::FunctionFacts;
 use crate::system::pg_catalog::pg_proc;
 use crate::system::pg_catalog::pg_type::{ANY_OID, pseudo_oid};
 use arrow_schema::DataType;
@@ -51,7 +53,11 @@ pub(super) fn add_all(ctx: &Arc<SystemContext>, add: &mut Add<'_>) {
     add("regtype", &[1], string.clone(), with(regtype));
     add("regnamespace", &[1], string.clone(), with(regnamespace));
     add("regproc", &[1], string.clone(), with(regproc));
-    add("regprocedure", &[1], string.clone(), with(regproc));
+    add("regprocedure", &[1], string.clone(), with(regprocedure));
+    // What PostgreSQL writes and reads such names with; scripts of administrators call them.
+    for name in ["regprocedureout", "regprocout", "regclassout", "textin"] {
+        add(name, &[1], string.clone(), with(kept_text));
+    }
     // All tables lie in the data directory.
     add(
         "pg_tablespace_location",
@@ -306,6 +312,26 @@ fn regnamespace(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
 
 /// The oid of a function's name, or the name of a function's oid.
 fn regproc(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    routine(
+        ctx,
+        args,
+        |facts| facts.name.clone(),
+        |own| own.name.clone(),
+    )
+}
+
+/// The oid of a function's name, or the name of a function's oid with the types of its arguments.
+fn regprocedure(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
+    let shown = |facts: &FunctionFacts| format!("{}({})", facts.name, facts.arguments_shown());
+    routine(ctx, args, shown, Routine::signature)
+}
+
+fn routine(
+    ctx: &SystemContext,
+    args: &[Arg],
+    shown: impl Fn(&FunctionFacts) -> String,
+    own_shown: impl Fn(&Routine) -> String,
+) -> Result<ScalarValue> {
     if let Some(Arg::Text(name)) = args.first() {
         let bare = name.split('(').next().unwrap_or_default().trim();
         let bare = bare.strip_prefix("pg_catalog.").unwrap_or(bare);
@@ -320,10 +346,13 @@ fn regproc(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
     let Some(oid) = oid(args.first()) else {
         return Ok(null());
     };
+    if let Some(own) = ctx.catalog.routines.get(&oid) {
+        return Ok(text(own_shown(own)));
+    }
     let mut all = crate::system::function::all(ctx).iter();
     let found = all.find(|facts| facts.oid == oid);
     Ok(text(match (found, oid) {
-        (Some(facts), _) => facts.name.clone(),
+        (Some(facts), _) => shown(facts),
         (None, 0) => "-".to_string(),
         (None, oid) => oid.to_string(),
     }))

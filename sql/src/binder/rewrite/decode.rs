@@ -1,4 +1,6 @@
-//! `DECODE(x, search, result, ..., default)` -> CASE, in which null equals null.
+//! `DECODE(x, search, result, ..., default)` and `NVL2(x, a, b)` -> CASE, in which null equals null.
+//!
+//! The engine's own NVL2 gives all three values one type.
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
@@ -7,7 +9,8 @@ pub(super) fn rewrite(expr: &mut Expr) {
     let Expr::Function(function) = expr else {
         return;
     };
-    if !function.name.to_string().eq_ignore_ascii_case("decode") {
+    let name = function.name.to_string().to_lowercase();
+    if name != "decode" && name != "nvl2" {
         return;
     }
     let FunctionArguments::List(list) = &function.args else {
@@ -21,10 +24,18 @@ pub(super) fn rewrite(expr: &mut Expr) {
             _ => None,
         })
         .collect();
+    if let (Some([subject, there, null]), "nvl2") = (args.as_deref(), name.as_str()) {
+        let there = CaseWhen {
+            condition: Expr::IsNotNull(Box::new((*subject).clone())),
+            result: (*there).clone(),
+        };
+        *expr = case(vec![there], Some(null));
+        return;
+    }
     let Some([subject, pairs @ ..]) = args.as_deref() else {
         return;
     };
-    if pairs.len() < 2 {
+    if name != "decode" || pairs.len() < 2 {
         return;
     }
     let conditions = pairs
@@ -42,13 +53,17 @@ pub(super) fn rewrite(expr: &mut Expr) {
     } else {
         None
     };
-    *expr = Expr::Case {
+    *expr = case(conditions, default.copied());
+}
+
+fn case(conditions: Vec<CaseWhen>, otherwise: Option<&Expr>) -> Expr {
+    Expr::Case {
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
         operand: None,
         conditions,
-        else_result: default.map(|default| Box::new((*default).clone())),
-    };
+        else_result: otherwise.map(|expr| Box::new(expr.clone())),
+    }
 }
 
 /// Equality in which null equals null; a literal that is not null needs no more than `=`.
