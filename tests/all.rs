@@ -8,6 +8,7 @@ mod differential;
 mod fault;
 mod isolation;
 mod maintenance;
+mod materialized_view;
 mod plan;
 mod protocol;
 mod psql;

@@ -16,6 +16,7 @@ macro_rules! codes {
 
 codes! {
     SUCCESSFUL_COMPLETION = "00000", "Nothing went wrong.";
+    WARNING = "01000", "Something is not as it may have been meant.";
     FEATURE_NOT_SUPPORTED = "0A000", "Not supported; the text says what to do instead.";
     INVALID_PASSWORD = "28P01", "Wrong user or password.";
     INVALID_AUTHORIZATION = "28000", "This login is not allowed.";

@@ -4,6 +4,7 @@
 //! the difference to a catalog decoded earlier. Read views over the same map share the same decoded catalog.
 
 use super::access::{AccessList, DefaultAccess, DefaultKey, Group, ObjectKind, Role, system_roles};
+use super::matview::MaterializedRows;
 use super::routine::Routine;
 use super::{Catalog, Database, Oid, Schema, Table, User, View};
 use crate::error::Result;
@@ -161,6 +162,13 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
                 catalog.users.insert(oid, user);
             }
         }
+        "materialized" => {
+            catalog.materialized.remove(&oid);
+            if let Some(value) = value {
+                let rows: Arc<MaterializedRows> = decode(key, value)?;
+                catalog.materialized.insert(oid, rows);
+            }
+        }
         "database" => {
             catalog.databases.remove(&oid);
             if let Some(value) = value {
@@ -265,6 +273,11 @@ pub fn put_view(view: &View) -> Result<CatalogChange> {
     change(key("view", view.oid), view)
 }
 
+/// Writes what is known of the rows of a materialized view.
+pub fn put_materialized(rows: &MaterializedRows) -> Result<CatalogChange> {
+    change(key("materialized", rows.oid), rows)
+}
+
 /// Writes a function or a procedure.
 pub fn put_routine(routine: &Routine) -> Result<CatalogChange> {
     change(key("routine", routine.oid), routine)
@@ -320,7 +333,7 @@ pub fn put_comment(oid: Oid, column: u32, text: Option<&str>) -> CatalogChange {
     }
 }
 
-/// Removes an object of a kind: `schema`, `table`, `view`, `routine`, `user`, `group`, `role`, or its `access`.
+/// Removes an object of a kind: `schema`, `table`, `view`, `materialized`, `routine`, `user`, `group`, `role`, or its `access`.
 pub fn remove(kind: &str, oid: Oid) -> CatalogChange {
     CatalogChange {
         key: key(kind, oid),

@@ -160,6 +160,7 @@ mod tests {
             not_null: false,
         };
         let table = Table {
+            view: None,
             oid: 100_007,
             schema: 2_200,
             name: "t".to_string(),

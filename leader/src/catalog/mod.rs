@@ -1,7 +1,7 @@
 //! Databases, schemas, tables, columns, views, users: what the commit log keeps under string keys, decoded.
 //!
 //! Every object is one key of the store's catalog map (`database/<oid>`, `schema/<oid>`, `table/<oid>`, `view/<oid>`,
-//! `routine/<oid>`, `user/<oid>`, `group/<oid>`, `role/<oid>`, `comment/<oid>/<column>`, and who may do what:
+//! `materialized/<oid>` (beside a view), `routine/<oid>`, `user/<oid>`, `group/<oid>`, `role/<oid>`, `comment/<oid>/<column>`, and who may do what:
 //! `access/<oid>`, `default_access/<owner>/<schema>/<kind>`), its value the JSON of one struct of this module. A table's oid is its
 //! storage `TableId`.
 
@@ -9,6 +9,7 @@ pub mod access;
 pub mod cache;
 pub mod constraint;
 pub mod layout;
+pub mod matview;
 pub mod name;
 pub mod routine;
 
@@ -179,6 +180,9 @@ pub struct Table {
     pub placement_fingerprint: u64,
     /// Microseconds since 1970 when it was made.
     pub created_us: i64,
+    /// The materialized view whose rows it keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<Oid>,
 }
 
 impl Table {
@@ -245,6 +249,13 @@ pub enum ViewKind {
         /// The column names given before AS.
         columns: Vec<String>,
     },
+    /// MATERIALIZED: its rows are kept in a table.
+    Materialized {
+        /// The whole statement that made it.
+        statement: String,
+        /// The table.
+        table: Oid,
+    },
 }
 
 impl ViewKind {
@@ -255,11 +266,21 @@ impl ViewKind {
 }
 
 impl View {
-    /// Gives the text that catalogs show: the query, and of a late-binding view the whole statement.
+    /// Gives the oid of the table that keeps the rows of a materialized view.
+    pub fn rows_table(&self) -> Option<Oid> {
+        match &self.kind {
+            ViewKind::Materialized { table, .. } => Some(*table),
+            ViewKind::Bound | ViewKind::Late { .. } => None,
+        }
+    }
+
+    /// Gives the text that catalogs show: the query, and of a late-binding or materialized view the whole statement.
     pub fn definition(&self) -> &str {
         match &self.kind {
             ViewKind::Bound => &self.text,
-            ViewKind::Late { statement, .. } => statement,
+            ViewKind::Late { statement, .. } | ViewKind::Materialized { statement, .. } => {
+                statement
+            }
         }
     }
 }
@@ -319,6 +340,8 @@ pub struct Catalog {
     pub tables: HashMap<Oid, Arc<Table>>,
     /// By oid.
     pub views: HashMap<Oid, Arc<View>>,
+    /// The rows of materialized views, by the oid of the view.
+    pub materialized: HashMap<Oid, Arc<matview::MaterializedRows>>,
     /// Functions and procedures by oid.
     pub routines: HashMap<Oid, Arc<routine::Routine>>,
     /// By oid.

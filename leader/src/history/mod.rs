@@ -7,6 +7,7 @@ pub mod activity;
 pub mod analyze;
 pub mod control;
 pub mod filtered;
+pub mod matview;
 pub mod procedure;
 pub mod statistics;
 pub mod vacuum;
@@ -142,6 +143,8 @@ pub struct History {
     pub statistics: statistics::Statistics,
     /// STL_VACUUM.
     pub vacuums: Mutex<VecDeque<vacuum::VacuumEvent>>,
+    /// SVL_MV_REFRESH_STATUS.
+    pub refreshes: Mutex<VecDeque<matview::RefreshEvent>>,
     /// SVV_VACUUM_PROGRESS.
     pub running_vacuums: Mutex<vacuum::RunningVacuums>,
     /// STV_SESSIONS.

@@ -1,4 +1,4 @@
-//! Background jobs: tables are vacuumed and analyzed by themselves while nobody runs a statement.
+//! Background jobs: tables are vacuumed and analyzed, and materialized views refreshed, by themselves while nobody runs a statement.
 //!
 //! Every interval each table is looked at: what a plain VACUUM or ANALYZE would pass over is passed over here too. A
 //! vacuum that has begun waits whenever a statement runs, and ends when somebody asks for one of the same table. Before
@@ -6,11 +6,13 @@
 
 mod sort_key;
 
+use crate::catalog::matview::STATE_COLUMN_DROPPED;
 use crate::catalog::{Catalog, Table};
 use crate::error::{Error, Result};
 use crate::history::analyze::AnalyzeEvent;
 use crate::server::{Server, TEMP_SCHEMA_PREFIX};
 use crate::statement::analyze::{automatic, learn_values};
+use crate::statement::materialized_view::refresh;
 use crate::statement::vacuum::{Request, THRESHOLD_PERCENT, vacuum_table};
 use blueshift_compute::maintain::analyze::gather;
 use blueshift_compute::maintain::vacuum::{Mode, plan};
@@ -38,9 +40,6 @@ pub struct MaintenanceOptions {
 
 /// Looks after tables until told to stop.
 pub async fn run(server: Arc<Server>, options: MaintenanceOptions, stop: CancellationToken) {
-    if !options.vacuum && !options.analyze {
-        return;
-    }
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -78,6 +77,17 @@ async fn round(server: &Arc<Server>, options: MaintenanceOptions) {
         if options.vacuum {
             tell(table, "sort key", sort_key::choose(server, table).await);
             tell(table, "vacuum", vacuum(server, table).await);
+        }
+        if let Some(view) = table.view {
+            let rows = catalog.materialized.get(&view);
+            let is_due = rows.is_some_and(|rows| {
+                rows.auto_refresh
+                    && rows.state < STATE_COLUMN_DROPPED
+                    && rows.is_stale(&server.node.store.read_view())
+            });
+            if is_due {
+                tell(table, "refresh", refresh::in_background(server, view).await);
+            }
         }
         if options.analyze {
             tell(table, "analyze", analyze(server, &catalog, table).await);

@@ -322,7 +322,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "true",
         Kind::Truth,
         Effect::Real,
-        "queries may be rewritten to use materialized views; none are yet",
+        "whether queries are answered from materialized views that are up to date",
     ),
     parameter(
         "navigate_super_null_on_error",

@@ -2,8 +2,9 @@
 
 pub mod schedule;
 
-use crate::catalog::cache::{CatalogCache, put_table};
+use crate::catalog::cache::{CatalogCache, put_materialized, put_table};
 use crate::catalog::layout::distribution;
+use crate::catalog::matview::MaterializedRows;
 use crate::catalog::{Catalog, Table};
 use crate::error::{Error, Result};
 use crate::history::{lock, now_us};
@@ -328,6 +329,25 @@ pub async fn reslice(compute: &Handle, from: &Arc<Store>, to: &Arc<Store>) -> Re
         if let Some(kept) = from.statistics_of(table.id())? {
             to.keep_statistics(&moved_statistics(kept, version, &*to.table(table.id())?))?;
         }
+    }
+    forget_marks(&catalog, to)
+}
+
+/// Materialized views know their tables by row groups, which are others now.
+fn forget_marks(catalog: &Catalog, to: &Arc<Store>) -> Result<()> {
+    let rows = catalog.materialized.values().map(|rows| {
+        let mut rows = MaterializedRows::clone(rows);
+        rows.bases.iter_mut().for_each(|base| base.mark = None);
+        put_materialized(&rows)
+    });
+    let catalog = rows.collect::<Result<Vec<_>>>()?;
+    if !catalog.is_empty() {
+        let base = to.read_view().version;
+        to.commit(Commit {
+            catalog,
+            base,
+            ..Commit::default()
+        })?;
     }
     Ok(())
 }

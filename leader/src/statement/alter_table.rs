@@ -24,7 +24,9 @@ use crate::error::{Error, Result};
 use crate::transaction::lock::{Lockable, Mode};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ObjectName;
-use blueshift_sql::statement::alter_table::{AlterAction, AlterTable};
+use blueshift_sql::statement::alter_table::{
+    AlterAction, AlterDistribution, AlterSort, AlterTable,
+};
 use blueshift_sql::statement::grant::Privilege;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
@@ -66,9 +68,29 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Body> {
     Ok(Body::done("ALTER TABLE"))
 }
 
+/// Changes the distribution and the sort key of a table, for the statement of another kind of object.
+pub(super) async fn design_of(
+    ctx: &mut Context<'_>,
+    table: &Table,
+    distribution: Option<&AlterDistribution>,
+    sort: Option<&AlterSort>,
+) -> Result<()> {
+    ctx.transaction
+        .lock_table(table.oid, Mode::Exclusive)
+        .await?;
+    let names = ctx.names()?;
+    design::change(ctx, &names, table, distribution, sort).await
+}
+
 /// Finds a table or view and keeps others from changing it.
 async fn lock_relation(ctx: &mut Context<'_>, name: &ObjectName) -> Result<Relation> {
-    let relation = find(&ctx.names()?, name)?;
+    let names = ctx.names()?;
+    let relation = find(&names, name)?;
+    if let Relation::Table(table) = &relation
+        && let Some(view) = table.view
+    {
+        return Err(names.kept_by(view, &table.name).into());
+    }
     match &relation {
         Relation::Table(table) => {
             ctx.transaction
@@ -110,6 +132,13 @@ fn find(names: &SessionNames, name: &ObjectName) -> Result<Relation> {
 /// RENAME TO, within its schema.
 async fn rename(ctx: &mut Context<'_>, name: &ObjectName, to: &str) -> Result<Body> {
     let relation = lock_relation(ctx, name).await?;
+    if matches!(&relation, Relation::View(view) if view.rows_table().is_some()) {
+        return Err(blueshift_sql::Error::unsupported(
+            format!("renaming materialized view \"{}\"", relation.name()),
+            "Drop the materialized view and create it again.",
+        )
+        .into());
+    }
     if to.starts_with('#') {
         return Err(Error::new(
             SqlState::INVALID_TABLE_DEFINITION,
@@ -145,6 +174,12 @@ async fn change_owner(ctx: &mut Context<'_>, name: &ObjectName, owner: &str) -> 
     check::owner(&catalog, ctx.user, &relation)?;
     grant::lock(ctx).await?;
     let owner = user_named(ctx, owner)?.oid;
+    if let Relation::View(view) = &relation
+        && view.rows_table().is_some()
+    {
+        super::materialized_view::change_owner(ctx, view, owner)?;
+        return Ok(Body::done("ALTER TABLE"));
+    }
     grant::change_owner(ctx, (&relation).into(), owner)?;
     let change = match &relation {
         Relation::Table(table) => put_table(&Table {

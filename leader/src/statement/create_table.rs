@@ -272,6 +272,7 @@ pub fn new_table(
         backup: attributes.backup.unwrap_or(true),
         placement_fingerprint: ctx.server.placement_fingerprint,
         created_us: now_us(),
+        view: None,
     })
 }
 

@@ -47,7 +47,8 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTableAs) -> Result<Body> 
     Ok(Body::done("SELECT"))
 }
 
-fn columns(bound: &LogicalPlan, names: &[String]) -> Result<Vec<Column>> {
+/// Gives the columns of a table for the rows of a query; `names` are for the first of them.
+pub(super) fn columns(bound: &LogicalPlan, names: &[String]) -> Result<Vec<Column>> {
     let fields = bound.schema().fields();
     if names.len() > fields.len() {
         return Err(Error::new(
@@ -71,7 +72,7 @@ fn columns(bound: &LogicalPlan, names: &[String]) -> Result<Vec<Column>> {
 }
 
 /// The type a table keeps for an expression's: text of unknown length gets the length Redshift gives.
-fn kept_type(ty: SqlType, arrow: &arrow_schema::DataType) -> SqlType {
+pub(super) fn kept_type(ty: SqlType, arrow: &arrow_schema::DataType) -> SqlType {
     match ty {
         SqlType::Unknown if arrow.is_null() => SqlType::Varchar(1),
         SqlType::Name => SqlType::Varchar(128),

@@ -19,6 +19,12 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
     let name = &create.name.name;
     let existing = ctx.transaction.catalog()?.relation_named(schema.oid, name);
     let replaced = match existing {
+        Some(Relation::View(view)) if create.or_replace && view.rows_table().is_some() => {
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("\"{}\" is a materialized view", view.name),
+            ));
+        }
         Some(Relation::View(view)) if create.or_replace => {
             let catalog = ctx.transaction.catalog()?;
             check::owner(&catalog, ctx.user, &Relation::View(view.clone()))?;
@@ -141,7 +147,12 @@ fn late(
     put(ctx, view, replaced.is_none())
 }
 
-fn refuse_temporary(ctx: &Context<'_>, names: &SessionNames, needed: &[u32]) -> Result<()> {
+/// Refuses what reads temporary tables.
+pub(super) fn refuse_temporary(
+    ctx: &Context<'_>,
+    names: &SessionNames,
+    needed: &[u32],
+) -> Result<()> {
     for relation in needed
         .iter()
         .filter_map(|oid| names.catalog().relation(*oid))

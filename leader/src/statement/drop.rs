@@ -27,18 +27,42 @@ pub async fn view(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
     Ok(Body::done("DROP VIEW"))
 }
 
-async fn relations(ctx: &mut Context<'_>, drop: &DropObjects, kind: &'static str) -> Result<()> {
+/// What DROP MATERIALIZED VIEW drops.
+pub(super) const MATERIALIZED: &str = "materialized view";
+
+/// Gives the word for what a relation is in DROP.
+fn kind_of(relation: &Relation) -> &'static str {
+    match relation {
+        Relation::View(view) if view.rows_table().is_some() => MATERIALIZED,
+        other => other.kind(),
+    }
+}
+
+/// Drops tables, views or materialized views.
+pub(super) async fn relations(
+    ctx: &mut Context<'_>,
+    drop: &DropObjects,
+    kind: &'static str,
+) -> Result<()> {
     let mut found = Vec::new();
     for name in &drop.names {
         found.extend(find(ctx, name, kind, drop.if_exists)?);
     }
     for relation in &found {
         let catalog = ctx.transaction.catalog()?;
-        let system = if kind == "view" {
-            "DROP VIEW"
-        } else {
+        let system = if kind == "table" {
             "DROP TABLE"
+        } else {
+            "DROP VIEW"
         };
+        if let Relation::Table(table) = relation
+            && let Some(view) = table.view
+        {
+            let refused = ctx.names()?.kept_by(view, &table.name);
+            return Err(refused
+                .with_hint("Use DROP MATERIALIZED VIEW to remove it with its view.")
+                .into());
+        }
         check::owner_or(&catalog, ctx.user, relation, Some(Privilege::Drop), system)?;
         lock(ctx, relation).await?;
     }
@@ -89,14 +113,14 @@ fn find(
             });
         }
     };
-    if relation.kind() != kind {
+    if kind_of(&relation) != kind {
         return Err(blueshift_sql::Error::new(
             SqlState::WRONG_OBJECT_TYPE,
             format!("\"{}\" is not a {kind}", relation.name()),
         )
         .with_hint(format!(
             "Use DROP {} to remove it.",
-            relation.kind().to_uppercase()
+            kind_of(&relation).to_uppercase()
         ))
         .into());
     }
@@ -140,9 +164,10 @@ async fn drop_with_dependents(
         .filter(|view| !listed.contains(&view.oid))
         .map(|view| {
             format!(
-                "view {} depends on {} {}",
+                "{} {} depends on {} {}",
+                kind_of(&Relation::View(Arc::clone(view))),
                 view.name,
-                relation.kind(),
+                kind_of(relation),
                 relation.name()
             )
         })
@@ -164,7 +189,7 @@ async fn drop_with_dependents(
             SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
             format!(
                 "cannot drop {} {} because other objects depend on it",
-                relation.kind(),
+                kind_of(relation),
                 relation.name()
             ),
         )
@@ -178,7 +203,8 @@ async fn drop_with_dependents(
             .await?;
         if !listed.contains(&view.oid) {
             ctx.notices.push(Notice::skipped(format!(
-                "drop cascades to view {}",
+                "drop cascades to {} {}",
+                kind_of(&Relation::View(Arc::clone(&view))),
                 view.name
             )));
         }
@@ -224,8 +250,14 @@ fn remove_relation(ctx: &mut Context<'_>, relation: &Relation) -> Result<()> {
     }
     ctx.transaction.change_catalog(remove(relation.kind(), oid));
     forget_access(ctx, oid)?;
-    if let Relation::Table(table) = relation {
-        ctx.transaction.drop_table(table.id());
+    match relation {
+        Relation::Table(table) => ctx.transaction.drop_table(table.id()),
+        Relation::View(view) => {
+            if let Some(table) = view.rows_table().and_then(|oid| catalog.tables.get(&oid)) {
+                ctx.transaction.change_catalog(remove("materialized", oid));
+                remove_relation(ctx, &Relation::Table(Arc::clone(table)))?;
+            }
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::answer::Body;
 use super::context::Context;
+use super::materialized_view::rewrite;
 use super::names::Right;
 use super::{execute, target};
 use crate::error::Result;
@@ -42,7 +43,10 @@ fn bound(
 ) -> Result<LogicalPlan> {
     let types = ctx.parameter_types();
     Ok(match statement {
-        Statement::Select(query) => binder::bind_query(names, query, &types)?,
+        Statement::Select(query) => {
+            let bound = binder::bind_query(names, query, &types)?;
+            rewrite::rewritten(ctx, names, bound)?
+        }
         Statement::CreateTableAs(create) => binder::bind_query(names, &create.query, &types)?,
         Statement::Insert(insert) => {
             let table = names.table_to_change(&insert.table, &Right::To(Privilege::Insert))?;

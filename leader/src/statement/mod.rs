@@ -32,6 +32,7 @@ pub mod grant;
 pub mod group;
 pub mod insert;
 pub mod lock;
+pub mod materialized_view;
 pub mod merge;
 pub mod prepare;
 pub mod role;
@@ -78,6 +79,16 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::DropSchema(drop) => drop::schema(ctx, drop).await,
         Statement::CreateView(create) => create_view::run(ctx, create).await,
         Statement::DropView(drop) => drop::view(ctx, drop).await,
+        Statement::CreateMaterializedView(create) => {
+            Box::pin(materialized_view::create(ctx, create)).await
+        }
+        Statement::RefreshMaterializedView(refresh) => {
+            Box::pin(materialized_view::refresh::run(ctx, refresh)).await
+        }
+        Statement::AlterMaterializedView(alter) => {
+            Box::pin(materialized_view::alter(ctx, alter)).await
+        }
+        Statement::DropMaterializedView(drop) => materialized_view::drop(ctx, drop).await,
         Statement::Explain(explain) => Box::pin(explain::run(ctx, explain)).await,
         Statement::Set(set) => set::set(ctx, set),
         Statement::Reset(reset) => set::reset(ctx, reset),
@@ -192,6 +203,10 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::DropSchema(_) => "DROP SCHEMA",
         Statement::CreateView(_) => "CREATE VIEW",
         Statement::DropView(_) => "DROP VIEW",
+        Statement::CreateMaterializedView(_) => "CREATE MATERIALIZED VIEW",
+        Statement::RefreshMaterializedView(_) => "REFRESH MATERIALIZED VIEW",
+        Statement::AlterMaterializedView(_) => "ALTER MATERIALIZED VIEW",
+        Statement::DropMaterializedView(_) => "DROP MATERIALIZED VIEW",
         Statement::Insert(_) => "INSERT",
         Statement::Update(_) => "UPDATE",
         Statement::Delete(_) => "DELETE",

@@ -3,6 +3,8 @@
 //! A name without a schema is looked for among temporary tables, then system tables, then along the search path.
 //! A view is bound when it is used, under the search path it was made under and with the rights of its owner.
 
+mod view;
+
 use super::context::{LastStatements, no_schema};
 use super::function::{late_view, series, session_functions};
 use crate::access::check;
@@ -10,7 +12,7 @@ use crate::catalog::layout;
 use crate::catalog::name::Relation;
 use crate::catalog::{
     Catalog, Column, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User,
-    View, ViewKind, ViewSource,
+    View, ViewSource,
 };
 use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
@@ -179,28 +181,6 @@ impl SessionNames {
         sources.find(|source| source.schema == name.schema && source.name == name.name)
     }
 
-    /// Gives a table as a view saw it when the view was made: its columns then, under their names then.
-    fn as_of_view(&self, table: &Table, source: &ViewSource) -> Result<Arc<dyn TableSource>> {
-        let stored = provider_as_source(Arc::new(self.stored_table(table, false)?));
-        let now = table.columns.iter();
-        let is_same = now
-            .map(|column| (column.id, &column.name))
-            .eq(source.columns.iter().map(|(id, name)| (*id, name)));
-        if is_same {
-            return Ok(stored);
-        }
-        let columns = source.columns.iter().filter_map(|(id, then)| {
-            let column = table.columns.iter().find(|column| column.id == *id)?;
-            let name = datafusion::common::Column::new(Some("rows"), column.name.as_str());
-            Some(Expr::Column(name).alias(then.as_str()))
-        });
-        let plan = LogicalPlanBuilder::scan("rows", stored, None)
-            .and_then(|scan| scan.project(columns.collect::<Vec<_>>()))
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(from_engine)?;
-        Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))))
-    }
-
     /// Finds what a name means. Fails with 42P01, 3F000 or 3D000, and says what might have been meant.
     pub fn find(&self, name: &ObjectName) -> Result<Named> {
         self.check_database(name)?;
@@ -313,7 +293,18 @@ impl SessionNames {
             Named::Relation(relation) => {
                 self.check_right(&relation, right)?;
                 match relation {
-                    Relation::Table(table) => Ok(table),
+                    Relation::Table(table) => match table.view {
+                        // VACUUM and the like leave the rows what they are.
+                        Some(view) if !matches!(right, Right::OwnerOr(None, _)) => {
+                            Err(self.kept_by(view, &table.name))
+                        }
+                        _ => Ok(table),
+                    },
+                    Relation::View(view) if view.rows_table().is_some() => Err(Error::new(
+                        SqlState::WRONG_OBJECT_TYPE,
+                        format!("\"{}\" is a materialized view", view.name),
+                    )
+                    .with_hint("Change the tables below it, then use REFRESH MATERIALIZED VIEW.")),
                     Relation::View(view) => Err(Error::new(
                         SqlState::WRONG_OBJECT_TYPE,
                         format!("\"{}\" is a view", view.name),
@@ -329,6 +320,17 @@ impl SessionNames {
                 ),
             )),
         }
+    }
+
+    /// The refusal to change a table that keeps the rows of a materialized view.
+    pub(super) fn kept_by(&self, view: Oid, table: &str) -> Error {
+        let view = self.catalog().views.get(&view);
+        let view = view.map_or("", |view| view.name.as_str());
+        Error::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("table \"{table}\" keeps the rows of materialized view \"{view}\""),
+        )
+        .with_hint("Change the tables below the view, then use REFRESH MATERIALIZED VIEW.")
     }
 
     /// Checks that the user may do with a table what a statement is about to do.
@@ -490,33 +492,6 @@ impl SessionNames {
         })
     }
 
-    /// Binds a view's text to a plan with the view's column names.
-    pub fn bind_view(&self, view: &View) -> Result<LogicalPlan> {
-        if self.view_depth >= VIEW_DEPTH_MAX {
-            return Err(Error::new(
-                SqlState::STATEMENT_TOO_COMPLEX,
-                format!(
-                    "view \"{}\" is nested more than {VIEW_DEPTH_MAX} views deep",
-                    view.name
-                ),
-            ));
-        }
-        let inner = self.inside_view(view)?;
-        let query = Query::parse(&view.text)?;
-        if let ViewKind::Late { columns, .. } = &view.kind {
-            return bind_late(&inner, view, &query, columns);
-        }
-        let plan = binder::bind_query(&inner, &query, &[])?;
-        if plan.schema().fields().len() != view.columns.len() {
-            return Err(Error::new(
-                SqlState::UNDEFINED_COLUMN,
-                format!("view \"{}\" shows a column that was dropped", view.name),
-            )
-            .with_hint("Make the view again with CREATE OR REPLACE VIEW."));
-        }
-        renamed(plan, view.columns.iter().map(|column| column.name.as_str()))
-    }
-
     /// Binds a system view, as seen by the one who asks, with the columns it declares.
     fn bind_system_view(&self, table: &dyn SystemTable) -> Result<LogicalPlan> {
         let inner = self.with_system(
@@ -542,29 +517,6 @@ impl SessionNames {
         builder
             .and_then(LogicalPlanBuilder::build)
             .map_err(from_engine)
-    }
-
-    /// Makes the resolver of the names inside a view.
-    fn inside_view(&self, view: &View) -> Result<Self> {
-        let system = &self.system;
-        let owner = system.catalog.users.get(&view.owner).ok_or_else(|| {
-            Error::new(
-                SqlState::UNDEFINED_OBJECT,
-                format!("the owner of view \"{}\" does not exist", view.name),
-            )
-        })?;
-        let path = view
-            .search_path
-            .iter()
-            .filter_map(|name| system.catalog.schema_named(name));
-        Ok(self.with_system(
-            Arc::new(SystemContext {
-                user: owner.clone(),
-                search_path: path.map(|schema| schema.oid).collect(),
-                ..system.as_ref().clone()
-            }),
-            Some(Arc::new(view.clone())),
-        ))
     }
 
     /// Makes a resolver one view deeper that sees the system as told.
@@ -597,52 +549,6 @@ impl SessionNames {
     pub fn user(&self) -> &User {
         &self.system.user
     }
-}
-
-/// Binds the text of a late-binding view to what there is now. An error says in which view.
-fn bind_late(
-    names: &SessionNames,
-    view: &View,
-    query: &Query,
-    given: &[String],
-) -> Result<LogicalPlan> {
-    let plan = binder::bind_query(names, query, &[]).map_err(|error| Error {
-        position: None,
-        detail: error.detail.or_else(|| {
-            Some(format!(
-                "The query of late-binding view \"{}\" does not fit what there is now.",
-                view.name
-            ))
-        }),
-        ..error
-    })?;
-    let fields = plan.schema().fields();
-    if given.len() > fields.len() {
-        return Err(Error::new(
-            SqlState::UNDEFINED_COLUMN,
-            format!(
-                "view \"{}\" names {} columns, but its query has {}",
-                view.name,
-                given.len(),
-                fields.len()
-            ),
-        ));
-    }
-    let own = fields.iter().map(|field| binder::shown_name(field.name()));
-    let mut shown: Vec<String> = given.to_vec();
-    shown.extend(own.skip(given.len()).map(str::to_owned));
-    for (index, name) in shown.iter().enumerate() {
-        if shown.iter().skip(index + 1).any(|other| other == name) {
-            return Err(Error::new(
-                SqlState::DUPLICATE_COLUMN,
-                format!(
-                    "column \"{name}\" specified more than once in view \"{}\"",
-                    view.name
-                ),
-            ));
-        }
-    }
-    renamed(plan, shown.iter().map(String::as_str))
 }
 
 /// Gives the columns of a plan new names, if they have others.

@@ -3,6 +3,7 @@
 use super::answer::Body;
 use super::context::Context;
 use super::execute;
+use super::materialized_view::rewrite;
 use crate::error::Result;
 use blueshift_sql::binder;
 use blueshift_sql::statement::Query;
@@ -11,6 +12,7 @@ use blueshift_sql::statement::Query;
 pub async fn run(ctx: &mut Context<'_>, query: &Query) -> Result<Body> {
     let names = ctx.names()?;
     let bound = binder::bind_query(&names, query, &ctx.parameter_types())?;
+    let bound = rewrite::rewritten(ctx, &names, bound)?;
     let columns = execute::output_columns(bound.schema().as_arrow());
     let plan = ctx.plan(&names.state, bound).await?;
     ctx.server.history.filtered(&plan);

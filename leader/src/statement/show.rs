@@ -101,7 +101,8 @@ const TABLES: &str = "SELECT pg_catalog.current_database()::varchar(128) AS data
     CASE WHEN c.relkind = 'v' THEN NULL WHEN c.releffectivediststyle = 0 THEN 'EVEN' \
     WHEN c.releffectivediststyle = 1 THEN 'KEY' WHEN c.releffectivediststyle = 8 THEN 'ALL' \
     WHEN c.releffectivediststyle = 10 THEN 'AUTO (ALL)' WHEN c.releffectivediststyle = 11 THEN 'AUTO (EVEN)' END \
-    AS dist_style, CASE c.relkind WHEN 'v' THEN 'REGULAR VIEW' ELSE 'REGULAR TABLE' END AS table_subtype \
+    AS dist_style, CASE c.relkind WHEN 'v' THEN CASE WHEN pg_catalog.pg_get_viewdef(c.oid) ILIKE 'create materialized%' THEN 'MATERIALIZED VIEW' \
+    WHEN c.relnatts = 0 THEN 'LATE BINDING VIEW' ELSE 'REGULAR VIEW' END ELSE 'REGULAR TABLE' END AS table_subtype \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'v') AND pg_catalog.has_table_privilege(c.oid, 'select')";
 

@@ -103,6 +103,7 @@ pub async fn restore_table(ctx: &mut Context<'_>, restore: &RestoreTable) -> Res
         owner: ctx.user.oid,
         placement_fingerprint: ctx.server.placement_fingerprint,
         created_us: now_us(),
+        view: None,
         ..Table::clone(&old)
     };
     new.retain_constraints(is_own);

@@ -63,13 +63,16 @@ const FILES: &[(&str, &str, &str)] = files! {
         "svv_all_tables"
         "svv_columns"
         "svv_diskusage"
+        "svv_mv_dependency"
+        "svv_mv_info"
         "svv_query_inflight"
         "svv_redshift_columns"
         "svv_redshift_databases"
         "svv_redshift_functions"
         "svv_redshift_schemas"
         "svv_redshift_tables"
-        "svv_tables";
+        "svv_tables"
+        "sys_mv_refresh_history";
 };
 
 /// Gives every view.

@@ -433,6 +433,16 @@ impl Transaction {
         changes.filter(move |change| !is_beside(&change.key) && is_key(&change.key))
     }
 
+    /// Tells whether the transaction itself added rows to a table, took some from it, or made or ended it.
+    pub fn has_rows_of(&self, id: TableId) -> bool {
+        let own = &self.own;
+        own.added.iter().any(|record| record.table == id)
+            || own.masks.iter().any(|mask| mask.table == id)
+            || own.truncated_tables.contains(&id)
+            || self.created.contains(&id)
+            || self.appends.iter().any(|append| append.target.table == id)
+    }
+
     /// Tells whether the transaction itself wrote or removed a key of the catalog.
     pub fn has_written(&self, key: &str) -> bool {
         self.own.catalog.iter().any(|change| change.key == key)

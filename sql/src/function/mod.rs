@@ -53,6 +53,12 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     all
 }
 
+/// Gives the function of a total and a count that ends an AVG over values of a type, with the type the total must
+/// have; `None` if the type is no number.
+pub fn average_finish(argument: &DataType) -> Option<(DataType, ScalarUDF)> {
+    aggregate::average_finish(argument)
+}
+
 /// Gives every window function of ours.
 pub fn window_functions() -> Vec<Arc<WindowUDF>> {
     Vec::new()

@@ -142,7 +142,7 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::AlterTable(Box::new(AlterTable { name, action })))
 }
 
-fn action(cursor: &mut Cursor<'_>, name: &ObjectName) -> Result<AlterAction> {
+pub(super) fn action(cursor: &mut Cursor<'_>, name: &ObjectName) -> Result<AlterAction> {
     let position = cursor.position();
     if cursor.take_word("add") {
         return add(cursor, name);

@@ -488,7 +488,10 @@ fn identity(cursor: &mut Cursor<'_>, by_default: bool) -> Result<Identity> {
 }
 
 /// Distribution, sorting, backup, in any order.
-fn attributes_of(cursor: &mut Cursor<'_>, attributes: &mut TableAttributes) -> Result<()> {
+pub(super) fn attributes_of(
+    cursor: &mut Cursor<'_>,
+    attributes: &mut TableAttributes,
+) -> Result<()> {
     loop {
         if cursor.take_word("diststyle") {
             let position = cursor.position();
@@ -549,7 +552,7 @@ fn attributes_of(cursor: &mut Cursor<'_>, attributes: &mut TableAttributes) -> R
 }
 
 /// Attributes that contradict each other, whatever the columns.
-fn check_attributes(attributes: &TableAttributes) -> Result<()> {
+pub(super) fn check_attributes(attributes: &TableAttributes) -> Result<()> {
     match (attributes.dist_style, &attributes.dist_key) {
         (Some(DistStyle::Key), None) => {
             return Err(

@@ -10,6 +10,7 @@ pub mod ddl;
 pub mod dml;
 pub mod grant;
 pub mod group;
+pub mod materialized_view;
 pub mod merge;
 pub mod query;
 mod redact;
@@ -71,6 +72,14 @@ pub enum Statement {
     CreateView(Box<view::CreateView>),
     /// DROP VIEW.
     DropView(ddl::DropObjects),
+    /// CREATE MATERIALIZED VIEW.
+    CreateMaterializedView(Box<materialized_view::CreateMaterializedView>),
+    /// REFRESH MATERIALIZED VIEW.
+    RefreshMaterializedView(materialized_view::RefreshMaterializedView),
+    /// ALTER MATERIALIZED VIEW.
+    AlterMaterializedView(materialized_view::AlterMaterializedView),
+    /// DROP MATERIALIZED VIEW.
+    DropMaterializedView(ddl::DropObjects),
     /// INSERT INTO ... VALUES | SELECT | DEFAULT VALUES.
     Insert(Box<dml::Insert>),
     /// UPDATE ... SET ... FROM ... WHERE.
@@ -215,6 +224,11 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "copy" => copy::parse(cursor),
         "create" => parse_create(cursor),
         "drop" if cursor.is_word_at(1, "snapshot") => snapshot::parse_drop(cursor),
+        "drop" if cursor.is_word_at(1, "materialized") => materialized_view::parse_drop(cursor),
+        "alter" if cursor.is_word_at(1, "materialized") => materialized_view::parse_alter(cursor),
+        "refresh" if cursor.is_word_at(1, "materialized") => {
+            materialized_view::parse_refresh(cursor)
+        }
         "drop" if is_routine(cursor) => routine::parse_drop(cursor),
         "drop" => ddl::parse_drop(cursor),
         "alter" if is_routine(cursor) => routine::parse_alter(cursor),
@@ -262,6 +276,9 @@ fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     if cursor.is_word("schema") {
         return ddl::parse_create_schema(cursor);
+    }
+    if cursor.is_word("materialized") {
+        return materialized_view::parse_create(cursor);
     }
     if cursor.is_word("snapshot") {
         return snapshot::parse_create(cursor);

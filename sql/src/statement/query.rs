@@ -76,6 +76,20 @@ impl Query {
         named
     }
 
+    /// Names the clause that orders its rows or lets only some of them through, if it has one.
+    pub fn limiting_clause(&self) -> Option<&'static str> {
+        if self.tree.order_by.is_some() {
+            return Some("ORDER BY");
+        }
+        if self.tree.limit_clause.is_some() || self.tree.fetch.is_some() {
+            return Some("LIMIT or OFFSET");
+        }
+        match self.tree.body.as_ref() {
+            SetExpr::Select(select) if select.top.is_some() => Some("TOP"),
+            _ => None,
+        }
+    }
+
     /// Tells whether `*` or `table.*` is selected anywhere.
     pub fn has_wildcard(&self) -> bool {
         struct Stars;

@@ -19,8 +19,8 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     ),
     (
         &["refresh"],
-        "REFRESH MATERIALIZED VIEW",
-        "Use a table and fill it again",
+        "REFRESH of this kind",
+        "Use REFRESH MATERIALIZED VIEW",
     ),
     (&["attach"], "ATTACH POLICY", "Select through a view"),
     (&["detach"], "DETACH POLICY", "Select through a view"),
@@ -47,11 +47,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "Use DELETE and INSERT in one transaction",
     ),
     (&["alter"], "ALTER", "Drop the object and create it again"),
-    (
-        &["create", "materialized"],
-        "CREATE MATERIALIZED VIEW",
-        "Use a table made by CREATE TABLE AS",
-    ),
     (
         &["create", "external"],
         "CREATE EXTERNAL",

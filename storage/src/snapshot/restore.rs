@@ -293,6 +293,7 @@ fn write_log(
             });
             groups.collect()
         }),
+        moves: Vec::new(),
     };
     let groups = with_rows.values().flat_map(|table| &table.row_groups);
     let ids = groups.flat_map(|group| [group.record.id.0, group.mask_version]);

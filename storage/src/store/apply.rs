@@ -46,10 +46,12 @@ pub(super) fn apply(
     for (id, row_groups) in groups {
         if let Some(table) = tables.get_mut(&id) {
             let layout = Arc::clone(&table.layout);
+            let moves = rewrite::moves(table, &row_groups, commit);
             *table = Arc::new(TableVersion {
                 id,
                 layout,
                 row_groups: Arc::new(row_groups),
+                moves,
             });
         }
     }
@@ -81,6 +83,7 @@ pub(super) type Groups = HashMap<TableId, Vec<Arc<RowGroupEntry>>>;
 
 fn put_layout(tables: &mut Tables, id: TableId, layout: &TableLayout) {
     let layout = Arc::new(layout.clone());
+    let moves = tables.get(&id).map(|table| Arc::clone(&table.moves));
     let row_groups = match tables.get(&id) {
         None => Arc::default(),
         Some(table) if is_same_order(&table.layout, &layout) => Arc::clone(&table.row_groups),
@@ -92,6 +95,7 @@ fn put_layout(tables: &mut Tables, id: TableId, layout: &TableLayout) {
             id,
             layout,
             row_groups,
+            moves: moves.unwrap_or_default(),
         }),
     );
 }

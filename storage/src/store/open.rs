@@ -194,6 +194,7 @@ fn table_of(record: TableRecord) -> (crate::schema::TableId, Arc<TableVersion>) 
         id: record.id,
         layout: Arc::new(record.layout),
         row_groups: Arc::new(row_groups.collect()),
+        moves: Arc::new(record.moves),
     };
     (record.id, Arc::new(table))
 }
@@ -227,11 +228,9 @@ fn with_masks(io: &dyn BlockStore, view: ReadView) -> Result<(ReadView, Vec<(Row
                 mask_in_log: false,
             });
         }
-        let (id, layout) = (table.id, Arc::clone(&table.layout));
         *table = Arc::new(TableVersion {
-            id,
-            layout,
             row_groups: Arc::new(row_groups),
+            ..TableVersion::clone(table)
         });
     }
     let view = ReadView {

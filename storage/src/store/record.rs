@@ -3,6 +3,7 @@
 //! A field added later gets `#[serde(default)]`; a change that an older server would misread raises
 //! the frame's version.
 
+use super::version::Moved;
 use super::{Commit, ReadView};
 use crate::error::{Error, Result};
 use crate::layout::mask::MaskRows;
@@ -41,6 +42,9 @@ pub(crate) struct TableRecord {
     pub(crate) layout: TableLayout,
     /// In the order of scans.
     pub(crate) row_groups: Vec<MaskedRowGroup>,
+    /// See [`TableVersion::moves`](super::version::TableVersion).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) moves: Vec<Moved>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,6 +89,7 @@ impl CheckpointRecord {
                         },
                     })
                     .collect(),
+                moves: (*table.moves).clone(),
             })
             .collect();
         tables.sort_by_key(|table| table.id);

@@ -7,7 +7,7 @@
 
 use super::Commit;
 use super::apply::{Groups, Tables, follows};
-use super::version::RowGroupEntry;
+use super::version::{MOVES_MAX, Moved, RowGroupEntry, TableVersion};
 use crate::error::{Error, Result};
 use crate::row_group::RowGroupRecord;
 use crate::schema::{RowGroupId, SliceId, SortKey, TableId, TableLayout};
@@ -50,6 +50,39 @@ impl Commit {
             removed.chain(rewrite.added.iter().copied())
         })
     }
+}
+
+/// Gives the moves of a table with those of a commit, where what moved is told by row groups alone: no row of the new
+/// ones was deleted in the meantime.
+pub(super) fn moves(
+    before: &TableVersion,
+    after: &[Arc<RowGroupEntry>],
+    commit: &Commit,
+) -> Arc<Vec<Moved>> {
+    let rewrites = commit.rewrites.iter().filter(|one| one.table == before.id);
+    let moved = rewrites.filter_map(|rewrite| {
+        let from = rewrite.removed.iter().map(|(id, mask)| {
+            let mut groups = before.row_groups.iter();
+            let group = groups.find(|group| group.record.id == *id)?;
+            Some((*id, group.record.rows, *mask))
+        });
+        let to = rewrite.added.iter().map(|id| {
+            let group = after.iter().find(|group| group.record.id == *id)?;
+            (group.mask_version == 0).then_some((*id, group.record.rows))
+        });
+        Some(Moved {
+            from: from.collect::<Option<_>>()?,
+            to: to.collect::<Option<_>>()?,
+        })
+    });
+    let mut moved = moved.peekable();
+    if moved.peek().is_none() {
+        return Arc::clone(&before.moves);
+    }
+    let mut moves = before.moves.as_ref().clone();
+    moves.extend(moved);
+    moves.drain(..moves.len().saturating_sub(MOVES_MAX));
+    Arc::new(moves)
 }
 
 /// Puts what each rewrite adds in the place of what it removes, and gives all row groups it dealt with.

@@ -2,8 +2,9 @@
 
 use crate::layout::name;
 use crate::row_group::RowGroupRecord;
-use crate::schema::{SliceId, TableId, TableLayout};
+use crate::schema::{RowGroupId, SliceId, TableId, TableLayout};
 use crate::statistics::ColumnStatistics;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,6 +39,21 @@ pub struct TableVersion {
     pub layout: Arc<TableLayout>,
     /// Its row groups: the sorted region first, then the unsorted in order of commit.
     pub row_groups: Arc<Vec<Arc<RowGroupEntry>>>,
+    /// What VACUUM wrote again, the last [`MOVES_MAX`] times: by it a mark of the table is told from row groups that
+    /// came later, see [`crate::table::delta`].
+    pub moves: Arc<Vec<Moved>>,
+}
+
+/// Moves a table remembers; a mark from before that tells nothing any more.
+pub const MOVES_MAX: usize = 256;
+
+/// Row groups whose live rows, all of them, are in others since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Where the rows were: row group, its rows, the version of its delete mask then.
+    pub from: Vec<(RowGroupId, u64, u64)>,
+    /// Where they are: row group, its rows.
+    pub to: Vec<(RowGroupId, u64)>,
 }
 
 impl TableVersion {

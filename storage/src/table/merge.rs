@@ -551,6 +551,7 @@ impl Merged {
             id: self.table,
             layout: Arc::clone(&self.layout),
             row_groups: Arc::new(groups.collect()),
+            moves: Arc::default(),
         };
         Ok(write_masks(&self.store, &version, rows)?.0)
     }

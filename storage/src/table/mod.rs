@@ -2,6 +2,7 @@
 
 mod buffered;
 pub mod delete;
+pub mod delta;
 pub mod merge;
 mod order;
 pub mod predicate;

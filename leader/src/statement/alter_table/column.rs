@@ -1,8 +1,9 @@
 //! Columns: add, drop, rename, change the size of a VARCHAR.
 
 use super::{ensure_alone, place_of, put, rewrite};
-use crate::catalog::cache::{put_comment, put_table, remove};
+use crate::catalog::cache::{put_comment, put_materialized, put_table, remove};
 use crate::catalog::layout;
+use crate::catalog::matview::STATE_COLUMN_DROPPED;
 use crate::catalog::name::Relation;
 use crate::catalog::{Catalog, Column, Table, TableConstraint, TableDistribution, TableSort};
 use crate::error::{Error, Result};
@@ -308,6 +309,17 @@ fn shift_comments(ctx: &mut Context<'_>, table: &Table, place: usize) -> Result<
 fn broken_views(ctx: &mut Context<'_>, table: &Table) -> Result<Vec<Relation>> {
     let names = ctx.names()?;
     let views = names.catalog().dependents(table.oid);
+    for view in views.iter().filter(|view| view.rows_table().is_some()) {
+        // It goes on showing the rows it has, and can never be refreshed again, as documented.
+        let rows = names.catalog().materialized.get(&view.oid);
+        if names.bind_definition(view).is_err()
+            && let Some(rows) = rows
+        {
+            let mut rows = rows.as_ref().clone();
+            rows.state = STATE_COLUMN_DROPPED;
+            ctx.transaction.change_catalog(put_materialized(&rows)?);
+        }
+    }
     let broken = views
         .into_iter()
         .filter(|view| names.bind_view(view).is_err())

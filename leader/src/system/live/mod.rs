@@ -8,6 +8,8 @@ pub mod stv_db_isolation_level;
 pub mod stv_inflight;
 pub mod stv_load_state;
 pub mod stv_locks;
+pub mod stv_mv_deps;
+pub mod stv_mv_info;
 pub mod stv_node_storage_capacity;
 pub mod stv_partitions;
 pub mod stv_recents;

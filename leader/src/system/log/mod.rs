@@ -11,6 +11,7 @@ pub mod stl_sessions;
 pub mod stl_tr_conflict;
 pub mod stl_utilitytext;
 pub mod stl_vacuum;
+pub mod svl_mv_refresh_status;
 pub mod svl_stored_proc_call;
 pub mod svl_stored_proc_messages;
 pub mod svv_vacuum_summary;

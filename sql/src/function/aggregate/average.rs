@@ -7,14 +7,17 @@ use super::number::{
 };
 use super::running::{Distinct, Running};
 use super::sum::state_fields;
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
 use arrow_schema::{DataType, FieldRef};
 use datafusion_common::Result;
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
 use datafusion_expr::{
-    Accumulator, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
+    Accumulator, AggregateUDFImpl, ColumnarValue, GroupsAccumulator, ReversedUDAF,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+use std::sync::Arc;
 
 /// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -40,6 +43,72 @@ fn types(ty: &DataType) -> Result<(DataType, DataType)> {
         DataType::Float32 | DataType::Float64 => Ok((DataType::Float64, DataType::Float64)),
         DataType::Decimal128(_, scale) => Ok((wide(*scale), wide(*scale))),
         other => Err(not_numbers("avg", Some(other))),
+    }
+}
+
+/// Divides the total of an average by the count: what AVG does at its end. A materialized view keeps the two apart.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Finish {
+    signature: Signature,
+    result: DataType,
+}
+
+/// Gives the function of a total and a count that ends an AVG over values of a type, with the type the total must
+/// have. `None` if it is no number.
+pub(super) fn finish(argument: &DataType) -> Option<(DataType, ScalarUDF)> {
+    let (total, result) = types(&argument_type(argument)?).ok()?;
+    let signature = Signature::exact(vec![total.clone(), DataType::Int64], Volatility::Immutable);
+    let finish = ScalarUDF::new_from_impl(Finish { signature, result });
+    Some((total, finish))
+}
+
+impl ScalarUDFImpl for Finish {
+    fn name(&self) -> &'static str {
+        "blueshift_average"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.result.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let [totals, counts] = arrays.as_slice() else {
+            return Err(not_numbers("avg", None));
+        };
+        let counts = counts.as_primitive::<Int64Type>();
+        // No values have no average.
+        let count =
+            |row: usize| (counts.is_valid(row) && counts.value(row) > 0).then(|| counts.value(row));
+        macro_rules! divide {
+            ($total:ty, $result:ty, $divide:expr) => {{
+                let totals = totals.as_primitive::<$total>();
+                let rows = (0..totals.len()).map(|row| {
+                    let count = count(row)?;
+                    totals
+                        .is_valid(row)
+                        .then(|| $divide(totals.value(row), count))
+                });
+                let divided: PrimitiveArray<$result> = rows.collect();
+                Arc::new(divided.with_data_type(self.result.clone())) as ArrayRef
+            }};
+        }
+        let array = match (totals.data_type(), &self.result) {
+            (DataType::Int64, _) => divide!(Int64Type, Int64Type, average_whole),
+            (DataType::Decimal128(_, _), DataType::Int64) => {
+                divide!(Decimal128Type, Int64Type, average_wide)
+            }
+            (DataType::Decimal128(_, _), _) => {
+                divide!(Decimal128Type, Decimal128Type, average_decimal)
+            }
+            (DataType::Float64, _) => divide!(Float64Type, Float64Type, average_double),
+            (other, _) => return Err(not_numbers("avg", Some(other))),
+        };
+        Ok(ColumnarValue::Array(array))
     }
 }
 

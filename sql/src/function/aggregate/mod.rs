@@ -8,7 +8,8 @@ mod number;
 mod running;
 mod sum;
 
-use datafusion_expr::AggregateUDF;
+use arrow_schema::DataType;
+use datafusion_expr::{AggregateUDF, ScalarUDF};
 use std::sync::Arc;
 
 /// Gives every aggregate function of ours.
@@ -17,4 +18,9 @@ pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
         Arc::new(AggregateUDF::new_from_impl(sum::Sum::new())),
         Arc::new(AggregateUDF::new_from_impl(average::Average::new())),
     ]
+}
+
+/// Gives the function of a total and a count that ends an AVG over values of a type, with the type of the total.
+pub(super) fn average_finish(argument: &DataType) -> Option<(DataType, ScalarUDF)> {
+    average::finish(argument)
 }
