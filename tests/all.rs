@@ -4,6 +4,7 @@ mod access;
 mod cli;
 mod client;
 mod compat;
+mod database;
 mod differential;
 mod fault;
 mod isolation;

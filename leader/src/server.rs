@@ -1,9 +1,10 @@
 //! What all sessions share: the node, the transactions, the history; and what a new data directory begins with.
 
 use crate::access::scram;
-use crate::catalog::cache::{put_schema, put_user, remove};
+use crate::catalog::cache::{put_access, put_comment, put_schema, put_user, remove};
 use crate::catalog::{
-    ADMIN_OID, Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, PUBLIC_OID, Schema, User,
+    ADMIN_OID, Catalog, DATABASE_OID, INFORMATION_SCHEMA_OID, OLD_DATABASE_OID, Oid,
+    PG_CATALOG_OID, PUBLIC_OID, Schema, User, database,
 };
 use crate::error::Result;
 use crate::history::History;
@@ -15,14 +16,14 @@ use blueshift_storage::TableId;
 use blueshift_storage::store::{Commit, Store, StoreOptions};
 use std::sync::Arc;
 
-/// The name of the one database.
-pub const DATABASE: &str = "dev";
+/// The name of the database that every cluster begins with.
+pub const DATABASE: &str = database::FIRST;
 
 /// The name of the first superuser.
 pub const ADMIN: &str = "admin";
 
 /// Schemas of temporary tables are named so, followed by the session's process id.
-pub const TEMP_SCHEMA_PREFIX: &str = "pg_temp_";
+pub const TEMP_SCHEMA_PREFIX: &str = database::TEMP_SCHEMA_PREFIX;
 
 /// How to start a server.
 pub struct ServerOptions {
@@ -38,8 +39,6 @@ pub struct ServerOptions {
 pub struct Server {
     /// The compute node of this process.
     pub node: Arc<Node>,
-    /// Name of the one database.
-    pub database: String,
     /// When it started, in microseconds since 1970.
     pub started_us: i64,
     /// Typed events and live state behind the STL_, STV_ and SVL_ tables.
@@ -65,7 +64,12 @@ impl Server {
         if let Some(commit) = leftover_temporary_tables(&catalog) {
             store.commit(commit)?;
         }
-        transactions.set_isolation(catalog.isolation());
+        if let Some(commit) = moved_access_of_database(&catalog)? {
+            store.commit(commit)?;
+        }
+        for database in catalog.databases.values() {
+            transactions.set_isolation(database.oid, database.isolation);
+        }
         let statistics = Statistics::of_kept(store.kept_statistics()?);
         let node = Node::start(store, options.node)?;
         let history = History {
@@ -74,7 +78,6 @@ impl Server {
         };
         Ok(Arc::new(Server {
             node,
-            database: DATABASE.to_string(),
             started_us: crate::history::now_us(),
             history: Arc::new(history),
             snapshots: Arc::default(),
@@ -164,6 +167,7 @@ fn first_commit(verifier: String) -> Result<Commit> {
             oid,
             name: name.to_string(),
             owner: ADMIN_OID,
+            database: DATABASE_OID,
         })?);
     }
     catalog.push(put_user(&User {
@@ -178,6 +182,32 @@ fn first_commit(verifier: String) -> Result<Commit> {
         catalog,
         ..Commit::default()
     })
+}
+
+/// Puts what an earlier version kept beside the oid of database `dev` beside its oid of today; what is a table's own
+/// stays.
+fn moved_access_of_database(catalog: &Catalog) -> Result<Option<Commit>> {
+    let old = OLD_DATABASE_OID;
+    let is_object = catalog.relation(old).is_some()
+        || catalog.schemas.contains_key(&old)
+        || catalog.routines.contains_key(&old)
+        || catalog.databases.contains_key(&old);
+    if is_object {
+        return Ok(None);
+    }
+    let mut changes = Vec::new();
+    if let Some(list) = catalog.access.get(&old) {
+        changes.push(put_access(DATABASE_OID, list)?);
+        changes.push(remove("access", old));
+    }
+    if let Some(text) = catalog.comments.get(&(old, 0)) {
+        changes.push(put_comment(DATABASE_OID, 0, Some(text)));
+        changes.push(put_comment(old, 0, None));
+    }
+    Ok((!changes.is_empty()).then(|| Commit {
+        catalog: changes,
+        ..Commit::default()
+    }))
 }
 
 /// Drops the temporary tables of sessions that a crash ended.

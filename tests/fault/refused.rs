@@ -29,6 +29,7 @@ const FREEING: &[&str] = &[
     "DELETE",
     "DELETE all",
     "DELETE many",
+    "DROP DATABASE",
     "DROP TABLE",
     "TRUNCATE",
     "VACUUM",

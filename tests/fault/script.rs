@@ -75,6 +75,11 @@ pub(super) const CASES: &[Case] = &[
         "CREATE TABLE",
         &["CREATE TABLE made (a INTEGER, b VARCHAR(10))"],
     ),
+    case(
+        "CREATE DATABASE",
+        &["CREATE DATABASE made CONNECTION LIMIT 5"],
+    ),
+    case("DROP DATABASE", &["DROP DATABASE aside"]),
     case("CREATE VIEW", &["CREATE VIEW seen AS SELECT id FROM base"]),
     case("DROP TABLE", &["DROP TABLE base CASCADE"]),
     case("TRUNCATE", &["TRUNCATE base"]),
@@ -134,6 +139,11 @@ const SETUP: [&[&str]; 2] = [
         "COPY base FROM 'file://{files}/later.csv' DELIMITER ','",
         "DELETE FROM base WHERE id % 7 = 2",
         "DELETE FROM many WHERE id % 2 = 0",
+        "CREATE DATABASE aside",
+        "USE aside",
+        "CREATE TABLE inside (id INTEGER, amount BIGINT, note VARCHAR(40))",
+        "COPY inside FROM 'file://{files}/batch.csv' DELIMITER ','",
+        "RESET USE",
     ],
 ];
 
@@ -331,7 +341,7 @@ pub(super) async fn observe(client: &Client, copy: &Copied) -> String {
     }
 }
 
-/// Tables with their columns, users, and all rows.
+/// Tables with their columns, users, and all rows, also of other databases.
 pub(super) async fn observe_database(client: &Client) -> String {
     let mut seen = client
         .rows(
@@ -348,6 +358,21 @@ pub(super) async fn observe_database(client: &Client) -> String {
         rows.sort();
         seen.push(format!("{table}: {} rows", rows.len()));
         seen.extend(rows);
+    }
+    let databases = "SELECT datname FROM pg_database WHERE datname <> 'dev' ORDER BY 1";
+    for database in client.rows(databases).await {
+        let tables = format!(
+            "SELECT table_name FROM svv_redshift_tables WHERE database_name = '{database}' \
+             AND schema_name = 'public' ORDER BY 1"
+        );
+        for table in client.rows(&tables).await {
+            let sql = format!("SELECT * FROM {database}.public.{table}");
+            let mut rows = client.rows(&sql).await;
+            rows.sort();
+            seen.push(format!("{database}.{table}: {} rows", rows.len()));
+            seen.extend(rows);
+        }
+        seen.push(format!("database {database}"));
     }
     seen.join("\n")
 }

@@ -1,14 +1,13 @@
 //! May this user do that? Superusers may do anything; others what the access lists give to them, to PUBLIC, to their
 //! groups and to their roles, what roles may do everywhere, and what is the owner's own business.
 
-use crate::catalog::access::Object;
+use crate::catalog::language;
 use crate::catalog::name::Relation;
 use crate::catalog::routine::Routine;
-use crate::catalog::{Catalog, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, Schema, User};
+use crate::catalog::{Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Schema, User};
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::grant::Privilege;
-use blueshift_sql::statement::routine::RoutineKind;
 
 fn denied(text: String) -> Error {
     Error::new(SqlState::INSUFFICIENT_PRIVILEGE, text)
@@ -75,10 +74,9 @@ pub fn routine_owner(catalog: &Catalog, user: &User, routine: &Routine) -> Resul
     )))
 }
 
-/// Checks that the user may call a procedure: the owner may; new functions are for everyone.
+/// Checks that the user may call a function or procedure: new functions are for everyone, new procedures for the owner.
 pub fn call(catalog: &Catalog, user: &User, routine: &Routine) -> Result<()> {
-    let is_function = routine.kind == RoutineKind::Function;
-    if is_function || routine.owner == user.oid || catalog.is_superuser(user) {
+    if catalog.may(user, routine.into(), Privilege::Execute) {
         return Ok(());
     }
     Err(denied(format!(
@@ -86,6 +84,16 @@ pub fn call(catalog: &Catalog, user: &User, routine: &Routine) -> Result<()> {
         routine.kind.word(),
         routine.name
     )))
+}
+
+/// Checks that the user may write functions or procedures in a language.
+pub fn language(catalog: &Catalog, user: &User, name: &str) -> Result<()> {
+    match language::named(name) {
+        Some(object) if !catalog.may(user, object, Privilege::Usage) => {
+            Err(denied(format!("permission denied for language {name}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks that the user owns a schema, for DDL.
@@ -148,15 +156,23 @@ pub fn create_in_schema(
 pub fn database(
     catalog: &Catalog,
     user: &User,
-    name: &str,
     privilege: Privilege,
     system: Option<&str>,
 ) -> Result<()> {
-    let is_allowed = catalog.may(user, Object::database(), privilege)
+    let name = catalog.database_name();
+    let is_allowed = catalog.may(user, catalog.database_object(), privilege)
         || system.is_some_and(|system| catalog.has_system_privilege(user, system));
     match is_allowed {
         true => Ok(()),
         false => Err(denied(format!("permission denied for database {name}"))),
+    }
+}
+
+/// Checks that the user owns a database.
+pub fn database_owner(user: &User, owner: Oid, name: &str) -> Result<()> {
+    match user.superuser || user.oid == owner {
+        true => Ok(()),
+        false => Err(denied(format!("must be owner of database {name}"))),
     }
 }
 

@@ -4,8 +4,9 @@
 //! [`ObjectKind::public`] says. The first GRANT or REVOKE writes that list out and changes it, as PostgreSQL does.
 //! Lists are kept apart from their objects, so that a GRANT and an ALTER TABLE do not meet.
 
-use super::{Catalog, DATABASE_OID, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, PUBLIC_OID, User};
+use super::{Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, PUBLIC_OID, User};
 use blueshift_sql::statement::grant::{Privilege, SYSTEM_PRIVILEGES};
+use blueshift_sql::statement::routine::RoutineKind;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -217,23 +218,25 @@ pub struct Object {
     pub kind: ObjectKind,
 }
 
-impl Object {
-    /// Names the one database, which `admin` owns.
-    pub fn database() -> Self {
-        Self {
-            oid: DATABASE_OID,
-            owner: super::ADMIN_OID,
-            kind: ObjectKind::Database,
-        }
-    }
-}
-
 impl From<&super::Schema> for Object {
     fn from(schema: &super::Schema) -> Self {
         Self {
             oid: schema.oid,
             owner: schema.owner,
             kind: ObjectKind::Schema,
+        }
+    }
+}
+
+impl From<&super::routine::Routine> for Object {
+    fn from(routine: &super::routine::Routine) -> Self {
+        Self {
+            oid: routine.oid,
+            owner: routine.owner,
+            kind: match routine.kind {
+                RoutineKind::Function => ObjectKind::Function,
+                RoutineKind::Procedure => ObjectKind::Procedure,
+            },
         }
     }
 }

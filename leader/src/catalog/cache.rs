@@ -4,9 +4,10 @@
 //! the difference to a catalog decoded earlier. Read views over the same map share the same decoded catalog.
 
 use super::access::{AccessList, DefaultAccess, DefaultKey, Group, ObjectKind, Role, system_roles};
+use super::database::Database;
 use super::matview::MaterializedRows;
 use super::routine::Routine;
-use super::{Catalog, Database, Oid, Schema, Table, User, View};
+use super::{Catalog, DATABASE_OID, Oid, Schema, Table, User, View};
 use crate::error::Result;
 use crate::history::lock;
 use blueshift_sql::{Error, SqlState};
@@ -23,9 +24,32 @@ const KEPT_MAX: usize = 16;
 #[derive(Default)]
 pub struct CatalogCache {
     kept: Mutex<VecDeque<(Arc<CatalogMap>, Arc<Catalog>)>>,
+    /// Parts for single databases, of which catalog, most recently made last.
+    parts: Mutex<VecDeque<(Arc<Catalog>, Arc<Catalog>)>>,
 }
 
 impl CatalogCache {
+    /// Gives what one database has of the catalog of a read view.
+    pub fn of_database(&self, view: &ReadView, database: Oid) -> Result<Arc<Catalog>> {
+        let whole = self.of(view)?;
+        if whole.is_only(database) {
+            return Ok(whole);
+        }
+        let is_it = |(of, part): &&(Arc<Catalog>, Arc<Catalog>)| {
+            Arc::ptr_eq(of, &whole) && part.database == database
+        };
+        if let Some((_, part)) = lock(&self.parts).iter().find(is_it) {
+            return Ok(Arc::clone(part));
+        }
+        let part = whole.within(database);
+        let mut parts = lock(&self.parts);
+        if parts.len() >= KEPT_MAX {
+            parts.pop_front();
+        }
+        parts.push_back((whole, Arc::clone(&part)));
+        Ok(part)
+    }
+
     /// Gives the catalog of a read view.
     pub fn of(&self, view: &ReadView) -> Result<Arc<Catalog>> {
         let base = {
@@ -96,11 +120,13 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
     match kind {
         "schema" => {
             if let Some(gone) = catalog.schemas.remove(&oid) {
-                forget(&mut catalog.names.schemas, &gone.name, oid);
+                let name = (gone.database, gone.name.clone());
+                forget(&mut catalog.names.schemas, &name, oid);
             }
             if let Some(value) = value {
                 let schema: Arc<Schema> = decode(key, value)?;
-                catalog.names.schemas.insert(schema.name.clone(), oid);
+                let name = (schema.database, schema.name.clone());
+                catalog.names.schemas.insert(name, oid);
                 catalog.schemas.insert(oid, schema);
             }
         }
@@ -170,9 +196,15 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
             }
         }
         "database" => {
-            catalog.databases.remove(&oid);
             if let Some(value) = value {
-                catalog.databases.insert(oid, decode(key, value)?);
+                let mut database: Arc<Database> = decode(key, value)?;
+                if database.is_first() {
+                    // An earlier version wrote another oid.
+                    Arc::make_mut(&mut database).oid = DATABASE_OID;
+                }
+                catalog.databases.insert(database.oid, database);
+            } else if oid != DATABASE_OID {
+                catalog.databases.remove(&oid);
             }
         }
         "group" => {
@@ -253,7 +285,7 @@ fn change<T: Serialize>(key: String, object: &T) -> Result<CatalogChange> {
     })
 }
 
-/// Writes what was said of a database.
+/// Writes a database.
 pub fn put_database(database: &Database) -> Result<CatalogChange> {
     change(key("database", database.oid), database)
 }

@@ -8,6 +8,8 @@
 pub mod access;
 pub mod cache;
 pub mod constraint;
+pub mod database;
+pub mod language;
 pub mod layout;
 pub mod matview;
 pub mod name;
@@ -81,15 +83,6 @@ impl IsolationLevel {
     }
 }
 
-/// What was said of a database; of one without an entry, nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Database {
-    /// Its oid.
-    pub oid: Oid,
-    /// ISOLATION LEVEL.
-    pub isolation: IsolationLevel,
-}
-
 /// A schema.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
@@ -99,6 +92,17 @@ pub struct Schema {
     pub name: String,
     /// The owner's oid.
     pub owner: Oid,
+    /// The database it is in; the schemas of the server are in all.
+    #[serde(default = "first_database", skip_serializing_if = "is_first_database")]
+    pub database: Oid,
+}
+
+fn first_database() -> Oid {
+    DATABASE_OID
+}
+
+fn is_first_database(database: &Oid) -> bool {
+    *database == DATABASE_OID
 }
 
 /// A column of a table or view.
@@ -354,8 +358,12 @@ pub struct Catalog {
     pub access: HashMap<Oid, Arc<access::AccessList>>,
     /// What new objects are born with.
     pub defaults: HashMap<access::DefaultKey, Arc<access::DefaultAccess>>,
-    /// By oid; only those of which something was said.
-    pub databases: HashMap<Oid, Arc<Database>>,
+    /// By oid.
+    pub databases: HashMap<Oid, Arc<database::Database>>,
+    /// The database it shows; names of schemas are looked for there.
+    pub database: Oid,
+    /// The catalog of all databases, if this one shows a part.
+    whole: Option<Arc<Catalog>>,
     /// Comments by object oid and column index (0 is the object itself).
     pub comments: HashMap<(Oid, u32), String>,
     /// Oids by name, kept in step with the maps above by `cache`.
@@ -363,25 +371,24 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Gives the catalog before anything was written: the roles of the system.
+    /// Gives the catalog before anything was written: the roles of the system and the first database.
     pub fn initial() -> Self {
+        let first = database::Database::first();
         Self {
             roles: access::system_roles(),
+            database: first.oid,
+            databases: HashMap::from([(first.oid, Arc::new(first))]),
             ..Self::default()
         }
-    }
-
-    /// Gives the isolation level of the one database.
-    pub fn isolation(&self) -> IsolationLevel {
-        let database = self.databases.get(&DATABASE_OID);
-        database.map_or_else(IsolationLevel::default, |database| database.isolation)
     }
 }
 
 /// The oid of the first superuser, `admin`.
 pub const ADMIN_OID: Oid = 100;
-/// The oid of database `dev`.
-pub const DATABASE_OID: Oid = 100_001;
+/// The oid of database `dev`; below those of users' objects, above those of system tables.
+pub const DATABASE_OID: Oid = 99_999;
+/// The oid of database `dev` in directories of earlier versions, where a table may have it too.
+pub const OLD_DATABASE_OID: Oid = 100_001;
 /// The oid of schema `pg_catalog`.
 pub const PG_CATALOG_OID: Oid = 11;
 /// The oid of schema `public`.

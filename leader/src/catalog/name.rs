@@ -7,7 +7,8 @@ use std::sync::Arc;
 /// Oids by name. Tables and views share one space of names within a schema.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NameIndex {
-    pub(super) schemas: HashMap<String, Oid>,
+    /// By database and name.
+    pub(super) schemas: HashMap<(Oid, String), Oid>,
     pub(super) relations: HashMap<(Oid, String), Oid>,
     pub(super) users: HashMap<String, Oid>,
     /// More than one routine may have a name.
@@ -76,7 +77,8 @@ impl Relation {
 impl Catalog {
     /// Finds a schema.
     pub fn schema_named(&self, name: &str) -> Option<&Arc<Schema>> {
-        self.schemas.get(self.names.schemas.get(name)?)
+        let oid = self.names.schemas.get(&(self.database, name.to_string()))?;
+        self.schemas.get(oid)
     }
 
     /// Finds a user.
@@ -107,11 +109,17 @@ impl Catalog {
         found
     }
 
-    /// Gives `schema.table`, or the name alone for an unknown schema.
+    /// Gives `schema.table`, or the name alone for an unknown schema; `database.schema.table` if it is in another
+    /// database than the catalog shows.
     pub fn qualified_name(&self, schema: Oid, name: &str) -> String {
-        match self.schemas.get(&schema) {
-            Some(schema) => format!("{}.{name}", schema.name),
-            None => name.to_string(),
+        let Some(schema) = self.schemas.get(&schema) else {
+            return name.to_string();
+        };
+        match self.databases.get(&schema.database) {
+            Some(other) if other.oid != self.database => {
+                format!("{}.{}.{name}", other.name, schema.name)
+            }
+            _ => format!("{}.{name}", schema.name),
         }
     }
 
@@ -142,7 +150,9 @@ impl Catalog {
 
     /// Gives the schemas' names, for "did you mean".
     pub fn schema_names(&self) -> impl Iterator<Item = &str> {
-        self.names.schemas.keys().map(String::as_str)
+        let names = self.names.schemas.keys();
+        let own = names.filter(|(database, _)| *database == self.database);
+        own.map(|(_, name)| name.as_str())
     }
 }
 

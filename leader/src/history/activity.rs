@@ -17,6 +17,8 @@ pub struct RunningStatement {
     pub userid: u32,
     /// The process id of the session.
     pub pid: i32,
+    /// The database of the session.
+    pub database: Arc<str>,
     /// The session's `query_group`.
     pub label: Arc<str>,
     /// The text, secrets masked.
@@ -25,30 +27,121 @@ pub struct RunningStatement {
     pub starttime_us: i64,
 }
 
+/// Who connects to what.
+pub struct Opening<'a> {
+    /// The process id of the session.
+    pub pid: i32,
+    /// The user's oid.
+    pub userid: u32,
+    /// The user's name.
+    pub user_name: &'a str,
+    /// Connections the user may have.
+    pub user_limit: Option<u32>,
+    /// The database's oid.
+    pub database: u32,
+    /// The database's name.
+    pub database_name: &'a str,
+    /// Connections the database may have.
+    pub database_limit: Option<u32>,
+    /// What stops the session.
+    pub control: Arc<SessionControl>,
+}
+
+/// Why a session was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOpened {
+    /// The user has as many connections as may be.
+    UserLimit,
+    /// The database has.
+    DatabaseLimit,
+    /// The database is being changed or dropped.
+    Closed,
+}
+
+/// A database that nobody can connect to while this lives.
+pub struct ClosedDatabase {
+    history: Arc<History>,
+    database: u32,
+}
+
+impl Drop for ClosedDatabase {
+    fn drop(&mut self) {
+        lock(&self.history.closed_databases).remove(&self.database);
+    }
+}
+
 impl History {
-    /// Shows a new connection in STV_SESSIONS, unless its user has `limit` of them already.
-    pub fn open_session(
-        &self,
-        pid: i32,
-        userid: u32,
-        user_name: &str,
-        control: Arc<SessionControl>,
-        limit: Option<u32>,
-    ) -> bool {
+    /// Shows a new connection in STV_SESSIONS, unless there are as many as may be.
+    pub fn open_session(&self, opening: Opening<'_>) -> Result<(), NotOpened> {
         let mut sessions = lock(&self.sessions);
-        let open = sessions.iter().filter(|session| session.userid == userid);
-        if limit.is_some_and(|limit| open.count() >= usize::try_from(limit).unwrap_or(usize::MAX)) {
-            return false;
+        if lock(&self.closed_databases).contains(&opening.database) {
+            return Err(NotOpened::Closed);
+        }
+        let is_full = |limit: Option<u32>, counts: &dyn Fn(&LiveSession) -> bool| {
+            let open = sessions.iter().filter(|session| counts(session)).count();
+            limit.is_some_and(|limit| open >= usize::try_from(limit).unwrap_or(usize::MAX))
+        };
+        if is_full(opening.user_limit, &|session| {
+            session.userid == opening.userid
+        }) {
+            return Err(NotOpened::UserLimit);
+        }
+        let is_in = |session: &LiveSession| session.database == opening.database;
+        if is_full(opening.database_limit, &is_in) {
+            return Err(NotOpened::DatabaseLimit);
         }
         sessions.push(LiveSession {
-            pid,
-            userid,
-            user_name: user_name.to_string(),
+            pid: opening.pid,
+            userid: opening.userid,
+            user_name: opening.user_name.to_string(),
+            database: opening.database,
+            database_name: opening.database_name.into(),
+            used: None,
             starttime_us: now_us(),
             running: None,
-            control,
+            control: opening.control,
         });
-        true
+        Ok(())
+    }
+
+    /// Notes which database a session has chosen with USE; fails if it is closed.
+    pub fn use_database(&self, pid: i32, database: Option<u32>) -> Result<(), NotOpened> {
+        let mut sessions = lock(&self.sessions);
+        let is_closed = |oid: u32| lock(&self.closed_databases).contains(&oid);
+        if database.is_some_and(is_closed) {
+            return Err(NotOpened::Closed);
+        }
+        if let Some(session) = sessions.iter_mut().find(|session| session.pid == pid) {
+            session.used = database;
+        }
+        Ok(())
+    }
+
+    /// Gives the name of the database of a session.
+    pub fn database_of(&self, pid: i32) -> Arc<str> {
+        let sessions = lock(&self.sessions);
+        let session = sessions.iter().find(|session| session.pid == pid);
+        session.map_or_else(Arc::default, |session| Arc::clone(&session.database_name))
+    }
+
+    /// Keeps others from connecting to a database until the answer is dropped.
+    pub fn close_database(self: &Arc<Self>, database: u32) -> ClosedDatabase {
+        let _sessions = lock(&self.sessions);
+        lock(&self.closed_databases).insert(database);
+        ClosedDatabase {
+            history: Arc::clone(self),
+            database,
+        }
+    }
+
+    /// Gives the sessions other than `pid` that are connected to a database, or use it.
+    pub fn others_in(&self, database: u32, pid: i32) -> Vec<Arc<SessionControl>> {
+        let sessions = lock(&self.sessions);
+        let others = sessions.iter().filter(|session| {
+            let is_in = session.database == database || session.used == Some(database);
+            is_in && session.pid != pid
+        });
+        others.map(|session| Arc::clone(&session.control)).collect()
     }
 
     /// Takes a connection out of STV_SESSIONS.
@@ -64,6 +157,7 @@ impl History {
                     pid,
                     userid: session.userid,
                     user_name: session.user_name,
+                    database_name: session.database_name,
                     starttime_us: session.starttime_us,
                     endtime_us: now_us(),
                 },
@@ -83,10 +177,11 @@ impl History {
     ) -> RunningStatement {
         let query = self.last_query.fetch_add(1, Ordering::Relaxed) + 1;
         let starttime_us = now_us();
-        let statement = RunningStatement {
+        let mut statement = RunningStatement {
             query,
             userid,
             pid,
+            database: Arc::default(),
             label,
             text,
             starttime_us,
@@ -95,6 +190,7 @@ impl History {
             .iter_mut()
             .find(|session| session.pid == pid)
         {
+            statement.database = Arc::clone(&session.database_name);
             session.running = Some(statement.clone());
         }
         self.changed.notify_waiters();
@@ -117,6 +213,7 @@ impl History {
                 query: statement.query,
                 xid,
                 pid: statement.pid,
+                database: statement.database,
                 label: statement.label,
                 text: statement.text,
                 starttime_us: statement.starttime_us,
@@ -241,7 +338,21 @@ mod tests {
     #[test]
     fn background_work_learns_when_statements_begin_and_end() {
         let history = History::default();
-        assert!(history.open_session(7, 100, "admin", Arc::default(), None));
+        let opening = |pid| Opening {
+            pid,
+            userid: 100,
+            user_name: "admin",
+            user_limit: None,
+            database: 1,
+            database_name: "dev",
+            database_limit: Some(1),
+            control: Arc::default(),
+        };
+        assert_eq!(history.open_session(opening(7)), Ok(()));
+        assert_eq!(
+            history.open_session(opening(8)),
+            Err(NotOpened::DatabaseLimit)
+        );
         let mut busy = Box::pin(history.until_busy(true));
         assert!(busy.as_mut().now_or_never().is_none());
         let statement = history.begin_statement(7, 100, "".into(), "SELECT 1".into());

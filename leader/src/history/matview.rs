@@ -34,6 +34,8 @@ pub struct RefreshEvent {
     pub userid: u32,
     /// The oid of the view's owner.
     pub owner: u32,
+    /// The view's database.
+    pub database: String,
     /// The view's schema.
     pub schema: String,
     /// The view.

@@ -13,7 +13,7 @@ pub mod statistics;
 pub mod vacuum;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -74,6 +74,8 @@ pub struct FinishedQuery {
     pub xid: i64,
     /// The process id of the session.
     pub pid: i32,
+    /// The database of the session.
+    pub database: Arc<str>,
     /// The session's `query_group`.
     pub label: Arc<str>,
     /// The text, secrets masked.
@@ -95,6 +97,12 @@ pub struct LiveSession {
     pub userid: u32,
     /// The user's name.
     pub user_name: String,
+    /// The database's oid.
+    pub database: u32,
+    /// The database's name.
+    pub database_name: Arc<str>,
+    /// The oid of the database chosen with USE.
+    pub used: Option<u32>,
     /// Microseconds since 1970.
     pub starttime_us: i64,
     /// The running statement.
@@ -112,6 +120,8 @@ pub struct EndedSession {
     pub userid: u32,
     /// The user's name.
     pub user_name: String,
+    /// The database's name.
+    pub database_name: Arc<str>,
     /// Microseconds since 1970.
     pub starttime_us: i64,
     /// Microseconds since 1970.
@@ -149,6 +159,8 @@ pub struct History {
     pub running_vacuums: Mutex<vacuum::RunningVacuums>,
     /// STV_SESSIONS.
     pub sessions: Mutex<Vec<LiveSession>>,
+    /// Oids of databases that nobody may connect to, as they are being changed or dropped; locked after `sessions`.
+    pub closed_databases: Mutex<HashSet<u32>>,
     /// Told whenever a statement begins or ends.
     pub changed: tokio::sync::Notify,
     /// The last query id given.

@@ -19,6 +19,8 @@ pub struct CallEvent {
     pub xid: i64,
     /// The process id of the session.
     pub pid: i32,
+    /// The database of the session.
+    pub database: Arc<str>,
     /// The call as text.
     pub text: String,
     /// Microseconds since 1970.
@@ -52,6 +54,7 @@ impl CallEvent {
             query,
             xid,
             pid,
+            database: Arc::default(),
             text,
             starttime_us: now_us(),
             endtime_us: 0,
@@ -92,7 +95,8 @@ pub struct CallRecord {
 
 impl CallRecord {
     /// Begins a record; the call counts as aborted until [`CallRecord::succeed`].
-    pub fn begin(history: Arc<History>, event: CallEvent) -> Self {
+    pub fn begin(history: Arc<History>, mut event: CallEvent) -> Self {
+        event.database = history.database_of(event.pid);
         Self {
             history,
             event,
@@ -150,6 +154,7 @@ impl History {
                 query,
                 xid,
                 pid,
+                database: self.database_of(pid),
                 label: "default".into(),
                 text: text.into(),
                 starttime_us,

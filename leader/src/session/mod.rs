@@ -13,8 +13,10 @@ mod tests;
 pub use crate::statement::answer::{Answer, Body, Notice, OutputColumn};
 pub use cancel::CancelHandle;
 
+use crate::catalog::database::Database;
 use crate::catalog::{Oid, User};
 use crate::error::{Error, Result};
+use crate::history::activity::{NotOpened, Opening};
 use crate::history::{FinishedQuery, lock, now_us};
 use crate::server::{Server, drop_schema_contents};
 use crate::settings::style::TextStyle;
@@ -87,6 +89,10 @@ pub struct Session {
     /// What all share.
     pub server: Arc<Server>,
     login: LoginFacts,
+    /// The database of the connection.
+    database: Arc<Database>,
+    /// The database chosen with USE.
+    used: Option<Oid>,
     /// Who the session acts as.
     user: Arc<User>,
     /// Who logged in.
@@ -116,12 +122,8 @@ pub struct Session {
 impl Session {
     /// Opens a session for a user who proved who they are. Fails if the database does not exist.
     pub fn open(server: Arc<Server>, login: LoginFacts) -> Result<Session> {
-        if login.database != server.database {
-            return Err(Error::new(
-                SqlState::INVALID_CATALOG_NAME,
-                format!("database \"{}\" does not exist", login.database),
-            ));
-        }
+        let catalog = server.transactions.committed_catalog()?;
+        let database = catalog.database_named(&login.database)?.clone();
         let user = server
             .user(&login.user)?
             .ok_or_else(|| no_user(&login.user))?;
@@ -144,7 +146,6 @@ impl Session {
         for (name, value) in &login.options {
             settings.set(name, std::slice::from_ref(value), Scope::Session)?;
         }
-        let catalog = server.transactions.committed_catalog()?;
         let superuser = if catalog.is_superuser(&user) {
             "on"
         } else {
@@ -152,25 +153,47 @@ impl Session {
         };
         settings.fix("session_authorization", &user.name, Scope::Session);
         settings.fix("is_superuser", superuser, Scope::Session);
-        let level = catalog.isolation();
-        settings.fix("transaction_isolation", level.word(), Scope::Session);
+        let level = database.isolation.word();
+        settings.fix("transaction_isolation", level, Scope::Session);
         settings.keep_as_login();
         let cancel = CancelHandle::default();
         let control = cancel.control.clone();
-        let limit = user.connection_limit.filter(|_| !user.superuser);
-        let is_open = server
-            .history
-            .open_session(login.pid, user.oid, &user.name, control, limit);
-        if !is_open {
-            return Err(Error::new(
+        let opened = server.history.open_session(Opening {
+            pid: login.pid,
+            userid: user.oid,
+            user_name: &user.name,
+            user_limit: user.connection_limit.filter(|_| !user.superuser),
+            database: database.oid,
+            database_name: &database.name,
+            database_limit: database.connection_limit.filter(|_| !user.superuser),
+            control,
+        });
+        opened.map_err(|refused| match refused {
+            NotOpened::UserLimit => Error::new(
                 SqlState::TOO_MANY_CONNECTIONS,
                 format!("too many connections for user \"{}\"", user.name),
-            ));
+            ),
+            NotOpened::DatabaseLimit => Error::new(
+                SqlState::TOO_MANY_CONNECTIONS,
+                format!("too many connections for database \"{}\"", database.name),
+            ),
+            NotOpened::Closed => Error::new(
+                SqlState::OBJECT_IN_USE,
+                format!("database \"{}\" is being changed or dropped", database.name),
+            ),
+        })?;
+        // It may have been dropped since it was found.
+        let now = server.transactions.committed_catalog()?;
+        if !now.databases.contains_key(&database.oid) {
+            server.history.close_session(login.pid);
+            now.database_named(&login.database)?;
         }
         let idle_limit = user.session_timeout;
         Ok(Session {
             server,
             login,
+            database,
+            used: None,
             login_user: user.oid,
             idle_limit: idle_limit.map(|seconds| Duration::from_secs(seconds.into())),
             user,
@@ -203,7 +226,7 @@ impl Session {
             Some(open) if open.has_view() => open,
             open => {
                 self.transaction = open;
-                self.server.transactions.begin(self.login.pid, false)
+                self.new_transaction(false)
             }
         };
         let described = {
@@ -290,6 +313,7 @@ impl Session {
             query: 0,
             xid: transaction.xid,
             pid: self.login.pid,
+            database: self.database.name.as_str().into(),
             label: self.label(),
             text: redacted(parsed),
             starttime_us,
@@ -384,6 +408,8 @@ impl Session {
             server: &self.server,
             user: &self.user,
             pid: self.login.pid,
+            connected: &self.database,
+            used: &mut self.used,
             query,
             transaction,
             settings: &mut self.settings,
@@ -410,12 +436,11 @@ impl Session {
             return Err(in_failed_transaction());
         }
         self.refresh_user()?;
-        let pid = self.login.pid;
         let mut transaction = match self.transaction.take() {
             Some(open) => open,
             None => {
                 self.keep_for_rollback();
-                let mut begun = self.server.transactions.begin(pid, false);
+                let mut begun = self.new_transaction(false);
                 self.set_mode(&mut begun, None);
                 begun
             }
@@ -478,10 +503,17 @@ impl Session {
             return Ok(Body::done("BEGIN"));
         }
         self.keep_for_rollback();
-        let mut transaction = self.server.transactions.begin(self.login.pid, true);
+        let mut transaction = self.new_transaction(true);
         self.set_mode(&mut transaction, begin.read_only);
         self.transaction = Some(transaction);
         Ok(Body::done("BEGIN"))
+    }
+
+    /// Begins a transaction in the database of the session.
+    fn new_transaction(&self, explicit: bool) -> Transaction {
+        let database = self.used.unwrap_or(self.database.oid);
+        let transactions = &self.server.transactions;
+        transactions.begin_in(database, self.login.pid, explicit)
     }
 
     /// Makes a new transaction read-only or not: as it was said, else as `default_transaction_read_only` has it.

@@ -231,6 +231,8 @@ async fn invoke(
         server: ctx.server,
         user: owner.as_ref().unwrap_or(user),
         pid: ctx.pid,
+        connected: ctx.connected,
+        used: &mut *ctx.used,
         query,
         transaction: &mut *ctx.transaction,
         settings: &mut *ctx.settings,

@@ -4,11 +4,11 @@ use super::answer::Body;
 use super::context::Context;
 use super::names::Named;
 use crate::access::check;
-use crate::catalog::DATABASE_OID;
 use crate::catalog::cache::put_comment;
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ddl::Comment;
+use blueshift_sql::statement::routine::RoutineKind;
 
 /// Runs a COMMENT.
 pub async fn run(ctx: &mut Context<'_>, comment: &Comment) -> Result<Body> {
@@ -24,19 +24,27 @@ pub async fn run(ctx: &mut Context<'_>, comment: &Comment) -> Result<Body> {
             (schema.oid, 0)
         }
         "database" => {
-            check::superuser(ctx.user, "comment on a database")?;
-            if comment.name.name != ctx.server.database {
-                return Err(Error::new(
-                    SqlState::INVALID_CATALOG_NAME,
-                    format!("database \"{}\" does not exist", comment.name.name),
-                ));
-            }
-            (DATABASE_OID, 0)
+            let catalog = ctx.transaction.catalog()?;
+            let database = catalog.database_named(&comment.name.name)?;
+            check::database_owner(ctx.user, database.owner, &database.name)?;
+            (database.oid, 0)
+        }
+        kind @ ("function" | "procedure") => {
+            let kind = match kind == "function" {
+                true => RoutineKind::Function,
+                false => RoutineKind::Procedure,
+            };
+            let Some(named) = &comment.routine else {
+                return Err(Error::internal("a comment on a routine without its name"));
+            };
+            let routine = super::routine::find(ctx, named, kind)?;
+            check::routine_owner(&*ctx.transaction.catalog()?, ctx.user, &routine)?;
+            (routine.oid, 0)
         }
         kind => {
             return Err(blueshift_sql::Error::unsupported(
                 format!("COMMENT ON {}", kind.to_uppercase()),
-                "Comment on a table, column, view, schema or database.",
+                "Comment on a table, column, view, schema, function, procedure or database.",
             )
             .into());
         }

@@ -3,6 +3,7 @@
 use super::answer::Notice;
 use super::cursor::OpenCursor;
 use super::names::SessionNames;
+use crate::catalog::database::Database;
 use crate::catalog::{Catalog, Oid, Schema, User};
 use crate::error::{Error, Result};
 use crate::server::Server;
@@ -52,6 +53,10 @@ pub struct Context<'a> {
     pub user: &'a Arc<User>,
     /// The process id of the session.
     pub pid: i32,
+    /// The database the session is connected to.
+    pub connected: &'a Arc<Database>,
+    /// The database chosen with USE.
+    pub used: &'a mut Option<Oid>,
     /// The query id.
     pub query: i64,
     /// The transaction.
@@ -90,7 +95,7 @@ impl Context<'_> {
     }
 
     fn names_in(&mut self, view: Arc<ReadView>) -> Result<SessionNames> {
-        let catalog = self.server.transactions.catalog_of(&view)?;
+        let catalog = self.transaction.catalog_of(&view)?;
         let path = self.search_path(&catalog);
         let system = SystemContext {
             server: self.server.clone(),
@@ -98,6 +103,7 @@ impl Context<'_> {
             catalog,
             user: self.user.clone(),
             pid: self.pid,
+            connected: self.connected.clone(),
             transaction_us: self.transaction.began_us(),
             settings: self.settings.clone(),
             asked: self.asked.clone(),

@@ -3,8 +3,8 @@
 use super::answer::{Body, Notice};
 use super::context::Context;
 use crate::access::check;
+use crate::catalog::Schema;
 use crate::catalog::cache::put_schema;
-use crate::catalog::{DATABASE_OID, Schema};
 use crate::error::{Error, Result};
 use crate::transaction::lock::{Lockable, Mode};
 use blueshift_sql::SqlState;
@@ -14,9 +14,8 @@ use blueshift_sql::statement::grant::Privilege;
 /// Runs a CREATE SCHEMA.
 pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
     let catalog = ctx.transaction.catalog()?;
-    let database = &ctx.server.database;
     let system = Some("CREATE SCHEMA");
-    check::database(&catalog, ctx.user, database, Privilege::Create, system)?;
+    check::database(&catalog, ctx.user, Privilege::Create, system)?;
     let name = &create.name;
     if name.starts_with("pg_") {
         return Err(blueshift_sql::Error::new(
@@ -27,7 +26,10 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
         .into());
     }
     ctx.transaction
-        .lock(Lockable::Name(DATABASE_OID, name.clone()), Mode::Exclusive)
+        .lock(
+            Lockable::Name(catalog.database, name.clone()),
+            Mode::Exclusive,
+        )
         .await?;
     let catalog = ctx.transaction.catalog()?;
     let committed = ctx.transaction.committed_catalog()?;
@@ -59,6 +61,7 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
         oid: ctx.server.next_oid()?,
         name: name.clone(),
         owner: owner.oid,
+        database: catalog.database,
     };
     ctx.transaction.change_catalog(put_schema(&schema)?);
     Ok(Body::done("CREATE SCHEMA"))

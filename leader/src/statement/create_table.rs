@@ -6,6 +6,7 @@ use super::names::{Named, Right};
 use super::target::bound_default;
 use crate::access::check;
 use crate::catalog::cache::{put_schema, put_table};
+use crate::catalog::database::elsewhere;
 use crate::catalog::layout::{self, table_layout};
 use crate::catalog::name::Relation;
 use crate::catalog::{
@@ -102,22 +103,16 @@ pub(super) async fn schema_for_by(
     temporary: bool,
     system: &str,
 ) -> Result<Arc<Schema>> {
-    if let Some(database) = &name.database
-        && *database != ctx.server.database
-    {
-        return Err(blueshift_sql::Error::unsupported(
-            format!(
-                "creating objects in database \"{database}\" from \"{}\"",
-                ctx.server.database
-            ),
-            "Connect to that database.",
-        )
-        .into());
+    if let Some(database) = &name.database {
+        let catalog = ctx.transaction.catalog()?;
+        if *database != catalog.database_name() {
+            catalog.database_named(database)?;
+            return Err(elsewhere("creating objects", database));
+        }
     }
     if temporary {
         let catalog = ctx.transaction.catalog()?;
-        let name = &ctx.server.database;
-        check::database(&catalog, ctx.user, name, Privilege::Temporary, None)?;
+        check::database(&catalog, ctx.user, Privilege::Temporary, None)?;
         return temporary_schema(ctx);
     }
     let schema = ctx.schema_for_new(name)?;
@@ -145,6 +140,7 @@ fn temporary_schema(ctx: &mut Context<'_>) -> Result<Arc<Schema>> {
         oid: ctx.server.next_oid()?,
         name,
         owner: ctx.user.oid,
+        database: catalog.database,
     };
     ctx.transaction.change_catalog(put_schema(&schema)?);
     *ctx.temp_schema = Some(schema.oid);

@@ -49,6 +49,13 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
     }
     let names = ctx.names()?;
     let bound = binder::bind_query(&names, &create.query, &[])?;
+    if let Some(database) = names.other_database() {
+        return Err(blueshift_sql::Error::unsupported(
+            format!("a view over objects of another database (\"{database}\")"),
+            "Make it a late-binding view: CREATE VIEW ... WITH NO SCHEMA BINDING.",
+        )
+        .into());
+    }
     let mut depends_on = names.used();
     depends_on.extend(names.called());
     refuse_temporary(ctx, &names, &depends_on)?;

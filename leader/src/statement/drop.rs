@@ -263,7 +263,7 @@ fn remove_relation(ctx: &mut Context<'_>, relation: &Relation) -> Result<()> {
 }
 
 /// Takes the access list of an object that goes out of the catalog.
-fn forget_access(ctx: &mut Context<'_>, oid: Oid) -> Result<()> {
+pub(super) fn forget_access(ctx: &mut Context<'_>, oid: Oid) -> Result<()> {
     let committed = ctx.transaction.committed_catalog()?;
     let is_kept =
         committed.access.contains_key(&oid) || ctx.transaction.catalog()?.access.contains_key(&oid);

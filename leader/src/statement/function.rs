@@ -231,7 +231,7 @@ pub fn session_functions(
             name,
             &[],
             string.clone(),
-            constant(text(ctx.server.database.clone())),
+            constant(text(ctx.connected.name.clone())),
         );
     }
     add(

@@ -9,14 +9,16 @@ use super::names::Named;
 use crate::catalog::access::{AccessItem, AccessList, Grantee, Object, ObjectKind, Privileges};
 use crate::catalog::cache::{access_key, put_access, remove};
 use crate::catalog::name::Relation;
-use crate::catalog::{Catalog, Oid};
+use crate::catalog::routine::Routine;
+use crate::catalog::{Catalog, Oid, language};
 use crate::error::{Error, Result};
 use crate::transaction::lock::{Lockable, Mode};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ObjectName;
 use blueshift_sql::statement::grant::{
-    Grant, GrantObject, GrantTo, GrantWay, Principal, Privilege, PrivilegeItem,
+    Grant, GrantObject, GrantTo, GrantWay, Principal, Privilege, PrivilegeItem, RoutineName,
 };
+use blueshift_sql::statement::routine::{RoutineKind, RoutineType};
 use std::sync::Arc;
 
 /// Runs a GRANT or REVOKE.
@@ -125,6 +127,14 @@ struct Target {
 }
 
 impl Target {
+    fn of_routine(routine: &Routine) -> Self {
+        Self {
+            object: routine.into(),
+            name: routine.signature(),
+            relation: None,
+        }
+    }
+
     fn of_relation(relation: Relation) -> Self {
         Self {
             object: (&relation).into(),
@@ -167,36 +177,85 @@ async fn targets(ctx: &mut Context<'_>, object: &GrantObject) -> Result<Vec<Targ
         }
         GrantObject::Databases(names) => {
             for name in names {
-                if *name != ctx.server.database {
-                    return Err(Error::new(
-                        SqlState::INVALID_CATALOG_NAME,
-                        format!("database \"{name}\" does not exist"),
-                    ));
-                }
+                let catalog = ctx.transaction.catalog()?;
+                let database = catalog.database_named(name)?;
                 targets.push(Target {
-                    object: Object::database(),
+                    object: database.as_ref().into(),
                     name: name.clone(),
                     relation: None,
                 });
             }
         }
-        GrantObject::Functions(_) | GrantObject::AllFunctions(_) => {
-            return Err(not_yet("FUNCTION"));
+        GrantObject::Functions(names) => {
+            for name in names {
+                targets.push(routine(ctx, name, RoutineKind::Function).await?);
+            }
         }
-        GrantObject::Procedures(_) | GrantObject::AllProcedures(_) => {
-            return Err(not_yet("PROCEDURE"));
+        GrantObject::Procedures(names) => {
+            for name in names {
+                targets.push(routine(ctx, name, RoutineKind::Procedure).await?);
+            }
         }
-        GrantObject::Languages(_) => return Err(not_yet("LANGUAGE")),
+        GrantObject::AllFunctions(schemas) => {
+            routines_in(ctx, schemas, RoutineKind::Function, &mut targets).await?;
+        }
+        GrantObject::AllProcedures(schemas) => {
+            routines_in(ctx, schemas, RoutineKind::Procedure, &mut targets).await?;
+        }
+        GrantObject::Languages(names) => {
+            for name in names {
+                targets.push(Target {
+                    object: language::named(name).ok_or_else(|| missing("language", name))?,
+                    name: name.clone(),
+                    relation: None,
+                });
+            }
+        }
     }
     Ok(targets)
 }
 
-fn not_yet(kind: &str) -> Error {
-    blueshift_sql::Error::unsupported(
-        format!("GRANT or REVOKE ON {kind}"),
-        "Every user may call every function; grant on tables, schemas and databases.",
-    )
-    .into()
+/// Finds a function or procedure by its signature and keeps it from being dropped.
+async fn routine(ctx: &mut Context<'_>, wanted: &RoutineName, kind: RoutineKind) -> Result<Target> {
+    let find = |ctx: &mut Context<'_>| -> Result<Arc<Routine>> {
+        let names = ctx.names_to_write()?;
+        let types: Vec<String> = wanted
+            .arguments
+            .iter()
+            .map(|ty| RoutineType::Sql(*ty).signature())
+            .collect();
+        let found = super::routine::named(&names, &wanted.name, kind)?;
+        let is_it = |one: &Arc<Routine>| {
+            one.inputs().map(RoutineType::signature).collect::<Vec<_>>() == types
+        };
+        let name = &wanted.name.name;
+        let missing = || super::routine::missing(&names, kind, name, Some(&types.join(", ")));
+        found.into_iter().find(is_it).ok_or_else(missing)
+    };
+    let found = find(ctx)?;
+    keep(ctx, found.oid).await?;
+    // As of after the lock.
+    Ok(Target::of_routine(&*find(ctx)?))
+}
+
+/// Finds all functions or procedures of some schemas and keeps them from being dropped.
+async fn routines_in(
+    ctx: &mut Context<'_>,
+    schemas: &[String],
+    kind: RoutineKind,
+    targets: &mut Vec<Target>,
+) -> Result<()> {
+    for name in schemas {
+        let schema = schema_named(ctx, name)?;
+        let catalog = ctx.transaction.catalog()?;
+        let routines = catalog.routines.values();
+        let inside = routines.filter(|one| one.schema == schema.oid && one.kind == kind);
+        for routine in inside {
+            keep(ctx, routine.oid).await?;
+            targets.push(Target::of_routine(routine));
+        }
+    }
+    Ok(())
 }
 
 /// Finds a table or view and keeps it from being dropped.

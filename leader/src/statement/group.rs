@@ -142,7 +142,8 @@ pub(super) fn ensure_unnamed(
     kind: &str,
     name: &str,
 ) -> Result<()> {
-    let names = ctx.transaction.catalog()?;
+    // Also what is in other databases.
+    let names = ctx.transaction.catalog()?.whole();
     let is_default = names
         .defaults
         .values()
@@ -155,8 +156,14 @@ pub(super) fn ensure_unnamed(
             format!("relation {name}")
         });
         let schema = names.schemas.get(&oid);
-        let object = relation.or_else(|| schema.map(|schema| format!("schema {}", schema.name)));
-        let object = object.unwrap_or_else(|| "the database".to_string());
+        let routine = names.routines.get(&oid);
+        let routine = routine.map(|one| format!("{} {}", one.kind.word(), one.signature()));
+        let database = names.databases.get(&oid);
+        let object = relation
+            .or_else(|| schema.map(|schema| format!("schema {}", schema.name)))
+            .or(routine)
+            .or_else(|| database.map(|database| format!("database {}", database.name)));
+        let object = object.unwrap_or_else(|| "a language".to_string());
         place = Some(format!("There are privileges on {object}."));
     }
     match place {

@@ -55,6 +55,13 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateMaterializedView) -> R
     let names = ctx.names()?;
     let bound = binder::bind_query(&names, &create.query, &[])?;
     let definition = Definition::of(bound)?;
+    if let Some(database) = names.other_database() {
+        return Err(blueshift_sql::Error::unsupported(
+            format!("a materialized view over objects of another database (\"{database}\")"),
+            "Make it a late-binding view: CREATE VIEW ... WITH NO SCHEMA BINDING.",
+        )
+        .into());
+    }
     let mut depends_on = names.used();
     let is_over_another = check_sources(ctx, &names, &definition, &depends_on)?;
     depends_on.extend(names.called());

@@ -10,7 +10,6 @@ pub mod function;
 pub mod names;
 pub mod target;
 
-pub mod alter_database;
 pub mod alter_schema;
 pub mod alter_table;
 pub mod analyze;
@@ -24,6 +23,7 @@ pub mod create_table;
 pub mod create_table_as;
 pub mod create_view;
 pub mod cursor;
+pub mod database;
 pub mod delete;
 pub mod drop;
 pub mod default_privileges;
@@ -72,7 +72,10 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::CreateTable(create) => create_table::run(ctx, create).await,
         Statement::CreateTableAs(create) => Box::pin(create_table_as::run(ctx, create)).await,
         Statement::AlterTable(alter) => Box::pin(alter_table::run(ctx, alter)).await,
-        Statement::AlterDatabase(alter) => alter_database::run(ctx, alter).await,
+        Statement::CreateDatabase(create) => database::create(ctx, create).await,
+        Statement::AlterDatabase(alter) => database::alter(ctx, alter).await,
+        Statement::DropDatabase(drop) => Box::pin(database::drop(ctx, drop)).await,
+        Statement::Use(name) => database::use_database(ctx, name.as_deref()),
         Statement::AlterSchema(alter) => alter_schema::run(ctx, alter).await,
         Statement::DropTable(drop) => drop::table(ctx, drop).await,
         Statement::CreateSchema(create) => create_schema::run(ctx, create).await,
@@ -174,6 +177,7 @@ fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
             | Statement::ShowProcedure(_)
             | Statement::Call(_)
             | Statement::Discard(_)
+            | Statement::Use(_)
             | Statement::Cancel(_)
             | Statement::Empty
     );
@@ -196,7 +200,10 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::CreateTableAs(_) => "CREATE TABLE AS",
         Statement::CreateTable(_) => "CREATE TABLE",
         Statement::AlterTable(_) => "ALTER TABLE",
+        Statement::CreateDatabase(_) => "CREATE DATABASE",
         Statement::AlterDatabase(_) => "ALTER DATABASE",
+        Statement::DropDatabase(_) => "DROP DATABASE",
+        Statement::Use(_) => "USE",
         Statement::AlterSchema(_) => "ALTER SCHEMA",
         Statement::DropTable(_) => "DROP TABLE",
         Statement::CreateSchema(_) => "CREATE SCHEMA",

@@ -8,8 +8,10 @@ mod view;
 use super::context::{LastStatements, no_schema};
 use super::function::{late_view, series, session_functions};
 use crate::access::check;
+use crate::catalog::database::elsewhere;
 use crate::catalog::layout;
 use crate::catalog::name::Relation;
+use crate::catalog::routine::Routine;
 use crate::catalog::{
     Catalog, Column, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User,
     View, ViewSource,
@@ -92,6 +94,12 @@ pub struct SessionNames {
     /// The view whose text this resolver is for.
     inside: Option<Arc<View>>,
     view_depth: usize,
+    /// Whether it resolves names of a database that the session is not in.
+    is_elsewhere: bool,
+    /// Another database that was read from.
+    other_database: Mutex<Option<String>>,
+    /// Functions that were named and that the user may not call.
+    denied: Mutex<Vec<String>>,
     /// Columns that were left out as the user may not read them, with their relations.
     hidden: Mutex<Vec<(String, String)>>,
 }
@@ -128,6 +136,9 @@ impl SessionNames {
             written: Mutex::default(),
             inside: None,
             view_depth: 0,
+            is_elsewhere: false,
+            denied: Mutex::default(),
+            other_database: Mutex::default(),
             hidden: Mutex::default(),
         }
     }
@@ -183,11 +194,11 @@ impl SessionNames {
 
     /// Finds what a name means. Fails with 42P01, 3F000 or 3D000, and says what might have been meant.
     pub fn find(&self, name: &ObjectName) -> Result<Named> {
-        self.check_database(name)?;
         if let Some(source) = self.source(name) {
             let meant = self.catalog().relation(source.oid).map(Named::Relation);
             return meant.ok_or_else(|| self.no_relation(name));
         }
+        self.check_database(name)?;
         let found = match &name.schema {
             Some(schema) => self.find_in(schema, name)?,
             None => self.find_on_path(&name.name),
@@ -195,18 +206,65 @@ impl SessionNames {
         found.ok_or_else(|| self.no_relation(name))
     }
 
+    /// Refuses names of other databases, where there is nothing to change.
     fn check_database(&self, name: &ObjectName) -> Result<()> {
+        let catalog = self.catalog();
         match &name.database {
-            Some(database) if *database != self.system.server.database => Err(Error::new(
-                SqlState::INVALID_CATALOG_NAME,
-                format!("database \"{database}\" does not exist"),
-            )
-            .with_hint(format!(
-                "The database is \"{}\".",
-                self.system.server.database
-            ))),
+            Some(database) if database != catalog.database_name() => {
+                catalog.database_named(database)?;
+                let what = format!("changing or describing \"{}\"", name.name);
+                Err(into_sql(elsewhere(&what, database)))
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Gives the resolver and the name of a table or view of another database, if the name is of one: what is there can
+    /// be read. Source: Redshift's guide, "Querying data across databases".
+    fn elsewhere(&self, name: &ObjectName) -> Result<Option<(Self, ObjectName)>> {
+        let catalog = &self.system.catalog;
+        let Some(database) = name.database.as_ref() else {
+            return Ok(None);
+        };
+        // What a view means stays when its database gets another name.
+        if database == catalog.database_name() || self.source(name).is_some() {
+            return Ok(None);
+        }
+        let oid = catalog.database_named(database)?.oid;
+        let refused = |what: &str, hint: &str| Err(Error::unsupported(what, hint));
+        if self.is_elsewhere {
+            return refused(
+                "a view of another database over objects of yet another",
+                "Name the objects of that database themselves.",
+            );
+        }
+        let schema = name.schema.as_deref().unwrap_or_default();
+        if ["pg_catalog", "information_schema"].contains(&schema) {
+            return refused(
+                "reading the system tables of another database",
+                "Read SVV_REDSHIFT_TABLES and its like, which show all databases, or connect to the other database.",
+            );
+        }
+        let system = SystemContext {
+            catalog: catalog.within(oid),
+            search_path: Vec::new(),
+            ..self.system.as_ref().clone()
+        };
+        let resolver = Self {
+            is_elsewhere: true,
+            view_depth: self.view_depth,
+            ..self.with_system(Arc::new(system), None)
+        };
+        let name = ObjectName {
+            database: None,
+            ..name.clone()
+        };
+        Ok(Some((resolver, name)))
+    }
+
+    /// Names a database other than its own that a statement has read from so far, if any.
+    pub fn other_database(&self) -> Option<String> {
+        crate::history::lock(&self.other_database).clone()
     }
 
     fn find_in(&self, schema: &str, name: &ObjectName) -> Result<Option<Named>> {
@@ -492,12 +550,49 @@ impl SessionNames {
         })
     }
 
-    /// Binds a system view, as seen by the one who asks, with the columns it declares.
+    /// Binds a system view, as seen by the one who asks; one that shows all databases is that of each, together.
     fn bind_system_view(&self, table: &dyn SystemTable) -> Result<LogicalPlan> {
+        let catalog = &self.system.catalog;
+        let is_of_all =
+            table.spans_databases() && !self.is_elsewhere && catalog.databases.len() > 1;
+        if !is_of_all {
+            return self.bind_system_view_in(table, Arc::clone(&self.system));
+        }
+        let mut all: Option<LogicalPlanBuilder> = None;
+        for database in catalog.databases_by_name() {
+            let system = Arc::new(SystemContext {
+                catalog: catalog.within(database.oid),
+                connected: database,
+                ..self.system.as_ref().clone()
+            });
+            let context = Arc::clone(&system);
+            let functions: MakeFunctions =
+                Box::new(move || session_functions(&context, LastStatements::default()));
+            let there = Self {
+                functions: Arc::new(LazyLock::new(functions)),
+                is_elsewhere: true,
+                ..self.with_system(Arc::clone(&system), None)
+            };
+            let plan = there.bind_system_view_in(table, system)?;
+            all = Some(match all {
+                None => LogicalPlanBuilder::from(plan),
+                Some(before) => before.union(plan).map_err(from_engine)?,
+            });
+        }
+        let nothing = || Error::new(SqlState::INTERNAL_ERROR, "there is no database");
+        all.ok_or_else(nothing)?.build().map_err(from_engine)
+    }
+
+    /// Binds a system view over one database, with the columns it declares.
+    fn bind_system_view_in(
+        &self,
+        table: &dyn SystemTable,
+        system: Arc<SystemContext>,
+    ) -> Result<LogicalPlan> {
         let inner = self.with_system(
             Arc::new(SystemContext {
                 search_path: Vec::new(),
-                ..self.system.as_ref().clone()
+                ..system.as_ref().clone()
             }),
             None,
         );
@@ -530,6 +625,9 @@ impl SessionNames {
             written: Mutex::default(),
             inside,
             view_depth: self.view_depth + 1,
+            is_elsewhere: self.is_elsewhere,
+            denied: Mutex::default(),
+            other_database: Mutex::default(),
             hidden: Mutex::default(),
         }
     }
@@ -594,6 +692,10 @@ pub fn into_sql(error: crate::Error) -> Error {
 
 impl Names for SessionNames {
     fn table(&self, name: &ObjectName) -> Result<Arc<dyn TableSource>> {
+        if let Some((there, in_it)) = self.elsewhere(name)? {
+            crate::history::lock(&self.other_database).clone_from(&name.database);
+            return there.table(&in_it);
+        }
         match self.find(name)? {
             Named::System(table) if table.query().is_some() => {
                 let plan = self.bind_system_view(table)?;
@@ -661,6 +763,9 @@ impl Names for SessionNames {
         let Ok(found) = super::routine::named(self, &object, RoutineKind::Function) else {
             return Vec::new();
         };
+        let may_call = |one: &Arc<Routine>| check::call(self.catalog(), self.user(), one).is_ok();
+        let (found, denied): (Vec<_>, Vec<_>) = found.into_iter().partition(may_call);
+        crate::history::lock(&self.denied).extend(denied.iter().map(|one| one.name.clone()));
         crate::history::lock(&self.called).extend(found.iter().map(|routine| routine.oid));
         let functions = found.iter().filter_map(|routine| routine.sql_function());
         functions.map(Arc::new).collect()
@@ -694,6 +799,21 @@ impl Names for SessionNames {
     }
 
     fn explain(&self, error: Error) -> Error {
+        if error.code == SqlState::UNDEFINED_FUNCTION {
+            let denied = crate::history::lock(&self.denied);
+            let is_meant = |name: &&String| error.message.contains(name.as_str());
+            return match denied.iter().find(is_meant) {
+                None => error,
+                Some(name) => {
+                    let text = format!("permission denied for function {name}");
+                    let denied = Error::new(SqlState::INSUFFICIENT_PRIVILEGE, text);
+                    match error.position {
+                        Some(position) => denied.at(position),
+                        None => denied,
+                    }
+                }
+            };
+        }
         if error.code != SqlState::UNDEFINED_COLUMN {
             return error;
         }

@@ -76,6 +76,8 @@ pub async fn execute(ctx: &mut Context<'_>, execute: &Execute) -> Result<Body> {
         server: ctx.server,
         user: ctx.user,
         pid: ctx.pid,
+        connected: ctx.connected,
+        used: &mut *ctx.used,
         query: ctx.query,
         transaction: &mut *ctx.transaction,
         settings: &mut *ctx.settings,

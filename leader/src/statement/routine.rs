@@ -28,6 +28,12 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateRoutine) -> Result<Bod
     let name = &create.name.name;
     let on = Lockable::Name(schema.oid, format!("{name}()"));
     ctx.transaction.lock(on, Mode::Exclusive).await?;
+    let language = match create.kind {
+        RoutineKind::Function => "sql",
+        RoutineKind::Procedure => "plpgsql",
+    };
+    check::language(&*ctx.transaction.catalog()?, ctx.user, language)?;
+    let mut is_new = false;
     let mut routine = Routine {
         oid: 0,
         schema: schema.oid,
@@ -59,6 +65,7 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateRoutine) -> Result<Bod
         Some(old) => return Err(exists(&old)),
         None => {
             routine.oid = ctx.server.next_oid()?;
+            is_new = true;
             let catalog = ctx.transaction.catalog()?;
             let of_kind = catalog.routines.values();
             let count = of_kind
@@ -90,6 +97,9 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateRoutine) -> Result<Bod
         }
     }
     ctx.transaction.change_catalog(put_routine(&routine)?);
+    if is_new {
+        super::grant::born(ctx, (&routine).into(), routine.schema)?;
+    }
     Ok(Body::done(match create.kind {
         RoutineKind::Function => "CREATE FUNCTION",
         RoutineKind::Procedure => "CREATE PROCEDURE",
@@ -202,7 +212,12 @@ pub fn missing(
     .into()
 }
 
-fn find(ctx: &mut Context<'_>, wanted: &RoutineName, kind: RoutineKind) -> Result<Arc<Routine>> {
+/// Finds a routine by its name, and by its arguments if they are given.
+pub(super) fn find(
+    ctx: &mut Context<'_>,
+    wanted: &RoutineName,
+    kind: RoutineKind,
+) -> Result<Arc<Routine>> {
     let names = ctx.names()?;
     let found = named(&names, &wanted.name, kind)?;
     let Some(arguments) = &wanted.arguments else {
@@ -283,7 +298,7 @@ pub async fn remove_routine(ctx: &mut Context<'_>, routine: &Routine, cascade: b
         .change_catalog(put_comment(routine.oid, 0, None));
     ctx.transaction
         .change_catalog(remove("routine", routine.oid));
-    Ok(())
+    super::drop::forget_access(ctx, routine.oid)
 }
 
 /// Runs an ALTER FUNCTION or ALTER PROCEDURE.
@@ -319,7 +334,10 @@ pub async fn alter(ctx: &mut Context<'_>, alter: &AlterRoutine) -> Result<Body> 
                     format!("user \"{owner}\" does not exist"),
                 )
             })?;
-            changed.owner = user.oid;
+            let owner = user.oid;
+            super::grant::lock(ctx).await?;
+            super::grant::change_owner(ctx, routine.as_ref().into(), owner)?;
+            changed.owner = owner;
         }
     }
     ctx.transaction.change_catalog(put_routine(&changed)?);

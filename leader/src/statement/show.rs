@@ -5,6 +5,7 @@ use super::context::Context;
 use super::names::{Named, SessionNames};
 use super::select;
 use crate::access::check;
+use crate::catalog::database::elsewhere;
 use crate::catalog::name::{Relation, quoted};
 use crate::catalog::{Table, TableConstraint, TableDistribution, TableSort};
 use crate::error::{Error, Result};
@@ -34,8 +35,8 @@ pub(crate) fn query(ctx: &mut Context<'_>, show: &ShowList) -> Result<Query> {
     let (text, condition) = match &show.listed {
         Listed::Databases => (DATABASES, "true".to_owned()),
         Listed::Schemas(database) => {
-            check_database(&names, database)?;
-            (SCHEMAS, "true".to_owned())
+            names.catalog().database_named(database)?;
+            (SCHEMAS, format!("o.database_name = {}", literal(database)))
         }
         Listed::Tables(schema) => {
             if let Some(database) = &schema.schema {
@@ -145,12 +146,11 @@ fn literal(text: &str) -> String {
 }
 
 fn check_database(names: &SessionNames, database: &str) -> Result<()> {
-    match names.system.server.database == database {
+    let catalog = names.catalog();
+    catalog.database_named(database)?;
+    match catalog.database_name() == database {
         true => Ok(()),
-        false => Err(Error::new(
-            SqlState::INVALID_CATALOG_NAME,
-            format!("database \"{database}\" does not exist"),
-        )),
+        false => Err(elsewhere("listing what is", database)),
     }
 }
 

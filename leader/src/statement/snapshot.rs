@@ -89,7 +89,11 @@ pub async fn restore_table(ctx: &mut Context<'_>, restore: &RestoreTable) -> Res
     let node = Arc::clone(&ctx.server.node);
     let place = repository(&node.object_policy, &restore.place, false)?;
     let manifest = place.manifest(&restore.snapshot).await?;
-    let old = table_of(&*catalog_of(&manifest)?, &restore.table)?;
+    let kept = catalog_of(&manifest)?;
+    let here = ctx.transaction.catalog()?;
+    let database = restore.table.database.as_deref();
+    let database = kept.database_named(database.unwrap_or(here.database_name()))?;
+    let old = table_of(&*kept.within(database.oid), &restore.table)?;
     let schema = schema_for(ctx, &restore.new_table, false).await?;
     reserve_name(ctx, &schema, &restore.new_table.name, false).await?;
     let is_own = |constraint: &TableConstraint| {

@@ -229,7 +229,9 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
         }
         let committed = ctx.transaction.committed_catalog()?;
         let by_others = |oid: u32| !ctx.transaction.drops(oid) && !ctx.transaction.changes(oid);
-        let owned = owned(&catalog, user, |_| true).or_else(|| owned(&committed, user, by_others));
+        // Also what is in other databases.
+        let (seen, committed) = (catalog.whole(), committed.whole());
+        let owned = owned(&seen, user, |_| true).or_else(|| owned(&committed, user, by_others));
         if let Some(owned) = owned {
             return Err(blueshift_sql::Error::new(
                 SqlState::OBJECT_IN_USE,
@@ -275,11 +277,17 @@ fn owned(catalog: &Catalog, user: &User, counts: impl Fn(u32) -> bool) -> Option
         let name = qualified(routine.schema, &routine.name);
         Some(format!("{} {name}", routine.kind.word()))
     };
+    let mut databases = catalog.databases.values();
+    let database = || {
+        let database = databases.find(|one| is_own(one.owner, one.oid))?;
+        Some(format!("database {}", database.name))
+    };
     table
         .or_else(view)
         .or_else(schema)
         .or_else(role)
         .or_else(routine)
+        .or_else(database)
 }
 
 /// Takes a user out of groups and roles.

@@ -14,6 +14,7 @@ pub mod provider;
 pub mod rows;
 pub mod view;
 
+use crate::catalog::database::Database;
 use crate::catalog::{Catalog, User};
 use crate::error::Result;
 use crate::server::Server;
@@ -38,6 +39,8 @@ pub struct SystemContext {
     pub user: Arc<User>,
     /// The process id of the session that asks.
     pub pid: i32,
+    /// The database the session is connected to.
+    pub connected: Arc<Database>,
     /// When the transaction began, in microseconds since 1970.
     pub transaction_us: i64,
     /// The session's settings.
@@ -54,6 +57,20 @@ pub struct SystemContext {
 pub type Asked = Arc<Mutex<Vec<Change>>>;
 
 impl SystemContext {
+    /// Gives the oid of the database that a table or view is in.
+    pub fn database_of_object(&self, oid: u32) -> Option<u32> {
+        let whole = self.catalog.whole();
+        let schema = whole.relation(oid)?.schema();
+        Some(whole.schemas.get(&schema)?.database)
+    }
+
+    /// Gives the name of the database that a table is in; nothing of one that is gone.
+    pub fn database_of_table(&self, oid: u32) -> String {
+        let database = self.database_of_object(oid);
+        let database = database.and_then(|oid| self.catalog.databases.get(&oid));
+        database.map_or_else(String::new, |database| database.name.clone())
+    }
+
     /// Tells whether the user sees rows that belong to `userid`.
     pub fn sees(&self, userid: u32) -> bool {
         self.user.oid == userid
@@ -79,6 +96,10 @@ pub trait SystemTable: Send + Sync {
     fn query(&self) -> Option<&'static str> {
         None
     }
+    /// Whether a view shows what is in all databases.
+    fn spans_databases(&self) -> bool {
+        false
+    }
 }
 
 /// The system tables that make their rows themselves.
@@ -102,6 +123,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &live::svv_column_privileges::SvvColumnPrivileges,
     &live::svv_database_privileges::SvvDatabasePrivileges,
     &live::svv_default_privileges::SvvDefaultPrivileges,
+    &live::svv_function_privileges::SvvFunctionPrivileges,
     &live::svv_relation_privileges::SvvRelationPrivileges,
     &live::svv_role_grants::SvvRoleGrants,
     &live::svv_roles::SvvRoles,

@@ -33,6 +33,7 @@ macro_rules! files {
 const FILES: &[(&str, &str, &str)] = files! {
     "pg_catalog" "pg_catalog":
         "pg_am"
+        "pg_database_info"
         "pg_indexes"
         "pg_language"
         "pg_proc_info"
@@ -130,6 +131,12 @@ impl SystemTable for SystemView {
 
     fn query(&self) -> Option<&'static str> {
         Some(self.text)
+    }
+
+    fn spans_databases(&self) -> bool {
+        let is_of_all = |prefix| self.name.starts_with(prefix);
+        ["svv_redshift_", "svv_all_"].into_iter().any(is_of_all)
+            && self.name != "svv_redshift_databases"
     }
 }
 

@@ -12,7 +12,7 @@ pub mod read;
 pub mod serial;
 
 use crate::catalog::cache::CatalogCache;
-use crate::catalog::{Catalog, IsolationLevel};
+use crate::catalog::{Catalog, IsolationLevel, Oid};
 use crate::error::{Error, Result};
 use crate::history::{lock as guard, now_us, push};
 use append::Append;
@@ -24,7 +24,7 @@ use blueshift_storage::{TableId, TableLayout};
 use lock::{Lockable, Locks, Mode};
 use serial::Serial;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ pub struct Transactions {
     open: Mutex<HashMap<i64, OpenTransaction>>,
     /// When tables were last committed to, in microseconds since 1970.
     last_commits: Mutex<HashMap<u32, i64>>,
-    /// Whether transactions that begin now are serializable.
-    is_serializable: AtomicBool,
+    /// Databases whose transactions that begin now are serializable.
+    serializable: Mutex<HashSet<Oid>>,
     serial: Serial,
     /// STL_TR_CONFLICT.
     pub conflicts: Mutex<VecDeque<ConflictEvent>>,
@@ -86,13 +86,21 @@ impl Transactions {
             identities: Mutex::default(),
             open: Mutex::default(),
             last_commits: Mutex::default(),
-            is_serializable: AtomicBool::default(),
+            serializable: Mutex::default(),
             serial: Serial::default(),
             conflicts: Mutex::default(),
         }
     }
 
-    /// Begins a transaction; `explicit` is one begun by BEGIN.
+    /// Begins a transaction of one database, as its isolation level wants it; `explicit` is one begun by BEGIN.
+    pub fn begin_in(self: &Arc<Self>, database: Oid, pid: i32, explicit: bool) -> Transaction {
+        let mut begun = self.begin(pid, explicit);
+        begun.database = Some(database);
+        begun.is_serializable = guard(&self.serializable).contains(&database);
+        begun
+    }
+
+    /// Begins a transaction of the server's own, which sees all databases.
     pub fn begin(self: &Arc<Self>, pid: i32, explicit: bool) -> Transaction {
         let xid = self.last_xid.fetch_add(1, Ordering::Relaxed) + 1;
         let starttime_us = now_us();
@@ -106,7 +114,8 @@ impl Transactions {
             shared: self.clone(),
             xid,
             facts,
-            is_serializable: self.is_serializable.load(Ordering::Relaxed),
+            database: None,
+            is_serializable: false,
             is_explicit: explicit,
             is_read_only: false,
             lock_timeout: None,
@@ -124,11 +133,13 @@ impl Transactions {
         }
     }
 
-    /// Makes the transactions that begin from now on serializable, or not.
-    pub fn set_isolation(&self, level: IsolationLevel) {
-        let is_serializable = level == IsolationLevel::Serializable;
-        self.is_serializable
-            .store(is_serializable, Ordering::Relaxed);
+    /// Makes the transactions of a database that begin from now on serializable, or not.
+    pub fn set_isolation(&self, database: Oid, level: IsolationLevel) {
+        let mut serializable = guard(&self.serializable);
+        match level {
+            IsolationLevel::Serializable => serializable.insert(database),
+            IsolationLevel::Snapshot => serializable.remove(&database),
+        };
     }
 
     /// Makes and records the refusal of a transaction, with all that stand in its way.
@@ -157,14 +168,9 @@ impl Transactions {
         guard(&self.last_commits).get(&table).copied()
     }
 
-    /// Gives the catalog as last committed.
+    /// Gives the catalog of all databases as last committed.
     pub fn committed_catalog(&self) -> Result<Arc<Catalog>> {
         self.catalogs.of(&self.store.read_view())
-    }
-
-    /// Gives the catalog of a view.
-    pub fn catalog_of(&self, view: &ReadView) -> Result<Arc<Catalog>> {
-        self.catalogs.of(view)
     }
 
     /// Gives the counter of an identity column, made by `first` if no statement used it since the start.
@@ -190,6 +196,8 @@ pub struct Transaction {
     /// Its id, for the log tables and conflicts.
     pub xid: i64,
     facts: OpenTransaction,
+    /// The database whose catalog it sees; `None` sees all.
+    database: Option<Oid>,
     /// Whether it is refused where it has no serial order.
     is_serializable: bool,
     /// Whether BEGIN began it; otherwise it ends with its one statement.
@@ -308,12 +316,25 @@ impl Transaction {
     /// Gives the catalog the transaction sees.
     pub fn catalog(&mut self) -> Result<Arc<Catalog>> {
         let view = self.view_of_names()?;
-        self.shared.catalogs.of(&view)
+        self.catalog_of(&view)
+    }
+
+    /// Gives the catalog of a view, as far as the transaction sees it.
+    pub fn catalog_of(&self, view: &ReadView) -> Result<Arc<Catalog>> {
+        match self.database {
+            Some(database) => self.shared.catalogs.of_database(view, database),
+            None => self.shared.catalogs.of(view),
+        }
     }
 
     /// Gives the catalog as last committed, which decides whether a name is free.
     pub fn committed_catalog(&self) -> Result<Arc<Catalog>> {
-        self.shared.committed_catalog()
+        self.catalog_of(&self.shared.store.read_view())
+    }
+
+    /// Gives the database the transaction is in.
+    pub fn database(&self) -> Option<Oid> {
+        self.database
     }
 
     /// Waits for a lock, held to the end of the transaction. In the first statement the next [`Transaction::view`] is

@@ -1,5 +1,6 @@
 //! Small statements about objects: DROP, schemas, COMMENT.
 
+use super::routine::{self, RoutineKind, RoutineName};
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
@@ -30,12 +31,14 @@ pub struct CreateSchema {
 /// `COMMENT ON kind name IS 'text'`.
 #[derive(Clone, Debug)]
 pub struct Comment {
-    /// `table`, `column`, `schema`, `view`, `database`.
+    /// `table`, `column`, `schema`, `view`, `database`, `function`, `procedure`.
     pub kind: String,
     /// The object; for a column `schema.table` is in here and the column in `column`.
     pub name: ObjectName,
     /// For a column.
     pub column: Option<String>,
+    /// For a function or procedure, with its arguments.
+    pub routine: Option<RoutineName>,
     /// NULL removes.
     pub text: Option<String>,
 }
@@ -107,7 +110,16 @@ pub(crate) fn parse_comment(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.expect_word("on")?;
     let position = cursor.position();
     let kind = cursor.word()?;
+    let mut routine = None;
     let (name, column) = match kind.as_str() {
+        "function" | "procedure" => {
+            let of = match kind == "function" {
+                true => RoutineKind::Function,
+                false => RoutineKind::Procedure,
+            };
+            let named = routine::named(cursor, of)?;
+            (routine.insert(named).name.clone(), None)
+        }
         "table" | "view" | "schema" | "database" => (cursor.object_name()?, None),
         "column" => {
             let mut parts = vec![cursor.name()?];
@@ -133,7 +145,7 @@ pub(crate) fn parse_comment(cursor: &mut Cursor<'_>) -> Result<Statement> {
         other => {
             return Err(Error::unsupported(
                 format!("COMMENT ON {}", other.to_uppercase()),
-                "Comment on a table, column, view, schema or database",
+                "Comment on a table, column, view, schema, function, procedure or database",
             )
             .at(position));
         }
@@ -148,6 +160,7 @@ pub(crate) fn parse_comment(cursor: &mut Cursor<'_>) -> Result<Statement> {
         kind,
         name,
         column,
+        routine,
         text,
     }))
 }

@@ -58,8 +58,14 @@ pub enum Statement {
     CreateTable(Box<CreateTable>),
     /// ALTER TABLE.
     AlterTable(Box<alter_table::AlterTable>),
+    /// CREATE DATABASE.
+    CreateDatabase(database::CreateDatabase),
     /// ALTER DATABASE.
     AlterDatabase(database::AlterDatabase),
+    /// DROP DATABASE.
+    DropDatabase(database::DropDatabase),
+    /// USE, or RESET USE without a name.
+    Use(Option<String>),
     /// ALTER SCHEMA.
     AlterSchema(alter_table::AlterSchema),
     /// DROP TABLE.
@@ -230,6 +236,9 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
             materialized_view::parse_refresh(cursor)
         }
         "drop" if is_routine(cursor) => routine::parse_drop(cursor),
+        "drop" if cursor.is_word_at(1, "database") => database::parse_drop(cursor),
+        "use" => database::parse_use(cursor),
+        "reset" if cursor.is_word_at(1, "use") => database::parse_reset_use(cursor),
         "drop" => ddl::parse_drop(cursor),
         "alter" if is_routine(cursor) => routine::parse_alter(cursor),
         "show" if cursor.is_word_at(1, "procedure") => routine::parse_show(cursor),
@@ -282,6 +291,9 @@ fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     if cursor.is_word("snapshot") {
         return snapshot::parse_create(cursor);
+    }
+    if cursor.is_word("database") {
+        return database::parse_create(cursor);
     }
     let or_replace = cursor.take_words(&["or", "replace"]);
     if cursor.is_word("view") {

@@ -6,7 +6,6 @@ use crate::parser::cursor::Cursor;
 /// First words of the statement, its name, and the way out. The longest match of the table wins.
 const REFUSED: &[(&[&str], &str, &str)] = &[
     (&["unload"], "UNLOAD", "Read the rows with a SELECT"),
-    (&["use"], "USE", "Connect to the other database"),
     (
         &["savepoint"],
         "SAVEPOINT",
@@ -51,11 +50,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         &["create", "external"],
         "CREATE EXTERNAL",
         "Load the files with COPY",
-    ),
-    (
-        &["create", "database"],
-        "CREATE DATABASE",
-        "Use CREATE SCHEMA",
     ),
     (
         &["create", "or"],

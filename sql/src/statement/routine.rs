@@ -454,7 +454,8 @@ fn routine_type(cursor: &mut Cursor<'_>) -> Result<RoutineType> {
     crate::types::parse(cursor).map(RoutineType::Sql)
 }
 
-fn named(cursor: &mut Cursor<'_>, kind: RoutineKind) -> Result<RoutineName> {
+/// Parses a name with the arguments in parentheses, if they are there.
+pub(super) fn named(cursor: &mut Cursor<'_>, kind: RoutineKind) -> Result<RoutineName> {
     let name = cursor.object_name()?;
     let arguments = match cursor.peek() {
         // DROP FUNCTION may name arguments, and their modes, though only the types count.

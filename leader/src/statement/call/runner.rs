@@ -66,7 +66,10 @@ impl<'a, 'c> CallRunner<'a, 'c> {
     /// Ends the transaction and begins the next.
     async fn renew(&mut self, commits: bool, is_explicit: bool) -> Result<()> {
         let transactions = &self.ctx.server.transactions;
-        let mut next = transactions.begin(self.ctx.pid, is_explicit);
+        let mut next = match self.ctx.transaction.database() {
+            Some(database) => transactions.begin_in(database, self.ctx.pid, is_explicit),
+            None => transactions.begin(self.ctx.pid, is_explicit),
+        };
         next.is_read_only = self.ctx.transaction.is_read_only;
         next.lock_timeout = self.ctx.transaction.lock_timeout;
         let reads = Arc::new(TableReads::of(transactions, next.xid));
@@ -386,6 +389,9 @@ fn ensure_allowed(statement: &Statement) -> Result<()> {
                 | Statement::Deallocate(_)
                 | Statement::Discard(_)
                 | Statement::Vacuum(_)
+                | Statement::CreateDatabase(_)
+                | Statement::DropDatabase(_)
+                | Statement::Use(_)
                 | Statement::Declare(_)
         );
     if !is_refused {

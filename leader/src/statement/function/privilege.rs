@@ -159,18 +159,20 @@ fn has_database_privilege(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarVal
     let Some((user, object, privilege)) = privilege_question(ctx, args)? else {
         return Ok(ScalarValue::Boolean(None));
     };
-    if let Arg::Text(name) = object
-        && *name != ctx.server.database
-    {
-        return Err(refuse(Error::new(
-            SqlState::INVALID_CATALOG_NAME,
-            format!("database \"{name}\" does not exist"),
-        )));
-    }
+    let database = match object {
+        Arg::Text(name) => Some(ctx.catalog.database_named(name).map_err(refuse)?),
+        Arg::Int(oid) => u32::try_from(*oid)
+            .ok()
+            .and_then(|oid| ctx.catalog.databases.get(&oid)),
+        Arg::Null | Arg::Bool(_) => None,
+    };
+    let Some(database) = database else {
+        return Ok(ScalarValue::Boolean(None));
+    };
     // Everyone may connect who can log in.
     let allowed = privilege == "connect" || {
         let wanted = wanted(&privilege, ObjectKind::Database)?;
-        has_any(ctx, user, Object::database(), &wanted)
+        has_any(ctx, user, database.as_ref().into(), &wanted)
     };
     Ok(ScalarValue::Boolean(Some(allowed)))
 }

@@ -64,7 +64,13 @@ pub async fn in_background(server: &Arc<Server>, oid: Oid) -> Result<()> {
     let Some(user) = owner.and_then(|owner| catalog.users.get(&owner)).cloned() else {
         return Ok(());
     };
-    let mut transaction = server.transactions.begin(0, false);
+    let schema = catalog.views.get(&oid).map(|view| view.schema);
+    let schema = schema.and_then(|schema| catalog.schemas.get(&schema));
+    let Some(connected) = schema.and_then(|schema| catalog.databases.get(&schema.database)) else {
+        return Ok(());
+    };
+    let mut used = None;
+    let mut transaction = server.transactions.begin_in(connected.oid, 0, false);
     let reads = TableReads::of(&server.transactions, transaction.xid);
     let (mut settings, mut last) = (Settings::default(), LastStatements::default());
     let (mut prepared, mut cursor, mut temp_schema) = (HashMap::new(), None, None);
@@ -72,6 +78,8 @@ pub async fn in_background(server: &Arc<Server>, oid: Oid) -> Result<()> {
         server,
         user: &user,
         pid: 0,
+        connected,
+        used: &mut used,
         query: server.history.next_query(),
         transaction: &mut transaction,
         settings: &mut settings,
@@ -101,6 +109,7 @@ async fn one(ctx: &mut Context<'_>, oid: Oid, is_automatic: bool) -> Result<()> 
     let event = |status| RefreshEvent {
         userid: ctx.user.oid,
         owner: view.owner,
+        database: catalog.database_name().to_owned(),
         schema: schema.map_or_else(String::new, |schema| schema.name.clone()),
         name: view.name.clone(),
         xid: ctx.transaction.xid,

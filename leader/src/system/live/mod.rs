@@ -19,6 +19,7 @@ pub mod stv_tbl_perm;
 pub mod svv_column_privileges;
 pub mod svv_database_privileges;
 pub mod svv_default_privileges;
+pub mod svv_function_privileges;
 pub mod svv_relation_privileges;
 pub mod svv_role_grants;
 pub mod svv_roles;

@@ -26,10 +26,12 @@ impl SystemTable for StvDbIsolationLevel {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         if ctx.user.superuser {
-            rows.push([
-                Cell::from(ctx.server.database.as_str()),
-                ctx.catalog.isolation().title().into(),
-            ]);
+            for database in ctx.catalog.databases_by_name() {
+                rows.push([
+                    Cell::from(database.name.as_str()),
+                    database.isolation.title().into(),
+                ]);
+            }
         }
         Ok(())
     }

@@ -40,12 +40,12 @@ impl SystemTable for StvMvDeps {
                     continue;
                 };
                 rows.push([
-                    Cell::from(ctx.server.database.as_str()),
+                    Cell::from(ctx.catalog.database_name()),
                     schema(view.schema).into(),
                     view.name.as_str().into(),
                     schema(below.schema).into(),
                     below.name.as_str().into(),
-                    ctx.server.database.as_str().into(),
+                    ctx.catalog.database_name().into(),
                 ]);
             }
         }

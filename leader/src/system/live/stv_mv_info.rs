@@ -48,7 +48,7 @@ impl SystemTable for StvMvInfo {
             let owner = catalog.users.get(&view.owner);
             let digit = |yes: bool| Cell::from(if yes { "1" } else { "0" });
             rows.push([
-                Cell::from(ctx.server.database.as_str()),
+                Cell::from(ctx.catalog.database_name()),
                 schema.map(|schema| schema.name.as_str()).into(),
                 view.name.as_str().into(),
                 kept.xid.into(),

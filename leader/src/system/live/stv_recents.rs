@@ -35,7 +35,6 @@ impl SystemTable for StvRecents {
     }
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
-        let database = ctx.server.database.as_str();
         let running = lock(&ctx.server.history.sessions);
         for session in running.iter().filter(|session| ctx.sees(session.userid)) {
             let Some(running) = &session.running else {
@@ -47,7 +46,7 @@ impl SystemTable for StvRecents {
                 running.starttime_us.into(),
                 (now_us() - running.starttime_us).into(),
                 session.user_name.as_str().into(),
-                database.into(),
+                session.database_name.as_ref().into(),
                 running.text.as_ref().into(),
                 session.pid.into(),
             ]);
@@ -71,7 +70,7 @@ impl SystemTable for StvRecents {
                 query.starttime_us.into(),
                 (query.endtime_us - query.starttime_us).into(),
                 user.into(),
-                database.into(),
+                query.database.as_ref().into(),
                 query.text.as_ref().into(),
                 (-1).into(),
             ]);

@@ -35,7 +35,7 @@ impl SystemTable for StvSessions {
                 Cell::from(session.starttime_us),
                 session.pid.into(),
                 session.user_name.as_str().into(),
-                ctx.server.database.as_str().into(),
+                session.database_name.as_ref().into(),
                 // Idle sessions are not ended.
                 0.into(),
             ]);

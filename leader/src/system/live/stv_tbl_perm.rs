@@ -2,7 +2,6 @@
 //!
 //! A table that is kept once for all slices is on slice 0 alone; elsewhere its rows are 0.
 
-use crate::catalog::DATABASE_OID;
 use crate::error::Result;
 use crate::server::TEMP_SCHEMA_PREFIX;
 use crate::system::rows::{Cell, Rows};
@@ -57,7 +56,7 @@ impl SystemTable for StvTblPerm {
                     figures.rows.into(),
                     figures.rows_sorted.into(),
                     i64::from(is_temporary).into(),
-                    DATABASE_OID.into(),
+                    ctx.catalog.database.into(),
                     0.into(),
                     i64::from(figures.rows_deleted == 0).into(),
                     i64::from(table.backup && !is_temporary).into(),

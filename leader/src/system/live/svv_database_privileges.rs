@@ -1,6 +1,5 @@
 //! `svv_database_privileges`: what was granted on the database.
 
-use crate::catalog::{ADMIN_OID, DATABASE_OID};
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
@@ -31,21 +30,23 @@ impl SystemTable for SvvDatabasePrivileges {
     }
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
-        let Some(list) = ctx.catalog.access.get(&DATABASE_OID) else {
-            return Ok(());
-        };
-        for item in ctx.granted(list, ADMIN_OID) {
-            for privilege in item.privileges.iter() {
-                let object: [Cell; 2] =
-                    [ctx.server.database.as_str().into(), privilege.name().into()];
-                let option = Cell::from(item.grantable.has(privilege));
-                let rest = [option, "DATABASE".into()];
-                rows.push(
-                    object
-                        .into_iter()
-                        .chain(ctx.identity(item.grantee))
-                        .chain(rest),
-                );
+        for database in ctx.catalog.databases_by_name() {
+            let Some(list) = ctx.catalog.access.get(&database.oid) else {
+                continue;
+            };
+            for item in ctx.granted(list, database.owner) {
+                for privilege in item.privileges.iter() {
+                    let object: [Cell; 2] =
+                        [database.name.as_str().into(), privilege.name().into()];
+                    let option = Cell::from(item.grantable.has(privilege));
+                    let rest = [option, "DATABASE".into()];
+                    rows.push(
+                        object
+                            .into_iter()
+                            .chain(ctx.identity(item.grantee))
+                            .chain(rest),
+                    );
+                }
             }
         }
         Ok(())

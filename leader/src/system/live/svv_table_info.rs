@@ -124,7 +124,7 @@ impl SystemTable for SvvTableInfo {
             let used = (figures.blocks * BLOCK_BYTES) as f64 / disk.total_bytes.max(1) as f64;
             let analyzed = ctx.server.history.statistics.last_analyze(table.oid);
             rows.push([
-                Cell::from(ctx.server.database.as_str()),
+                Cell::from(ctx.catalog.database_name()),
                 schema.name.as_str().into(),
                 table.oid.into(),
                 table.name.as_str().into(),

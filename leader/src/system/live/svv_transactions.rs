@@ -40,12 +40,13 @@ impl SystemTable for SvvTransactions {
             let owner = {
                 let sessions = lock(&ctx.server.history.sessions);
                 let session = sessions.iter().find(|session| session.pid == open.pid);
-                session.map(|session| session.user_name.clone())
+                session.map(|session| (session.user_name.clone(), session.database_name.clone()))
             };
+            let (owner, database) = owner.unzip();
             let mut push = |mode: &str, kind: &str, relation: Option<u32>, granted: bool| {
                 rows.push([
                     Cell::from(owner.as_deref()),
-                    ctx.server.database.as_str().into(),
+                    database.as_deref().into(),
                     open.xid.into(),
                     open.pid.into(),
                     open.starttime_us.into(),

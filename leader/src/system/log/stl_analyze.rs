@@ -48,7 +48,7 @@ impl SystemTable for StlAnalyze {
             rows.push([
                 Cell::from(event.userid),
                 event.xid.into(),
-                ctx.server.database.as_str().into(),
+                ctx.database_of_table(event.table).as_str().into(),
                 event.table.into(),
                 event.status.into(),
                 event.rows.into(),

@@ -44,7 +44,7 @@ impl SystemTable for StlQuery {
                 query.label.as_ref().into(),
                 query.xid.into(),
                 query.pid.into(),
-                ctx.server.database.as_str().into(),
+                query.database.as_ref().into(),
                 query.text.as_ref().into(),
                 query.starttime_us.into(),
                 query.endtime_us.into(),

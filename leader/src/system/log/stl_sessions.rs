@@ -38,7 +38,7 @@ impl SystemTable for StlSessions {
                 session.endtime_us.into(),
                 session.pid.into(),
                 session.user_name.as_str().into(),
-                ctx.server.database.as_str().into(),
+                session.database_name.as_ref().into(),
             ]);
         }
         Ok(())

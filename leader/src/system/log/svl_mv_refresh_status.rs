@@ -40,7 +40,7 @@ impl SystemTable for SvlMvRefreshStatus {
             .filter(|event| is_seen(event.userid, event.owner))
         {
             rows.push([
-                Cell::from(ctx.server.database.as_str()),
+                Cell::from(event.database.as_str()),
                 event.userid.into(),
                 event.schema.as_str().into(),
                 event.name.as_str().into(),

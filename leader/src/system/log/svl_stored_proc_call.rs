@@ -45,7 +45,7 @@ impl SystemTable for SvlStoredProcCall {
                 "default".into(),
                 call.xid.into(),
                 call.pid.into(),
-                ctx.server.database.as_str().into(),
+                call.database.as_ref().into(),
                 call.text.as_str().into(),
                 call.starttime_us.into(),
                 call.endtime_us.into(),

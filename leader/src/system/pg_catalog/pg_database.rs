@@ -1,6 +1,6 @@
-//! `pg_database`: databases: the one.
+//! `pg_database`: databases.
 
-use crate::catalog::{ADMIN_OID, DATABASE_OID, IsolationLevel};
+use crate::catalog::{DATABASE_OID, IsolationLevel};
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
@@ -42,29 +42,32 @@ impl SystemTable for PgDatabase {
     }
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
-        rows.push([
-            Cell::from(DATABASE_OID),
-            ctx.server.database.as_str().into(),
-            ADMIN_OID.into(),
-            UTF8.into(),
-            false.into(),
-            true.into(),
-            DATABASE_OID.into(),
-            TABLESPACE.into(),
-            "C".into(),
-            "C".into(),
-            (-1).into(),
-            match ctx.catalog.isolation() {
-                IsolationLevel::Snapshot => "{concurrency_model=1}",
-                IsolationLevel::Serializable => "{concurrency_model=2}",
-            }
-            .into(),
-            ctx.catalog
-                .access
-                .get(&DATABASE_OID)
-                .and_then(|list| ctx.catalog.access_text(list, None))
+        for database in ctx.catalog.databases_by_name() {
+            let limit = database.connection_limit.map(i64::from);
+            rows.push([
+                Cell::from(database.oid),
+                database.name.as_str().into(),
+                database.owner.into(),
+                UTF8.into(),
+                false.into(),
+                true.into(),
+                DATABASE_OID.into(),
+                TABLESPACE.into(),
+                "C".into(),
+                "C".into(),
+                limit.unwrap_or(-1).into(),
+                match database.isolation {
+                    IsolationLevel::Snapshot => "{concurrency_model=1}",
+                    IsolationLevel::Serializable => "{concurrency_model=2}",
+                }
                 .into(),
-        ]);
+                ctx.catalog
+                    .access
+                    .get(&database.oid)
+                    .and_then(|list| ctx.catalog.access_text(list, None))
+                    .into(),
+            ]);
+        }
         Ok(())
     }
 }

@@ -28,11 +28,18 @@ impl SystemTable for PgDescription {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         for ((object, column), text) in &ctx.catalog.comments {
-            let of_relation = ctx.catalog.relation(*object).is_some();
-            let class = if of_relation {
+            let catalog = &ctx.catalog;
+            let class = if catalog.relation(*object).is_some() {
                 "pg_class"
-            } else {
+            } else if catalog.routines.contains_key(object) {
+                "pg_proc"
+            } else if catalog.databases.contains_key(object) {
+                "pg_database"
+            } else if catalog.schemas.contains_key(object) {
                 "pg_namespace"
+            } else {
+                // Of an object of another database.
+                continue;
             };
             let class = crate::system::find("pg_catalog", class).map_or(0, crate::system::oid);
             rows.push([

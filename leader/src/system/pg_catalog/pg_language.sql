@@ -5,4 +5,4 @@
 -- lanvalidator oid, lanacl varchar(65535)
 SELECT 'pg_catalog.pg_language'::regclass, 12, 'internal', 100, false, false, 0, 0, 0, NULL
 UNION ALL SELECT 'pg_catalog.pg_language'::regclass, 14, 'sql', 100, false, true, 0, 0, 0, NULL
-UNION ALL SELECT 'pg_catalog.pg_language'::regclass, 100125, 'plpgsql', 100, true, true, 0, 0, 0, NULL
+UNION ALL SELECT 'pg_catalog.pg_language'::regclass, 99998, 'plpgsql', 100, true, true, 0, 0, 0, NULL

@@ -1,6 +1,5 @@
 //! `pg_locks`: locks held and waited for, with the columns of PostgreSQL 8.0.
 
-use crate::catalog::DATABASE_OID;
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
@@ -38,7 +37,7 @@ impl SystemTable for PgLocks {
                 if let Lockable::Relation(relation) = fact.on {
                     rows.push([
                         Cell::from(relation),
-                        DATABASE_OID.into(),
+                        ctx.database_of_object(relation).into(),
                         Cell::Null,
                         open.pid.into(),
                         fact.mode.name().into(),

@@ -14,7 +14,7 @@ const INTERNAL: u32 = 12;
 /// The oid of language `sql`.
 const SQL: u32 = 14;
 /// The oid of language `plpgsql`.
-const PLPGSQL: u32 = 100_125;
+const PLPGSQL: u32 = crate::catalog::language::PLPGSQL_OID;
 /// The oid of type `void`.
 const VOID_OID: u32 = 2278;
 

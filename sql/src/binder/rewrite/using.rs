@@ -26,7 +26,8 @@ pub(super) struct Column {
 
 /// A table of FROM and the columns of it that USING merged.
 struct Table {
-    name: Ident,
+    /// With its schema and database as written: another may have the same last name.
+    name: Vec<Ident>,
     merged: Vec<Ident>,
 }
 
@@ -234,18 +235,18 @@ fn item_joined(item: &mut TableWithJoins, tables: &mut Vec<Table>) -> Option<Mer
     Some(merged)
 }
 
-fn column(table: &Ident, name: &Ident) -> Expr {
-    Expr::CompoundIdentifier(vec![table.clone(), name.clone()])
+fn column(table: &[Ident], name: &Ident) -> Expr {
+    Expr::CompoundIdentifier([table, std::slice::from_ref(name)].concat())
 }
 
 /// The name by which a table's columns are reached.
-fn name_of(relation: &TableFactor) -> Option<Ident> {
+fn name_of(relation: &TableFactor) -> Option<Vec<Ident>> {
     match relation {
         TableFactor::Table { alias, name, .. } => match alias {
-            Some(alias) => Some(alias.name.clone()),
-            None => name.0.last()?.as_ident().cloned(),
+            Some(alias) => Some(vec![alias.name.clone()]),
+            None => name.0.iter().map(|part| part.as_ident().cloned()).collect(),
         },
-        TableFactor::Derived { alias, .. } => alias.as_ref().map(|alias| alias.name.clone()),
+        TableFactor::Derived { alias, .. } => alias.as_ref().map(|alias| vec![alias.name.clone()]),
         _ => None,
     }
 }
@@ -321,8 +322,7 @@ fn rest(table: &Table) -> SelectItem {
             .then(|| ExcludeSelectItem::Multiple(excluded.collect())),
         ..WildcardAdditionalOptions::default()
     };
-    let kind =
-        SelectItemQualifiedWildcardKind::ObjectName(ObjectName::from(vec![table.name.clone()]));
+    let kind = SelectItemQualifiedWildcardKind::ObjectName(ObjectName::from(table.name.clone()));
     SelectItem::QualifiedWildcard(kind, options)
 }
 
