@@ -1,4 +1,5 @@
 //! Physical operators of our own, one file each.
 
 pub mod null_side;
+pub mod shared;
 pub mod small_decimal;

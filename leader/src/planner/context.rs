@@ -64,6 +64,7 @@ pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
         .with_option_extension(PlannerOptions::default());
     SessionStateBuilder::new()
         .with_config(config)
+        .with_query_planner(Arc::new(rule::shared_plan::SharedPlanner))
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(scalar)
         .with_aggregate_functions(aggregate)

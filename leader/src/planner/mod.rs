@@ -23,10 +23,12 @@ use std::sync::Arc;
 /// first (`InitPlan`: they are executed here, checked for at most one row, and become constants).
 pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
     let optimized = logical(state, bound).await?;
-    Ok(state
+    let physical = state
         .query_planner()
         .create_physical_plan(&optimized, state)
-        .await?)
+        .await?;
+    let physical = rule::colocated_subset_join::gather_keys(physical)?;
+    Ok(rule::shared_plan::unite(physical)?)
 }
 
 /// Does the logical half of [`plan`].
@@ -48,5 +50,6 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
         let statistics = &history.statistics;
         statistics.note_predicates(predicate_use::predicate_columns(&optimized));
     }
-    Ok(rule::join_order::reorder(optimized, state)?)
+    let ordered = rule::join_order::reorder(optimized, state)?;
+    Ok(rule::shared_plan::mark(ordered, state)?)
 }

@@ -16,6 +16,10 @@ extensions_options! {
         pub colocated_join_mode: bool, default = true
         /// The same where the join has more keys than the distribution key.
         pub colocated_subset_join: bool, default = true
+        /// Makes outer joins inner or anti joins where no null row of them is shown.
+        pub outer_join: bool, default = true
+        /// Makes a part that occurs several times once.
+        pub shared_plan: bool, default = true
     }
 }
 

@@ -150,10 +150,20 @@ impl Estimate {
 
     /// Groups by these columns; aggregates follow the keys.
     pub fn group(&self, keys: Vec<ColumnEstimate>, aggregates: Vec<ColumnEstimate>) -> Self {
-        let mut groups = 1.0_f64;
+        // Columns of one table have no more combinations than the table has rows; one size, one table.
+        let mut tables: Vec<(f64, f64)> = Vec::new();
         for key in &keys {
-            groups *= drawn(key.distinct, self.rows) + f64::from(u8::from(key.null_fraction > 0.0));
+            let values =
+                drawn(key.distinct, self.rows) + f64::from(u8::from(key.null_fraction > 0.0));
+            match tables.iter_mut().find(|(rows, _)| *rows == key.table_rows) {
+                Some((rows, combinations)) => *combinations = (*combinations * values).min(*rows),
+                None => tables.push((key.table_rows, values)),
+            }
         }
+        let groups: f64 = tables
+            .iter()
+            .map(|(_, combinations)| combinations)
+            .product();
         let rows = if keys.is_empty() {
             1.0
         } else {
@@ -186,6 +196,63 @@ pub struct JoinKey<'a> {
     pub right: &'a ColumnEstimate,
 }
 
+/// What is expected where the values of the two sides of a key lie in different ranges: a table of all days of two
+/// centuries against sales of five years.
+struct Overlap {
+    /// Distinct values of each side that the other may have.
+    distinct: [f64; 2],
+    /// The share of each side's rows that have such a value.
+    share: [f64; 2],
+}
+
+impl Overlap {
+    fn of(key: &JoinKey<'_>, rows: [f64; 2]) -> Self {
+        let sides = [key.left, key.right];
+        let mut overlap = Self {
+            distinct: sides.map(|side| side.distinct),
+            share: [1.0, 1.0],
+        };
+        let (Some([left_low, right_low]), Some([left_high, right_high])) = (
+            both(sides.map(|side| side.low)),
+            both(sides.map(|side| side.high)),
+        ) else {
+            return overlap;
+        };
+        let ranges = [(left_low, left_high), (right_low, right_high)];
+        let (low, high) = (left_low.max(right_low), left_high.min(right_high));
+        for (index, side) in sides.into_iter().enumerate() {
+            let (Some((own_low, own_high)), Some(rows)) = (ranges.get(index), rows.get(index))
+            else {
+                continue;
+            };
+            let spread = own_high - own_low;
+            if spread <= 0.0 {
+                continue;
+            }
+            let within = ((high - low) / spread).clamp(1.0 / side.distinct.max(1.0), 1.0);
+            let distinct = (side.distinct * within).max(1.0);
+            // Of the rows of a table with this key, few are left, as few as the other side has values: conditions on
+            // other columns chose them, and one asks for what there is. More than that lie all over the range.
+            let chosen = *rows <= distinct && *rows < 0.9 * side.table_rows;
+            if let (Some(kept), Some(share)) = (
+                overlap.distinct.get_mut(index),
+                overlap.share.get_mut(index),
+            ) {
+                *kept = distinct;
+                *share = if chosen { 1.0 } else { within };
+            }
+        }
+        overlap
+    }
+}
+
+fn both(values: [Option<f64>; 2]) -> Option<[f64; 2]> {
+    match values {
+        [Some(left), Some(right)] => Some([left, right]),
+        _ => None,
+    }
+}
+
 /// Estimates the rows an inner join of these keys gives. Without keys it is the cross product.
 pub fn inner_rows(left_rows: f64, right_rows: f64, keys: &[JoinKey<'_>]) -> f64 {
     if keys.is_empty() {
@@ -195,17 +262,30 @@ pub fn inner_rows(left_rows: f64, right_rows: f64, keys: &[JoinKey<'_>]) -> f64 
         .iter()
         .map(|key| (1.0 - key.left.null_fraction) * (1.0 - key.right.null_fraction))
         .product();
-    left_rows * right_rows * nulls / key_domain(keys)
+    let overlaps = overlaps(left_rows, right_rows, keys);
+    let meeting: f64 = overlaps
+        .iter()
+        .map(|overlap| overlap.share.iter().product::<f64>())
+        .product();
+    left_rows * right_rows * nulls * meeting / key_domain(keys, &overlaps)
+}
+
+fn overlaps(left_rows: f64, right_rows: f64, keys: &[JoinKey<'_>]) -> Vec<Overlap> {
+    keys.iter()
+        .map(|key| Overlap::of(key, [left_rows, right_rows]))
+        .collect()
 }
 
 /// The number of different keys both sides draw from.
-fn key_domain(keys: &[JoinKey<'_>]) -> f64 {
-    let product = |side: fn(&JoinKey<'_>) -> f64| keys.iter().map(side).product::<f64>().max(1.0);
+fn key_domain(keys: &[JoinKey<'_>], overlaps: &[Overlap]) -> f64 {
     let least = |side: fn(&JoinKey<'_>) -> f64| keys.iter().map(side).fold(f64::INFINITY, f64::min);
-    let (left, right) = (
-        product(|key| key.left.distinct),
-        product(|key| key.right.distinct),
-    );
+    let (mut left, mut right) = (1.0_f64, 1.0_f64);
+    for Overlap { distinct, .. } in overlaps {
+        let [of_left, of_right] = distinct;
+        left *= of_left;
+        right *= of_right;
+    }
+    let (left, right) = (left.max(1.0), right.max(1.0));
     if keys.len() == 1 {
         return left.max(right);
     }
@@ -221,14 +301,19 @@ fn key_domain(keys: &[JoinKey<'_>]) -> f64 {
 }
 
 /// Estimates the share of left rows that have a partner on the right.
-pub fn semi_selectivity(right_rows: f64, keys: &[JoinKey<'_>]) -> f64 {
+pub fn semi_selectivity(left_rows: f64, right_rows: f64, keys: &[JoinKey<'_>]) -> f64 {
     if keys.is_empty() {
         return if right_rows >= 1.0 { 1.0 } else { right_rows };
     }
-    let domain = key_domain(keys);
+    let overlaps = overlaps(left_rows, right_rows, keys);
+    let domain = key_domain(keys, &overlaps);
     let present: f64 = keys
         .iter()
-        .map(|key| drawn(key.right.distinct, right_rows))
+        .zip(&overlaps)
+        .map(|(key, overlap)| {
+            let [left_share, right_share] = overlap.share;
+            left_share * drawn(key.right.distinct, right_rows) * right_share
+        })
         .product::<f64>()
         .min(right_rows);
     (present / domain).clamp(0.0, 1.0)
@@ -245,7 +330,7 @@ pub fn join(
     let inner = (inner_rows(left.rows, right.rows, keys) * filter).max(0.0);
     // One condition more lets fewer rows find a partner, but many partners make up for it.
     let partners = if filter < 1.0 { filter.sqrt() } else { 1.0 };
-    let left_share = || semi_selectivity(right.rows, keys) * partners;
+    let left_share = || semi_selectivity(left.rows, right.rows, keys) * partners;
     let right_share = || {
         let swapped: Vec<_> = keys
             .iter()
@@ -254,7 +339,7 @@ pub fn join(
                 right: key.left,
             })
             .collect();
-        semi_selectivity(left.rows, &swapped) * partners
+        semi_selectivity(right.rows, left.rows, &swapped) * partners
     };
     // Few rows always remain where none are expected: estimates are averages.
     let remaining = |rows: f64, share: f64| rows * (1.0 - share).max(0.05);
@@ -410,4 +495,60 @@ const TEXT_PLACE_BYTES: usize = 6;
 
 fn scaled(unscaled: f64, scale: i8) -> f64 {
     unscaled / 10_f64.powi(i32::from(scale))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A column of whole numbers from `low` to `high`, in a table of this many rows.
+    fn column(low: f64, high: f64, distinct: f64, table_rows: f64) -> ColumnEstimate {
+        ColumnEstimate {
+            low: Some(low),
+            high: Some(high),
+            table_rows,
+            ..ColumnEstimate::computed(&DataType::Int32, distinct)
+        }
+    }
+
+    fn check(found: f64, expected: f64) {
+        assert!(
+            (found / expected - 1.0).abs() < 0.05,
+            "{found} instead of {expected}"
+        );
+    }
+
+    #[test]
+    fn days_of_two_centuries_meet_sales_of_five_years() {
+        let day = column(2_415_022.0, 2_488_070.0, 73_049.0, 73_049.0);
+        let sold = column(2_450_816.0, 2_452_642.0, 1_823.0, 2_880_404.0);
+        let keys = [JoinKey {
+            left: &sold,
+            right: &day,
+        }];
+        let sales = sold.table_rows;
+        // Every sale has a day.
+        check(inner_rows(sales, day.table_rows, &keys), sales);
+        // One year, which is one of the five; one weekday, of all years.
+        check(inner_rows(sales, 365.0, &keys), sales / 5.0);
+        check(semi_selectivity(sales, 365.0, &keys), 0.2);
+        check(inner_rows(sales, 10_436.0, &keys), sales / 7.0);
+    }
+
+    #[test]
+    fn equal_ranges_and_unknown_ones_are_as_before() {
+        let part = column(1.0, 200_000.0, 200_000.0, 200_000.0);
+        let line = column(1.0, 200_000.0, 200_000.0, 6_000_000.0);
+        let keys = [JoinKey {
+            left: &line,
+            right: &part,
+        }];
+        check(inner_rows(6_000_000.0, 1_000.0, &keys), 30_000.0);
+        let unknown = ColumnEstimate::computed(&DataType::Int32, 200_000.0);
+        let keys = [JoinKey {
+            left: &line,
+            right: &unknown,
+        }];
+        check(inner_rows(6_000_000.0, 1_000.0, &keys), 30_000.0);
+    }
 }

@@ -8,11 +8,12 @@ use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinSide, JoinType};
+use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, IsNullExpr,
     LikeExpr, Literal, NotExpr,
 };
-use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr, split_conjunction};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::filter::FilterExec;
@@ -234,7 +235,7 @@ fn of_keys(
     let [left_schema, right_schema] = schemas.as_slice() else {
         return left.clone();
     };
-    let columns: Vec<_> = on
+    let mut columns: Vec<_> = on
         .iter()
         .map(|(l, r)| {
             (
@@ -243,15 +244,65 @@ fn of_keys(
             )
         })
         .collect();
+    // An equality of both sides is a key, wherever it is tested.
+    let (pairs, rest) = filter.map(split_filter).unwrap_or_default();
+    for (l, r) in pairs {
+        if let (Some(l), Some(r)) = (left.columns.get(l), right.columns.get(r)) {
+            columns.push((l.clone(), r.clone()));
+        }
+    }
     let keys: Vec<_> = columns
         .iter()
         .map(|(left, right)| JoinKey { left, right })
         .collect();
-    let share = filter.map_or(1.0, |filter| filter_share(filter, left, right));
+    let share = filter.map_or(1.0, |filter| filter_share(filter, &rest, left, right));
     super::join(left, right, &keys, share, join_type)
 }
 
-fn filter_share(filter: &JoinFilter, left: &Estimate, right: &Estimate) -> f64 {
+/// Columns of the left and the right side that a join filter wants equal, by their places.
+type ColumnPairs = Vec<(usize, usize)>;
+
+/// Takes the equalities between two columns, one of each side, out of a join filter.
+fn split_filter(filter: &JoinFilter) -> (ColumnPairs, Vec<&Arc<dyn PhysicalExpr>>) {
+    let mut pairs = Vec::new();
+    let mut rest = Vec::new();
+    for part in split_conjunction(filter.expression()) {
+        match equal_columns(part, filter) {
+            Some(pair) => pairs.push(pair),
+            None => rest.push(part),
+        }
+    }
+    (pairs, rest)
+}
+
+/// Reads `left column = right column` in a join filter: the places of both in their sides.
+pub fn equal_columns(part: &Arc<dyn PhysicalExpr>, filter: &JoinFilter) -> Option<(usize, usize)> {
+    let equality = part.downcast_ref::<BinaryExpr>()?;
+    if *equality.op() != Operator::Eq {
+        return None;
+    }
+    let place = |expr: &Arc<dyn PhysicalExpr>| {
+        let column = expr.downcast_ref::<Column>()?;
+        filter.column_indices().get(column.index())
+    };
+    let (one, other) = (place(equality.left())?, place(equality.right())?);
+    match (one.side, other.side) {
+        (JoinSide::Left, JoinSide::Right) => Some((one.index, other.index)),
+        (JoinSide::Right, JoinSide::Left) => Some((other.index, one.index)),
+        _ => None,
+    }
+}
+
+/// The share of pairs for which these parts of a join filter hold.
+fn filter_share(
+    filter: &JoinFilter,
+    parts: &[&Arc<dyn PhysicalExpr>],
+    left: &Estimate,
+    right: &Estimate,
+) -> f64 {
+    if parts.is_empty() {
+        return 1.0;
+    }
     let columns = filter
         .column_indices()
         .iter()
@@ -271,7 +322,8 @@ fn filter_share(filter: &JoinFilter, left: &Estimate, right: &Estimate) -> f64 {
         columns,
         known: left.known && right.known,
     };
-    predicate::selectivity(&both, &translate(filter.expression()))
+    let parts = parts.iter().map(|part| translate(part)).collect();
+    predicate::selectivity(&both, &Predicate::And(parts))
 }
 
 fn column_of(expr: &Arc<dyn PhysicalExpr>, schema: &Schema, input: &Estimate) -> ColumnEstimate {
@@ -311,7 +363,6 @@ pub fn translate(expr: &Arc<dyn PhysicalExpr>) -> Predicate {
         return Predicate::Ignored;
     }
     if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
-        use datafusion::logical_expr::Operator;
         return match binary.op() {
             Operator::And => {
                 Predicate::And(vec![translate(binary.left()), translate(binary.right())])

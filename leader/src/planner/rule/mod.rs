@@ -11,6 +11,8 @@ pub mod init_plan;
 pub mod join_keys;
 pub mod join_order;
 pub mod null_side;
+pub mod outer_join;
+pub mod shared_plan;
 pub mod small_decimals;
 
 use datafusion::optimizer::{Optimizer, OptimizerRule};
@@ -32,7 +34,11 @@ pub fn logical() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         if join_keys::BEFORE.contains(&rule.name()) {
             rules.push(Arc::new(join_keys::JoinKeys));
         }
+        let last_of_its_kind = rule.name() == "eliminate_outer_join";
         rules.push(rule);
+        if last_of_its_kind {
+            rules.push(Arc::new(outer_join::OuterJoin));
+        }
     }
     rules
 }

@@ -49,6 +49,26 @@ async fn every_order_gives_the_same_answer() {
         "select count(*) from a, b, c where a.v in (select v from d where d.k = b.k) and b.v = c.v and a.k = c.k",
         "select count(*) from a, b where a.k = b.k and a.v > (select avg(c.v) from c where c.k = b.k)",
         "select count(*) from a, d where a.v = 1 and d.v = 2",
+        "select count(*), sum(c.v) from a left join b on a.k = b.k, c where b.v = c.v",
+        "select count(*), sum(a.v), count(b.v) from a left join b on a.k = b.k and a.v < b.v where b.k is null",
+        "select count(*), count(b.v) from a left join b on a.k = b.k where b.k is null and coalesce(b.v, a.v) = 3",
+        "select count(*), count(b.v) from a left join b on a.k = b.k where b.v is null",
+        "select count(*), count(a.k), count(b.k) from a full join b on a.k = b.k join c on c.k = b.v",
+        "select count(*), count(a.k) from a full join b on a.k = b.k left join c on c.k = b.v where a.v + b.v > 4",
+        "select count(*) from (select a.k, b.v as w from a left join b on a.k = b.k) x join d on d.v = x.w",
+        "select count(*) from a left join (b left join c on b.v = c.v) on a.k = b.k where c.k = a.v",
+        "select x.k, sum(b.v) from (select distinct a.k from a left join b on a.k = b.k) x left join b on x.k = b.v \
+         group by x.k having x.k > 2 order by 1",
+        "with s as (select k, sum(v) as total from a group by k) select count(*), sum(x.total + y.total) \
+         from s x, s y where x.k = y.k and x.total <= y.total",
+        "with s as (select k, v, rank() over (partition by v order by k) as place from a) \
+         select count(*), sum(x.place) from s x, s y, s z where x.place = y.place + 1 and x.place = z.place - 1",
+        "select b.k, b.v, count(*), sum(a.v), avg(a.v), min(a.k) from a, b where a.v = b.v \
+         group by rollup (b.k, b.v) order by b.k, b.v, count(*)",
+        "select b.k, c.v, count(a.k), max(a.v), grouping(b.k) from a, b, c where a.v = b.v and b.v = c.v \
+         group by cube (b.k, c.v) order by b.k, c.v, grouping(b.k), grouping(c.v)",
+        "with s as (select k, sum(v) as total from a group by k) \
+         select count(*) from (select * from s where k in (select k from s where total > 5) limit 3) x",
     ];
     let tables = vec![
         table("a", 60, 5),
@@ -66,6 +86,8 @@ async fn every_order_gives_the_same_answer() {
                     ("blueshift.join_order", on),
                     ("blueshift.build_side", on),
                     ("blueshift.colocated_subset_join", on),
+                    ("blueshift.outer_join", on),
+                    ("blueshift.shared_plan", on),
                 ],
             );
             let bound = bind(&context, sql).await;

@@ -183,7 +183,8 @@ impl<'a> Numbers<'a> {
             .map(|(left, right)| JoinKey { left, right })
             .collect();
         let partners = if semi.filter.is_some() { 0.7 } else { 1.0 };
-        let share = semi_selectivity(own.rows, &keys) * partners;
+        // How many rows will be there by then is not known: as many as there are, not a chosen few.
+        let share = semi_selectivity(f64::INFINITY, own.rows, &keys) * partners;
         match semi.join_type {
             JoinType::LeftAnti => (1.0 - share).max(0.05),
             _ => share,
