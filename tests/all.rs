@@ -14,4 +14,5 @@ mod plan;
 mod protocol;
 mod psql;
 mod slt;
+mod tpcds;
 mod tpch;

@@ -24,15 +24,57 @@ fn cells_agree(left: &Option<String>, right: &Option<String>) -> bool {
     }
 }
 
+/// How a cell of ours is compared with one of another engine.
+type Agree = fn(&Option<String>, &Option<String>) -> bool;
+
+/// Whether a number of ours is the other's, cut to the digits we show: quotients of decimals have fewer digits here
+/// than where they are floating point. Whole numbers and text must be equal.
+fn digits_agree(ours: &Option<String>, theirs: &Option<String>) -> bool {
+    let (Some(ours), Some(theirs)) = (ours, theirs) else {
+        return ours.is_none() && theirs.is_none();
+    };
+    let (ours, theirs) = (ours.trim(), theirs.trim());
+    if ours == theirs {
+        return true;
+    }
+    let (Ok(left), Ok(right)) = (ours.parse::<f64>(), theirs.parse::<f64>()) else {
+        return false;
+    };
+    if !ours.contains(['.', 'e', 'n']) {
+        // A whole number, which has nothing to round.
+        return left == right;
+    }
+    let digits = |text: &str| text.split_once('.').map_or(0, |(_, behind)| behind.len());
+    let digits = digits(ours).min(digits(theirs));
+    let unit = 0.1_f64.powi(i32::try_from(digits).unwrap_or(i32::MAX));
+    let close = 1e-9 * left.abs().max(right.abs());
+    (left - right).abs() <= if digits == 0 { close } else { unit.max(close) }
+}
+
+/// Says where two answers differ, to the last digit both show. Rows may come in another order.
+pub fn exact_difference(ours: &Rows, theirs: &Rows) -> Option<String> {
+    let in_order = compare(ours, theirs, digits_agree)?;
+    // Rows equal by the query's ORDER BY come in any order.
+    let sorted = |rows: &Rows| {
+        let mut rows = rows.to_vec();
+        rows.sort();
+        rows
+    };
+    compare(&sorted(ours), &sorted(theirs), digits_agree).map(|_| in_order)
+}
+
 /// Says where two answers differ; `None` if they agree. Text with leading or trailing blanks agrees with text without.
 pub fn difference(ours: &Rows, theirs: &Rows) -> Option<String> {
+    compare(ours, theirs, cells_agree)
+}
+
+fn compare(ours: &Rows, theirs: &Rows, agree: Agree) -> Option<String> {
     if ours.len() != theirs.len() {
         return Some(format!("{} rows against {}", ours.len(), theirs.len()));
     }
     for (number, (left, right)) in ours.iter().zip(theirs).enumerate() {
-        let agree =
-            left.len() == right.len() && left.iter().zip(right).all(|(a, b)| cells_agree(a, b));
-        if !agree {
+        let same = left.len() == right.len() && left.iter().zip(right).all(|(a, b)| agree(a, b));
+        if !same {
             return Some(format!("row {}: {left:?} against {right:?}", number + 1));
         }
     }
@@ -71,6 +113,19 @@ mod tests {
 
     fn row(cells: &[&str]) -> Vec<Option<String>> {
         cells.iter().map(|cell| Some(cell.to_string())).collect()
+    }
+
+    #[test]
+    fn digits_that_are_shown_count() {
+        let differ =
+            |ours: &str, theirs: &str| exact_difference(&[row(&[ours])], &[row(&[theirs])]);
+        assert_eq!(differ("1.4885", "1.488464479239387"), None);
+        assert!(differ("1.4885", "1.48864479239387").is_some());
+        assert_eq!(differ("12.50", "12.5"), None);
+        assert!(differ("7", "7.75").is_some());
+        assert!(differ("a", "b").is_some());
+        let both = [row(&["a"]), row(&["b"])];
+        assert_eq!(exact_difference(&both, &[row(&["b"]), row(&["a"])]), None);
     }
 
     #[test]

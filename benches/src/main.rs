@@ -8,6 +8,7 @@ mod peers;
 mod report;
 mod server;
 mod snapshot;
+mod tpcds;
 mod tpch;
 mod vacuum;
 
@@ -25,6 +26,8 @@ struct Arguments {
 enum Suite {
     /// The 22 TPC-H queries.
     Tpch(Options),
+    /// The 99 TPC-DS queries, answers compared with DuckDB's.
+    Tpcds(Options),
     /// COPY of lineitem from text, against the peers' loads.
     Load(Options),
     /// Small inserts over many connections.
@@ -38,7 +41,7 @@ enum Suite {
 /// What every suite takes.
 #[derive(clap::Args, Clone)]
 pub struct Options {
-    /// TPC-H scale factor; 1 is about 1 GB of text.
+    /// Scale factor of TPC-H or TPC-DS; 1 is about 1 GB of text.
     #[arg(long, default_value_t = 1.0)]
     pub scale: f64,
     /// Peers to run beside: duckdb, datafusion.
@@ -70,6 +73,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match arguments.suite {
             Suite::Tpch(options) => tpch::queries(&options).await,
+            Suite::Tpcds(options) => tpcds::queries(&options).await,
             Suite::Load(options) => tpch::load(&options).await,
             Suite::Inserts(options) => inserts::run(&options).await,
             Suite::Vacuum(options) => vacuum::run(&options).await,

@@ -34,13 +34,13 @@ pub fn tpch_suite() -> PathBuf {
     crate_directory().join("../leader/src/cli/demo/tpch")
 }
 
-/// Makes the Python environment with the peers, once.
-fn python(work: &Path) -> Result<PathBuf> {
-    let environment = work.parent().unwrap_or(work).join("peers-venv");
+/// Makes a Python environment beside `work` with what a file of requirements names, once.
+fn environment(work: &Path, name: &str, requirements: &str) -> Result<PathBuf> {
+    let environment = work.parent().unwrap_or(work).join(name);
     let python = environment.join("bin/python");
-    let requirements = crate_directory().join("peers/requirements.txt");
+    let requirements = crate_directory().join("peers").join(requirements);
     if !environment.join("complete").exists() {
-        println!("installing the peers into {}", environment.display());
+        println!("installing into {}", environment.display());
         ensure!(
             Command::new("python3")
                 .args(["-m", "venv"])
@@ -62,7 +62,24 @@ fn python(work: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn read(path: &Path) -> Result<PeerResult> {
+/// Makes the Python environment with the peers, once.
+fn python(work: &Path) -> Result<PathBuf> {
+    environment(work, "peers-venv", "requirements.txt")
+}
+
+/// Gives a command of `peers/tpcds.py`: `make` or `run`.
+pub fn tpcds(work: &Path, order: &str) -> Result<Command> {
+    let python = environment(work, "tpcds-venv", "tpcds-requirements.txt")?;
+    let mut command = Command::new(python);
+    command
+        .arg(crate_directory().join("peers/tpcds.py"))
+        .arg(order)
+        .arg(work);
+    Ok(command)
+}
+
+/// Reads what a peer wrote.
+pub fn read(path: &Path) -> Result<PeerResult> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("{} is missing", path.display()))?;
     Ok(serde_json::from_str(&text)?)

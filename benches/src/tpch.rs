@@ -10,15 +10,20 @@ use std::path::PathBuf;
 use std::time::Instant;
 use tokio_postgres::Client;
 
-/// Gives the folder of a scale, made if need be, under `work` or beside the build output.
+/// Gives the folder of a TPC-H scale, made if need be, under `work` or beside the build output.
 pub fn work_directory(work: Option<&PathBuf>, scale: f64) -> Result<PathBuf> {
+    suite_directory(work, "tpch", scale)
+}
+
+/// Gives the folder of a suite at a scale, made if need be, under `work` or beside the build output.
+pub fn suite_directory(work: Option<&PathBuf>, suite: &str, scale: f64) -> Result<PathBuf> {
     let target = std::env::current_exe()?
         .ancestors()
         .nth(2)
         .context("target folder")?
         .to_path_buf();
     let work = work.cloned().unwrap_or_else(|| target.join("benches"));
-    let work = work.join(format!("tpch-{scale}"));
+    let work = work.join(format!("{suite}-{scale}"));
     std::fs::create_dir_all(&work)?;
     Ok(std::fs::canonicalize(work)?)
 }
@@ -234,7 +239,8 @@ pub async fn load(options: &Options) -> Result<()> {
     )
 }
 
-fn write_json(options: &Options, figures: &Figures) -> Result<()> {
+/// Writes the figures where the user wants them.
+pub fn write_json(options: &Options, figures: &Figures) -> Result<()> {
     if let Some(path) = &options.json {
         std::fs::write(path, serde_json::to_string_pretty(figures)?)?;
     }
