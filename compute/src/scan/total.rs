@@ -64,9 +64,21 @@ pub(super) fn scan_takes(
 ) -> bool {
     // A filter of the engine's own making runs on keys the operator above evaluates anyway.
     if filter.downcast_ref::<DynamicFilterPhysicalExpr>().is_some() {
-        return reads_columns_below(filter, column_count);
+        return reads_columns_below(filter, column_count) && !keys_overlap(filter);
     }
     !is_volatile(filter) && reads_columns_below(filter, column_count) && is_total(filter, schema)
+}
+
+/// Tells whether a key of a filter holds another, as in `ORDER BY a + b, b`. The engine moves the columns of keys from
+/// the innermost outwards, and does not know `a + b` again when it has moved `b`: `a` would stay where it was.
+fn keys_overlap(filter: &Arc<dyn PhysicalExpr>) -> bool {
+    let keys = filter.children();
+    keys.iter().any(|key| {
+        let holds = key.exists(|part| {
+            Ok(!Arc::ptr_eq(part, key) && keys.iter().any(|other| other.as_ref() == part.as_ref()))
+        });
+        key.downcast_ref::<Column>().is_none() && holds.unwrap_or(true)
+    })
 }
 
 fn reads_columns_below(filter: &Arc<dyn PhysicalExpr>, column_count: usize) -> bool {

@@ -35,6 +35,7 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
 pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<LogicalPlan> {
     let config = state.config_options();
     let switches = options::options_of(config);
+    let bound = rule::subquery_value::settle(bound)?;
     let bound = rule::catalog_lookup::join_lookups(bound)?;
     // Types first: a subquery is replaced by a literal of exactly its own type.
     let analyzed = state

@@ -6,10 +6,9 @@
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinConstraint, JoinType, NullEquality, Result, TableReference};
-use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
-    Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, Subquery, SubqueryAlias, lit,
+    Expr, Filter, Join, LogicalPlan, Projection, Subquery, SubqueryAlias,
 };
 use std::sync::Arc;
 
@@ -22,45 +21,11 @@ const ALIAS: &str = "__catalog_lookup_";
 pub fn join_lookups(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut count = 0;
     plan.transform_up(|node| match node {
-        LogicalPlan::Projection(projection) => joined(counted(projection)?, &mut count),
+        LogicalPlan::Projection(projection) => joined(projection, &mut count),
         LogicalPlan::Filter(filter) => filtered(filter, &mut count),
         other => Ok(Transformed::no(other)),
     })
     .data()
-}
-
-/// `EXISTS (...)` in a select list counts the rows; the engine joins it only in conditions.
-fn counted(projection: Projection) -> Result<Projection> {
-    let holds = |expr: &Expr| expr.exists(|part| Ok(matches!(part, Expr::Exists(_))));
-    let mut any = false;
-    for expr in &projection.expr {
-        any |= holds(expr)?;
-    }
-    if !any {
-        return Ok(projection);
-    }
-    let exprs = projection.expr.into_iter().map(|expr| {
-        let name = NamePreserver::new_for_projection().save(&expr);
-        let counted = expr.transform_up(|part| match part {
-            Expr::Exists(exists) => {
-                let rows = count(lit(1_i64));
-                let compared = match exists.negated {
-                    true => rows.clone().eq(lit(0_i64)),
-                    false => rows.clone().gt(lit(0_i64)),
-                };
-                let plan = LogicalPlanBuilder::from(exists.subquery.subquery.as_ref().clone())
-                    .aggregate(Vec::<Expr>::new(), vec![rows])?
-                    .project(vec![compared])?
-                    .build()?;
-                let subquery = exists.subquery.with_plan(Arc::new(plan));
-                Ok(Transformed::yes(Expr::ScalarSubquery(subquery)))
-            }
-            other => Ok(Transformed::no(other)),
-        })?;
-        Ok(name.restore(counted.data))
-    });
-    let exprs = exprs.collect::<Result<Vec<_>>>()?;
-    Projection::try_new(exprs, projection.input)
 }
 
 fn joined(projection: Projection, count: &mut usize) -> Result<Transformed<LogicalPlan>> {

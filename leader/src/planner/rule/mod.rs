@@ -14,6 +14,7 @@ pub mod null_side;
 pub mod outer_join;
 pub mod shared_plan;
 pub mod small_decimals;
+pub mod subquery_value;
 
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
