@@ -45,6 +45,11 @@ pub(super) fn convert(expr: Expr, source: &DataType, target: DataType) -> Expr {
     if is_text && let Some(reader) = crate::function::reader(&target) {
         return reader.call(vec![expr]);
     }
+    if matches!(target, DataType::Utf8 | DataType::Utf8View)
+        && let Some(writer) = crate::function::writer(source)
+    {
+        return writer.call(vec![expr]);
+    }
     let rounds = target.is_integer()
         && matches!(source, DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) if *scale > 0);
     if rounds {

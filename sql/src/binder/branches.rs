@@ -3,6 +3,7 @@
 //! The engine gives both the type of the first branch until it optimizes; by then the types of what stands above, and
 //! of the result, are settled: 2.5 became 2 in `SELECT 1 UNION SELECT 2.5`.
 
+use super::named::keep_name;
 use crate::function::checked;
 use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -43,8 +44,8 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
             if !holds_case(&expr) {
                 return Ok(Transformed::no(expr));
             }
-            let name = names.save(&expr);
-            Ok(Transformed::yes(name.restore(settle_cases(expr, &schema)?)))
+            let settled = keep_name(&names, expr, &|expr| settle_cases(expr, &schema))?;
+            Ok(Transformed::yes(settled))
         })?;
         Ok(Transformed::yes(node.data.recompute_schema()?))
     })?;

@@ -2,6 +2,7 @@
 
 mod alias;
 mod assign;
+mod bound;
 mod branches;
 mod change;
 mod constant;
@@ -11,6 +12,7 @@ mod inexact;
 mod inline;
 mod insert;
 mod literal;
+mod named;
 mod operator;
 mod pivot;
 mod reading;
@@ -232,6 +234,7 @@ fn plan(
             ast::Statement::Query(Box::new(tree)),
             &mut planner_context(parameters),
         )
+        .and_then(bound::bounded)
         .and_then(|plan| match context.has_sql_functions() {
             true => inline::plan(names, plan),
             false => Ok(plan),

@@ -5,7 +5,7 @@ use super::branches;
 use super::context::external;
 use crate::error::Error;
 use crate::function::semistructured::{Use, is_super};
-use crate::function::{checked, exact, quotient};
+use crate::function::{self, checked, exact, quotient};
 use arrow_schema::{DataType, Field, TimeUnit};
 use datafusion_common::{Column, DFSchema, Result, ScalarValue, TableReference};
 use datafusion_expr::expr::{AggregateFunction, WindowFunction};
@@ -120,11 +120,15 @@ fn number_of(expr: Expr, schema: &DFSchema) -> Expr {
     }
 }
 
-/// Reads a SUPER beside `||` as a text.
+/// Makes a text of what stands beside `||`, where the engine has none or another.
 fn text_of(expr: Expr, schema: &DFSchema) -> Expr {
     match expr.to_field(schema) {
         Ok((_, field)) if is_super(&field) => Use::Text.call(vec![expr]),
-        _ => expr,
+        Ok((_, field)) => match function::writer(field.data_type()) {
+            Some(writer) => writer.call(vec![expr]),
+            None => expr,
+        },
+        Err(_) => expr,
     }
 }
 
@@ -136,12 +140,16 @@ fn is_text(ty: &DataType) -> bool {
 }
 
 /// Arithmetic of INTEGER: done in BIGINT, where it cannot overflow, and checked on the way back.
+///
+/// By a function, which knows its type: the engine asks what stands in a cast for its type twice, so that 30 operators
+/// of its own, each in a cast, would take minutes.
 fn in_bigint(left: Expr, operator: Operator, right: Expr) -> Expr {
     let wide = |expr| cast(expr, DataType::Int64);
-    cast(
-        binary_expr(wide(left), operator, wide(right)),
-        DataType::Int32,
-    )
+    let value = match checked::checked(operator) {
+        Some(function) => function.call(vec![wide(left), wide(right)]),
+        None => binary_expr(wide(left), operator, wide(right)),
+    };
+    cast(value, DataType::Int32)
 }
 
 impl ExprPlanner for Operators {

@@ -5,6 +5,7 @@
 //! The engine's own casts read ISO 8601 alone, and compare every byte.
 
 use super::inexact;
+use super::named::keep_name;
 use crate::function;
 use crate::function::semistructured::{self, Use};
 use crate::types::{SQL_TYPE_KEY, SqlType};
@@ -38,9 +39,8 @@ pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
             if !expr.exists(|part| Ok(may_read(part)))? {
                 return Ok(Transformed::no(expr));
             }
-            let name = names.save(&expr);
-            let settled = expr.transform_up(|part| settle_one(part, &schema))?;
-            Ok(settled.update_data(|expr| name.restore(expr)))
+            let settled = keep_name(&names, expr, &|expr| settle_expr(expr, &schema))?;
+            Ok(Transformed::yes(settled))
         })
     })?;
     Ok(plan.data)
@@ -65,7 +65,7 @@ fn is_text(ty: &DataType) -> bool {
 fn may_read(expr: &Expr) -> bool {
     match expr {
         Expr::Cast(_) => true,
-        Expr::TryCast(cast) => function::reader(cast.field.data_type()).is_some(),
+        Expr::TryCast(_) => true,
         Expr::BinaryExpr(binary) => is_comparison(binary.op),
         Expr::ScalarFunction(function) => readies_cast(function),
         Expr::Case(case) => case.expr.is_some(),
@@ -197,8 +197,12 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
     })
 }
 
-/// Reads a text as a date or time.
+/// Reads a text as a date or time, or writes one as a text.
 fn read(text: &Expr, ty: &DataType, schema: &dyn ExprSchema, or_null: bool) -> Option<Expr> {
+    if is_text(ty) {
+        let writer = function::writer(&text.get_type(schema).ok()?)?;
+        return Some(writer.call(vec![text.clone()]));
+    }
     let reader = function::reader(ty)?;
     if !is_text(&text.get_type(schema).ok()?) {
         return None;
@@ -251,7 +255,9 @@ fn beside(value: &mut Expr, other: &mut Expr, schema: &dyn ExprSchema) -> bool {
     let Ok(ty) = other.get_type(schema) else {
         return false;
     };
-    if let Some(read) = read(value, &ty, schema, false) {
+    if !is_text(&ty)
+        && let Some(read) = read(value, &ty, schema, false)
+    {
         *value = read;
         return true;
     }

@@ -72,6 +72,7 @@ static READERS: LazyLock<[Option<Arc<ScalarUDF>>; 4]> = LazyLock::new(|| {
         declared::function(&scalar::READ_TIMESTAMPTZ),
     ]
 });
+static TEXT: LazyLock<Option<Arc<ScalarUDF>>> = LazyLock::new(|| declared::function(&scalar::TEXT));
 static RIGHT_TRIM: LazyLock<Option<Arc<ScalarUDF>>> =
     LazyLock::new(|| declared::function(&scalar::RTRIM));
 
@@ -83,6 +84,14 @@ pub(crate) fn reader(ty: &DataType) -> Option<Arc<ScalarUDF>> {
         DataType::Time64(TimeUnit::Microsecond) => time.clone(),
         DataType::Timestamp(TimeUnit::Microsecond, None) => timestamp.clone(),
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => timestamptz.clone(),
+        _ => None,
+    }
+}
+
+/// Finds the function that writes values of an arrow type as a text, if the engine's cast writes them otherwise.
+pub(crate) fn writer(ty: &DataType) -> Option<Arc<ScalarUDF>> {
+    match ty {
+        DataType::Timestamp(..) | DataType::Float32 | DataType::Float64 => TEXT.clone(),
         _ => None,
     }
 }

@@ -18,6 +18,8 @@ pub const NAME_BYTES_MAX: usize = 127;
 const NESTING_MAX: usize = 200;
 /// How many tokens one expression may have, which bounds the depth of a chain such as `a + b + c ...`.
 const CHAIN_TOKENS_MAX: usize = 6_000;
+/// Words between the parentheses of `IN (...)`, commas counted: 100 000 constants, which are planned in about a second.
+const LIST_TOKENS_MAX: usize = 200_000;
 /// How deep the expression parser may recurse; each nesting costs it a few levels.
 const RECURSION_MAX: usize = 1_000;
 /// Stack for the recursive parser: about 30 KB for each level of [`NESTING_MAX`] in an unoptimized build.

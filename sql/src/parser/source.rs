@@ -2,9 +2,10 @@
 
 use super::cursor::Cursor;
 use super::dialect::RedshiftDialect;
-use super::{CHAIN_TOKENS_MAX, NESTING_MAX, TEXT_BYTES_MAX};
+use super::{CHAIN_TOKENS_MAX, LIST_TOKENS_MAX, NESTING_MAX, TEXT_BYTES_MAX};
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
+use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 /// A text cut into tokens, comments and white space left out.
@@ -96,13 +97,19 @@ impl<'a> Source<'a> {
     /// Refuses what would nest so deep that working on the syntax tree would need an unbounded stack.
     fn ensure_bounds(&self) -> Result<()> {
         let (mut depth, mut chains) = (0usize, vec![0usize]);
+        // Where the outermost list of IN began, and how deep.
+        let mut list: Option<(usize, usize)> = None;
         for (idx, token) in self.tokens.iter().enumerate() {
             match token.token {
                 Token::LParen | Token::LBracket | Token::LBrace => {
                     depth += 1;
                     chains.push(0);
+                    if list.is_none() && idx > 0 && self.is_in(idx - 1) {
+                        list = Some((idx, depth));
+                    }
                 }
                 Token::RParen | Token::RBracket | Token::RBrace => {
+                    list = list.filter(|(_, of)| *of != depth);
                     depth = depth.saturating_sub(1);
                     if chains.len() > 1 {
                         chains.pop();
@@ -118,6 +125,20 @@ impl<'a> Source<'a> {
                         *chain += 1;
                     }
                 }
+            }
+            if let Some((begin, _)) = list
+                && idx - begin > LIST_TOKENS_MAX
+            {
+                return Err(Error::new(
+                    SqlState::STATEMENT_TOO_COMPLEX,
+                    "a list of IN is too long",
+                )
+                .with_detail(format!(
+                    "A list of IN may have {} constants.",
+                    LIST_TOKENS_MAX / 2
+                ))
+                .with_hint("Put the values into a temporary table and join it")
+                .at(self.character(begin) + 1));
             }
             let long = chains.last().is_some_and(|chain| *chain > CHAIN_TOKENS_MAX);
             if depth > NESTING_MAX || long {
@@ -138,6 +159,12 @@ impl<'a> Source<'a> {
             }
         }
         Ok(())
+    }
+
+    fn is_in(&self, idx: usize) -> bool {
+        self.tokens.get(idx).is_some_and(
+            |token| matches!(&token.token, Token::Word(word) if word.keyword == Keyword::IN),
+        )
     }
 
     /// Gives one cursor per statement; the semicolons are left out.

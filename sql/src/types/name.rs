@@ -36,7 +36,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("hstore", "Use SUPER"),
     ("enum", "Use VARCHAR"),
     ("tinyint", "Use SMALLINT"),
-    ("datetime", "Use TIMESTAMP"),
     ("blob", "Use VARBYTE"),
     ("clob", "Use VARCHAR(65535)"),
     ("string", "Use VARCHAR"),
@@ -159,6 +158,7 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<SqlType> {
         )?),
         "text" => SqlType::Varchar(VARCHAR_DEFAULT),
         "date" => SqlType::Date,
+        "datetime" => SqlType::Timestamp,
         "time" | "timestamp" => {
             if cursor.take(&Token::LParen) {
                 cursor.integer()?;

@@ -4,7 +4,7 @@
 //! which [`shown`] takes away again wherever a name leaves the plan.
 
 use crate::types::SqlType;
-use sqlparser::ast::{Expr, Ident, Select, SelectItem};
+use sqlparser::ast::{Expr, Ident, Select, SelectItem, Value};
 use std::collections::HashSet;
 
 /// Parts a name from the number that makes it unique; no identifier can hold it.
@@ -98,7 +98,19 @@ fn name(expr: &Expr) -> Option<String> {
                 Some(ty.short_name().to_owned())
             });
         }
-        Expr::Case { else_result, .. } => {
+        Expr::Case {
+            conditions,
+            else_result,
+            ..
+        } => {
+            // What `cast_name` puts around a cast.
+            if let ([when], None) = (conditions.as_slice(), else_result)
+                && let (Expr::Value(truth), cast @ Expr::Cast { .. }) =
+                    (&when.condition, &when.result)
+                && truth.value == Value::Boolean(true)
+            {
+                return name(cast);
+            }
             let other = else_result.as_deref().filter(|other| is_column(other));
             return other.and_then(name).or_else(|| Some("case".to_owned()));
         }

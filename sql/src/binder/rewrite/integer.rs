@@ -14,6 +14,7 @@ const LIKE_THEIR_ARGUMENTS: &[&str] = &[
     "avg",
     "coalesce",
     "first_value",
+    "fnv_hash",
     "greatest",
     "lag",
     "last_value",

@@ -2,6 +2,7 @@
 
 mod array;
 mod cast;
+mod cast_name;
 pub(super) mod column_name;
 mod connect_by;
 mod date_part;
@@ -12,6 +13,7 @@ mod interval;
 mod like;
 mod niladic;
 mod number;
+mod nvl2;
 mod operator;
 mod order_by;
 mod ordered;
@@ -24,8 +26,10 @@ mod table_function;
 mod top;
 mod using;
 mod window;
+mod with_size;
 
 use crate::error::{Error, Result};
+use crate::sqlstate::SqlState;
 use sqlparser::ast::{Expr, ObjectName, Query, Select, TableFactor, VisitMut, VisitorMut};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -38,6 +42,9 @@ pub(super) fn apply(part: &mut impl VisitMut) -> Result<HashMap<String, usize>> 
         ControlFlow::Break(error) => Err(error),
     }
 }
+
+/// Tables in one FROM clause; what planning a join costs grows faster than their number, and 300 take a second.
+const RELATIONS_MAX: usize = 256;
 
 #[derive(Default)]
 struct Rewriter {
@@ -65,18 +72,29 @@ impl VisitorMut for Rewriter {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
-        if let Err(error) = connect_by::rewrite(query) {
+        if let Err(error) = with_size::check(query).and_then(|()| connect_by::rewrite(query)) {
             return ControlFlow::Break(error);
         }
         if let Err(error) = using::rewrite(query) {
             return ControlFlow::Break(error);
         }
         order_by::rewrite(query);
+        cast_name::rewrite(query);
         flow(top::rewrite(query).and_then(|()| set_operator::rewrite(&mut query.body)))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         if let Err(error) = table_function::rewrite_list(select) {
+            return ControlFlow::Break(error);
+        }
+        let relations: usize = select.from.iter().map(|from| 1 + from.joins.len()).sum();
+        if relations > RELATIONS_MAX {
+            let error = Error::new(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                format!("a query cannot join {relations} tables"),
+            )
+            .with_detail(format!("A FROM clause may name {RELATIONS_MAX} tables."))
+            .with_hint("Join some of them into a temporary table first");
             return ControlFlow::Break(error);
         }
         path::rewrite_from(select);
@@ -128,6 +146,7 @@ impl VisitorMut for Rewriter {
         number::rewrite(expr);
         date_part::rewrite(expr);
         decode::rewrite(expr);
+        nvl2::rewrite(expr);
         synonym::rewrite(expr);
         integer::rewrite(expr);
         flow(

@@ -100,7 +100,16 @@ fn function_rewritten(function: &mut Function) -> Option<Expr> {
             call("blueshift_transaction_time", Vec::new()),
             DataType::Timestamp(None, TimezoneInfo::None),
         )),
-        ("getdate" | "localtimestamp", []) => Some(converted(
+        // Whole seconds, as the manual shows them.
+        ("getdate", []) => {
+            let second = Expr::Value(Value::SingleQuotedString("second".to_owned()).into());
+            let now = converted(
+                call("now", Vec::new()),
+                DataType::Timestamp(None, TimezoneInfo::None),
+            );
+            Some(call("date_trunc", vec![second, now]))
+        }
+        ("localtimestamp", []) => Some(converted(
             call("now", Vec::new()),
             DataType::Timestamp(None, TimezoneInfo::None),
         )),

@@ -14,6 +14,7 @@ mod varbyte;
 use super::declaration::Scalar;
 pub(super) use date::calendar::{HOUR, MINUTE, SECOND, out_of_range};
 pub(super) use date::read::{READ_DATE, READ_TIME, READ_TIMESTAMP, READ_TIMESTAMPTZ};
+pub(super) use format::text::TEXT;
 pub(super) use string::rtrim::RTRIM;
 
 /// Every family: its name in the manual, its functions.

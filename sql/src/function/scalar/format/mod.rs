@@ -5,6 +5,7 @@ mod number_read;
 mod number_write;
 mod pattern;
 mod read;
+pub(in crate::function) mod text;
 mod to_char;
 mod to_date;
 mod to_number;
@@ -14,6 +15,7 @@ mod write;
 use crate::function::declaration::Scalar;
 
 pub(super) const FUNCTIONS: &[&Scalar] = &[
+    &text::TEXT,
     &to_char::TO_CHAR,
     &to_date::TO_DATE,
     &to_number::TO_NUMBER,
