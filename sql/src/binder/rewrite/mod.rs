@@ -13,7 +13,6 @@ mod interval;
 mod like;
 mod niladic;
 mod number;
-mod nvl2;
 mod operator;
 mod order_by;
 mod ordered;
@@ -146,7 +145,6 @@ impl VisitorMut for Rewriter {
         number::rewrite(expr);
         date_part::rewrite(expr);
         decode::rewrite(expr);
-        nvl2::rewrite(expr);
         synonym::rewrite(expr);
         integer::rewrite(expr);
         flow(
