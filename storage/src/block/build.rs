@@ -1,6 +1,7 @@
 //! Builds blocks: takes arrow values, fills nulls, narrows decimals, lets the chooser encode, and
 //! gathers zone maps and the sketch on the way.
 
+use crate::encoding::choose::Precedent;
 use crate::encoding::native::Native;
 use crate::encoding::text::Views;
 use crate::encoding::{Encoded, Kind, Tag, Values, choose};
@@ -37,13 +38,24 @@ pub struct BuiltBlock {
     pub zones: Vec<ZoneMap>,
 }
 
-/// Builds one block of all of `array`, whose type is `ty`'s arrow type, or `Int64` for decimals of which all
-/// fit. `array` is not empty.
+/// Builds one block by itself, see [`build_next`].
 pub fn build(
     ty: ColumnType,
     name: EncodingName,
     array: &dyn Array,
     sketch: &mut ColumnSketch,
+) -> Result<BuiltBlock> {
+    build_next(ty, name, array, sketch, &mut Precedent::default())
+}
+
+/// Builds one block of all of `array`, whose type is `ty`'s arrow type, or `Int64` for decimals of which all
+/// fit. `array` is not empty. `precedent` is what the blocks of the column before it taught.
+pub fn build_next(
+    ty: ColumnType,
+    name: EncodingName,
+    array: &dyn Array,
+    sketch: &mut ColumnSketch,
+    precedent: &mut Precedent,
 ) -> Result<BuiltBlock> {
     let is_narrow =
         matches!(ty, ColumnType::Decimal { .. }) && *array.data_type() == DataType::Int64;
@@ -64,62 +76,71 @@ pub fn build(
         ColumnType::Bool => {
             let values: Vec<i8> = array.as_boolean().values().iter().map(i8::from).collect();
             let values = builder.fill(&values);
-            builder.finish(Values::I8(&values), 0, sketch)
+            builder.finish(Values::I8(&values), 0, sketch, precedent)
         }
         ColumnType::Int16 => builder.finish(
             Values::I16(&builder.fill(slice::<Int16Type>(array))),
             0,
             sketch,
+            precedent,
         ),
         ColumnType::Int32 => builder.finish(
             Values::I32(&builder.fill(slice::<Int32Type>(array))),
             0,
             sketch,
+            precedent,
         ),
         ColumnType::Date => builder.finish(
             Values::I32(&builder.fill(slice::<Date32Type>(array))),
             0,
             sketch,
+            precedent,
         ),
         ColumnType::Int64 => builder.finish(
             Values::I64(&builder.fill(slice::<Int64Type>(array))),
             0,
             sketch,
+            precedent,
         ),
         ColumnType::Time => builder.finish(
             Values::I64(&builder.fill(slice::<Time64MicrosecondType>(array))),
             0,
             sketch,
+            precedent,
         ),
         ColumnType::Timestamp | ColumnType::TimestampTz => builder.finish(
             Values::I64(&builder.fill(slice::<TimestampMicrosecondType>(array))),
             0,
             sketch,
+            precedent,
         ),
         ColumnType::Float32 => {
             let bits: Vec<i32> = slice::<Float32Type>(array)
                 .iter()
                 .map(|value| value.to_bits() as i32)
                 .collect();
-            builder.finish(Values::I32(&builder.fill(&bits)), 0, sketch)
+            builder.finish(Values::I32(&builder.fill(&bits)), 0, sketch, precedent)
         }
         ColumnType::Float64 => {
             let bits: Vec<i64> = slice::<Float64Type>(array)
                 .iter()
                 .map(|value| value.to_bits() as i64)
                 .collect();
-            builder.finish(Values::I64(&builder.fill(&bits)), 0, sketch)
+            builder.finish(Values::I64(&builder.fill(&bits)), 0, sketch, precedent)
         }
         ColumnType::Decimal { .. } if is_narrow => builder.finish(
             Values::I64(&builder.fill(slice::<Int64Type>(array))),
             0,
             sketch,
+            precedent,
         ),
         ColumnType::Decimal { .. } => {
             let values = builder.fill(slice::<Decimal128Type>(array));
             match narrow(&values) {
-                Some((narrow, base)) => builder.finish(Values::I64(&narrow), base, sketch),
-                None => builder.finish(Values::I128(&values), 0, sketch),
+                Some((narrow, base)) => {
+                    builder.finish(Values::I64(&narrow), base, sketch, precedent)
+                }
+                None => builder.finish(Values::I128(&values), 0, sketch, precedent),
             }
         }
         ColumnType::Text => {
@@ -132,6 +153,7 @@ pub fn build(
                 }),
                 0,
                 sketch,
+                precedent,
             )
         }
         ColumnType::Bytes => {
@@ -144,6 +166,7 @@ pub fn build(
                 }),
                 0,
                 sketch,
+                precedent,
             )
         }
     })
@@ -214,10 +237,16 @@ impl Builder<'_> {
         )
     }
 
-    fn finish(&self, values: Values<'_>, base: i128, sketch: &mut ColumnSketch) -> BuiltBlock {
+    fn finish(
+        &self,
+        values: Values<'_>,
+        base: i128,
+        sketch: &mut ColumnSketch,
+        precedent: &mut Precedent,
+    ) -> BuiltBlock {
         let null_count = self.nulls.map_or(0, NullBuffer::null_count);
         let all_null = null_count == self.rows;
-        let (tag, mut encoded) = choose::encode(self.name, values, self.ty.is_float());
+        let (tag, mut encoded) = choose::encode(self.name, values, self.ty.is_float(), precedent);
         if tag == Tag::Constant {
             encoded.base += base;
         } else {
@@ -299,7 +328,7 @@ impl Builder<'_> {
             }
             None => {
                 if valid > 0 {
-                    self.hash_all(values, base, &mut *sketch);
+                    self.hash_all(values, base, sketch);
                 }
                 zone_starts(self.rows)
                     .map(|(from, rows)| self.range(values.slice(from, rows), base))

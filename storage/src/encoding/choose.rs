@@ -23,15 +23,55 @@ const SYMBOLS_BYTES_MIN: usize = 16 << 10;
 /// What a byte on disk is worth: reading it from a volume that gives a core 200 MB a second.
 const NS_PER_BYTE_SAVED: f64 = 5.0;
 
-/// Encodes a block's values as `name` asks, or as the sample says.
+/// Blocks of a column that take the form of the one before them, before all forms are compared again.
+const FOLLOWERS_MAX: u32 = 16;
+
+/// What a block of texts may take more than the one whose form it follows, for the bytes it has open.
+const FOLLOWER_BYTES_TIMES: f64 = 1.05;
+
+/// What the blocks before taught about the texts of a column: those written one after the other hardly differ, and to
+/// compare all forms for each of them is an eighth of what writing them takes.
+#[derive(Default)]
+pub struct Precedent {
+    form: Option<Form>,
+}
+
+/// The precedents of a table's columns, in table order; they go on from row group to row group.
+#[derive(Default)]
+pub struct Precedents(Vec<Precedent>);
+
+impl Precedents {
+    /// Gives that of a column.
+    pub fn of_column(&mut self, index: usize) -> &mut Precedent {
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, Precedent::default);
+        }
+        &mut self.0[index]
+    }
+}
+
+struct Form {
+    tag: Tag,
+    symbols: Option<fsst::Table>,
+    /// Bytes encoded per byte open.
+    ratio: f64,
+    followers_left: u32,
+}
+
+/// Encodes a block's values as `name` asks, or as the sample says; see [`Precedent`].
 ///
 /// `is_float` says that integers are the bits of floats.
-pub fn encode(name: EncodingName, values: Values<'_>, is_float: bool) -> (Tag, Encoded) {
+pub fn encode(
+    name: EncodingName,
+    values: Values<'_>,
+    is_float: bool,
+    precedent: &mut Precedent,
+) -> (Tag, Encoded) {
     if let Some(encoded) = ConstantEncoding.encode(values) {
         return (Tag::Constant, encoded);
     }
     let wished: &dyn Encoding = match name {
-        EncodingName::Auto => return automatic(values, is_float),
+        EncodingName::Auto => return automatic(values, is_float, precedent),
         EncodingName::Raw => &RawEncoding,
         EncodingName::Az64 => &Az64 { shape: Shape::Best },
         EncodingName::Delta => &Az64 {
@@ -53,17 +93,18 @@ pub fn encode(name: EncodingName, values: Values<'_>, is_float: bool) -> (Tag, E
             entries_max: BYTE_ENTRIES,
         },
         EncodingName::Text255 | EncodingName::Text32k => {
-            return held(words(values)).unwrap_or_else(|| automatic(values, is_float));
+            return held(words(values)).unwrap_or_else(|| automatic(values, is_float, precedent));
         }
         EncodingName::Lzo => &Lzo,
         EncodingName::Runlength => &Runlength,
         EncodingName::Zstd => {
-            return held(Some(compress(values))).unwrap_or_else(|| automatic(values, is_float));
+            return held(Some(compress(values)))
+                .unwrap_or_else(|| automatic(values, is_float, precedent));
         }
     };
     match wished.encode(values) {
         Some(encoded) => (wished.tag(), encoded),
-        None => automatic(values, is_float),
+        None => automatic(values, is_float, precedent),
     }
 }
 
@@ -71,7 +112,7 @@ fn held(choice: Option<Choice>) -> Option<(Tag, Encoded)> {
     choice.and_then(|(tag, encoded)| Some((tag, encoded?)))
 }
 
-fn automatic(values: Values<'_>, is_float: bool) -> (Tag, Encoded) {
+fn automatic(values: Values<'_>, is_float: bool, precedent: &mut Precedent) -> (Tag, Encoded) {
     let choice = match values {
         _ if is_float => choose_float(values),
         Values::I8(slice) => choose_packed(slice, values),
@@ -82,7 +123,7 @@ fn automatic(values: Values<'_>, is_float: bool) -> (Tag, Encoded) {
     };
     let (tag, encoded) = match choice {
         Some(choice) => choice,
-        None => choose_general(values),
+        None => choose_general(values, precedent),
     };
     match encoded {
         Some(encoded) => (tag, encoded),
@@ -182,7 +223,7 @@ fn distinct_in(values: Values<'_>, entries_max: usize) -> Option<usize> {
 }
 
 /// Chooses among a dictionary, plain values, symbols and the compressors, for anything.
-fn choose_general(values: Values<'_>) -> Choice {
+fn choose_general(values: Values<'_>, precedent: &mut Precedent) -> Choice {
     let rows = values.len();
     let (mut sampled, mut distinct) = (0, 0);
     for range in sample_ranges(rows) {
@@ -199,7 +240,10 @@ fn choose_general(values: Values<'_>) -> Choice {
     each_fixed!(values, slice => match dictionary {
         Some(encoded) => (Tag::Dictionary, Some(encoded)),
         None => choose_bytes(&sample_of(slice), slice.len() * width, values),
-    }, texts => choose_text(texts, dictionary))
+    }, texts => match dictionary {
+        None => precedent.follow(texts).unwrap_or_else(|| choose_text(texts, None, precedent)),
+        dictionary => choose_text(texts, dictionary, precedent),
+    })
 }
 
 fn sample_of<T: arrow_buffer::ArrowNativeType>(slice: &[T]) -> Vec<u8> {
@@ -294,7 +338,7 @@ struct TextSample<'a> {
 }
 
 struct Symbols {
-    table: ::fsst::Compressor,
+    table: fsst::Table,
     bytes: f64,
     dense_bytes: f64,
 }
@@ -350,7 +394,7 @@ impl Symbols {
         let table = fsst::train(texts);
         let mut coded = fsst::Coded::default();
         coded.fill(&table, sample);
-        let table_bytes = table.n_symbols() as f64 * 9.0;
+        let table_bytes = table.bytes() as f64;
         let dense = fsst::compressed_bytes(&coded).unwrap_or(usize::MAX);
         let plain = coded.codes.len() + coded.packed_lengths().len();
         Symbols {
@@ -361,7 +405,7 @@ impl Symbols {
     }
 }
 
-fn choose_text(texts: Views<'_>, dictionary: Option<Encoded>) -> Choice {
+fn choose_text(texts: Views<'_>, dictionary: Option<Encoded>, precedent: &mut Precedent) -> Choice {
     let sample = TextSample::new(texts);
     let open = sample.open;
     let mut best = Cheapest::plain(open.bytes + open.texts * 4.0, open);
@@ -374,7 +418,39 @@ fn choose_text(texts: Views<'_>, dictionary: Option<Encoded>) -> Choice {
         Some(encoded) if cost(Tag::Dictionary, encoded.bytes() as f64, open) <= best.cost => {
             (Tag::Dictionary, Some(encoded))
         }
-        _ => (best.tag, sample.encode(best.tag)),
+        _ => {
+            let encoded = sample.encode(best.tag);
+            precedent.set(best.tag, sample, encoded.as_ref());
+            (best.tag, encoded)
+        }
+    }
+}
+
+impl Precedent {
+    fn set(&mut self, tag: Tag, sample: TextSample<'_>, encoded: Option<&Encoded>) {
+        self.form = encoded.map(|encoded| Form {
+            tag,
+            symbols: sample.symbols.map(|symbols| symbols.table),
+            ratio: encoded.bytes() as f64 / sample.open.bytes.max(1.0),
+            followers_left: FOLLOWERS_MAX,
+        });
+    }
+
+    /// Encodes texts as those before them, unless they then take more than those did.
+    fn follow(&mut self, texts: Views<'_>) -> Option<Choice> {
+        let form = self.form.as_mut()?;
+        form.followers_left = form.followers_left.checked_sub(1)?;
+        let values = Values::Bytes(texts);
+        let encoded = match (form.tag, &form.symbols) {
+            (Tag::Fsst | Tag::FsstZstd, Some(table)) => {
+                fsst::encode_with(table, texts, form.tag == Tag::FsstZstd)
+            }
+            (Tag::Zstd, _) => zstd::Zstd.encode(values),
+            (Tag::Lz4, _) => Lzo.encode(values),
+            _ => None,
+        }?;
+        let bytes_max = texts.total_bytes() as f64 * form.ratio * FOLLOWER_BYTES_TIMES;
+        (encoded.bytes() as f64 <= bytes_max).then_some((form.tag, Some(encoded)))
     }
 }
 

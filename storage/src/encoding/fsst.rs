@@ -21,6 +21,10 @@ use arrow_buffer::Buffer;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+mod coder;
+
+use coder::{Coder, Scratch};
+
 /// The code whose next byte stands for itself.
 const ESCAPE: u8 = 255;
 /// Bytes of a zone's entry in section 0.
@@ -321,14 +325,33 @@ fn ends_of_bytes(lengths: &[u8], rows: usize) -> Option<Vec<u32>> {
     })
 }
 
+/// A table, and how texts are coded by it.
+pub(super) struct Table {
+    symbols: Compressor,
+    /// Absent for the few tables it cannot serve.
+    coder: Option<Coder>,
+}
+
+impl Table {
+    fn new(symbols: Compressor) -> Self {
+        let coder = Coder::new(&symbols);
+        Self { symbols, coder }
+    }
+
+    /// Gives the bytes that the table takes in a block.
+    pub(super) fn bytes(&self) -> usize {
+        self.symbols.n_symbols() * (SYMBOL_BYTES + 1)
+    }
+}
+
 /// Trains a table on texts spread over a block.
-pub(super) fn train(texts: Views<'_>) -> Compressor {
+pub(super) fn train(texts: Views<'_>) -> Table {
     let step = (texts.total_bytes() / TRAINING_BYTES).max(1);
     let sample = texts.views.iter().step_by(step).map(|view| {
         let text = texts.bytes(view);
         &text[..text.len().min(TRAINING_TEXT_BYTES)]
     });
-    Compressor::train(&sample.collect())
+    Table::new(Compressor::train(&sample.collect()))
 }
 
 /// The codes of texts, end to end, and where each ends.
@@ -336,16 +359,25 @@ pub(super) fn train(texts: Views<'_>) -> Compressor {
 pub(super) struct Coded {
     pub(super) codes: Vec<u8>,
     pub(super) ends: Vec<u64>,
+    scratch: Scratch,
 }
 
 impl Coded {
     /// Puts the codes of `texts` in place of what it held.
-    pub(super) fn fill(&mut self, table: &Compressor, texts: Views<'_>) {
+    pub(super) fn fill(&mut self, table: &Table, texts: Views<'_>) {
         self.codes.clear();
         self.ends.clear();
-        let texts: Vec<&[u8]> = texts.iter().collect();
         let (codes, ends) = (&mut self.codes, &mut self.ends);
-        table.compress_bulk_into::<{ Compressor::DEFAULT_BULK_LANES }>(&texts, codes, ends);
+        match &table.coder {
+            Some(coder) => coder.encode(texts.iter(), &mut self.scratch, codes, ends),
+            None => {
+                let texts: Vec<&[u8]> = texts.iter().collect();
+                const LANES: usize = Compressor::DEFAULT_BULK_LANES;
+                table
+                    .symbols
+                    .compress_bulk_into::<LANES>(&texts, codes, ends);
+            }
+        }
     }
 
     /// Gives the bytes of codes of each text.
@@ -397,7 +429,7 @@ pub(super) fn compressed_bytes(coded: &Coded) -> Option<usize> {
 }
 
 /// Encodes with a trained table. `None` for a zone of codes past 4 GB.
-pub(super) fn encode_with(table: &Compressor, texts: Views<'_>, is_dense: bool) -> Option<Encoded> {
+pub(super) fn encode_with(table: &Table, texts: Views<'_>, is_dense: bool) -> Option<Encoded> {
     let mut compressor = ::zstd::bulk::Compressor::new(LEVEL).ok()?;
     let (mut directory, mut packed, mut codes) = (Vec::new(), Vec::new(), Vec::new());
     let mut coded = Coded::default();
@@ -424,12 +456,12 @@ pub(super) fn encode_with(table: &Compressor, texts: Views<'_>, is_dense: bool) 
         directory.extend(sizes.map(|size| size as u64));
     }
     let mut head = le_bytes(&directory);
-    for symbol in table.symbol_table() {
+    for symbol in table.symbols.symbol_table() {
         head.extend(symbol.to_u64().to_le_bytes());
     }
-    head.extend_from_slice(table.symbol_lengths());
+    head.extend_from_slice(table.symbols.symbol_lengths());
     Some(Encoded {
-        parameter: table.n_symbols() as u64,
+        parameter: table.symbols.n_symbols() as u64,
         sections: [head, packed, codes],
         ..Encoded::default()
     })
@@ -523,6 +555,7 @@ mod tests {
             .iter()
             .flat_map(|text| table.compress(text))
             .collect();
+        let table = Table::new(table);
         let [long, short] = codes[..] else {
             panic!("two symbols")
         };

@@ -1,13 +1,17 @@
 //! Writes one row group: column by column, each cut into blocks of whole zones.
 
-use crate::block::build::{BuiltBlock, build};
+use crate::block::build::{BuiltBlock, build_next};
+use crate::encoding::choose::{Precedent, Precedents};
+use crate::encoding::text::Views;
 use crate::error::{Error, Result};
 use crate::layout::row_group::{
     BlockEntry, ColumnFooter, Footer, RowGroupIdentity, ZONE_ROWS, write_footer, write_header,
 };
 use crate::schema::{ColumnLayout, TableLayout};
 use crate::statistics::ColumnSketch;
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
 use std::io::Write;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
@@ -16,9 +20,11 @@ use xxhash_rust::xxh3::xxh3_64;
 const BLOCK_BYTES_MAX: usize = 1 << 20;
 /// Zones a block may span: 128 x 8 192 rows, about a million.
 const BLOCK_ZONES_MAX: usize = 128;
-/// Zones of the first block of a column, whose size is not known yet: 65 536 rows of 8 bytes and a
-/// bit-packed half of it leave room.
+/// Zones of the first block of a column, whose size is not known yet: 131 072 rows of 8 bytes, bit-packed to less.
 const FIRST_ZONES: usize = 16;
+/// Bytes of texts in the first block of a column: they rarely take more than half of it, and a block that grows too
+/// large is encoded twice.
+const FIRST_TEXT_BYTES: usize = BLOCK_BYTES_MAX / 4 * 7;
 
 /// Writes the whole file. Each column is asked for once, in table order, and dropped before the next.
 pub(super) fn write(
@@ -27,6 +33,7 @@ pub(super) fn write(
     identity: &RowGroupIdentity,
     layout: &TableLayout,
     row_count: u64,
+    precedents: &mut Precedents,
     column_of: &mut dyn FnMut(usize) -> Result<ArrayRef>,
 ) -> Result<()> {
     let mut file = File {
@@ -46,9 +53,12 @@ pub(super) fn write(
             let text = format!("{found} rows of column \"{name}\" for a row group of {row_count}");
             return Err(Error::Internal(text));
         }
-        footer
-            .columns
-            .push(write_column(&mut file, column, array.as_ref())?);
+        footer.columns.push(write_column(
+            &mut file,
+            column,
+            array.as_ref(),
+            precedents.of_column(index),
+        )?);
     }
     file.write(&write_footer(&footer))
 }
@@ -82,12 +92,19 @@ fn write_column(
     file: &mut File<'_>,
     column: &ColumnLayout,
     array: &dyn Array,
+    precedent: &mut Precedent,
 ) -> Result<ColumnFooter> {
     let mut sketch = ColumnSketch::new(column.ty);
     let (mut blocks, mut zones) = (Vec::new(), Vec::new());
-    let (mut from, mut span) = (0, FIRST_ZONES);
+    let (mut from, mut span) = (0, first_zones(array));
     while from < array.len() {
-        let built = build_block(column, array, from, &mut span, &mut sketch)?;
+        let built = build_block(
+            column,
+            array.slice(from, array.len() - from).as_ref(),
+            &mut span,
+            &mut sketch,
+            precedent,
+        )?;
         blocks.push(BlockEntry {
             offset: file.offset,
             bytes: built.bytes.len() as u64,
@@ -113,22 +130,45 @@ fn write_column(
     })
 }
 
-/// Builds the block that begins at row `from`, of up to `span` zones, fewer if it grows too large.
+/// Gives the zones of the first block of a column.
+fn first_zones(array: &dyn Array) -> usize {
+    let text_bytes = |views: &[u128]| {
+        let zones = views.chunks(ZONE_ROWS);
+        let ends = zones.scan(0, |end, zone| {
+            *end += Views {
+                views: zone,
+                buffers: &[],
+            }
+            .total_bytes();
+            Some(*end)
+        });
+        ends.take_while(|end| *end <= FIRST_TEXT_BYTES).count()
+    };
+    let zones = match array.data_type() {
+        DataType::Utf8View => text_bytes(array.as_string_view().views()),
+        DataType::BinaryView => text_bytes(array.as_binary_view().views()),
+        _ => FIRST_ZONES,
+    };
+    zones.clamp(1, FIRST_ZONES)
+}
+
+/// Builds the block of the first rows, of up to `span` zones, fewer if it grows too large.
 fn build_block(
     column: &ColumnLayout,
     array: &dyn Array,
-    from: usize,
     span: &mut usize,
     sketch: &mut ColumnSketch,
+    precedent: &mut Precedent,
 ) -> Result<BuiltBlock> {
     loop {
-        let rows = (*span * ZONE_ROWS).min(array.len() - from);
+        let rows = (*span * ZONE_ROWS).min(array.len());
         let mut with_block = sketch.clone();
-        let built = build(
+        let built = build_next(
             column.ty,
             column.encoding,
-            array.slice(from, rows).as_ref(),
+            array.slice(0, rows).as_ref(),
             &mut with_block,
+            precedent,
         )?;
         let zones = rows.div_ceil(ZONE_ROWS);
         if built.bytes.len() <= BLOCK_BYTES_MAX || zones == 1 {

@@ -3,6 +3,7 @@
 use super::{RowGroupIdentity, RowGroupRecord, builder};
 use crate::block::Block;
 use crate::cache::{ByteCache, Weigh};
+use crate::encoding::choose::Precedents;
 use crate::error::{Error, Result};
 use crate::io::BlockStore;
 use crate::layout::row_group::{
@@ -171,23 +172,27 @@ impl RowGroupFiles {
             )));
         }
         let row_count = rows.num_rows() as u64;
-        self.write_columns(identity, layout, row_count, &mut |index| {
-            Ok(Arc::clone(rows.column(index)))
-        })
+        let column_of = &mut |index| Ok(Arc::clone(rows.column(index)));
+        let precedents = &mut Precedents::default();
+        self.write_columns(identity, layout, row_count, precedents, column_of)
     }
 
     /// Writes a row group of `row_count` rows whose columns are made one by one: `column_of` is asked
-    /// once for each, in table order, and its answer is dropped before the next question.
+    /// once for each, in table order, and its answer is dropped before the next question. `precedents` are those of
+    /// the same table, or new.
     pub fn write_columns(
         &self,
         identity: &RowGroupIdentity,
         layout: &TableLayout,
         row_count: u64,
+        precedents: &mut Precedents,
         column_of: &mut dyn FnMut(usize) -> Result<ArrayRef>,
     ) -> Result<u64> {
         let path = Self::path(identity);
         self.shared.io.create(&path, &mut |out| {
-            builder::write(out, &path, identity, layout, row_count, column_of)
+            builder::write(
+                out, &path, identity, layout, row_count, precedents, column_of,
+            )
         })
     }
 
@@ -215,7 +220,9 @@ impl RowGroupFiles {
                 "resident rows have no column {at}"
             ))),
         };
-        let file_bytes = self.write_columns(&identity, &layout, record.rows, column_of)?;
+        let precedents = &mut Precedents::default();
+        let file_bytes =
+            self.write_columns(&identity, &layout, record.rows, precedents, column_of)?;
         Ok(RowGroupRecord {
             file_bytes,
             resident: None,

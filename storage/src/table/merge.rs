@@ -5,6 +5,7 @@
 //! visible before [`Merged::publish`], and readers and writers go on meanwhile. Rows deleted by then
 //! are deleted from the new row groups too: the merge remembers where each row went.
 
+use crate::encoding::choose::Precedents;
 use crate::error::{Error, Result};
 use crate::layout::name;
 use crate::row_group::{RowGroupIdentity, RowGroupRecord};
@@ -111,6 +112,7 @@ pub fn merge(
         options,
         progress,
         pending: Buffered::new(&with_row_id(&table.layout)),
+        precedents: Precedents::default(),
         merged: Merged {
             store: Arc::clone(store),
             table: table.id,
@@ -176,6 +178,7 @@ struct Merge<'a> {
     progress: &'a MergeProgress,
     /// Whole rows, and last the row id: `ordinal in the run << 32 | offset`.
     pending: Buffered,
+    precedents: Precedents,
     merged: Merged,
 }
 
@@ -356,6 +359,7 @@ impl<'a> Merge<'a> {
             &identity,
             &layout,
             rows as u64,
+            &mut self.precedents,
             &mut |index| buffered.take_column(index, &order),
         )?;
         buffered.clear();

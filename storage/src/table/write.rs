@@ -3,6 +3,7 @@
 //!
 //! Memory peaks at the buffer and one sorted column: columns are sorted and encoded one by one.
 
+use crate::encoding::choose::Precedents;
 use crate::error::{Error, Result};
 use crate::layout::name;
 use crate::row_group::resident::ResidentRows;
@@ -31,6 +32,7 @@ pub struct SliceWriter {
     /// Rows of up to so many bytes in all get no file.
     resident_bytes_max: usize,
     buffered: Buffered,
+    precedents: Precedents,
     written: Vec<RowGroupRecord>,
     /// The key of the last row written, while all row groups so far follow each other.
     last: Option<LastKey>,
@@ -53,6 +55,7 @@ impl SliceWriter {
             layout,
             buffer_bytes,
             resident_bytes_max: 0,
+            precedents: Precedents::default(),
             written: Vec::new(),
             last: None,
         }
@@ -169,7 +172,9 @@ impl SliceWriter {
         let (table, slice, rows) = (self.table, self.slice, rows as u64);
         let mut column_of = |index| self.buffered.take_column(index, &order);
         let files = self.store.row_groups();
-        let file_bytes = files.write_columns(&identity, &self.layout, rows, &mut column_of)?;
+        let (layout, precedents) = (&self.layout, &mut self.precedents);
+        let file_bytes =
+            files.write_columns(&identity, layout, rows, precedents, &mut column_of)?;
         self.buffered.clear();
         let record = RowGroupRecord {
             table,
