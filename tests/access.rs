@@ -120,6 +120,39 @@ async fn rights_outlive_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn maintenance_passes_over_tables_of_others() {
+    let (server, admin) = server_with_users().await;
+    let bob = login(&server, "bob").await;
+    admin.run("DELETE FROM t").await;
+    for statement in [
+        "VACUUM t",
+        "VACUUM FULL t TO 100 PERCENT",
+        "ANALYZE t",
+        "VACUUM",
+        "ANALYZE",
+    ] {
+        bob.run(statement).await;
+    }
+    let events = "SELECT (SELECT count(*) FROM stl_vacuum WHERE status NOT LIKE '[VacuumBG]%'), \
+        (SELECT count(*) FROM stl_analyze WHERE is_background = 'f' AND is_auto = 'f')";
+    assert_eq!(admin.rows(events).await, ["0|0"], "nothing was done");
+    assert_eq!(bob.failure("VACUUM nowhere").await.0, "42P01");
+    assert_eq!(bob.failure("ANALYZE COMPRESSION t").await.0, "42501");
+    // What is logged is for superusers.
+    admin.run("VACUUM DELETE ONLY t TO 100 PERCENT").await;
+    assert_eq!(bob.rows("SELECT count(*) FROM stl_vacuum").await, ["0"]);
+    // With the permission they are no longer passed over.
+    admin.run("GRANT VACUUM TO ROLE writer").await;
+    admin.run("GRANT ROLE writer TO bob").await;
+    admin
+        .run("INSERT INTO t VALUES (1, 2); DELETE FROM t")
+        .await;
+    bob.run("VACUUM DELETE ONLY t TO 100 PERCENT").await;
+    let done = "SELECT count(*) FROM stl_vacuum v JOIN pg_user u ON u.usesysid = v.userid WHERE usename = 'bob'";
+    assert_eq!(admin.rows(done).await, ["2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_log_in() {
     let (server, admin) = server_with_users().await;
     admin.run("ALTER USER bob VALID UNTIL '2001-01-01'").await;

@@ -9,3 +9,4 @@ mod script;
 mod site;
 mod snapshot;
 mod stop;
+mod vacuum;

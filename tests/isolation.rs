@@ -7,6 +7,7 @@ mod hermitage;
 mod idle;
 mod lock;
 mod reader;
+mod vacuum;
 
 use blueshift_tests::client::explain;
 use blueshift_tests::{Client, Server, ServerOptions, connect};
@@ -69,10 +70,10 @@ impl Script {
     async fn send_blocked(&self, sql: &str, observer: &Script) -> Pending {
         let mut pending = self.send(sql);
         let waits = format!(
-            "SELECT count(*) FROM pg_locks WHERE pid = {} AND NOT granted",
+            "SELECT count(*) > 0 FROM pg_locks WHERE pid = {} AND NOT granted",
             self.pid
         );
-        while observer.rows(&waits).await != ["1"] {
+        while observer.rows(&waits).await != ["t"] {
             if pending.is_finished() {
                 panic!("{sql} did not wait: {:?}", (&mut pending).await);
             }

@@ -1,11 +1,11 @@
 //! What a vacuum takes and leaves, on one slice.
 
-use super::figures::Figures;
+use super::figures::{Figures, interleaved_skew};
 use super::vacuum::{Mode, Priority, options, plan, publish, run};
 use crate::distribution::Distribution;
 use crate::fixture::{Cluster, TestResult, TestTable};
 use arrow::array::{Int64Array, RecordBatch};
-use blueshift_storage::table::merge::MergeProgress;
+use blueshift_storage::table::merge::{MergePlan, MergeProgress};
 use blueshift_storage::{ColumnType, SortKey};
 use std::ops::Range;
 use std::sync::Arc;
@@ -115,5 +115,73 @@ fn recluster_leaves_the_sorted_region_alone() -> TestResult {
     );
     assert_eq!(vacuum(&cluster, &table, Mode::Full, 95)?, 2);
     assert_eq!(figures(&cluster, &table)?.rows_sorted, 1_300);
+    Ok(())
+}
+
+#[test]
+fn a_reindex_goes_on_where_it_was_cut_off() -> TestResult {
+    let cluster = Cluster::start(2)?;
+    let columns = [("a", ColumnType::Int64)];
+    let table = cluster.create(
+        &columns,
+        SortKey::Interleaved(vec![0]),
+        Distribution::Key(0),
+    )?;
+    for keys in [0..1_000, 1_000..2_000] {
+        insert(&cluster, &table, keys)?;
+    }
+    let node = &cluster.node;
+    let planned = || -> TestResult<Vec<MergePlan>> {
+        let version = node.store.table(table.id)?;
+        Ok(plan(&version, Mode::Reindex, 95).merges)
+    };
+    let mut left = planned()?.len();
+    assert_eq!(left, 2, "slices");
+    while let Some(merge) = planned()?.into_iter().next() {
+        let version = node.store.table(table.id)?;
+        let options = options(node, false, false);
+        let progress = Arc::new(MergeProgress::default());
+        let compute = &node.resources.compute;
+        let priority = Priority::Asked;
+        let merged = compute.block_on(run(node, &version, merge, options, priority, progress))?;
+        compute.block_on(publish(node, merged))?;
+        left -= 1;
+        assert_eq!(planned()?.len(), left, "none is done again");
+    }
+    assert_eq!(figures(&cluster, &table)?.rows_sorted, 2_000);
+    Ok(())
+}
+
+#[test]
+fn skew_grows_with_loads_and_goes_with_a_reindex() -> TestResult {
+    let cluster = Cluster::start(1)?;
+    let columns = [("a", ColumnType::Int64), ("b", ColumnType::Int64)];
+    let key = SortKey::Interleaved(vec![0, 1]);
+    let table = cluster.create(&columns, key, Distribution::All)?;
+    let skews = || -> TestResult<[Option<f64>; 2]> {
+        let store = &cluster.node.store;
+        let version = store.table(table.id)?;
+        let skew = |column| interleaved_skew(store, &version, column);
+        Ok([skew(0)?, skew(1)?])
+    };
+    assert_eq!(skews()?, [None, None], "no rows");
+    for load in 0..10 {
+        let rows = || load * 10_000..(load + 1) * 10_000_i64;
+        let left = Int64Array::from_iter_values(rows().map(|row| row * 7_919 % 100_000));
+        let right = Int64Array::from_iter_values(rows().map(|row| row * 104_729 % 100_000));
+        let schema = table.layout.arrow_schema();
+        let batch = RecordBatch::try_new(schema, vec![Arc::new(left), Arc::new(right)])?;
+        cluster.insert(&cluster.target(&table), &[batch])?;
+    }
+    let before = skews()?;
+    assert_eq!(vacuum(&cluster, &table, Mode::Reindex, 95)?, 10);
+    let after = skews()?;
+    for (before, after) in before.into_iter().zip(after) {
+        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+        assert!(
+            before > 2.0 && after < before && after < 2.0,
+            "{before} {after}"
+        );
+    }
     Ok(())
 }

@@ -146,7 +146,8 @@ fn slices(version: &TableVersion) -> Vec<SliceId> {
     slices
 }
 
-/// Plans to sort each slice that has an unsorted region; with `all` every row of every slice.
+/// Plans to sort each slice that has an unsorted region; with `all` every row of each slice that is not, as it is, what
+/// a sort of all its rows made: so a REINDEX that was cut off goes on with the slices it had not come to.
 fn sorts(version: &TableVersion, all: bool) -> Vec<MergePlan> {
     let of_slice = |slice| {
         let groups: Vec<_> = version.on_slice(slice).cloned().collect();
@@ -162,7 +163,11 @@ fn sorts(version: &TableVersion, all: bool) -> Vec<MergePlan> {
                 .collect(),
         ))
     };
-    let everything = |slice| Some((slice, version.on_slice(slice).cloned().collect()));
+    let everything = |slice| {
+        let groups: Vec<_> = version.on_slice(slice).cloned().collect();
+        let is_new = |group: &Arc<RowGroupEntry>| !group.record.sorted || group.deleted.is_some();
+        groups.iter().any(is_new).then_some((slice, groups))
+    };
     let planned = slices(version).into_iter().filter_map(|slice| match all {
         true => everything(slice),
         false => of_slice(slice),

@@ -34,6 +34,11 @@ impl VacuumEvent {
     pub fn is_end(&self) -> bool {
         self.status.ends_with("Finished")
     }
+
+    /// Tells whether it is the start of a VACUUM REINDEX.
+    pub fn is_reindex(&self) -> bool {
+        self.status == "Started Reindex"
+    }
 }
 
 /// A running vacuum of one table.

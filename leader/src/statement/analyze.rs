@@ -5,16 +5,14 @@
 
 use super::answer::{Body, Notice};
 use super::context::Context;
-use super::names::Right;
-use crate::access::check;
-use crate::catalog::name::Relation;
+use super::vacuum::own_tables;
 use crate::catalog::{Catalog, Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use crate::history::analyze::AnalyzeEvent;
 use crate::history::now_us;
 use crate::history::statistics::{Analyzed, KnownColumn};
 use crate::planner::estimate::numbers_of;
-use crate::server::{Server, TEMP_SCHEMA_PREFIX};
+use crate::server::Server;
 use blueshift_compute::maintain::analyze::{Image, gather, learn};
 use blueshift_compute::scan::ColumnValues;
 use blueshift_sql::SqlState;
@@ -25,31 +23,17 @@ use std::sync::Arc;
 
 /// Runs an ANALYZE.
 pub async fn run(ctx: &mut Context<'_>, analyze: &Analyze) -> Result<Body> {
-    if let Some(name) = &analyze.table {
-        let table = ctx
-            .names()?
-            .table_to_change(name, &Right::OwnerOr(None, "ANALYZE"))?;
-        let done = analyze_table(ctx, analyze, &table).await?;
-        // As documented, the tag tells that the table was skipped.
-        return Ok(Body::done(if done { "ANALYZE" } else { "ANALYZE SKIP" }));
+    let tables = own_tables(ctx, analyze.table.as_ref(), "ANALYZE")?;
+    let mut is_skipped = analyze.table.is_some() && !tables.is_empty();
+    for table in &tables {
+        is_skipped &= !analyze_table(ctx, analyze, table).await?;
     }
-    let catalog = ctx.transaction.catalog()?;
-    let is_foreign_temporary = |table: &Table| {
-        let schema = catalog.schemas.get(&table.schema);
-        let is_temporary = schema.is_none_or(|schema| schema.name.starts_with(TEMP_SCHEMA_PREFIX));
-        is_temporary && Some(table.schema) != *ctx.temp_schema
-    };
-    let own = catalog.tables.values().filter(|table| {
-        let relation = Relation::Table(Arc::clone(table));
-        !is_foreign_temporary(table)
-            && check::owner_or(&catalog, ctx.user, &relation, None, "ANALYZE").is_ok()
-    });
-    let mut own: Vec<Arc<Table>> = own.cloned().collect();
-    own.sort_by_key(|table| table.oid);
-    for table in &own {
-        analyze_table(ctx, analyze, table).await?;
-    }
-    Ok(Body::done("ANALYZE"))
+    // As documented, the tag tells that the named table was skipped.
+    Ok(Body::done(if is_skipped {
+        "ANALYZE SKIP"
+    } else {
+        "ANALYZE"
+    }))
 }
 
 /// Analyzes one table; tells whether it did, or skipped it.

@@ -117,6 +117,8 @@ pub enum Right<'a> {
     Delete(&'a Delete),
     /// What owners do, and who holds this privilege or this system permission.
     OwnerOr(Option<Privilege>, &'static str),
+    /// Nothing: the statement passes over what the user may not change.
+    None,
 }
 
 impl SessionNames {
@@ -417,6 +419,7 @@ impl SessionNames {
             Right::OwnerOr(privilege, system) => {
                 check::owner_or(catalog, user, relation, *privilege, system)
             }
+            Right::None => Ok(()),
         }
         .map_err(into_sql)
     }

@@ -5,7 +5,7 @@
 //! lock: an UPDATE or DELETE waits for that moment, never for the work. With BOOST, and for tables so large that the
 //! new place of every row cannot be remembered, it waits for all of it.
 
-use super::answer::Body;
+use super::answer::{Body, Notice};
 use super::context::Context;
 use super::names::Right;
 use crate::access::check;
@@ -20,6 +20,7 @@ use crate::transaction::lock::Mode as LockMode;
 use blueshift_compute::maintain::figures::Figures;
 use blueshift_compute::maintain::vacuum::{self as work, Mode, Plan, Priority};
 use blueshift_sql::SqlState;
+use blueshift_sql::statement::ObjectName;
 use blueshift_sql::statement::vacuum::{Vacuum, VacuumKind};
 use blueshift_storage::store::version::TableVersion;
 use blueshift_storage::table::merge::{MergeOptions, MergePlan};
@@ -43,7 +44,7 @@ pub async fn run(ctx: &mut Context<'_>, vacuum: &Vacuum) -> Result<Body> {
             "VACUUM cannot run inside a transaction block",
         ));
     }
-    let tables = tables(ctx, vacuum)?;
+    let tables = own_tables(ctx, vacuum.table.as_ref(), "VACUUM")?;
     if vacuum.kind == VacuumKind::Recluster {
         tables.iter().try_for_each(|table| can_recluster(table))?;
     }
@@ -116,26 +117,36 @@ fn mode(kind: VacuumKind) -> Mode {
     }
 }
 
-/// Finds the table, which must be the user's own, or all that are.
-fn tables(ctx: &mut Context<'_>, vacuum: &Vacuum) -> Result<Vec<Arc<Table>>> {
-    let names = ctx.names()?;
-    if let Some(name) = &vacuum.table {
-        let table = names.table_to_change(name, &Right::OwnerOr(None, "VACUUM"))?;
-        return Ok(vec![table]);
-    }
+/// Finds the tables that a VACUUM or ANALYZE is to work on: the one that is named, or all. Those of others are passed
+/// over, with a warning if one was named.
+pub(super) fn own_tables(
+    ctx: &mut Context<'_>,
+    name: Option<&ObjectName>,
+    statement: &'static str,
+) -> Result<Vec<Arc<Table>>> {
     let catalog = ctx.transaction.catalog()?;
+    let is_own = |table: &Arc<Table>| {
+        let relation = Relation::Table(Arc::clone(table));
+        check::owner_or(&catalog, ctx.user, &relation, None, statement).is_ok()
+    };
+    if let Some(name) = name {
+        let table = ctx.names()?.table_to_change(name, &Right::None)?;
+        if is_own(&table) {
+            return Ok(vec![table]);
+        }
+        let (name, verb) = (&table.name, statement.to_lowercase());
+        let text = format!("skipping \"{name}\" --- only table or database owner can {verb} it");
+        ctx.notices
+            .push(Notice::warning(SqlState::SUCCESSFUL_COMPLETION, text));
+        return Ok(Vec::new());
+    }
     let is_foreign_temporary = |table: &Table| {
         let schema = catalog.schemas.get(&table.schema);
         let is_temporary = schema.is_none_or(|schema| schema.name.starts_with(TEMP_SCHEMA_PREFIX));
         is_temporary && Some(table.schema) != *ctx.temp_schema
     };
     let tables = catalog.tables.values();
-    // Tables of others are passed over without a word, as documented.
-    let own = tables.filter(|table| {
-        let relation = Relation::Table(Arc::clone(table));
-        !is_foreign_temporary(table)
-            && check::owner_or(&catalog, ctx.user, &relation, None, "VACUUM").is_ok()
-    });
+    let own = tables.filter(|table| !is_foreign_temporary(table) && is_own(table));
     let mut own: Vec<Arc<Table>> = own.cloned().collect();
     own.sort_by_key(|table| table.oid);
     Ok(own)

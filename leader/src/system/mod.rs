@@ -124,6 +124,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &live::svv_database_privileges::SvvDatabasePrivileges,
     &live::svv_default_privileges::SvvDefaultPrivileges,
     &live::svv_function_privileges::SvvFunctionPrivileges,
+    &live::svv_interleaved_columns::SvvInterleavedColumns,
     &live::svv_relation_privileges::SvvRelationPrivileges,
     &live::svv_role_grants::SvvRoleGrants,
     &live::svv_roles::SvvRoles,

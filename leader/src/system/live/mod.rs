@@ -20,6 +20,7 @@ pub mod svv_column_privileges;
 pub mod svv_database_privileges;
 pub mod svv_default_privileges;
 pub mod svv_function_privileges;
+pub mod svv_interleaved_columns;
 pub mod svv_relation_privileges;
 pub mod svv_role_grants;
 pub mod svv_roles;
