@@ -91,7 +91,7 @@ fn delete_rows(store: &Arc<Store>, gone: &[i64]) -> Result<()> {
             rows.entry(group).or_default().insert(place);
         }
     }
-    let as_files = store.read_view().version.0 % 2 == 0;
+    let as_files = store.read_view().version.0.is_multiple_of(2);
     delete(store, TABLE, rows.into_iter().collect(), as_files)
 }
 
