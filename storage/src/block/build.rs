@@ -378,9 +378,10 @@ impl Builder<'_> {
             Values::I128(values) => {
                 add_each(values, hash_int, &mut sketch.distinct);
             }
-            Values::Bytes(texts) => texts
-                .iter()
-                .for_each(|text| sketch.distinct.add(hash_bytes(text))),
+            Values::Bytes(texts) => texts.iter().for_each(|text| {
+                sketch.padded |= text.last() == Some(&b' ');
+                sketch.distinct.add(hash_bytes(text));
+            }),
         }
     }
 

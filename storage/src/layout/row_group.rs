@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A footer is: rows u64, columns u32; then per column id u32, type (tag, precision, scale) 3 bytes,
-//! requested encoding u8, the sketch, blocks u32 and zones u32; per block offset u64, bytes u64,
+//! requested encoding u8, the sketch, blocks u32 and zones u32 (the sketch has a byte of flags: 1 registers
+//! by index, 2 some text ends with a blank, which version 1 does not tell); per block offset u64, bytes u64,
 //! rows u32, encoding u8, physical kind u8, xxh3 u64; per zone nulls u32, then, if the zone has a
 //! value, min and max as keys. A key is 8 bytes if all the column's keys fit, else 16.
 
@@ -26,7 +27,13 @@ pub const MAGIC: [u8; 8] = *b"BSROWGRP";
 /// What every row group file ends with.
 pub const END: [u8; 8] = *b"BSROWEND";
 /// The version this server writes, and the last it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// The version that did not tell whether a text ends with a blank.
+const VERSION_WITHOUT_PADDED: u32 = 1;
+/// Flag of a sketch: registers follow by index, not all of them.
+const SPARSE: u8 = 1;
+/// Flag of a sketch: some text ends with a blank.
+const PADDED: u8 = 2;
 /// Size of the header.
 pub const HEADER_BYTES: usize = 64;
 /// Size of the trailer.
@@ -100,6 +107,8 @@ pub struct SketchRecord {
     pub encoded_bytes: u64,
     /// Blocks.
     pub blocks: u64,
+    /// Whether a text may end with a blank.
+    pub padded: bool,
     /// The registers that are not zero, by index.
     pub registers: Vec<(u16, u8)>,
 }
@@ -159,7 +168,7 @@ pub fn read_header(bytes: &[u8]) -> Result<(RowGroupIdentity, u64), Damage> {
     if reader.u64()? != xxh3_64(bytes.get(..56).unwrap_or_default()) {
         return Err("the header's checksum does not match".into());
     }
-    if version != VERSION {
+    if !is_known(version) {
         return Err(Damage::Version(version));
     }
     Ok((RowGroupIdentity { table, slice, id }, rows))
@@ -181,6 +190,10 @@ pub fn write_footer(footer: &Footer) -> Vec<u8> {
     trailer[24..].copy_from_slice(&END);
     out.extend_from_slice(&trailer);
     out
+}
+
+fn is_known(version: u32) -> bool {
+    (VERSION_WITHOUT_PADDED..=VERSION).contains(&version)
 }
 
 fn footer_checksum(footer: &[u8], trailer: &[u8]) -> u64 {
@@ -205,15 +218,16 @@ fn write_column(column: &ColumnFooter, out: &mut Vec<u8>) {
         out.extend_from_slice(&number.to_le_bytes());
     }
     // Three bytes for each register that is set, or one byte for every register.
+    let padded = if sketch.padded { PADDED } else { 0 };
     if sketch.registers.len() * 3 < REGISTERS {
-        out.push(1);
+        out.push(SPARSE | padded);
         out.extend_from_slice(&(sketch.registers.len() as u32).to_le_bytes());
         for (index, rank) in &sketch.registers {
             out.extend_from_slice(&index.to_le_bytes());
             out.push(*rank);
         }
     } else {
-        out.push(0);
+        out.push(padded);
         let start = out.len();
         out.resize(start + REGISTERS, 0);
         for (index, rank) in &sketch.registers {
@@ -256,7 +270,7 @@ pub fn read_trailer(trailer: &[u8]) -> Result<u64, Damage> {
     if reader.take::<8>()? != END {
         return Err("it does not end like a row group".into());
     }
-    if version != VERSION {
+    if !is_known(version) {
         return Err(Damage::Version(version));
     }
     Ok(length)
@@ -278,12 +292,18 @@ pub fn read_footer(bytes: &[u8]) -> Result<Footer, Damage> {
     if checksum.u64()? != footer_checksum(body, trailer.get(..16).unwrap_or_default()) {
         return Err("the footer's checksum does not match".into());
     }
+    let version = u32::from_le_bytes(
+        Reader {
+            bytes: trailer.get(8..).unwrap_or_default(),
+        }
+        .take()?,
+    );
     let mut reader = Reader { bytes: body };
     let rows = reader.u64()?;
     let count = reader.u32()?;
     let mut columns = Vec::new();
     for _ in 0..count {
-        columns.push(read_column(&mut reader)?);
+        columns.push(read_column(&mut reader, version)?);
     }
     if !reader.bytes.is_empty() {
         return Err("the footer has bytes to spare".into());
@@ -291,7 +311,7 @@ pub fn read_footer(bytes: &[u8]) -> Result<Footer, Damage> {
     Ok(Footer { rows, columns })
 }
 
-fn read_column(reader: &mut Reader<'_>) -> Result<ColumnFooter, Damage> {
+fn read_column(reader: &mut Reader<'_>, version: u32) -> Result<ColumnFooter, Damage> {
     let id = reader.u32()?;
     let ty = type_from(reader.take::<3>()?).ok_or("a column has an unknown type")?;
     let [requested] = reader.take::<1>()?;
@@ -302,10 +322,16 @@ fn read_column(reader: &mut Reader<'_>) -> Result<ColumnFooter, Damage> {
         value_bytes: reader.u64()?,
         encoded_bytes: reader.u64()?,
         blocks: reader.u64()?,
+        padded: false,
         registers: vec![],
     };
-    match reader.take::<1>()? {
-        [1] => {
+    let [flags] = reader.take::<1>()?;
+    sketch.padded = match version {
+        VERSION_WITHOUT_PADDED => ty == ColumnType::Text,
+        _ => flags & PADDED != 0,
+    };
+    match flags & SPARSE {
+        SPARSE => {
             for _ in 0..reader.u32()? {
                 let index = u16::from_le_bytes(reader.take()?);
                 let [rank] = reader.take::<1>()?;
@@ -462,6 +488,7 @@ mod tests {
             value_bytes: 12,
             encoded_bytes: 64,
             blocks: 1,
+            padded: false,
             registers: vec![(3, 4)],
         };
         let block = BlockEntry {
@@ -499,7 +526,7 @@ mod tests {
         };
         let bytes = write_header(&identity, 3);
         let mut golden =
-            b"BSROWGRP\x01\0\0\0\x02\0\0\0\x05\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x03".to_vec();
+            b"BSROWGRP\x02\0\0\0\x02\0\0\0\x05\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x03".to_vec();
         golden.resize(56, 0);
         assert_eq!(bytes[..56], golden);
         assert_eq!(read_header(&bytes), Ok((identity, 3)));
@@ -520,7 +547,7 @@ mod tests {
         golden.extend_from_slice(b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02\0\0\0\0\0\0\0");
         let length = golden.len() as u64;
         golden.extend_from_slice(&length.to_le_bytes());
-        golden.extend_from_slice(b"\x01\0\0\0\0\0\0\0");
+        golden.extend_from_slice(b"\x02\0\0\0\0\0\0\0");
         assert_eq!(bytes[..golden.len()], golden);
         assert_eq!(bytes[golden.len() + 8..], END);
         assert_eq!(read_footer(&bytes), Ok(sample()));
@@ -530,7 +557,25 @@ mod tests {
     fn a_later_version_is_refused_as_such() {
         let mut bytes = write_footer(&sample());
         let at = bytes.len() - TRAILER_BYTES + 8;
-        bytes[at] = 2;
-        assert_eq!(read_footer(&bytes), Err(Damage::Version(2)));
+        bytes[at] = 3;
+        assert_eq!(read_footer(&bytes), Err(Damage::Version(3)));
+    }
+
+    #[test]
+    fn blanks_at_the_end_are_told_of_and_not_known_of_the_first_version() {
+        let mut footer = sample();
+        footer.columns[0].ty = ColumnType::Text;
+        footer.columns[0].sketch.padded = true;
+        assert_eq!(read_footer(&write_footer(&footer)), Ok(footer.clone()));
+        footer.columns[0].sketch.padded = false;
+        let bytes = write_footer(&footer);
+        assert_eq!(read_footer(&bytes), Ok(footer.clone()));
+        let (body, trailer) = bytes.split_at(bytes.len() - TRAILER_BYTES);
+        let mut trailer = trailer.to_vec();
+        trailer[8] = 1;
+        let checksum = footer_checksum(body, &trailer[..16]);
+        trailer[16..24].copy_from_slice(&checksum.to_le_bytes());
+        footer.columns[0].sketch.padded = true;
+        assert_eq!(read_footer(&[body, &trailer].concat()), Ok(footer));
     }
 }

@@ -19,6 +19,8 @@ pub struct ColumnStatistics {
     pub min: Option<Value>,
     /// The greatest value; for text a whole value or a bound not less than the greatest.
     pub max: Option<Value>,
+    /// Whether a text may end with a blank.
+    pub padded: bool,
     /// Estimated distinct non-null values.
     pub distinct: u64,
     /// Total bytes of the values in memory, for average widths of text.
@@ -42,6 +44,8 @@ pub struct ColumnSketch {
     pub(crate) encoded_bytes: u64,
     /// Blocks.
     pub(crate) blocks: u64,
+    /// Whether a text may end with a blank.
+    pub(crate) padded: bool,
     /// The type, if known; a default sketch learns it from the first it merges.
     pub(crate) ty: Option<ColumnType>,
     /// Extremes as keys.
@@ -68,6 +72,7 @@ impl ColumnSketch {
             value_bytes: record.value_bytes,
             encoded_bytes: record.encoded_bytes,
             blocks: record.blocks,
+            padded: record.padded,
             ..Self::new(footer.ty)
         };
         for (min, max) in footer.zones.iter().filter_map(|zone| zone.range) {
@@ -87,6 +92,7 @@ impl ColumnSketch {
             value_bytes: self.value_bytes,
             encoded_bytes: self.encoded_bytes,
             blocks: self.blocks,
+            padded: self.padded,
             registers: self.distinct.registers(),
         }
     }
@@ -106,6 +112,7 @@ impl ColumnSketch {
         self.value_bytes += other.value_bytes;
         self.encoded_bytes += other.encoded_bytes;
         self.blocks += other.blocks;
+        self.padded |= other.padded;
         self.ty = self.ty.or(other.ty);
         if let Some((min, max)) = other.range {
             self.widen(min, max);
@@ -121,6 +128,7 @@ impl ColumnSketch {
             nulls: self.nulls,
             min: self.range.and_then(|(min, _)| value(min, false)),
             max: self.range.and_then(|(_, max)| value(max, true)),
+            padded: self.padded,
             distinct: self
                 .distinct
                 .estimate()
