@@ -61,6 +61,14 @@ pub struct StoredTable {
     pub values: Vec<Option<Arc<ColumnValues>>>,
 }
 
+impl StoredTable {
+    /// Tells whether a column, by its index, may hold a text that ends with a blank.
+    pub fn may_be_padded(&self, column: usize) -> bool {
+        let statistics = self.version.column_statistics(&self.store, column);
+        statistics.map_or(true, |statistics| statistics.padded)
+    }
+}
+
 impl std::fmt::Debug for StoredTable {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter

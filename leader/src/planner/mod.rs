@@ -5,6 +5,7 @@
 pub mod context;
 pub mod estimate;
 pub mod explain;
+mod leader_only;
 pub mod options;
 pub mod predicate_use;
 pub mod rule;
@@ -14,8 +15,11 @@ mod tests;
 
 use crate::error::Result;
 use crate::history::History;
+use blueshift_compute::scan::StoredTable;
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::functions_aggregate::min_max::min_udaf;
+use datafusion::logical_expr::{LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
@@ -36,7 +40,9 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
     let config = state.config_options();
     let switches = options::options_of(config);
     let bound = rule::subquery_value::settle(bound)?;
+    leader_only::check(&bound, config)?;
     let bound = rule::catalog_lookup::join_lookups(bound)?;
+    let bound = blueshift_sql::binder::settle_blanks(bound, &may_be_padded, min_udaf())?;
     // Types first: a subquery is replaced by a literal of exactly its own type.
     let analyzed = state
         .analyzer()
@@ -53,4 +59,17 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
     }
     let ordered = rule::join_order::reorder(optimized, state)?;
     Ok(rule::shared_plan::mark(ordered, state)?)
+}
+
+/// Tells whether a column of a table may hold texts that end with a blank. Catalog tables compare as PostgreSQL does:
+/// there blanks count.
+fn may_be_padded(scan: &TableScan, column: usize) -> bool {
+    let Ok(provider) = source_as_provider(&scan.source) else {
+        return true;
+    };
+    let provider: &dyn std::any::Any = provider.as_ref();
+    match provider.downcast_ref::<StoredTable>() {
+        Some(table) => table.may_be_padded(column),
+        None => false,
+    }
 }

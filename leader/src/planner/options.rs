@@ -1,4 +1,5 @@
-//! The switches of our own optimizer rules, each under `blueshift.<rule>`, all on.
+//! The switches of our own optimizer rules, each under `blueshift.<rule>`, all on; and what else the planner must
+//! know of the session.
 
 use datafusion::common::extensions_options;
 use datafusion::config::{ConfigExtension, ConfigOptions};
@@ -20,6 +21,8 @@ extensions_options! {
         pub outer_join: bool, default = true
         /// Makes a part that occurs several times once.
         pub shared_plan: bool, default = true
+        /// Lifts limits that Redshift has for its own reasons.
+        pub comfort: bool, default = false
     }
 }
 

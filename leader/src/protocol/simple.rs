@@ -18,7 +18,11 @@ impl Connection {
         // A simple query takes the place of the unnamed statement and portal.
         self.statements.remove("");
         self.portals.remove("");
-        let parse = async move { blueshift_sql::statement::parse(&text).map_err(Error::Sql) };
+        let session = self.session()?;
+        let parse = async move {
+            let folded = session.lock().await.settings().folded(&text).into_owned();
+            blueshift_sql::statement::parse(&folded).map_err(Error::Sql)
+        };
         let statements = match self.on_compute(parse).await? {
             Ok(statements) => statements,
             Err(report) => return Ok(Err(report)),

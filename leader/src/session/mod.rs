@@ -216,7 +216,7 @@ impl Session {
     /// `cannot insert multiple commands into a prepared statement`). `types` are OIDs given by the client, 0 if
     /// unknown.
     pub async fn prepare(&mut self, text: &str, types: &[u32]) -> Result<PreparedStatement> {
-        let parsed = prepared::parse_one(text)?;
+        let parsed = prepared::parse_one(&self.settings.folded(text))?;
         if self.is_failed && !ends_block(&parsed.statement) {
             return Err(in_failed_transaction());
         }

@@ -65,8 +65,9 @@ const fn fixed(name: &'static str, default: &'static str, description: &'static 
     parameter(name, default, Kind::Text, Effect::Fixed, description)
 }
 
-const NO_SUPER: Effect =
-    Effect::DefaultOnly("SUPER values are not navigated here: leave it at its default.");
+const NO_SUPER: Effect = Effect::DefaultOnly(
+    "Set enable_case_sensitive_identifier to true and write the attributes in double quotes.",
+);
 const NO_EXTERNAL: Effect =
     Effect::DefaultOnly("External tables are not available: COPY the files into a table.");
 const ISOLATION_LEVELS: Kind = Kind::Word(&[
@@ -106,6 +107,13 @@ pub const PARAMETERS: &[Parameter] = &[
         "auto_mv",
         "false",
         "materialized views are made without being asked for",
+    ),
+    parameter(
+        "blueshift.comfort",
+        "off",
+        Kind::Switch,
+        Effect::Real,
+        "lifts limits of Redshift: functions of the leader with tables, STRING_AGG, long results of LISTAGG",
     ),
     parameter(
         "cast_super_null_on_error",
@@ -181,7 +189,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "enable_case_sensitive_identifier",
         "false",
         Kind::Truth,
-        Effect::Moot("quoted names always keep their case"),
+        Effect::Real,
         "quoted names keep their case",
     ),
     parameter(

@@ -13,6 +13,7 @@ mod tests;
 
 use blueshift_sql::{Error, Result, SqlState};
 use list::{Effect, PARAMETERS, Parameter, find};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use style::{DateOrder, DateStyle, IntervalStyle, TextStyle, Zone};
@@ -212,6 +213,14 @@ impl Settings {
     /// Tells whether a switch is on.
     pub fn is_on(&self, name: &str) -> bool {
         matches!(self.get(name), Some("on" | "true"))
+    }
+
+    /// Gives a statement's text as it is meant: quoted names are in lower case unless their case is to be kept.
+    pub fn folded<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.is_on("enable_case_sensitive_identifier") {
+            true => Cow::Borrowed(text),
+            false => blueshift_sql::parser::fold::fold_quoted_names(text),
+        }
     }
 
     /// Gives the session's time zone.

@@ -16,6 +16,7 @@ use crate::catalog::{
     Catalog, Column, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User,
     View, ViewSource,
 };
+use crate::planner::options::PlannerOptions;
 use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::scan::StoredTable;
@@ -43,6 +44,9 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 /// Views over views deeper than this are refused; a cycle cannot be made, but a tower can.
 const VIEW_DEPTH_MAX: usize = 64;
 
+/// The setting that lifts limits which Redshift has for its own reasons.
+const COMFORT: &str = "blueshift.comfort";
+
 /// What a name means.
 pub enum Named {
     /// A table or view of the catalog.
@@ -67,6 +71,11 @@ impl Deref for Engine {
             let zone = self.system.settings.zone().engine_name();
             let config = state.config_mut();
             config.options_mut().execution.time_zone = Some(zone);
+            let comfort = self.system.settings.is_on(COMFORT);
+            let extensions = &mut config.options_mut().extensions;
+            if let Some(options) = extensions.get_mut::<PlannerOptions>() {
+                options.comfort = comfort;
+            }
             config.set_extension(Arc::clone(&self.system.server.history));
             state
         })
@@ -780,6 +789,10 @@ impl Names for SessionNames {
 
     fn window_function(&self, name: &str) -> Option<Arc<WindowUDF>> {
         self.state.window_functions().get(name).cloned()
+    }
+
+    fn comfort(&self) -> bool {
+        self.system.settings.is_on(COMFORT)
     }
 
     fn function_names(&self) -> Vec<String> {

@@ -142,7 +142,10 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        let name = function_name(name);
+        let mut name = function_name(name);
+        if name == "blueshift_listagg" && self.names.comfort() {
+            name = "blueshift_any_text".to_owned();
+        }
         crate::function::internal(&name)
             .or_else(|| self.names.scalar_function(&name))
             .or_else(|| self.sql_function(&name))
@@ -154,8 +157,9 @@ impl ContextProvider for Context<'_> {
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
         match function_name(name).as_str() {
-            "listagg" => self.names.aggregate_function("string_agg"),
+            "listagg" | "blueshift_string_agg" => self.names.aggregate_function("string_agg"),
             // Redshift has neither; LISTAGG is its word for the first.
+            "string_agg" if self.names.comfort() => self.names.aggregate_function("string_agg"),
             "string_agg" | "array_agg" => None,
             "variance" => self.names.aggregate_function("var_samp"),
             name => self.names.aggregate_function(name),

@@ -3,6 +3,7 @@
 mod alias;
 mod assign;
 mod bound;
+mod blank;
 mod branches;
 mod change;
 mod constant;
@@ -13,6 +14,7 @@ mod inline;
 mod insert;
 mod literal;
 mod named;
+mod moment;
 mod operator;
 mod pivot;
 mod reading;
@@ -22,6 +24,7 @@ mod rewrite;
 mod tests;
 mod unnest;
 
+pub use blank::{MayBePadded, settle_blanks};
 pub use constant::{ConstantRows, ConstantTarget};
 pub use error::{cast_failure, from_engine};
 pub use inline::{SqlFunction, call_cost, check_function};
@@ -60,6 +63,10 @@ pub trait Names {
     fn sql_functions(&self, schema: Option<&str>, name: &str) -> Vec<Arc<SqlFunction>> {
         let _ = (schema, name);
         Vec::new()
+    }
+    /// Tells whether limits are lifted that Redshift has for its own reasons: `blueshift.comfort`.
+    fn comfort(&self) -> bool {
+        false
     }
     /// Gives every function name, for "did you mean".
     fn function_names(&self) -> Vec<String>;
@@ -124,7 +131,7 @@ pub fn bind_constant(names: &dyn Names, expression: &Expression) -> Result<Expr>
             true => inline::expression(names, bound, &schema)?,
             false => bound,
         };
-        reading::settle_expr(bound, &schema)
+        blank::settle_expr(reading::settle_expr(bound, &schema)?)
     })
     .map_err(|engine| from_engine(&engine))
 }

@@ -104,14 +104,6 @@ fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, None)
 }
 
-/// Tells whether an interval is known to have hours or less.
-fn has_time(expr: &Expr) -> bool {
-    match expr {
-        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(value)), _) => value.nanoseconds != 0,
-        _ => false,
-    }
-}
-
 /// Reads a SUPER beside an arithmetic operator as a number.
 fn number_of(expr: Expr, schema: &DFSchema) -> Expr {
     match expr.to_field(schema) {
@@ -208,8 +200,10 @@ impl ExprPlanner for Operators {
             let operands = vec![cast(expr.left, left), cast(expr.right, right)];
             return Ok(PlannerResult::Planned(function.call(operands)));
         }
-        if operator == Operator::Divide
-            && (left.is_floating() || right.is_floating())
+        if matches!(
+            operator,
+            Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide
+        ) && (left.is_floating() || right.is_floating())
             && left.is_numeric()
             && right.is_numeric()
             && let Some(function) = exact::function(operator)
@@ -219,10 +213,10 @@ impl ExprPlanner for Operators {
                 _ => cast(expr, DataType::Float64),
             };
             let operands = vec![double(expr.left, &left), double(expr.right, &right)];
-            let quotient = function.call(operands);
+            let result = function.call(operands);
             return Ok(PlannerResult::Planned(match (&left, &right) {
-                (DataType::Float32, DataType::Float32) => cast(quotient, DataType::Float32),
-                _ => quotient,
+                (DataType::Float32, DataType::Float32) => cast(result, DataType::Float32),
+                _ => result,
             }));
         }
         let days = |expr: Expr| cast(expr, DataType::Int32);
@@ -264,14 +258,12 @@ impl ExprPlanner for Operators {
             (left, Operator::Plus, right) if is_text(&left) && is_text(&right) => {
                 binary_expr(expr.left, Operator::StringConcat, expr.right)
             }
-            // A time of day makes a timestamp of a date.
-            (DataType::Date32, Operator::Plus | Operator::Minus, DataType::Interval(_))
-                if has_time(&expr.right) =>
-            {
+            // A date and an interval make a timestamp, whatever the interval.
+            (DataType::Date32, Operator::Plus | Operator::Minus, DataType::Interval(_)) => {
                 let at = cast(expr.left, timestamp());
                 binary_expr(at, operator, expr.right)
             }
-            (DataType::Interval(_), Operator::Plus, DataType::Date32) if has_time(&expr.left) => {
+            (DataType::Interval(_), Operator::Plus, DataType::Date32) => {
                 let at = cast(expr.right, timestamp());
                 binary_expr(at, operator, expr.left)
             }

@@ -1,14 +1,13 @@
 //! Text beside another type: casts to dates and times read every form Redshift takes, also where a comparison implies
-//! them, a constant text beside a boolean is one, and blanks at the end of a constant count for nothing in a comparison.
-//! Numbers in a comparison: see `inexact`.
+//! them, and a constant text beside a boolean is one. Numbers in a comparison: see `inexact`.
 //!
-//! The engine's own casts read ISO 8601 alone, and compare every byte.
+//! The engine's own casts read ISO 8601 alone.
 
 use super::inexact;
+use super::moment;
 use super::named::keep_name;
 use crate::function;
 use crate::function::semistructured::{self, Use};
-use crate::types::{SQL_TYPE_KEY, SqlType};
 use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{ExprSchema, Result, ScalarValue};
@@ -123,6 +122,9 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
             let changed = beside(&mut right, &mut left, schema)
                 | beside(&mut left, &mut right, schema)
                 | inexact::settle(&mut [&mut left, &mut right], schema);
+            if let Some(by_day) = moment::by_day(&left, op, &right, schema) {
+                return Ok(Transformed::yes(by_day));
+            }
             let expr = Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
             match changed {
                 true => Transformed::yes(expr),
@@ -140,6 +142,9 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
             changed |= beside(&mut low, &mut expr, schema);
             changed |= beside(&mut high, &mut expr, schema);
             changed |= inexact::settle(&mut [&mut expr, &mut low, &mut high], schema);
+            if let Some(by_day) = moment::between_by_day(&expr, negated, &low, &high, schema) {
+                return Ok(Transformed::yes(by_day));
+            }
             let expr = Expr::Between(Between::new(
                 Box::new(expr),
                 negated,
@@ -245,12 +250,15 @@ fn beside(value: &mut Expr, other: &mut Expr, schema: &dyn ExprSchema) -> bool {
         };
         return true;
     }
-    let constant = match value {
-        Expr::Literal(constant, _) => text_of(constant),
-        _ => None,
-    };
-    let is_constant = constant.is_some();
-    let blanks = constant.is_some_and(|text| text.ends_with(' '));
+    let is_constant = matches!(
+        value,
+        Expr::Literal(
+            ScalarValue::Utf8(Some(_))
+                | ScalarValue::LargeUtf8(Some(_))
+                | ScalarValue::Utf8View(Some(_)),
+            _
+        )
+    );
     // What has no type yet, such as a parameter, is left to the engine.
     let Ok(ty) = other.get_type(schema) else {
         return false;
@@ -265,37 +273,5 @@ fn beside(value: &mut Expr, other: &mut Expr, schema: &dyn ExprSchema) -> bool {
         *value = datafusion_expr::cast(std::mem::take(value), ty);
         return true;
     }
-    if !blanks || !is_text(&ty) {
-        return false;
-    }
-    if let Expr::Literal(constant, _) = value
-        && let Some(text) = text_of(constant)
-    {
-        let trimmed = text.trim_end_matches(' ').to_owned();
-        *constant = ScalarValue::Utf8View(Some(trimmed));
-    }
-    // A CHAR is kept without them, and so is a constant from here on.
-    let kept = match &*other {
-        Expr::Literal(..) => true,
-        other => match other.to_field(schema) {
-            Ok((_, field)) => {
-                field.metadata().contains_key(SQL_TYPE_KEY)
-                    && matches!(SqlType::from_field(&field), SqlType::Char(_))
-            }
-            Err(_) => false,
-        },
-    };
-    if !kept && let Some(trim) = function::rtrim() {
-        *other = trim.call(vec![std::mem::take(other)]);
-    }
-    true
-}
-
-fn text_of(constant: &ScalarValue) -> Option<&str> {
-    match constant {
-        ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => {
-            text.as_deref()
-        }
-        _ => None,
-    }
+    false
 }

@@ -1,4 +1,5 @@
-//! `+`, `-` and `*` of decimals whose exact result may need more than 38 digits, and `/` of floating-point numbers.
+//! `+`, `-` and `*` of decimals whose exact result may need more than 38 digits, and all four of floating-point
+//! numbers, where a result beyond the range is error 22003 and not infinity.
 //!
 //! Precision and scale are the manual's ("Computations with numeric values"): beyond 38 digits those after the point
 //! give way, down to 4, and what still does not fit is error 22003. The engine would keep 39 digits and more.
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::sqlstate::SqlState;
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{Float64Type, i256};
+use arrow::datatypes::i256;
 use arrow::error::ArrowError;
 use arrow_schema::DataType;
 use datafusion_common::{DataFusionError, Result, ScalarValue};
@@ -47,7 +48,7 @@ pub(crate) fn all() -> impl Iterator<Item = Arc<ScalarUDF>> {
     FUNCTIONS.iter().map(Arc::clone)
 }
 
-/// Gives the function of an operator: of two decimals, or of two DOUBLE PRECISION to divide.
+/// Gives the function of an operator: of two decimals, or of two DOUBLE PRECISION.
 pub(crate) fn function(operator: Operator) -> Option<Arc<ScalarUDF>> {
     let place = NAMES.iter().position(|(known, _)| *known == operator)?;
     FUNCTIONS.get(place).map(Arc::clone)
@@ -122,19 +123,19 @@ impl ScalarUDFImpl for Exact {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if let [left, right] = args.args.as_slice()
+            && left.data_type() == DataType::Float64
+        {
+            return double(self.operator, left, right);
+        }
         let is_constant = |arg: &ColumnarValue| matches!(arg, ColumnarValue::Scalar(_));
         let all_constant = args.args.iter().all(is_constant);
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let [left, right] = arrays.as_slice() else {
             return datafusion_common::exec_err!("{} takes two numbers", self.name);
         };
-        let result: ArrayRef = match self.operator {
-            Operator::Divide => Arc::new(divide(left.as_primitive(), right.as_primitive())?),
-            operator => {
-                let (left, right) = (left.as_primitive(), right.as_primitive());
-                Arc::new(compute(operator, left, right)?)
-            }
-        };
+        let (left, right) = (left.as_primitive(), right.as_primitive());
+        let result: ArrayRef = Arc::new(compute(self.operator, left, right)?);
         if all_constant {
             return ScalarValue::try_from_array(&result, 0).map(ColumnarValue::Scalar);
         }
@@ -142,19 +143,134 @@ impl ScalarUDFImpl for Exact {
     }
 }
 
-fn divide(left: &Float64Array, right: &Float64Array) -> Result<Float64Array> {
-    let nulls = NullBuffer::union(left.nulls(), right.nulls());
-    let valid = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
-    let zero = |(row, divisor): (usize, &f64)| *divisor == 0.0 && valid(row);
-    if right.values().iter().enumerate().any(zero) {
+/// Computes with doubles: a column and a constant, two columns or two constants.
+fn double(
+    operator: Operator,
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+) -> Result<ColumnarValue> {
+    let constant = |value: &ScalarValue| match value {
+        ScalarValue::Float64(value) => *value,
+        _ => None,
+    };
+    Ok(match (left, right) {
+        (ColumnarValue::Scalar(left), ColumnarValue::Scalar(right)) => {
+            let result = match (constant(left), constant(right)) {
+                (Some(left), Some(right)) => {
+                    let value = apply(operator, left, right);
+                    ensure(operator, left, right, value)?;
+                    Some(value)
+                }
+                _ => None,
+            };
+            ColumnarValue::Scalar(ScalarValue::Float64(result))
+        }
+        (ColumnarValue::Array(left), ColumnarValue::Array(right)) => {
+            let (left, right) = (left.as_primitive(), right.as_primitive());
+            ColumnarValue::Array(Arc::new(of_columns(operator, left, right)?))
+        }
+        (ColumnarValue::Array(left), ColumnarValue::Scalar(right)) => {
+            let left: &Float64Array = left.as_primitive();
+            match constant(right) {
+                Some(right) => ColumnarValue::Array(Arc::new(of_column(
+                    left,
+                    |left| apply(operator, left, right),
+                    |left, value| ensure(operator, left, right, value),
+                )?)),
+                None => ColumnarValue::Scalar(ScalarValue::Float64(None)),
+            }
+        }
+        (ColumnarValue::Scalar(left), ColumnarValue::Array(right)) => {
+            let right: &Float64Array = right.as_primitive();
+            match constant(left) {
+                Some(left) => ColumnarValue::Array(Arc::new(of_column(
+                    right,
+                    |right| apply(operator, left, right),
+                    |right, value| ensure(operator, left, right, value),
+                )?)),
+                None => ColumnarValue::Scalar(ScalarValue::Float64(None)),
+            }
+        }
+    })
+}
+
+fn apply(operator: Operator, left: f64, right: f64) -> f64 {
+    match operator {
+        Operator::Plus => left + right,
+        Operator::Minus => left - right,
+        Operator::Multiply => left * right,
+        _ => left / right,
+    }
+}
+
+/// Tells whether a result needs a closer look: nearly none does.
+fn is_odd(operator: Operator, value: f64) -> bool {
+    !value.is_finite()
+        || (value == 0.0 && matches!(operator, Operator::Multiply | Operator::Divide))
+}
+
+/// Refuses an infinity of finite numbers, a zero of numbers that are none, and a divisor that is zero.
+fn ensure(operator: Operator, left: f64, right: f64, value: f64) -> Result<()> {
+    if operator == Operator::Divide && right == 0.0 {
         return Err(ArrowError::DivideByZero.into());
     }
+    if !is_odd(operator, value) {
+        return Ok(());
+    }
+    let out_of_range = |what: &str| {
+        let text = format!("value out of range: {what}");
+        let error = Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text);
+        Err(DataFusionError::External(Box::new(error)))
+    };
+    if value.is_infinite() && left.is_finite() && right.is_finite() {
+        return out_of_range("overflow");
+    }
+    let divided_by_infinity = operator == Operator::Divide && right.is_infinite();
+    let has_zero = left == 0.0 || (operator == Operator::Multiply && right == 0.0);
+    if value == 0.0 && !has_zero && !divided_by_infinity {
+        return out_of_range("underflow");
+    }
+    Ok(())
+}
+
+fn of_column(
+    column: &Float64Array,
+    apply: impl Fn(f64) -> f64,
+    ensure: impl Fn(f64, f64) -> Result<()>,
+) -> Result<Float64Array> {
+    let results: Vec<f64> = column.values().iter().map(|value| apply(*value)).collect();
+    let plain = |value: &f64| value.is_finite() && *value != 0.0;
+    if !results.iter().all(plain) {
+        for (row, (value, result)) in column.values().iter().zip(&results).enumerate() {
+            if !plain(result) && column.is_valid(row) {
+                ensure(*value, *result)?;
+            }
+        }
+    }
+    Ok(Float64Array::new(results.into(), column.nulls().cloned()))
+}
+
+fn of_columns(
+    operator: Operator,
+    left: &Float64Array,
+    right: &Float64Array,
+) -> Result<Float64Array> {
+    let nulls = NullBuffer::union(left.nulls(), right.nulls());
     let pairs = left.values().iter().zip(right.values().iter());
-    let results: Vec<f64> = pairs.map(|(left, right)| left / right).collect();
-    Ok(arrow::array::PrimitiveArray::<Float64Type>::new(
-        results.into(),
-        nulls,
-    ))
+    let results: Vec<f64> = pairs
+        .clone()
+        .map(|(left, right)| apply(operator, *left, *right))
+        .collect();
+    let plain = |value: &f64| value.is_finite() && *value != 0.0;
+    if !results.iter().all(plain) {
+        for (row, ((left, right), result)) in pairs.zip(&results).enumerate() {
+            let valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+            if !plain(result) && valid {
+                ensure(operator, *left, *right, *result)?;
+            }
+        }
+    }
+    Ok(Float64Array::new(results.into(), nulls))
 }
 
 fn compute(
@@ -287,15 +403,41 @@ mod tests {
     }
 
     #[test]
-    fn dividing_by_zero_is_an_error_where_there_is_a_value() {
-        let of = |left: Option<f64>, right: Option<f64>| {
-            divide(
-                &Float64Array::from(vec![left]),
-                &Float64Array::from(vec![right]),
-            )
+    fn doubles_out_of_range_and_divisors_of_zero_are_errors_where_there_is_a_value() {
+        let of = |operator, left: Option<f64>, right: Option<f64>| {
+            let column = |value| ColumnarValue::Array(Arc::new(Float64Array::from(vec![value])));
+            let constant = |value| ColumnarValue::Scalar(ScalarValue::Float64(value));
+            let forms = [
+                (column(left), column(right)),
+                (column(left), constant(right)),
+                (constant(left), column(right)),
+                (constant(left), constant(right)),
+            ];
+            let results = forms.map(|(left, right)| {
+                let result = double(operator, &left, &right).map_err(|error| error.to_string());
+                result.map(|value| {
+                    match ScalarValue::try_from_array(&value.to_array(1).unwrap(), 0) {
+                        Ok(ScalarValue::Float64(value)) => value,
+                        other => panic!("{other:?}"),
+                    }
+                })
+            });
+            assert!(results.iter().all(|one| one == &results[0]), "{results:?}");
+            results[0].clone()
         };
-        assert!(of(Some(1.0), Some(0.0)).is_err());
-        assert_eq!(of(None, Some(0.0)).unwrap().null_count(), 1);
-        assert_eq!(of(Some(1.0), Some(4.0)).unwrap().value(0), 0.25);
+        use Operator::{Divide, Minus, Multiply, Plus};
+        assert!(of(Divide, Some(1.0), Some(0.0)).is_err());
+        assert_eq!(of(Divide, None, Some(0.0)), Ok(None));
+        assert_eq!(of(Divide, Some(1.0), Some(4.0)), Ok(Some(0.25)));
+        assert!(of(Multiply, Some(1e200), Some(1e200)).is_err());
+        assert!(of(Multiply, Some(1e-200), Some(1e-200)).is_err());
+        assert!(of(Plus, Some(f64::MAX), Some(f64::MAX)).is_err());
+        assert_eq!(of(Minus, Some(f64::MAX), Some(f64::MAX)), Ok(Some(0.0)));
+        assert_eq!(
+            of(Multiply, Some(f64::INFINITY), Some(2.0)),
+            Ok(Some(f64::INFINITY))
+        );
+        assert_eq!(of(Divide, Some(2.0), Some(f64::INFINITY)), Ok(Some(0.0)));
+        assert_eq!(of(Multiply, Some(0.0), Some(2.0)), Ok(Some(0.0)));
     }
 }

@@ -16,12 +16,14 @@ pub(crate) mod round_half;
 mod scalar;
 pub(crate) mod semistructured;
 pub(crate) mod text_length;
+pub mod unpadded;
 pub(crate) mod whole;
 pub(crate) mod zone;
 
 use arrow_schema::{DataType, TimeUnit};
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use declaration::Scalar;
+pub(crate) use scalar::with_backslash;
 use std::sync::{Arc, LazyLock};
 
 /// Gives every declared scalar function with its documentation, also those the engine computes.
@@ -36,9 +38,11 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let mut functions = vec![
         text_length::assign(),
         text_length::cut(),
+        text_length::any(),
         round_half::round(),
         whole::whole(),
         quotient::quotient(),
+        unpadded::unpadded(),
     ];
     functions.extend(checked::all());
     functions.extend(exact::all());
@@ -73,9 +77,6 @@ static READERS: LazyLock<[Option<Arc<ScalarUDF>>; 4]> = LazyLock::new(|| {
     ]
 });
 static TEXT: LazyLock<Option<Arc<ScalarUDF>>> = LazyLock::new(|| declared::function(&scalar::TEXT));
-static RIGHT_TRIM: LazyLock<Option<Arc<ScalarUDF>>> =
-    LazyLock::new(|| declared::function(&scalar::RTRIM));
-
 /// Finds the function that reads a text as a date or time of an arrow type.
 pub(crate) fn reader(ty: &DataType) -> Option<Arc<ScalarUDF>> {
     let [date, time, timestamp, timestamptz] = &*READERS;
@@ -96,15 +97,11 @@ pub(crate) fn writer(ty: &DataType) -> Option<Arc<ScalarUDF>> {
     }
 }
 
-/// Gives RTRIM.
-pub(crate) fn rtrim() -> Option<Arc<ScalarUDF>> {
-    RIGHT_TRIM.clone()
-}
-
 /// Finds a function that only the binder writes.
 pub(crate) fn internal(name: &str) -> Option<Arc<ScalarUDF>> {
     match name {
         "blueshift_assign_text" => Some(text_length::assign()),
+        "blueshift_any_text" => Some(text_length::any()),
         "blueshift_cut" => Some(text_length::cut()),
         "blueshift_whole" => Some(whole::whole()),
         "blueshift_round" => Some(round_half::round()),

@@ -32,6 +32,22 @@ static CUT: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
     })
 });
 
+static ANY: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    scalar(Scalar {
+        name: "blueshift_any_text",
+        aliases: &[],
+        arguments: &[DataType::Utf8View],
+        returns: DataType::Utf8View,
+        volatility: Volatility::Immutable,
+        eval: |args, _| super::adapter::first(args).cloned(),
+    })
+});
+
+/// The function `(text)` that gives every text as it is, however long.
+pub(crate) fn any() -> Arc<ScalarUDF> {
+    Arc::clone(&ANY)
+}
+
 /// The function `(text, bytes, is_char)`: an error if too long, but blanks beyond the length are cut.
 pub(crate) fn assign() -> Arc<ScalarUDF> {
     Arc::clone(&ASSIGN)

@@ -6,6 +6,7 @@
 
 pub(crate) mod cursor;
 pub(crate) mod dialect;
+pub mod fold;
 mod literal;
 pub(crate) mod source;
 pub mod tree;

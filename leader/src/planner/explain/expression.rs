@@ -3,7 +3,7 @@
 //! The engine names a computed column by the text of what computed it, in its own words; here such a name is looked up
 //! below and written as SQL again.
 
-use blueshift_sql::function::checked;
+use blueshift_sql::function::{checked, unpadded};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{JoinSide, ScalarValue};
 use datafusion::logical_expr::Operator;
@@ -182,6 +182,10 @@ fn write(expr: &Expression, name: &dyn Fn(&Column) -> String) -> String {
         if let Some((left, sign, right)) = infix(function) {
             let (left, right) = (operand(left, name), operand(right, name));
             return format!("{left} {sign} {right}");
+        }
+        // Comparisons say nothing of the blanks they do not see.
+        if let (unpadded::NAME, [text]) = (function.name(), function.args()) {
+            return write(text, name);
         }
         return format!("{}({})", function.name(), list(function.args()));
     }

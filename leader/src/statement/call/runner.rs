@@ -164,7 +164,8 @@ impl<'a, 'c> CallRunner<'a, 'c> {
 
     async fn execute_all(&mut self, text: &str, discard: bool) -> Result<Option<u64>> {
         let mut rows = None;
-        for parsed in blueshift_sql::statement::parse(text)? {
+        let text = self.ctx.settings.folded(text);
+        for parsed in blueshift_sql::statement::parse(&text)? {
             if discard {
                 ensure_not_ending(&parsed.statement)?;
             }
@@ -203,7 +204,7 @@ impl<'a, 'c> CallRunner<'a, 'c> {
     }
 
     async fn first_row(&mut self, text: &str) -> Result<First> {
-        let parsed = one(text)?;
+        let parsed = one(&self.ctx.settings.folded(text))?;
         let Body::Rows {
             columns, stream, ..
         } = self.statement(&parsed).await?
@@ -226,7 +227,7 @@ impl<'a, 'c> CallRunner<'a, 'c> {
     }
 
     async fn all_rows(&mut self, text: &str) -> Result<Box<dyn Rows>> {
-        let parsed = one(text)?;
+        let parsed = one(&self.ctx.settings.folded(text))?;
         if !matches!(parsed.statement, Statement::Select(_)) {
             return Err(Error::new(
                 SqlState::SYNTAX_ERROR,
@@ -244,7 +245,7 @@ impl<'a, 'c> CallRunner<'a, 'c> {
     }
 
     async fn open_cursor(&mut self, name: &str, text: &str) -> Result<()> {
-        let parsed = one(text)?;
+        let parsed = one(&self.ctx.settings.folded(text))?;
         let Statement::Select(query) = &parsed.statement else {
             return Err(Error::new(
                 SqlState::INVALID_CURSOR_DEFINITION,

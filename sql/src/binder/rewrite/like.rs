@@ -1,6 +1,7 @@
 //! `LIKE ... ESCAPE c` -> LIKE whose escape is the backslash, the only one the engine has.
 
 use crate::error::{Error, Result};
+use crate::function::with_backslash;
 use sqlparser::ast::{Expr, Value};
 
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
@@ -42,52 +43,24 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
                 Ok(())
             }
             Value::Null => Ok(()),
-            _ => Err(not_constant()),
-        },
-        _ => Err(not_constant()),
-    }
-}
-
-fn not_constant() -> Error {
-    Error::unsupported(
-        "ESCAPE of a pattern that is not a constant",
-        "Escape with a backslash, which needs no ESCAPE",
-    )
-}
-
-fn with_backslash(pattern: &str, escape: char) -> String {
-    let mut result = String::with_capacity(pattern.len());
-    let mut characters = pattern.chars();
-    while let Some(character) = characters.next() {
-        if character == escape {
-            if let Some(next) = characters.next() {
-                if matches!(next, '%' | '_' | '\\') {
-                    result.push('\\');
-                }
-                result.push(next);
+            _ => {
+                escape_later(pattern, character);
+                Ok(())
             }
-        } else if character == '\\' {
-            result.push_str("\\\\");
-        } else {
-            result.push(character);
+        },
+        _ => {
+            escape_later(pattern, character);
+            Ok(())
         }
     }
-    result
 }
 
-#[cfg(test)]
-mod tests {
-    use super::with_backslash;
-
-    #[test]
-    fn an_escape_becomes_a_backslash() {
-        for (pattern, expected) in [
-            ("a^%%", "a\\%%"),
-            ("^_^^", "\\_^"),
-            ("a\\b", "a\\\\b"),
-            ("^a", "a"),
-        ] {
-            assert_eq!(with_backslash(pattern, '^'), expected);
-        }
-    }
+/// A pattern that is no constant is rewritten when its value is known.
+fn escape_later(pattern: &mut Expr, character: char) {
+    let text = Value::SingleQuotedString(character.to_string());
+    let given = std::mem::replace(pattern, Expr::Value(Value::Null.into()));
+    *pattern = super::call(
+        "blueshift_like_pattern",
+        vec![given, Expr::Value(text.into())],
+    );
 }

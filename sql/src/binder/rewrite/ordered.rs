@@ -8,12 +8,22 @@ use sqlparser::ast::{
     ObjectName, OrderByExpr, Value, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowType,
 };
 
+/// What LISTAGG is called once it is rewritten.
+const JOINED: &str = "blueshift_string_agg";
+
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     let Expr::Function(function) = expr else {
         return Ok(());
     };
     match function.name.to_string().to_lowercase().as_str() {
-        "listagg" => list(function),
+        "listagg" => {
+            list(function)?;
+            // Known by another name from here on, so that it is met once.
+            rename(function, JOINED);
+            let joined = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+            *expr = call("blueshift_listagg", vec![joined]);
+            Ok(())
+        }
         "median" => {
             if let Some(args) = arguments(function)
                 && args.args.len() == 1

@@ -15,7 +15,7 @@ use super::declaration::Scalar;
 pub(super) use date::calendar::{HOUR, MINUTE, SECOND, out_of_range};
 pub(super) use date::read::{READ_DATE, READ_TIME, READ_TIMESTAMP, READ_TIMESTAMPTZ};
 pub(super) use format::text::TEXT;
-pub(super) use string::rtrim::RTRIM;
+pub(crate) use pattern::blueshift_like_pattern::with_backslash;
 
 /// Every family: its name in the manual, its functions.
 pub(super) const FAMILIES: &[(&str, &[&Scalar])] = &[

@@ -1,6 +1,7 @@
 //! Functions of text.
 
 mod ascii;
+mod blueshift_listagg;
 mod bpcharcmp;
 mod btrim;
 mod charindex;
@@ -39,6 +40,7 @@ pub(super) use len::characters;
 
 pub(super) const FUNCTIONS: &[&Scalar] = &[
     &ascii::ASCII,
+    &blueshift_listagg::BLUESHIFT_LISTAGG,
     &bpcharcmp::BPCHARCMP,
     &btrim::BTRIM,
     &charindex::CHARINDEX,
