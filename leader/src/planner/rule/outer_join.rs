@@ -275,16 +275,16 @@ fn strict_columns(expr: &Expr, columns: &mut Required) {
         Expr::Alias(alias) => strict_columns(&alias.expr, columns),
         Expr::Cast(cast) => strict_columns(&cast.expr, columns),
         Expr::Negative(inner) => strict_columns(inner, columns),
-        Expr::BinaryExpr(BinaryExpr { left, op, right })
-            if matches!(
-                op,
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op:
                 Operator::Plus
-                    | Operator::Minus
-                    | Operator::Multiply
-                    | Operator::Divide
-                    | Operator::Modulo
-            ) =>
-        {
+                | Operator::Minus
+                | Operator::Multiply
+                | Operator::Divide
+                | Operator::Modulo,
+            right,
+        }) => {
             strict_columns(left, columns);
             strict_columns(right, columns);
         }
