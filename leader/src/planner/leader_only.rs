@@ -63,13 +63,13 @@ pub(super) fn check(plan: &LogicalPlan, config: &ConfigOptions) -> Result<()> {
     }
     let (mut functions, mut has_table) = (BTreeSet::new(), false);
     plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            if let Ok(provider) = source_as_provider(&scan.source) {
-                let provider: &dyn Any = provider.as_ref();
-                has_table |= is_of_user(provider);
-                if provider.is::<GenerateSeriesTable>() {
-                    note("generate_series", &mut functions);
-                }
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+        {
+            let provider: &dyn Any = provider.as_ref();
+            has_table |= is_of_user(provider);
+            if provider.is::<GenerateSeriesTable>() {
+                note("generate_series", &mut functions);
             }
         }
         node.apply_expressions(|expr| {

@@ -93,7 +93,7 @@ pub async fn restore_table(ctx: &mut Context<'_>, restore: &RestoreTable) -> Res
     let here = ctx.transaction.catalog()?;
     let database = restore.table.database.as_deref();
     let database = kept.database_named(database.unwrap_or(here.database_name()))?;
-    let old = table_of(&*kept.within(database.oid), &restore.table)?;
+    let old = table_of(&kept.within(database.oid), &restore.table)?;
     let schema = schema_for(ctx, &restore.new_table, false).await?;
     reserve_name(ctx, &schema, &restore.new_table.name, false).await?;
     let is_own = |constraint: &TableConstraint| {

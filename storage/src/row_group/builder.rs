@@ -28,19 +28,13 @@ const FIRST_TEXT_BYTES: usize = BLOCK_BYTES_MAX / 4 * 7;
 
 /// Writes the whole file. Each column is asked for once, in table order, and dropped before the next.
 pub(super) fn write(
-    out: &mut dyn Write,
-    path: &Path,
+    mut file: File<'_>,
     identity: &RowGroupIdentity,
     layout: &TableLayout,
     row_count: u64,
     precedents: &mut Precedents,
     column_of: &mut dyn FnMut(usize) -> Result<ArrayRef>,
 ) -> Result<()> {
-    let mut file = File {
-        out,
-        path,
-        offset: 0,
-    };
     file.write(&write_header(identity, row_count))?;
     let mut footer = Footer {
         rows: row_count,
@@ -63,13 +57,23 @@ pub(super) fn write(
     file.write(&write_footer(&footer))
 }
 
-struct File<'a> {
+/// The file being written.
+pub(super) struct File<'a> {
     out: &'a mut dyn Write,
     path: &'a Path,
     offset: u64,
 }
 
-impl File<'_> {
+impl<'a> File<'a> {
+    /// Begins a file; `path` is named in errors.
+    pub(super) fn new(out: &'a mut dyn Write, path: &'a Path) -> Self {
+        Self {
+            out,
+            path,
+            offset: 0,
+        }
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.out
             .write_all(bytes)

@@ -190,9 +190,8 @@ impl RowGroupFiles {
     ) -> Result<u64> {
         let path = Self::path(identity);
         self.shared.io.create(&path, &mut |out| {
-            builder::write(
-                out, &path, identity, layout, row_count, precedents, column_of,
-            )
+            let file = builder::File::new(out, &path);
+            builder::write(file, identity, layout, row_count, precedents, column_of)
         })
     }
 
