@@ -85,10 +85,29 @@ fn in_projection(projection: &ProjectionExec) -> Result<Option<ProjectionExec>> 
             alias: column.alias.clone(),
         });
     }
-    match any {
-        true => ProjectionExec::try_new(expressions, Arc::clone(projection.input())).map(Some),
-        false => Ok(None),
+    if !any {
+        return Ok(None);
     }
+    let old = projection.schema();
+    let mut new = ProjectionExec::try_new(expressions.clone(), Arc::clone(projection.input()))?;
+    let made = new.schema();
+    if made != old {
+        // What a column tells of itself beside its type may be lost on the way; then it stays as it was.
+        let fields = old.fields().iter().zip(made.fields()).enumerate();
+        let lost: Vec<usize> = fields
+            .filter(|(_, (before, after))| before != after)
+            .map(|(index, _)| index)
+            .collect();
+        for index in lost {
+            if let (Some(column), Some(before)) =
+                (expressions.get_mut(index), projection.expr().get(index))
+            {
+                column.expr = Arc::clone(&before.expr);
+            }
+        }
+        new = ProjectionExec::try_new(expressions, Arc::clone(projection.input()))?;
+    }
+    Ok((new.schema() == old).then_some(new))
 }
 
 fn in_aggregate(aggregate: &AggregateExec) -> Result<Option<AggregateExec>> {

@@ -208,7 +208,7 @@ mod tests {
         for (text, code) in [
             ("CREATE DATABASE", "42601"),
             ("CREATE DATABASE d OWNER u OWNER u", "42601"),
-            ("CREATE DATABASE d CONNECTION LIMIT -1", "42601"),
+            ("CREATE DATABASE d CONNECTION LIMIT -1", "22023"),
             ("CREATE DATABASE d COLLATE CASE_INSENSITIVE", "0A000"),
             (
                 "CREATE DATABASE d FROM DATASHARE s OF NAMESPACE 'n'",
