@@ -120,7 +120,7 @@ def expression(scope, group, depth=0):
         "text": [
             lambda: scope.column(["v"]), lambda: f"upper({scope.column(['v'])})", lambda: f"substring({scope.column(['v'])}, {chance.randrange(1, 6)}, {chance.randrange(1, 6)})",
             lambda: f"({scope.column(['v'])} || '{chance.choice(['', '!', 'ed'])}')", lambda: f"replace({scope.column(['v'])}, 'e', '{chance.choice(['', 'EE'])}')",
-            lambda: f"CAST({scope.column(['i', 's', 't', 'd', 'm'])} AS VARCHAR(24))", lambda: f"lpad({scope.column(['v'])}, {chance.randrange(1, 9)}, '-')",
+            lambda: f"CAST({scope.column(['i', 's', 't', 'd', 'm'])} AS VARCHAR(24))", lambda: f"lpad(replace({scope.column(['v'])}, ' ', '_'), {chance.randrange(1, 9)}, '-')",
         ],
         "date": [
             lambda: scope.column(["t"]), lambda: f"({scope.column(['t'])} {chance.choice('+-')} {chance.randrange(1, 60)})", lambda: f"CAST(date_trunc('{chance.choice(['month', 'week', 'quarter'])}', {scope.column(['t'])}) AS DATE)",

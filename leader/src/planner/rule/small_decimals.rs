@@ -18,7 +18,8 @@ impl PhysicalOptimizerRule for SmallDecimals {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        with_small_decimals(plan)
+        // An operator above may refuse what is made of those below, as an interleaving union does.
+        Ok(with_small_decimals(Arc::clone(&plan)).unwrap_or(plan))
     }
 
     fn name(&self) -> &str {
