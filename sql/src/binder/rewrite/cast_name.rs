@@ -1,12 +1,12 @@
-//! `max(t), max(t::date)` -> `max(t), max(CASE WHEN TRUE THEN t::date END)`.
+//! `max(t), max(t::date)` -> `max(t), max(CASE WHEN 1 = 1 THEN t::date END)`; a second type is under `2 = 2`.
 //!
 //! The engine names a cast like what is cast, and takes two groups, aggregates or windows of one name for one. A CASE
 //! has a name of its own, and the optimizer takes it out again.
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    CaseWhen, Expr, GroupByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Value, Visit,
-    VisitMut, Visitor, VisitorMut,
+    BinaryOperator, CaseWhen, Expr, GroupByExpr, OrderByKind, Query, Select, SelectItem, SetExpr,
+    Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -133,19 +133,33 @@ impl VisitorMut for Wrapper {
     type Break = ();
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let Expr::Cast { expr: inner, .. } = expr else {
+        let Expr::Cast {
+            expr: inner,
+            data_type,
+            ..
+        } = expr
+        else {
             return ControlFlow::Continue(());
         };
-        if !self.casts.found.contains_key(inner.as_ref()) {
+        let Some(types) = self.casts.found.get(inner.as_ref()) else {
             return ControlFlow::Continue(());
-        }
+        };
+        let name = data_type.to_string();
+        let place = types.iter().position(|(known, _)| *known == name);
+        let number = place.map_or(0, |place| place + 1).to_string();
+        let number = || Box::new(Expr::Value(Value::Number(number.clone(), false).into()));
+        let condition = Expr::BinaryOp {
+            left: number(),
+            op: BinaryOperator::Eq,
+            right: number(),
+        };
         let cast = std::mem::replace(expr, Expr::Value(Value::Null.into()));
         *expr = Expr::Case {
             case_token: AttachedToken::empty(),
             end_token: AttachedToken::empty(),
             operand: None,
             conditions: vec![CaseWhen {
-                condition: Expr::Value(Value::Boolean(true).into()),
+                condition,
                 result: cast,
             }],
             else_result: None,

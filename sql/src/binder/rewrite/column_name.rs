@@ -4,7 +4,7 @@
 //! which [`shown`] takes away again wherever a name leaves the plan.
 
 use crate::types::SqlType;
-use sqlparser::ast::{Expr, Ident, Select, SelectItem, Value};
+use sqlparser::ast::{Expr, Ident, Select, SelectItem};
 use std::collections::HashSet;
 
 /// Parts a name from the number that makes it unique; no identifier can hold it.
@@ -105,9 +105,10 @@ fn name(expr: &Expr) -> Option<String> {
         } => {
             // What `cast_name` puts around a cast.
             if let ([when], None) = (conditions.as_slice(), else_result)
-                && let (Expr::Value(truth), cast @ Expr::Cast { .. }) =
+                && let (Expr::BinaryOp { left, right, .. }, cast @ Expr::Cast { .. }) =
                     (&when.condition, &when.result)
-                && truth.value == Value::Boolean(true)
+                && matches!(**left, Expr::Value(_))
+                && left == right
             {
                 return name(cast);
             }

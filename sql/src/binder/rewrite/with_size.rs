@@ -9,11 +9,16 @@ use std::ops::ControlFlow;
 
 /// Tables with those of WITH queries put in their places; so many are planned in about a second.
 const TABLES_MAX: usize = 2_000;
+/// Queries of one WITH.
+const QUERIES_MAX: usize = 1_000;
 
 pub(super) fn check(query: &Query) -> Result<()> {
     let Some(with) = &query.with else {
         return Ok(());
     };
+    if with.cte_tables.len() > QUERIES_MAX {
+        return Err(too_complex());
+    }
     let mut tables = Tables::default();
     for part in &with.cte_tables {
         tables.count = 0;
@@ -28,13 +33,16 @@ pub(super) fn check(query: &Query) -> Result<()> {
     if tables.count.max(most) <= TABLES_MAX {
         return Ok(());
     }
-    Err(
-        Error::new(SqlState::STATEMENT_TOO_COMPLEX, "query is too complex")
-            .with_detail(format!(
-                "A query may read {TABLES_MAX} tables, with those of its WITH queries each time they are used."
-            ))
-            .with_hint("Put the result of a part into a temporary table"),
-    )
+    Err(too_complex())
+}
+
+fn too_complex() -> Error {
+    Error::new(SqlState::STATEMENT_TOO_COMPLEX, "query is too complex")
+        .with_detail(format!(
+            "A WITH may have {QUERIES_MAX} queries, and a query may read {TABLES_MAX} tables, with those of its WITH \
+             queries each time they are used."
+        ))
+        .with_hint("Put the result of a part into a temporary table")
 }
 
 #[derive(Default)]
