@@ -19,6 +19,7 @@ mod ordered;
 mod outer_join;
 mod path;
 mod row;
+mod same_name;
 mod set_operator;
 mod synonym;
 mod table_function;
@@ -97,7 +98,7 @@ impl VisitorMut for Rewriter {
             return ControlFlow::Break(error);
         }
         path::rewrite_from(select);
-        if let Err(error) = using::rewrite_select(select) {
+        if let Err(error) = same_name::check(select).and_then(|()| using::rewrite_select(select)) {
             return ControlFlow::Break(error);
         }
         let joined = outer_join::rewrite(select).and_then(|()| expand_array::rewrite(select));
