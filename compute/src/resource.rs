@@ -127,6 +127,8 @@ pub fn session_config(slice_count: u32) -> SessionConfig {
     options.optimizer.subset_repartition_threshold = 1;
     // Anything above zero would turn join filters off for co-located joins.
     options.optimizer.preserve_file_partitions = 0;
+    // A union that interleaves refuses parts that a later rule changes: q49 of TPC-DS was an internal error.
+    options.optimizer.prefer_existing_union = true;
     options.optimizer.prefer_hash_join = true;
     options.optimizer.repartition_file_scans = true;
     options.optimizer.enable_dynamic_filter_pushdown = true;
