@@ -31,20 +31,8 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         .query_planner()
         .create_physical_plan(&optimized, state)
         .await?;
-    let physical = kept_or(physical, rule::colocated_subset_join::gather_keys);
-    Ok(kept_or(physical, rule::shared_plan::unite))
-}
-
-/// Applies a last improvement to a plan that is right without it. An operator above may refuse what it makes of the
-/// operators below, as an interleaving union does with parts that are no longer placed alike; then the plan stays.
-fn kept_or(
-    plan: Arc<dyn ExecutionPlan>,
-    improve: impl FnOnce(Arc<dyn ExecutionPlan>) -> datafusion::error::Result<Arc<dyn ExecutionPlan>>,
-) -> Arc<dyn ExecutionPlan> {
-    improve(Arc::clone(&plan)).unwrap_or_else(|error| {
-        tracing::debug!(%error, "a plan is left as it was");
-        plan
-    })
+    let physical = rule::colocated_subset_join::gather_keys(physical)?;
+    Ok(rule::shared_plan::unite(physical)?)
 }
 
 /// Does the logical half of [`plan`].

@@ -4,9 +4,10 @@
 //! FROM. So a query is planned as it stands; when a name in it turns out not to be a column, it is replaced by what
 //! the select list around it says it means, and the query is planned again.
 
+use crate::binder::ident::folded;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
-use sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, VisitMut, VisitorMut};
+use sqlparser::ast::{Expr, Query, Select, SelectItem, VisitMut, VisitorMut};
 use std::ops::ControlFlow;
 
 /// How many names one query may have replaced; each costs a planning.
@@ -95,13 +96,6 @@ impl VisitorMut for Replacer<'_> {
         }
         self.replaced = names.replaced;
         ControlFlow::Break(())
-    }
-}
-
-fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
     }
 }
 

@@ -9,6 +9,7 @@ mod change;
 mod constant;
 mod context;
 mod error;
+mod ident;
 mod inexact;
 mod inline;
 mod insert;

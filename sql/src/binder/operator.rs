@@ -124,13 +124,6 @@ fn text_of(expr: Expr, schema: &DFSchema) -> Expr {
     }
 }
 
-fn is_text(ty: &DataType) -> bool {
-    matches!(
-        ty,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-    )
-}
-
 /// Arithmetic of INTEGER: done in BIGINT, where it cannot overflow, and checked on the way back.
 ///
 /// By a function, which knows its type: the engine asks what stands in a cast for its type twice, so that 30 operators
@@ -255,7 +248,7 @@ impl ExprPlanner for Operators {
                     None => return Ok(PlannerResult::Original(expr)),
                 }
             }
-            (left, Operator::Plus, right) if is_text(&left) && is_text(&right) => {
+            (left, Operator::Plus, right) if left.is_string() && right.is_string() => {
                 binary_expr(expr.left, Operator::StringConcat, expr.right)
             }
             // A date and an interval make a timestamp, whatever the interval.

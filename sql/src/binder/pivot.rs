@@ -2,6 +2,7 @@
 //!
 //! Which columns a PIVOT groups by depends on what columns its table has, so the table is planned first.
 
+use crate::binder::ident::folded;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
 use crate::statement::query::Query as Parsed;
@@ -21,13 +22,6 @@ const INDEX: &str = "unpivot index";
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    }
 }
 
 /// The columns an expression names, without their tables.

@@ -53,13 +53,6 @@ pub(super) fn settle_expr(expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
     Ok(expr.transform_up(|part| settle_one(part, schema))?.data)
 }
 
-fn is_text(ty: &DataType) -> bool {
-    matches!(
-        ty,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-    )
-}
-
 /// Tells whether an expression of this shape may have to change, without looking at types.
 fn may_read(expr: &Expr) -> bool {
     match expr {
@@ -204,12 +197,12 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
 
 /// Reads a text as a date or time, or writes one as a text.
 fn read(text: &Expr, ty: &DataType, schema: &dyn ExprSchema, or_null: bool) -> Option<Expr> {
-    if is_text(ty) {
+    if ty.is_string() {
         let writer = function::writer(&text.get_type(schema).ok()?)?;
         return Some(writer.call(vec![text.clone()]));
     }
     let reader = function::reader(ty)?;
-    if !is_text(&text.get_type(schema).ok()?) {
+    if !text.get_type(schema).ok()?.is_string() {
         return None;
     }
     let mut args = vec![text.clone()];
@@ -263,7 +256,7 @@ fn beside(value: &mut Expr, other: &mut Expr, schema: &dyn ExprSchema) -> bool {
     let Ok(ty) = other.get_type(schema) else {
         return false;
     };
-    if !is_text(&ty)
+    if !ty.is_string()
         && let Some(read) = read(value, &ty, schema, false)
     {
         *value = read;

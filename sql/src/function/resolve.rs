@@ -76,7 +76,7 @@ pub(super) fn result(
 fn target(kind: Kind, ty: &DataType) -> DataType {
     match (kind.arrow(), kind, ty) {
         (Some(ty), _, _) => ty,
-        (None, Kind::Number, text) if is_text(text) => DataType::Float64,
+        (None, Kind::Number, text) if text.is_string() => DataType::Float64,
         (None, Kind::Number | Kind::Decimal, DataType::Null) => DataType::Int32,
         (None, Kind::Decimal, ty) => whole(ty).unwrap_or_else(|| ty.clone()),
         (None, _, DataType::Utf8 | DataType::LargeUtf8) => DataType::Utf8View,
@@ -100,13 +100,6 @@ fn whole(ty: &DataType) -> Option<DataType> {
     Some(DataType::Decimal128(digits, 0))
 }
 
-fn is_text(ty: &DataType) -> bool {
-    matches!(
-        ty,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-    )
-}
-
 /// What it costs to see a value of a type as of a kind; `None` if it cannot be.
 ///
 /// Text costs most, because a literal is text until something else is asked for; the order among the kinds says what
@@ -115,7 +108,7 @@ fn cost(kind: Kind, ty: &DataType) -> Option<u32> {
     if *ty == DataType::Null {
         return Some(1);
     }
-    let text = is_text(ty);
+    let text = ty.is_string();
     let decimal = matches!(
         ty,
         DataType::Decimal32(..)
@@ -193,7 +186,7 @@ fn kind_of_bytes(ty: &DataType) -> Option<()> {
 pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) -> Result<ArrayRef> {
     let ty = array.data_type();
     let to = target(kind, ty);
-    let is_super = is_text(ty) && SqlType::from_field(field) == SqlType::Super;
+    let is_super = ty.is_string() && SqlType::from_field(field) == SqlType::Super;
     if kind == Kind::Super {
         return match is_super {
             true => Ok(array),
@@ -207,17 +200,17 @@ pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) ->
     if *ty == to {
         return Ok(array);
     }
-    if to == DataType::Utf8View && !is_text(ty) && *ty != DataType::Null {
+    if to == DataType::Utf8View && !ty.is_string() && *ty != DataType::Null {
         return Ok(Arc::new(shown(array.as_ref(), SqlType::from_field(field))));
     }
-    if is_text(ty)
+    if ty.is_string()
         && let Some(read) = moments(&array, kind, zone)
     {
         return read;
     }
     let whole = to.is_integer();
     let is_zoned = |ty: &DataType| matches!(ty, DataType::Timestamp(_, Some(_)));
-    if !is_text(ty) && ty.is_temporal() && to.is_temporal() && is_zoned(ty) != is_zoned(&to) {
+    if !ty.is_string() && ty.is_temporal() && to.is_temporal() && is_zoned(ty) != is_zoned(&to) {
         return across_zones(&array, &to, zone);
     }
     let array: ArrayRef = match ty {
@@ -365,7 +358,7 @@ fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 /// Says which text is not a value of the type.
 fn not_a_value(array: &ArrayRef, to: &DataType, error: &ArrowError) -> Error {
     let ty = SqlType::from_arrow(to);
-    if !is_text(array.data_type()) {
+    if !array.data_type().is_string() {
         return Error::new(
             SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
             format!("value out of range for type {ty}"),

@@ -18,8 +18,7 @@ impl PhysicalOptimizerRule for SmallDecimals {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        // An operator above may refuse what is made of those below, as an interleaving union does.
-        Ok(with_small_decimals(Arc::clone(&plan)).unwrap_or(plan))
+        with_small_decimals(plan)
     }
 
     fn name(&self) -> &str {

@@ -1,6 +1,6 @@
 //! Blanks at the end of texts within expressions: what may have them, and where they must not count.
 
-use super::{Scope, Walk, can_be_padded, is_text, trimmed};
+use super::{Scope, Walk, can_be_padded, trimmed};
 use crate::function::unpadded::{self, unpadded};
 use crate::types::SqlType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
@@ -19,7 +19,6 @@ const FAITHFUL: &[&str] = &[
     "lower",
     "initcap",
     "coalesce",
-    "nvl2",
     "nullif",
     "greatest",
     "least",
@@ -179,10 +178,10 @@ impl Walk<'_> {
             }
             Expr::Alias(alias) => self.may_be_padded(&alias.expr, scope),
             Expr::Cast(cast) => {
-                is_text(cast.field.data_type()) && self.may_be_padded(&cast.expr, scope)
+                cast.field.data_type().is_string() && self.may_be_padded(&cast.expr, scope)
             }
             Expr::TryCast(cast) => {
-                is_text(cast.field.data_type()) && self.may_be_padded(&cast.expr, scope)
+                cast.field.data_type().is_string() && self.may_be_padded(&cast.expr, scope)
             }
             Expr::Case(case) => {
                 let results = case.when_then_expr.iter().map(|(_, then)| then);
@@ -270,9 +269,9 @@ impl Walk<'_> {
     /// Tells whether an expression can stand beside a text without making a number or a date of it.
     fn is_text_or_null(&self, expr: &Expr, scope: &Scope) -> bool {
         match expr {
-            Expr::Literal(value, _) => value.is_null() || is_text(&value.data_type()),
+            Expr::Literal(value, _) => value.is_null() || value.data_type().is_string(),
             other => match other.get_type(scope.schema()) {
-                Ok(ty) => is_text(&ty),
+                Ok(ty) => ty.is_string(),
                 Err(_) => false,
             },
         }

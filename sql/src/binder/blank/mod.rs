@@ -11,7 +11,7 @@ mod expression;
 
 use crate::function::semistructured::is_super;
 use crate::function::unpadded::{self, unpadded};
-use arrow_schema::{DataType, Field};
+use arrow_schema::Field;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, DFSchemaRef, Result, ScalarValue};
 use datafusion_expr::expr_rewriter::NamePreserver;
@@ -111,16 +111,9 @@ struct Walk<'a> {
     columns: usize,
 }
 
-fn is_text(ty: &DataType) -> bool {
-    matches!(
-        ty,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-    )
-}
-
 /// Tells whether a field is of a kind that may end with blanks.
 fn can_be_padded(field: &Field) -> bool {
-    is_text(field.data_type()) && !is_super(field)
+    field.data_type().is_string() && !is_super(field)
 }
 
 fn unknown(plan: &LogicalPlan) -> Flags {

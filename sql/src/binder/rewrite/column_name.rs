@@ -3,6 +3,7 @@
 //! The engine wants names unique within a list; Redshift does not. A name that is not gets a suffix after [`UNIQUE`],
 //! which [`shown`] takes away again wherever a name leaves the plan.
 
+use crate::binder::ident::folded;
 use crate::types::SqlType;
 use sqlparser::ast::{Expr, Ident, Select, SelectItem};
 use std::collections::HashSet;
@@ -63,13 +64,6 @@ pub(super) fn rewrite(select: &mut Select) {
 
 fn unique(name: &str, index: usize) -> String {
     format!("{name}{UNIQUE}{index}")
-}
-
-fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    }
 }
 
 fn is_column(expr: &Expr) -> bool {

@@ -1,5 +1,6 @@
 //! `START WITH ... CONNECT BY PRIOR a = b` -> a recursive query over the table, with LEVEL as a column.
 
+use crate::binder::ident::folded;
 use crate::error::{Error, Result};
 use crate::statement::query::Query as Parsed;
 use sqlparser::ast::{
@@ -119,13 +120,6 @@ fn recursive(
 
 fn before(column: &str) -> String {
     format!("{PRIOR} {column}")
-}
-
-fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    }
 }
 
 fn table_name(table: &TableFactor) -> Ident {

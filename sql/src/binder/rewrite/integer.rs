@@ -24,7 +24,6 @@ const LIKE_THEIR_ARGUMENTS: &[&str] = &[
     "median",
     "min",
     "nullif",
-    "nvl2",
     "sum",
 ];
 

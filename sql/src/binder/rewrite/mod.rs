@@ -28,6 +28,7 @@ mod using;
 mod window;
 mod with_size;
 
+use crate::binder::ident::folded;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
 use sqlparser::ast::{Expr, ObjectName, Query, Select, TableFactor, VisitMut, VisitorMut};
@@ -118,10 +119,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<Error> {
         if let Some(ident) = relation.0.last().and_then(|part| part.as_ident()) {
-            let name = match ident.quote_style {
-                Some(_) => ident.value.clone(),
-                None => ident.value.to_lowercase(),
-            };
+            let name = folded(ident);
             let column = usize::try_from(ident.span.start.column).unwrap_or(0);
             self.positions.entry(name).or_insert(column);
         }

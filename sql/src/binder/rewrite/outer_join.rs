@@ -1,8 +1,9 @@
 //! Oracle's outer joins: `FROM a, b WHERE a.x = b.x(+)` -> `FROM a LEFT JOIN b ON a.x = b.x`.
 
+use crate::binder::ident::folded;
 use crate::error::{Error, Result};
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Query, Select, TableFactor,
+    BinaryOperator, Expr, Join, JoinConstraint, JoinOperator, Query, Select, TableFactor,
     TableWithJoins, VisitMut, VisitorMut,
 };
 use std::collections::BTreeSet;
@@ -156,13 +157,6 @@ fn conjuncts(expr: Expr) -> Vec<Expr> {
         }
     }
     found
-}
-
-fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    }
 }
 
 fn name_of(relation: &TableFactor) -> String {

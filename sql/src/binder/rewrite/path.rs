@@ -1,5 +1,6 @@
 //! Paths into SUPER values: the names behind a place are keys, as `c` in `x.b[2].c`; and arrays in FROM.
 
+use crate::binder::ident::folded;
 use sqlparser::ast::{
     AccessExpr, Expr, Ident, JsonPath, JsonPathElem, ObjectNamePart, Select, Subscript, TableAlias,
     TableFactor, Value,
@@ -54,13 +55,6 @@ pub(super) fn rewrite(expr: &mut Expr) {
                 }
             }
         }
-    }
-}
-
-fn folded(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Two tables of one name in a FROM, one named with its schema and one without: refused, as the engine takes
 //! `s.t.a` and `t.a` for the same column and joins wrongly.
 
+use crate::binder::ident::folded;
 use crate::error::{Error, Result};
-use sqlparser::ast::{Ident, Select, TableFactor};
+use sqlparser::ast::{Select, TableFactor};
 use std::collections::HashMap;
 
 pub(super) fn check(select: &Select) -> Result<()> {
@@ -36,11 +37,4 @@ pub(super) fn check(select: &Select) -> Result<()> {
         seen.insert(last, parts);
     }
     Ok(())
-}
-
-fn folded(name: &Ident) -> String {
-    match name.quote_style {
-        Some(_) => name.value.clone(),
-        None => name.value.to_lowercase(),
-    }
 }

@@ -5,6 +5,7 @@
 //! that two joins use ambiguous.
 
 use super::call;
+use crate::binder::ident::folded;
 use crate::error::{Error, Result};
 use sqlparser::ast::{
     BinaryOperator, ExcludeSelectItem, Expr, Ident, JoinConstraint, JoinOperator, ObjectName,
@@ -113,13 +114,6 @@ fn constraint_mut(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
         | JoinOperator::RightOuter(constraint)
         | JoinOperator::FullOuter(constraint) => Some(constraint),
         _ => None,
-    }
-}
-
-fn folded(name: &Ident) -> String {
-    match name.quote_style {
-        Some(_) => name.value.clone(),
-        None => name.value.to_lowercase(),
     }
 }
 
