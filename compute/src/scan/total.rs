@@ -21,6 +21,7 @@ use std::sync::Arc;
 const TOTAL_FUNCTIONS: &[&str] = &[
     "ascii",
     "bit_length",
+    "blueshift_as_is",
     "btrim",
     "ceil",
     "char_length",

@@ -58,6 +58,7 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
         statistics.note_predicates(predicate_use::predicate_columns(&optimized));
     }
     let ordered = rule::join_order::reorder(optimized, state)?;
+    let ordered = rule::rounding_cast::hide(ordered)?;
     Ok(rule::shared_plan::mark(ordered, state)?)
 }
 

@@ -1,13 +1,15 @@
-//! The types of UNION and CASE: those that all their branches can be, known before anything is built on them.
+//! The types of UNION, CASE and COALESCE: those that all their branches can be, known before anything is built on them.
 //!
 //! The engine gives both the type of the first branch until it optimizes; by then the types of what stands above, and
 //! of the result, are settled: 2.5 became 2 in `SELECT 1 UNION SELECT 2.5`.
 
+use super::inexact;
 use super::named::keep_name;
 use crate::function::checked;
 use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, ExprSchema, Result};
+use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
 use datafusion_expr::type_coercion::binary::type_union_coercion;
 use datafusion_expr::utils::merge_schema;
@@ -66,26 +68,60 @@ fn is_open(expr: &Expr) -> bool {
         Expr::Case(_) => true,
         Expr::Negative(inner) => is_open(inner),
         Expr::ScalarFunction(function) => {
-            checked::operator(function.name()).is_none() && function.args.iter().any(is_open)
+            checked::operator(function.name()).is_none()
+                && (is_choice(function) || function.args.iter().any(is_open))
         }
         _ => false,
     }
 }
 
-/// Casts the branches of every CASE in an expression to their common type. Subqueries are left alone.
+/// Tells whether a function gives one of its arguments, so that they need a common type.
+fn is_choice(function: &ScalarFunction) -> bool {
+    matches!(
+        function.name(),
+        "coalesce" | "nvl" | "nvl2" | "nullif" | "greatest" | "least"
+    )
+}
+
+/// Casts the branches of every CASE in an expression to their common type, and so the arguments of functions that choose
+/// among numbers. Subqueries are left alone.
 fn settle_cases(expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
-    let settled = expr.transform_up(|part| {
-        let Expr::Case(case) = part else {
-            return Ok(Transformed::no(part));
-        };
-        coerce_case(case, schema).map(|case| Transformed::yes(Expr::Case(case)))
+    let settled = expr.transform_up(|part| match part {
+        Expr::Case(case) => {
+            coerce_case(case, schema).map(|case| Transformed::yes(Expr::Case(case)))
+        }
+        Expr::ScalarFunction(mut function) if is_choice(&function) => {
+            // The first of NVL2 is looked at, and not given.
+            let skipped = usize::from(function.name() == "nvl2");
+            let mut values: Vec<&mut Expr> = function.args.iter_mut().skip(skipped).collect();
+            let types = values
+                .iter()
+                .filter_map(|value| value.get_type(schema).ok());
+            let (mut has_decimal, mut has_float) = (false, false);
+            for ty in types {
+                has_decimal |= matches!(ty, DataType::Decimal128(..));
+                has_float |= ty.is_floating();
+            }
+            // The engine would make a decimal of both; of all else it makes what Redshift does.
+            let changed = has_decimal && has_float && inexact::settle(&mut values, schema);
+            let expr = Expr::ScalarFunction(function);
+            Ok(match changed {
+                true => Transformed::yes(expr),
+                false => Transformed::no(expr),
+            })
+        }
+        part => Ok(Transformed::no(part)),
     })?;
     Ok(settled.data)
 }
 
 fn holds_case(expr: &Expr) -> bool {
-    expr.exists(|part| Ok(matches!(part, Expr::Case(_))))
-        .unwrap_or(true)
+    let is_one = |part: &Expr| match part {
+        Expr::Case(_) => true,
+        Expr::ScalarFunction(function) => is_choice(function),
+        _ => false,
+    };
+    expr.exists(|part| Ok(is_one(part))).unwrap_or(true)
 }
 
 fn coerce_case(mut case: Case, schema: &dyn ExprSchema) -> Result<Case> {

@@ -9,6 +9,13 @@ use datafusion_common::{Column, DataFusionError, SchemaError};
 /// Turns an error of the engine, met while binding or running, into ours.
 pub fn from_engine(error: &DataFusionError) -> Error {
     match error {
+        DataFusionError::Plan(message)
+        | DataFusionError::NotImplemented(message)
+        | DataFusionError::Internal(message)
+            if is_correlated(message) =>
+        {
+            correlated()
+        }
         DataFusionError::External(source) => match source.downcast_ref::<Error>() {
             Some(error) => error.clone(),
             None => match source.downcast_ref::<DataFusionError>() {
@@ -52,6 +59,27 @@ pub fn from_engine(error: &DataFusionError) -> Error {
         ),
         other => Error::new(SqlState::INTERNAL_ERROR, scrub(&other.strip_backtrace())),
     }
+}
+
+/// Tells whether the engine says that it cannot make a join of a subquery.
+fn is_correlated(message: &str) -> bool {
+    let unplanned = message.contains("Physical plan does not support logical expression")
+        && ["Subquery", "Exists(", "OuterReferenceColumn"]
+            .iter()
+            .any(|kind| message.contains(kind));
+    unplanned
+        || message.contains("orrelated scalar subquery")
+        || message.contains("null_aware anti join")
+        || message.contains("orrelated column is not allowed")
+}
+
+/// The refusal of a correlated subquery that cannot be made a join.
+pub(super) fn correlated() -> Error {
+    Error::new(
+        SqlState::FEATURE_NOT_SUPPORTED,
+        "This type of correlated subquery pattern is not supported yet",
+    )
+    .with_hint("Write the subquery as a join with a table of FROM, grouped by what it is joined on")
 }
 
 fn from_schema(error: &SchemaError) -> Error {
@@ -244,6 +272,33 @@ fn from_plan(message: &str) -> Error {
         )
         .with_hint("Only a SUPER has parts");
     }
+    if let Some(place) = between(message, "Cannot find column with position ", " in SELECT") {
+        return position(format!("GROUP BY position {place} is not in select list"));
+    }
+    if let Some(place) = between(message, "Order by column out of bounds, specified: ", ",") {
+        return position(format!("ORDER BY position {place} is not in select list"));
+    }
+    if let Some((operator, _)) = message.split_once(" queries have different number of columns") {
+        let operator = operator.rsplit(' ').next().unwrap_or(operator);
+        return Error::syntax(
+            format!("each {operator} query must have the same number of columns"),
+            None,
+        );
+    }
+    if message.contains("to grouping function is not in grouping columns") {
+        return Error::new(
+            SqlState::GROUPING_ERROR,
+            "arguments to GROUPING must be grouping expressions of the associated query level",
+        )
+        .with_hint("Name columns of GROUP BY");
+    }
+    if let Some(count) = between(message, "Source table contains ", " columns but only ")
+        && let Some(given) = between(message, " columns but only ", " names given")
+    {
+        return position(format!(
+            "table has {count} columns available but {given} columns specified"
+        ));
+    }
     if message.contains("GROUP BY clause")
         || message.contains("could not be resolved from available columns")
     {
@@ -287,6 +342,10 @@ fn from_plan(message: &str) -> Error {
         return Error::syntax(scrub(message), None);
     }
     Error::new(SqlState::SYNTAX_ERROR, scrub(message))
+}
+
+fn position(message: String) -> Error {
+    Error::new(SqlState::INVALID_COLUMN_REFERENCE, message)
 }
 
 /// Takes the engine's words out of a message: its name, its types, its layers.

@@ -13,6 +13,7 @@ mod ident;
 mod inexact;
 mod inline;
 mod insert;
+mod joins;
 mod literal;
 mod named;
 mod moment;
@@ -230,6 +231,7 @@ fn plan(
     targets: &[(&str, Arc<dyn TableSource>)],
 ) -> Result<LogicalPlan> {
     let mut context = Context::new(names);
+    joins::rewrite(names, &mut tree, parameters, targets)?;
     context.positions = rewrite::apply(&mut tree)?;
     for (name, source) in targets {
         context

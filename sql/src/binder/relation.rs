@@ -7,12 +7,14 @@
 
 use super::context::external;
 use super::{branches, pivot, unnest};
+use crate::error::Error;
+use crate::sqlstate::SqlState;
 use datafusion_common::{DFSchemaRef, FunctionalDependencies, Result};
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
-use sqlparser::ast::{Query, TableAlias, TableFactor};
+use sqlparser::ast::{Ident, Query, TableAlias, TableAliasColumnDef, TableFactor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -86,6 +88,32 @@ impl RelationPlanner for Relations {
             }
             _ => {}
         }
+        let (relation, alias) = without_column_names(relation);
+        if let Some(mut alias) = alias {
+            let plan = context.plan(relation)?;
+            let columns = plan.schema().fields();
+            let (given, there) = (alias.columns.len(), columns.len());
+            if given > there {
+                let name = context.normalize_ident(alias.name);
+                let text = format!(
+                    "table \"{name}\" has {there} columns available but {given} columns specified"
+                );
+                return Err(external(Error::new(
+                    SqlState::INVALID_COLUMN_REFERENCE,
+                    text,
+                )));
+            }
+            // Columns without a new name keep theirs.
+            let rest = columns.iter().skip(given);
+            alias.columns.extend(rest.map(|column| TableAliasColumnDef {
+                name: Ident::with_quote('"', column.name()),
+                data_type: None,
+            }));
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                plan,
+                Some(alias),
+            ))));
+        }
         let keyed = matches!(
             relation,
             TableFactor::Table { .. } | TableFactor::Derived { .. }
@@ -99,6 +127,17 @@ impl RelationPlanner for Relations {
             plan, None,
         ))))
     }
+}
+
+/// Takes an alias with names of columns off a FROM item.
+fn without_column_names(relation: TableFactor) -> (TableFactor, Option<TableAlias>) {
+    let mut relation = relation;
+    let alias = match &mut relation {
+        TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } => alias,
+        _ => return (relation, None),
+    };
+    let taken = alias.take_if(|alias| !alias.columns.is_empty());
+    (relation, taken)
 }
 
 /// Plans a query in the place of a FROM item.

@@ -2,6 +2,7 @@
 
 pub(crate) mod adapter;
 mod aggregate;
+pub mod as_is;
 pub(crate) mod call;
 pub mod checked;
 pub mod declaration;
@@ -9,6 +10,7 @@ mod declared;
 pub mod exact;
 pub(crate) mod interval;
 pub(crate) mod moment;
+pub mod one_row;
 mod ordered;
 pub(crate) mod quotient;
 pub(crate) mod resolve;
@@ -43,6 +45,8 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         whole::whole(),
         quotient::quotient(),
         unpadded::unpadded(),
+        as_is::as_is(),
+        one_row::one_row(),
     ];
     functions.extend(checked::all());
     functions.extend(exact::all());

@@ -30,6 +30,28 @@ fn trim(parser: &mut Parser) -> Result<Expr, ParserError> {
     })
 }
 
+/// `ROLLUP (...)`, `CUBE (...)` or the rest of `GROUPING SETS (...)` in the place of a set of GROUPING SETS.
+fn nested_sets(parser: &mut Parser) -> Result<Expr, ParserError> {
+    let word = parser.next_token();
+    parser.expect_token(&Token::LParen)?;
+    let lists = parser.parse_comma_separated(|parser| {
+        if parser.consume_tokens(&[Token::LParen, Token::RParen]) {
+            return Ok(Vec::new());
+        }
+        Ok(match parser.parse_expr()? {
+            Expr::Tuple(parts) => parts,
+            Expr::Nested(inner) => vec![*inner],
+            other => vec![other],
+        })
+    })?;
+    parser.expect_token(&Token::RParen)?;
+    Ok(match &word.token {
+        Token::Word(word) if word.value.eq_ignore_ascii_case("rollup") => Expr::Rollup(lists),
+        Token::Word(word) if word.value.eq_ignore_ascii_case("cube") => Expr::Cube(lists),
+        _ => Expr::GroupingSets(lists),
+    })
+}
+
 impl Dialect for RedshiftDialect {
     fn dialect(&self) -> TypeId {
         // Inherit what `sqlparser` does for PostgreSQL alone, such as OPERATOR(pg_catalog.~), which psql sends.
@@ -60,7 +82,7 @@ impl Dialect for RedshiftDialect {
         }
         PostgreSqlDialect {}.get_next_precedence(parser)
     }
-    /// `TRIM(LEADING FROM x)`, `APPROXIMATE COUNT(DISTINCT x)`, and APPROXIMATE PERCENTILE_DISC, which is exact here.
+    /// ROLLUP, CUBE and GROUPING SETS in GROUPING SETS, `TRIM(LEADING FROM x)`, `APPROXIMATE COUNT(DISTINCT x)`, and APPROXIMATE PERCENTILE_DISC, which is exact here.
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let is = |token: &Token, words: &[&str]| match token {
             Token::Word(word) => words
@@ -77,6 +99,18 @@ impl Dialect for RedshiftDialect {
             && is(&parser.peek_nth_token(3).token, &["from"])
         {
             return Some(trim(parser));
+        }
+        if is(&parser.peek_token_ref().token, &["rollup", "cube"])
+            && parser.peek_nth_token(1).token == Token::LParen
+        {
+            return Some(nested_sets(parser));
+        }
+        if is(&parser.peek_token_ref().token, &["grouping"])
+            && is(&parser.peek_nth_token(1).token, &["sets"])
+            && parser.peek_nth_token(2).token == Token::LParen
+        {
+            parser.next_token();
+            return Some(nested_sets(parser));
         }
         if !is(&parser.peek_token_ref().token, &["approximate"])
             || !is(

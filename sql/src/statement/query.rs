@@ -130,11 +130,7 @@ impl Expression {
 /// SELECT, VALUES or a query in parentheses; with INTO it makes a table.
 pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let mut query = cursor.query()?;
-    let into = match query.tree.body.as_mut() {
-        SetExpr::Select(select) => select.into.take(),
-        _ => None,
-    };
-    let Some(into) = into else {
+    let Some(into) = first_into(&mut query.tree.body) else {
         return Ok(Statement::Select(query));
     };
     let mut parts: Vec<String> = into.name.0.iter().map(part_name).collect();
@@ -154,6 +150,16 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
         attributes: TableAttributes::default(),
         query,
     })))
+}
+
+/// Takes INTO from the first SELECT of a query.
+fn first_into(body: &mut SetExpr) -> Option<sqlparser::ast::SelectInto> {
+    match body {
+        SetExpr::Select(select) => select.into.take(),
+        SetExpr::SetOperation { left, .. } => first_into(left),
+        SetExpr::Query(query) => first_into(&mut query.body),
+        _ => None,
+    }
 }
 
 /// WITH before SELECT, or before UPDATE and DELETE.

@@ -4,6 +4,7 @@ use super::logical::comparison_of;
 use super::predicate::{self, Predicate, Term};
 use super::{ColumnEstimate, Estimate, JoinKey, ROWS_UNKNOWN};
 use blueshift_compute::scan::SliceScanExec;
+use blueshift_sql::function::as_is;
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -351,9 +352,14 @@ fn column_of(expr: &Arc<dyn PhysicalExpr>, schema: &Schema, input: &Estimate) ->
 }
 
 fn plain(expr: &Arc<dyn PhysicalExpr>) -> &Arc<dyn PhysicalExpr> {
-    match expr.downcast_ref::<CastExpr>() {
-        Some(cast) => plain(cast.expr()),
-        None => expr,
+    if let Some(cast) = expr.downcast_ref::<CastExpr>() {
+        return plain(cast.expr());
+    }
+    match expr.downcast_ref::<ScalarFunctionExpr>() {
+        Some(function) if function.name() == as_is::NAME => {
+            function.args().first().map_or(expr, plain)
+        }
+        _ => expr,
     }
 }
 

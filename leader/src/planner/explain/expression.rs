@@ -3,7 +3,7 @@
 //! The engine names a computed column by the text of what computed it, in its own words; here such a name is looked up
 //! below and written as SQL again.
 
-use blueshift_sql::function::{checked, unpadded};
+use blueshift_sql::function::{as_is, checked, unpadded};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{JoinSide, ScalarValue};
 use datafusion::logical_expr::Operator;
@@ -184,8 +184,8 @@ fn write(expr: &Expression, name: &dyn Fn(&Column) -> String) -> String {
             return format!("{left} {sign} {right}");
         }
         // Comparisons say nothing of the blanks they do not see.
-        if let (unpadded::NAME, [text]) = (function.name(), function.args()) {
-            return write(text, name);
+        if let (unpadded::NAME | as_is::NAME, [value]) = (function.name(), function.args()) {
+            return write(value, name);
         }
         return format!("{}({})", function.name(), list(function.args()));
     }
@@ -203,6 +203,11 @@ fn infix(function: &ScalarFunctionExpr) -> Option<(&Expression, Operator, &Expre
 
 /// Writes a part of an expression so that it stays one.
 fn operand(expr: &Expression, name: &dyn Fn(&Column) -> String) -> String {
+    if let Some(function) = expr.downcast_ref::<ScalarFunctionExpr>()
+        && let (as_is::NAME, [value]) = (function.name(), function.args())
+    {
+        return operand(value, name);
+    }
     let text = write(expr, name);
     let one = expr.downcast_ref::<Column>().is_some()
         || expr.downcast_ref::<Literal>().is_some()

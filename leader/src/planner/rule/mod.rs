@@ -12,6 +12,7 @@ pub mod join_keys;
 pub mod join_order;
 pub mod null_side;
 pub mod outer_join;
+pub mod rounding_cast;
 pub mod shared_plan;
 pub mod small_decimals;
 pub mod subquery_value;
@@ -55,6 +56,11 @@ pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
             *rule = Arc::new(ours);
         }
     }
-    rules.push(Arc::new(small_decimals::SmallDecimals));
+    // Filters that change while running are handed down last: a plan made anew above them would lose them.
+    let last = rules
+        .iter()
+        .position(|rule| rule.name() == "EnsureCooperative");
+    let last = last.unwrap_or(rules.len());
+    rules.insert(last, Arc::new(small_decimals::SmallDecimals));
     rules
 }

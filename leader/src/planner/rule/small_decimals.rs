@@ -1,5 +1,5 @@
-//! `SmallDecimals`: puts arithmetic of decimals that counts on small values in place of the engine's. The last physical
-//! rule: others look into expressions for what they know.
+//! `SmallDecimals`: puts arithmetic of decimals that counts on small values in place of the engine's. One of the
+//! last physical rules: others look into expressions for what they know.
 
 use blueshift_compute::operator::small_decimal::with_small_decimals;
 use datafusion::common::config::ConfigOptions;

@@ -3,18 +3,24 @@
 //! The engine joins them only in conditions, and there takes null for false, which is right only where a row is kept for
 //! what is true: not under NOT, IS NULL or CASE. Here they become counts, which it joins everywhere: `x IN (SELECT y ...)`
 //! is true if some `y = x`, false if there is no row, null if `x` or some `y` is null, and else false.
-//! A subquery below an aggregate is computed by a projection under it.
+//! A subquery below an aggregate, in ORDER BY or in the condition of an inner join is computed by a projection under it,
+//! or by a filter above.
+//!
+//! A subquery that may give several rows for one of the outer query gives its first beside the count of them, so that
+//! more than one is an error, and that only for rows of the outer query.
+//! `x NOT IN (SELECT y ...)` that depends on the outer row is NOT EXISTS of a `y` that is `x` or may be.
 
+use blueshift_sql::function::one_row::one_row;
 use datafusion::common::tree_node::{
     Transformed, TransformedResult, TreeNode, TreeNodeContainer, TreeNodeRecursion,
 };
 use datafusion::common::{Column, DFSchema, ExprSchema, Result, ScalarValue};
-use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::functions_aggregate::expr_fn::{count, first_value};
+use datafusion::logical_expr::expr::{Exists, InSubquery, Sort as SortKey};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Expr, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Projection,
-    Subquery, binary_expr, lit, when,
+    Aggregate, BinaryExpr, Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Operator,
+    Projection, Sort, Subquery, binary_expr, lit, when,
 };
 use std::sync::Arc;
 
@@ -27,7 +33,11 @@ pub fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.apply_with_subqueries(|node| {
         if matches!(
             node,
-            LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Filter(_)
+            LogicalPlan::Projection(_)
+                | LogicalPlan::Aggregate(_)
+                | LogicalPlan::Filter(_)
+                | LogicalPlan::Sort(_)
+                | LogicalPlan::Join(_)
         ) {
             node.apply_expressions(|expr| {
                 any |= expr.exists(|part| Ok(subquery_of(part).is_some()))?;
@@ -46,9 +56,95 @@ pub fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
         LogicalPlan::Projection(projection) => counted(projection).map(Transformed::yes),
         LogicalPlan::Aggregate(aggregate) => computed(aggregate),
         LogicalPlan::Filter(filter) => filtered(filter),
+        LogicalPlan::Sort(sort) => sorted(sort),
+        LogicalPlan::Join(join) => joined(join),
         other => Ok(Transformed::no(other)),
     })
     .data()
+}
+
+/// Computes what is sorted by under the sort.
+fn sorted(sort: Sort) -> Result<Transformed<LogicalPlan>> {
+    let is_computed = |key: &SortKey| key.expr.exists(|part| Ok(subquery_of(part).is_some()));
+    if !sort
+        .expr
+        .iter()
+        .map(is_computed)
+        .collect::<Result<Vec<_>>>()?
+        .contains(&true)
+    {
+        return Ok(Transformed::no(LogicalPlan::Sort(sort)));
+    }
+    let kept: Vec<Expr> = sort
+        .input
+        .schema()
+        .columns()
+        .into_iter()
+        .map(Expr::Column)
+        .collect();
+    let mut exprs = kept.clone();
+    let mut keys = Vec::with_capacity(sort.expr.len());
+    for (place, key) in sort.expr.into_iter().enumerate() {
+        if !is_computed(&key)? {
+            keys.push(key);
+            continue;
+        }
+        let name = format!("{VALUE}{place}");
+        exprs.push(key.expr.alias(name.clone()));
+        keys.push(SortKey {
+            expr: Expr::Column(Column::new_unqualified(name)),
+            ..key
+        });
+    }
+    let input = counted(Projection::try_new(exprs, sort.input)?)?;
+    let sorted = LogicalPlan::Sort(Sort {
+        expr: keys,
+        input: Arc::new(input),
+        fetch: sort.fetch,
+    });
+    let plan = Projection::try_new(kept, Arc::new(sorted))?;
+    Ok(Transformed::yes(LogicalPlan::Projection(plan)))
+}
+
+/// Asks above an inner join for what its condition asks with a subquery.
+fn joined(mut join: Join) -> Result<Transformed<LogicalPlan>> {
+    let asks = |expr: &Expr| expr.exists(|part| Ok(subquery_of(part).is_some()));
+    let condition = match &join.filter {
+        Some(filter) if join.join_type == JoinType::Inner && asks(filter)? => filter.clone(),
+        _ => return Ok(Transformed::no(LogicalPlan::Join(join))),
+    };
+    join.filter = None;
+    let filter = Filter::try_new(condition, Arc::new(LogicalPlan::Join(join)))?;
+    filtered(filter).map(|filtered| Transformed::yes(filtered.data))
+}
+
+/// Puts the first row beside the number of rows in the place of subqueries that may give several.
+fn single(expr: Expr) -> Result<Transformed<Expr>> {
+    expr.transform_up(|part| match part {
+        Expr::ScalarSubquery(subquery)
+            if !subquery.outer_ref_columns.is_empty() && !gives_one_row(&subquery.subquery) =>
+        {
+            let plan = subquery.subquery.as_ref();
+            let item = Expr::from(plan.schema().qualified_field(0));
+            let first = first_value(item, Vec::new());
+            let value = aggregated(&subquery, plan.clone(), first, |first| first)?;
+            let number = aggregated(&subquery, plan.clone(), count(lit(1_i64)), |number| number)?;
+            Ok(Transformed::yes(one_row().call(vec![value, number])))
+        }
+        other => Ok(Transformed::no(other)),
+    })
+}
+
+/// Tells whether a subquery gives no more than one row, or the engine says of it what is wrong.
+fn gives_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => gives_one_row(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => gives_one_row(&alias.input),
+        LogicalPlan::Filter(filter) => gives_one_row(&filter.input),
+        LogicalPlan::Sort(sort) => gives_one_row(&sort.input),
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        other => other.max_rows().is_some_and(|rows| rows <= 1),
+    }
 }
 
 fn subquery_of(expr: &Expr) -> Option<&Subquery> {
@@ -72,7 +168,7 @@ fn counted(projection: Projection) -> Result<LogicalPlan> {
             }
             other => Ok(Transformed::no(other)),
         })?;
-        Ok(name.restore(counted.data))
+        Ok(name.restore(single(counted.data)?.data))
     });
     let exprs = exprs.collect::<Result<Vec<_>>>()?;
     Projection::try_new(exprs, projection.input).map(LogicalPlan::Projection)
@@ -81,7 +177,7 @@ fn counted(projection: Projection) -> Result<LogicalPlan> {
 /// Leaves the tests that the engine joins rightly, and puts counts in the place of the others.
 fn filtered(filter: Filter) -> Result<Transformed<LogicalPlan>> {
     let schema = Arc::clone(filter.input.schema());
-    let kept = kept(filter.predicate, true, &schema)?;
+    let kept = kept(filter.predicate, true, &schema)?.transform_data(single)?;
     if !kept.transformed {
         let filter = Filter::try_new(kept.data, filter.input)?;
         return Ok(Transformed::no(LogicalPlan::Filter(filter)));
@@ -111,6 +207,14 @@ fn kept(expr: Expr, alone: bool, schema: &DFSchema) -> Result<Transformed<Expr>>
             }
             other => tested(Expr::Not(Box::new(other)), schema),
         },
+        Expr::InSubquery(search)
+            if alone
+                && search.negated
+                && !search.subquery.outer_ref_columns.is_empty()
+                && !holds_subquery(&search.expr)? =>
+        {
+            absence(&search, schema).map(Transformed::yes)
+        }
         Expr::InSubquery(search) if alone || !search.negated => {
             Ok(Transformed::no(Expr::InSubquery(search)))
         }
@@ -138,17 +242,30 @@ fn rows(
     plan: LogicalPlan,
     compare: impl FnOnce(Expr) -> Expr,
 ) -> Result<Expr> {
-    let number = count(lit(1_i64));
+    aggregated(subquery, plan, count(lit(1_i64)), compare)
+}
+
+/// A subquery that gives `finish(aggregate)` of the rows of a plan.
+fn aggregated(
+    subquery: &Subquery,
+    plan: LogicalPlan,
+    aggregate: Expr,
+    finish: impl FnOnce(Expr) -> Expr,
+) -> Result<Expr> {
     let plan = LogicalPlanBuilder::from(plan)
-        .aggregate(Vec::<Expr>::new(), vec![number.clone()])?
-        .project(vec![compare(number)])?
+        .aggregate(Vec::<Expr>::new(), vec![aggregate.clone()])?
+        .project(vec![finish(aggregate)])?
         .build()?;
-    let outer = plan.all_out_ref_exprs();
-    Ok(Expr::ScalarSubquery(Subquery {
+    Ok(Expr::ScalarSubquery(replaced(subquery, plan)))
+}
+
+/// A subquery with another plan.
+fn replaced(subquery: &Subquery, plan: LogicalPlan) -> Subquery {
+    Subquery {
+        outer_ref_columns: plan.all_out_ref_exprs(),
         subquery: Arc::new(plan),
-        outer_ref_columns: outer,
         spans: subquery.spans.clone(),
-    }))
+    }
 }
 
 fn existence(exists: &Exists) -> Result<Expr> {
@@ -159,21 +276,37 @@ fn existence(exists: &Exists) -> Result<Expr> {
     })
 }
 
+/// `x NOT IN (...)` in a condition: there is no row that is `x`, and none of which that is not known.
+fn absence(search: &InSubquery, schema: &DFSchema) -> Result<Expr> {
+    let plan = search.subquery.subquery.as_ref();
+    let item = Expr::from(plan.schema().qualified_field(0));
+    let condition = Expr::IsNotFalse(Box::new(item.eq(outer(&search.expr, schema)?)));
+    let plan = LogicalPlanBuilder::from(plan.clone())
+        .filter(condition)?
+        .build()?;
+    Ok(Expr::Exists(Exists::new(
+        replaced(&search.subquery, plan),
+        true,
+    )))
+}
+
+/// An expression over the rows of the outer query, as a subquery sees it.
+fn outer(expr: &Expr, schema: &DFSchema) -> Result<Expr> {
+    let seen = expr.clone().transform_up(|part| match part {
+        Expr::Column(column) => {
+            let field = Arc::clone(schema.field_from_column(&column)?);
+            Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(seen.data)
+}
+
 fn membership(search: InSubquery, schema: &DFSchema) -> Result<Expr> {
     let subquery = &search.subquery;
     let plan = subquery.subquery.as_ref();
     let item = Expr::from(plan.schema().qualified_field(0));
-    let outer = search
-        .expr
-        .as_ref()
-        .clone()
-        .transform_up(|part| match part {
-            Expr::Column(column) => {
-                let field = Arc::clone(schema.field_from_column(&column)?);
-                Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
-            }
-            other => Ok(Transformed::no(other)),
-        })?;
+    let outer = outer(&search.expr, schema)?;
     let some = |condition: Option<Expr>| {
         let rows_of = match condition {
             Some(condition) => LogicalPlanBuilder::from(plan.clone())
@@ -183,7 +316,7 @@ fn membership(search: InSubquery, schema: &DFSchema) -> Result<Expr> {
         };
         rows(subquery, rows_of, |number| number.gt(lit(0_i64)))
     };
-    let found = some(Some(item.clone().eq(outer.data)))?;
+    let found = some(Some(item.clone().eq(outer)))?;
     let unknown = search.expr.is_null().or(some(Some(item.is_null()))?);
     when(found, lit(!search.negated))
         .when(!some(None)?, lit(search.negated))

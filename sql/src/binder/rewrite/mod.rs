@@ -8,11 +8,13 @@ mod connect_by;
 mod date_part;
 mod decode;
 mod expand_array;
+mod grouping;
 mod integer;
 mod interval;
 mod like;
 mod niladic;
 mod number;
+pub(super) mod one_row;
 mod operator;
 mod order_by;
 mod ordered;
@@ -24,8 +26,9 @@ mod set_operator;
 mod synonym;
 mod table_function;
 mod top;
-mod using;
+pub(super) mod using;
 mod window;
+mod with_columns;
 mod with_size;
 
 use crate::binder::ident::folded;
@@ -73,10 +76,13 @@ impl VisitorMut for Rewriter {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
-        if let Err(error) = with_size::check(query).and_then(|()| connect_by::rewrite(query)) {
+        if let Err(error) = with_size::check(query)
+            .and_then(|()| with_columns::rewrite(query))
+            .and_then(|()| connect_by::rewrite(query))
+        {
             return ControlFlow::Break(error);
         }
-        if let Err(error) = using::rewrite(query) {
+        if let Err(error) = using::rewrite(query, &mut |_| None) {
             return ControlFlow::Break(error);
         }
         order_by::rewrite(query);
@@ -98,8 +104,20 @@ impl VisitorMut for Rewriter {
             .with_hint("Join some of them into a temporary table first");
             return ControlFlow::Break(error);
         }
+        if select.into.is_some() {
+            let error = Error::syntax(
+                "INTO is allowed behind the first list of a SELECT statement alone",
+                None,
+            );
+            return ControlFlow::Break(error.with_hint("Make the table with CREATE TABLE ... AS"));
+        }
+        if let Err(error) = grouping::rewrite(select) {
+            return ControlFlow::Break(error);
+        }
         path::rewrite_from(select);
-        if let Err(error) = same_name::check(select).and_then(|()| using::rewrite_select(select)) {
+        if let Err(error) =
+            same_name::check(select).and_then(|()| using::rewrite_select(select, &mut |_| None))
+        {
             return ControlFlow::Break(error);
         }
         let joined = outer_join::rewrite(select).and_then(|()| expand_array::rewrite(select));
