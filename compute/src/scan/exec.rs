@@ -202,14 +202,15 @@ impl SliceScanExec {
             .is_none_or(|queue| queue.joined.contains(&partition));
         if fresh {
             let slices = (0..self.table.slice_count.max(1)).map(SliceId);
-            let mut pieces: Vec<_> = slices
-                .flat_map(|slice| pieces_of_slice(&self.table.version, slice, Some(PIECE_ROWS)))
-                .collect();
-            if self.backward {
-                pieces.reverse();
-            }
+            let pieces = slices.map(|slice| {
+                let mut pieces = pieces_of_slice(&self.table.version, slice, Some(PIECE_ROWS));
+                if self.backward {
+                    pieces.reverse();
+                }
+                pieces
+            });
             *queue = Some(SharedQueue {
-                pieces: Arc::new(Pieces::new(pieces)),
+                pieces: Arc::new(Pieces::of_slices(pieces)),
                 joined: HashSet::new(),
             });
         }

@@ -1,12 +1,15 @@
-//! Decides per scan whether partition `p` must be slice `p` (*pinned*), or whether partitions may take pieces
-//! from one queue (*free*), which evens out skew. Run as the last step of planning.
+//! Decides per scan whether partition `p` must be slice `p` (*pinned*), or whether a partition that is done may take
+//! pieces of other slices (*free*), which evens out skew. Run as the last step of planning.
 
 use super::SliceScanExec;
+use crate::operator::shared::SharedExec;
 use datafusion::error::Result;
 use datafusion::physical_expr::Distribution;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::partial_sort::PartialSortExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::InterleaveExec;
 use datafusion::physical_plan::{
@@ -63,7 +66,10 @@ fn reliance_on(plan: &Arc<dyn ExecutionPlan>, index: usize, above: Reliance) -> 
     let placement = match requirements.child_distribution(index) {
         Some(Distribution::SinglePartition) => false,
         Some(Distribution::UnspecifiedDistribution) | None => {
-            plan.is::<InterleaveExec>() || (above.placement && !mixes && !shuffles)
+            // Others read what a shared part makes, and they are not above it.
+            plan.is::<InterleaveExec>()
+                || plan.is::<SharedExec>()
+                || (above.placement && !mixes && !shuffles)
         }
         // Every form of "equal keys in one partition".
         Some(_) => true,
@@ -82,6 +88,20 @@ fn reliance_on(plan: &Arc<dyn ExecutionPlan>, index: usize, above: Reliance) -> 
         .is_some_and(|aggregate| *aggregate.input_order_mode() != InputOrderMode::Linear);
     Reliance {
         placement,
-        order: required || streamed || (above.order && kept),
+        order: required || streamed || sorts_the_rest(plan) || (above.order && kept),
     }
+}
+
+/// Tells whether a sort takes its input to be in order by its first keys: it ends early then, or sorts piecemeal, and
+/// requires nothing.
+fn sorts_the_rest(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    if plan.is::<PartialSortExec>() {
+        return true;
+    }
+    let Some(sort) = plan.downcast_ref::<SortExec>() else {
+        return false;
+    };
+    let input = sort.input().equivalence_properties();
+    let first_keys = input.extract_common_sort_prefix(sort.expr().clone());
+    first_keys.map_or(true, |(first_keys, _)| !first_keys.is_empty())
 }

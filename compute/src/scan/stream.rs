@@ -38,23 +38,72 @@ pub(super) struct Piece {
     zones: Range<usize>,
 }
 
-/// Pieces in order, each given out once.
+impl Piece {
+    fn is_followed_by(&self, next: &Piece) -> bool {
+        self.ordinal == next.ordinal && self.zones.end == next.zones.start
+    }
+}
+
+/// Pieces, each given out once: a queue for each slice, or one.
 #[derive(Debug)]
 pub(super) struct Pieces {
+    queues: Vec<Queue>,
+}
+
+/// Pieces in order.
+#[derive(Debug)]
+struct Queue {
     pieces: Vec<Piece>,
     next: AtomicUsize,
 }
 
-impl Pieces {
-    pub(super) fn new(pieces: Vec<Piece>) -> Self {
-        Self {
-            pieces,
-            next: AtomicUsize::new(0),
-        }
+impl Queue {
+    fn new(pieces: Vec<Piece>) -> Self {
+        let next = AtomicUsize::new(0);
+        Self { pieces, next }
     }
 
     fn take(&self) -> Option<&Piece> {
         self.pieces.get(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Counts the pieces not given out yet.
+    fn left(&self) -> usize {
+        let taken = self.next.load(Ordering::Relaxed);
+        self.pieces.len().saturating_sub(taken)
+    }
+}
+
+impl Pieces {
+    /// Makes one queue.
+    pub(super) fn new(pieces: Vec<Piece>) -> Self {
+        Self::of_slices([pieces])
+    }
+
+    /// Makes a queue for each slice.
+    pub(super) fn of_slices(slices: impl IntoIterator<Item = Vec<Piece>>) -> Self {
+        Self {
+            queues: slices.into_iter().map(Queue::new).collect(),
+        }
+    }
+
+    /// Gives the next piece to a partition: of its own slice, and when nothing is left there of the slice that has
+    /// the most left. So rows mostly stay together as they lie, and no partition is idle while another has work.
+    pub(super) fn take(&self, partition: usize) -> Option<&Piece> {
+        let own = self.queues.get(partition % self.queues.len().max(1))?;
+        if let Some(piece) = own.take() {
+            return Some(piece);
+        }
+        loop {
+            let fullest = self.queues.iter().max_by_key(|queue| queue.left())?;
+            if fullest.left() == 0 {
+                return None;
+            }
+            // Another may have been faster.
+            if let Some(piece) = fullest.take() {
+                return Some(piece);
+            }
+        }
     }
 }
 
@@ -106,7 +155,10 @@ pub(super) struct ScanPart {
 pub(super) struct ScanStream {
     part: ScanPart,
     pieces: Arc<Pieces>,
+    partition: usize,
     current: Option<Running>,
+    /// A piece that was taken and not yet begun.
+    taken: Option<Piece>,
     /// Joins what few rows survive in each piece; unused if no column is given.
     coalescer: Option<BatchCoalescer>,
     /// Set once no piece is left.
@@ -118,7 +170,7 @@ pub(super) struct ScanStream {
 /// The scan of one piece.
 struct Running {
     scan: RowGroupScan,
-    slice: SliceId,
+    piece: Piece,
     /// The state of the late filters that the scan was told.
     generation: u64,
     /// What the metrics have of it.
@@ -141,7 +193,9 @@ impl ScanStream {
             drained: part.never,
             rows_left: part.fetch.unwrap_or(usize::MAX),
             pieces,
+            partition,
             current: None,
+            taken: None,
             coalescer,
             metrics: ScanMetrics::new(metrics, partition),
             part,
@@ -194,7 +248,7 @@ impl ScanStream {
     fn next_scanned(&mut self) -> Result<Option<RecordBatch>> {
         while !self.drained {
             if self.current.is_none() {
-                let Some(piece) = self.pieces.take().cloned() else {
+                let Some(piece) = self.taken.take().or_else(|| self.take()) else {
                     self.drained = true;
                     break;
                 };
@@ -217,10 +271,30 @@ impl ScanStream {
             self.metrics.advance(running);
             match batch {
                 Some(batch) => return self.shaped(batch).map(Some),
-                None => self.current = None,
+                None => self.go_on(),
             }
         }
         Ok(None)
+    }
+
+    fn take(&self) -> Option<Piece> {
+        self.pieces.take(self.partition).cloned()
+    }
+
+    /// Takes the next piece at the end of one. Mostly it follows that one, and the same scan goes on.
+    fn go_on(&mut self) {
+        let next = self.take();
+        match (&mut self.current, next) {
+            (Some(running), Some(piece)) if running.piece.is_followed_by(&piece) => {
+                running.scan.extend(piece.zones.clone());
+                running.piece = piece;
+            }
+            (current, next) => {
+                *current = None;
+                self.drained = next.is_none();
+                self.taken = next;
+            }
+        }
     }
 
     /// Answers a piece from the row count alone if nothing else is asked. Deleted rows are subtracted, so
@@ -263,10 +337,9 @@ impl ScanStream {
             Arc::clone(&self.part.request),
         )
         .map_err(scan_error)?;
-        let slice = piece.group.record.slice;
         Ok(Some(Running {
             scan,
-            slice,
+            piece: piece.clone(),
             generation: 0,
             reported: ScanCounters::default(),
         }))
@@ -289,7 +362,7 @@ impl ScanStream {
         let placement = match table.distribution {
             Distribution::Key(key) if table.placement_holds => Some(Placement {
                 key,
-                slice: running.slice.0,
+                slice: running.piece.group.record.slice.0,
                 slice_count: table.slice_count,
             }),
             _ => None,

@@ -1,5 +1,7 @@
+use super::stream::{Pieces, pieces_of_slice};
 use super::*;
 use crate::fixture::{Cluster, TestResult, TestTable, naive, shown, sorted_text};
+use crate::operator::shared::SharedExec;
 use crate::report::StepReport;
 use crate::write::{delete, update};
 use arrow::array::{
@@ -7,7 +9,7 @@ use arrow::array::{
     StringViewArray,
 };
 use blueshift_storage::store::Commit;
-use blueshift_storage::{ColumnType, SortKey};
+use blueshift_storage::{ColumnType, SliceId, SortKey};
 use datafusion::prelude::SessionContext;
 
 const ROWS: i64 = 40_000;
@@ -327,6 +329,52 @@ fn scans_are_free_where_nothing_needs_the_slices() -> TestResult {
         text.contains("pinned") && !text.contains("RepartitionExec"),
         "{text}"
     );
+    Ok(())
+}
+
+#[test]
+fn a_sort_that_trusts_in_the_first_key_gets_its_order() -> TestResult {
+    for slices in [1, 2, 5] {
+        let (cluster, _, stored, plain) = both(slices, Distribution::Key(0))?;
+        for sql in [
+            "SELECT day, k FROM t ORDER BY day, k DESC LIMIT 30",
+            "SELECT day, k FROM t WHERE small > 90 ORDER BY day, name, k LIMIT 30",
+        ] {
+            let (answer, plan) = in_order(&cluster, &stored, sql)?;
+            assert!(
+                plan.contains("sort_prefix=[day") && plan.contains("pinned"),
+                "{plan}"
+            );
+            assert_eq!(answer, in_order(&cluster, &plain, sql)?.0, "{plan}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_others_read_too_keeps_its_slices() -> TestResult {
+    let (cluster, table, ..) = both(2, Distribution::Key(0))?;
+    let scan = SliceScanExec::new(Arc::new(cluster.table(&table)?), vec![0])?;
+    let shared: Arc<dyn ExecutionPlan> = Arc::new(SharedExec::new(0, Arc::new(scan)));
+    let text = shown(&choose_scan_modes(shared)?);
+    assert!(text.contains("pinned"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_free_partition_takes_its_own_slice_first_and_then_what_is_left() -> TestResult {
+    let (cluster, table, ..) = both(2, Distribution::Key(0))?;
+    let version = cluster.table(&table)?.version;
+    let slices = [0, 1].map(|slice| pieces_of_slice(&version, SliceId(slice), Some(1024)));
+    let (own, all) = (slices[1].len(), slices[0].len() + slices[1].len());
+    assert!(own > 1 && all > own, "{own} of {all}");
+    let pieces = Pieces::of_slices(slices);
+    let taken = std::iter::from_fn(|| pieces.take(1));
+    let taken: Vec<u32> = taken.map(|piece| piece.group.record.slice.0).collect();
+    assert_eq!(taken.len(), all);
+    assert!(taken[..own].iter().all(|&slice| slice == 1), "{taken:?}");
+    assert!(taken[own..].iter().all(|&slice| slice == 0), "{taken:?}");
+    assert!(pieces.take(0).is_none());
     Ok(())
 }
 

@@ -15,7 +15,7 @@ mod tests;
 
 use crate::error::Result;
 use crate::history::History;
-use blueshift_compute::scan::StoredTable;
+use blueshift_compute::scan::{StoredTable, choose_scan_modes};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::functions_aggregate::min_max::min_udaf;
@@ -32,7 +32,13 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         .create_physical_plan(&optimized, state)
         .await?;
     let physical = rule::colocated_subset_join::gather_keys(physical)?;
-    Ok(rule::shared_plan::unite(physical)?)
+    let physical = rule::shared_plan::unite(physical)?;
+    Ok(
+        match options::options_of(state.config_options()).free_scans {
+            true => choose_scan_modes(physical)?,
+            false => physical,
+        },
+    )
 }
 
 /// Does the logical half of [`plan`].

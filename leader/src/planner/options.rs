@@ -21,6 +21,8 @@ extensions_options! {
         pub outer_join: bool, default = true
         /// Makes a part that occurs several times once.
         pub shared_plan: bool, default = true
+        /// Lets a partition that is done read rows of other slices, where nothing needs rows to stay apart.
+        pub free_scans: bool, default = true
         /// Lifts limits that Redshift has for its own reasons.
         pub comfort: bool, default = false
     }

@@ -109,6 +109,12 @@ impl RowGroupScan {
         self.zones.set_late_conjuncts(conjuncts);
     }
 
+    /// Goes on with `zones` of the same row group, which follow those this scan was begun with; only at their end. Cheaper
+    /// than another scan: what was learned and the blocks at hand stay.
+    pub fn extend(&mut self, zones: Range<usize>) {
+        self.zones.extend(zones);
+    }
+
     /// Gives the next zone with surviving rows, without arrow; `None` at the end. Do not mix with
     /// [`RowGroupScan::next_batch`].
     pub fn next_vectors(&mut self) -> Result<Option<VectorBatch>> {

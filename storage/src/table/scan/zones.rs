@@ -192,28 +192,42 @@ impl ZoneScan {
         Ok(scan)
     }
 
+    /// Goes on with zones that follow those of this scan, once these are done; what was learned of the conjuncts and
+    /// the blocks at hand stay.
+    pub(super) fn extend(&mut self, zones: Range<usize>) {
+        let zone_count = super::zone_count(self.group.footer.rows);
+        self.zones = zones.start..zones.end.min(zone_count);
+        for column in 0..self.columns.len() {
+            if self.columns[column].counted {
+                self.count_blocks_of(column);
+            }
+        }
+    }
+
     /// Counts the blocks of the columns in use once, each at the scan its first zone falls to.
     fn count_blocks(&mut self) {
         let mut used: BTreeSet<usize> = self.projection.iter().copied().collect();
         used.extend(self.steps.iter().chain(&self.late).flat_map(Step::columns));
         for column in used {
-            let Some(column) = self
+            if self
                 .columns
-                .get_mut(column)
-                .filter(|column| !column.counted)
-            else {
-                continue;
-            };
-            column.counted = true;
-            if let Some(zones) = column.index.map(|index| &self.group.block_zones[index]) {
-                let mine = zones
-                    .iter()
-                    .filter(|first| self.zones.contains(&(**first as usize)))
-                    .count();
-                self.counters.blocks += mine as u64;
-                // Taken back block by block as they are read.
-                self.counters.blocks_pruned += mine as u64;
+                .get(column)
+                .is_some_and(|column| !column.counted)
+            {
+                self.columns[column].counted = true;
+                self.count_blocks_of(column);
             }
+        }
+    }
+
+    fn count_blocks_of(&mut self, column: usize) {
+        if let Some(index) = self.columns[column].index {
+            let firsts = self.group.block_zones[index].iter();
+            let mine = firsts.filter(|first| self.zones.contains(&(**first as usize)));
+            let mine = mine.count() as u64;
+            self.counters.blocks += mine;
+            // Taken back block by block as they are read.
+            self.counters.blocks_pruned += mine;
         }
     }
 
