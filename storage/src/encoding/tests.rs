@@ -17,7 +17,7 @@ use arrow_array::{
 };
 use arrow_buffer::Buffer;
 use proptest::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 const NAMES: [EncodingName; 14] = [
     EncodingName::Auto,
@@ -49,11 +49,14 @@ impl Sequence {
     }
 }
 
+/// The rows of the long run.
+const LONG_ROWS: usize = 1_000_000;
+
 /// Lengths around a vector and past a zone; a million rows in the long run. No block has none.
 fn lengths() -> Vec<usize> {
     let mut lengths = vec![1, 1_023, 1_024, 1_025, 8_700];
     if std::env::var("BLUESHIFT_TEST_FULL").is_ok_and(|value| value == "1") {
-        lengths.push(1_000_000);
+        lengths.push(LONG_ROWS);
     }
     lengths
 }
@@ -68,6 +71,40 @@ enum Nulls {
 }
 
 const NULLS: [Nulls; 4] = [Nulls::None, Nulls::Some, Nulls::All, Nulls::Clustered];
+
+/// Shapes of numbers and of texts.
+const SHAPES: usize = 5;
+
+/// Runs a check with every length, every way of nulls and every shape. Of a million rows each shape has its nulls in one
+/// way, so that all ways have their turn and a build without optimization comes to an end.
+fn each_array(check: impl Fn(usize, Nulls, usize) + Sync) {
+    let mut arrays = Vec::new();
+    for rows in lengths() {
+        for (way, nulls) in NULLS.into_iter().enumerate() {
+            for shape in 0..SHAPES {
+                if rows < LONG_ROWS || shape % NULLS.len() == way {
+                    arrays.push((rows, nulls, shape));
+                }
+            }
+        }
+    }
+    // The longest first, shared by all cores.
+    let arrays = Mutex::new(arrays);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let next = arrays.lock().expect("no check failed").pop();
+                    let Some((rows, nulls, shape)) = next else {
+                        break;
+                    };
+                    check(rows, nulls, shape);
+                }
+            });
+        }
+    });
+}
 
 impl Nulls {
     fn is_null(self, row: usize) -> bool {
@@ -210,24 +247,21 @@ fn check_texts(name: EncodingName, array: &StringViewArray) -> Tag {
 
 #[test]
 fn texts_come_back_in_every_form() {
-    for rows in lengths() {
-        for nulls in NULLS {
-            for shape in 0..5 {
-                let array = texts(shape, rows, nulls);
-                for name in [
-                    EncodingName::Auto,
-                    EncodingName::Raw,
-                    EncodingName::Bytedict,
-                    EncodingName::Lzo,
-                    EncodingName::Runlength,
-                    EncodingName::Text255,
-                    EncodingName::Zstd,
-                ] {
-                    check_texts(name, &array);
-                }
-            }
+    each_array(|rows, nulls, shape| {
+        let array = texts(shape, rows, nulls);
+        for name in [
+            EncodingName::Auto,
+            EncodingName::Raw,
+            EncodingName::Bytedict,
+            EncodingName::Lzo,
+            EncodingName::Runlength,
+            EncodingName::Text255,
+            EncodingName::Text32k,
+            EncodingName::Zstd,
+        ] {
+            check_texts(name, &array);
         }
-    }
+    });
 }
 
 #[test]
@@ -419,18 +453,14 @@ fn check_numbers(shape: usize, values: &[Option<i64>]) {
 
 #[test]
 fn numbers_come_back_in_every_form() {
-    for rows in lengths() {
-        for nulls in NULLS {
-            for shape in 0..5 {
-                let mut sequence = Sequence(rows as u64);
-                let values: Vec<Option<i64>> = (0..rows)
-                    .map(|row| (number(shape, row, &mut sequence), nulls.is_null(row)))
-                    .map(|(value, is_null)| (!is_null).then_some(value))
-                    .collect();
-                check_numbers(shape, &values);
-            }
-        }
-    }
+    each_array(|rows, nulls, shape| {
+        let mut sequence = Sequence(rows as u64);
+        let values: Vec<Option<i64>> = (0..rows)
+            .map(|row| (number(shape, row, &mut sequence), nulls.is_null(row)))
+            .map(|(value, is_null)| (!is_null).then_some(value))
+            .collect();
+        check_numbers(shape, &values);
+    });
 }
 
 #[test]
