@@ -5,11 +5,11 @@
 
 import json
 import os
-import re
 import sys
 import time
 
 import duckdb
+from duckdb_tables import load, rows_as_text
 
 tables, work, suite, threads, repeats = sys.argv[1:6]
 database = os.path.join(work, "duckdb.db")
@@ -20,26 +20,7 @@ connection = duckdb.connect(database, config={"threads": int(threads)})
 schema = open(os.path.join(suite, "schema.sql")).read()
 result = {"peer": f"duckdb {duckdb.__version__}", "load_seconds": {}, "queries": {}, "answers": {}}
 only = sys.argv[sys.argv.index("--load-only") + 1] if "--load-only" in sys.argv else None
-for statement in schema.split(";"):
-    found = re.match(r"\s*CREATE TABLE (\w+)", statement)
-    if not found or (only and found[1] != only):
-        continue
-    name = found[1]
-    # DuckDB has no physical design: the columns alone.
-    body = statement[: statement.rindex(")\nDIST") + 1].strip()
-    body = body.replace(" NOT NULL", "")
-    connection.execute(body)
-    begun = time.perf_counter()
-    columns = connection.execute(
-        f"SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = '{name}' ORDER BY column_index"
-    ).fetchall()
-    # Every line ends with a delimiter, which the reader takes for one more column.
-    types = ", ".join(f"'{column}': '{kind}'" for column, kind in columns + [("rest", "VARCHAR")])
-    connection.execute(
-        f"INSERT INTO {name} SELECT * EXCLUDE (rest) FROM read_csv('{tables}/{name}.tbl.*', delim='|', header=false,"
-        f" quote='', escape='', auto_detect=false, columns={{{types}}})"
-    )
-    result["load_seconds"][name] = time.perf_counter() - begun
+result["load_seconds"] = load(connection, tables, schema, only)
 connection.execute("CHECKPOINT")
 result["database_bytes"] = os.path.getsize(database)
 if "--parquet" in sys.argv:
@@ -54,5 +35,5 @@ if not only:
             rows = connection.execute(text).fetchall()
             seconds.append(time.perf_counter() - begun)
         result["queries"][f"q{number:02}"] = seconds
-        result["answers"][f"q{number:02}"] = [[None if cell is None else str(cell) for cell in row] for row in rows]
+        result["answers"][f"q{number:02}"] = rows_as_text(rows)
 json.dump(result, open(os.path.join(work, "duckdb.json"), "w"))

@@ -1,6 +1,7 @@
 //! Benchmarks of Blueshift over the wire, side by side with its peers in one run.
 
 mod answers;
+mod changes;
 mod client;
 mod data;
 mod inserts;
@@ -32,6 +33,8 @@ enum Suite {
     Load(Options),
     /// Small inserts over many connections.
     Inserts(inserts::Options),
+    /// DELETE, UPDATE and MERGE of lineitem.
+    Changes(Options),
     /// VACUUM FULL of lineitem, alone and beside a query.
     Vacuum(vacuum::Options),
     /// Snapshots and restores of loaded tables.
@@ -76,6 +79,7 @@ fn main() -> anyhow::Result<()> {
             Suite::Tpcds(options) => tpcds::queries(&options).await,
             Suite::Load(options) => tpch::load(&options).await,
             Suite::Inserts(options) => inserts::run(&options).await,
+            Suite::Changes(options) => changes::run(&options).await,
             Suite::Vacuum(options) => vacuum::run(&options).await,
             Suite::Snapshot(options) => snapshot::run(&options).await,
         }

@@ -67,6 +67,13 @@ fn python(work: &Path) -> Result<PathBuf> {
     environment(work, "peers-venv", "requirements.txt")
 }
 
+/// Gives a command that runs a script of `peers/` with the peers at hand.
+pub fn command(work: &Path, script: &str) -> Result<Command> {
+    let mut command = Command::new(python(work)?);
+    command.arg(crate_directory().join("peers").join(script));
+    Ok(command)
+}
+
 /// Gives a command of `peers/tpcds.py`: `make` or `run`.
 pub fn tpcds(work: &Path, order: &str) -> Result<Command> {
     let python = environment(work, "tpcds-venv", "tpcds-requirements.txt")?;
