@@ -8,6 +8,7 @@ mod compat;
 mod database;
 mod differential;
 mod fault;
+mod history;
 mod isolation;
 mod maintenance;
 mod materialized_view;

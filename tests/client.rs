@@ -1,4 +1,4 @@
-//! Real clients: psql, psycopg 3, the JDBC driver; many at once; S3 through a stand-in.
+//! Real clients: psql, psycopg 2 and 3, asyncpg, Redshift's own driver, SQLAlchemy and pandas, the JDBC driver; many at once; S3 through a stand-in.
 
 use blueshift_tests::server::PASSWORD;
 use blueshift_tests::{Server, ServerOptions, connect, full, python};
@@ -100,16 +100,41 @@ async fn psql_describes_and_times() {
     assert!(shown.contains("Time:"), "{shown}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn psycopg_selects_with_parameters() {
+/// Runs a script of `client/` with a server of its own; it must say `ok`.
+async fn script_says_ok(script: &str) {
     let server = Server::start(ServerOptions::default()).await;
     let output = Command::new(python())
-        .arg(folder().join("psycopg_select.py"))
+        .arg(folder().join(script))
         .env("BLUESHIFT_PORT", server.port.to_string())
         .env("PGPASSWORD", PASSWORD)
         .output()
         .expect("python runs");
     assert!(text(&output).contains("ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn psycopg_selects_with_parameters() {
+    script_says_ok("psycopg_select.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn psycopg2_has_cursors_batches_and_notices() {
+    script_says_ok("psycopg2_dbapi.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redshifts_driver_logs_in_and_reads_metadata() {
+    script_says_ok("redshift_driver.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asyncpg_has_a_pool_and_binary_values() {
+    script_says_ok("asyncpg_pool.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlalchemy_makes_and_reflects_tables() {
+    script_says_ok("sqlalchemy_reflection.py").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

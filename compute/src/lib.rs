@@ -5,6 +5,7 @@ mod fixture;
 pub mod load;
 pub mod maintain;
 pub mod write;
+pub mod profile;
 pub mod scan;
 pub mod operator;
 pub mod format;

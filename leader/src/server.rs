@@ -7,14 +7,15 @@ use crate::catalog::{
     PG_CATALOG_OID, PUBLIC_OID, Schema, User, database,
 };
 use crate::error::Result;
-use crate::history::History;
+use crate::history::keep::Keeper;
 use crate::history::statistics::Statistics;
+use crate::history::{History, lock};
 use crate::snapshot::Snapshots;
 use crate::transaction::Transactions;
 use blueshift_compute::node::{Node, NodeOptions};
 use blueshift_storage::TableId;
 use blueshift_storage::store::{Commit, Store, StoreOptions};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// The name of the database that every cluster begins with.
 pub const DATABASE: &str = database::FIRST;
@@ -43,6 +44,8 @@ pub struct Server {
     pub started_us: i64,
     /// Typed events and live state behind the STL_, STV_ and SVL_ tables.
     pub history: Arc<History>,
+    /// Keeps it.
+    keeper: Mutex<Keeper>,
     /// Takes snapshots.
     pub snapshots: Arc<Snapshots>,
     /// Lock table and commit path.
@@ -76,8 +79,10 @@ impl Server {
             statistics,
             ..History::default()
         };
+        let keeper = Keeper::open(&node.store, &history)?;
         Ok(Arc::new(Server {
             node,
+            keeper: Mutex::new(keeper),
             started_us: crate::history::now_us(),
             history: Arc::new(history),
             snapshots: Arc::default(),
@@ -89,6 +94,7 @@ impl Server {
     /// Writes a checkpoint and closes the data directory; later commits fail. Blocks.
     pub fn stop(&self) -> Result<()> {
         self.keep_new_statistics();
+        self.keep_history();
         Ok(self.node.store.close()?)
     }
 
@@ -109,6 +115,13 @@ impl Server {
             if let Err(error) = self.keep_statistics(table) {
                 tracing::warn!(table_id = table, %error, "could not keep the statistics of a table");
             }
+        }
+    }
+
+    /// Keeps what happened since the last time. What cannot be kept is told. Blocks.
+    pub fn keep_history(&self) {
+        if let Err(error) = lock(&self.keeper).keep(&self.history) {
+            tracing::warn!(%error, "could not keep a part of the history");
         }
     }
 

@@ -8,6 +8,7 @@ use blueshift_sql::SqlType;
 use blueshift_sql::statement::copy::{Authorization, CopyOptions};
 use blueshift_storage::row_group::RowGroupRecord;
 use reject::Rejects;
+use serde::{Deserialize, Serialize};
 use source::Location;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,7 +66,7 @@ pub struct LoadPlan {
 }
 
 /// A row or file that was refused: one row of STL_LOAD_ERRORS.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Reject {
     /// The slice that read it.
     pub slice: u32,
@@ -92,7 +93,7 @@ pub struct Reject {
 }
 
 /// A file that was read: one row of STL_FILE_SCAN, and of STL_LOAD_COMMITS.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct LoadedFile {
     /// The object's URL.
     pub filename: String,

@@ -6,6 +6,7 @@ use blueshift_storage::store::Store;
 use blueshift_storage::store::version::{RowGroupEntry, TableVersion};
 use blueshift_storage::table::merge::live_rows;
 use blueshift_storage::{SliceId, SortKey};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 pub const BLOCK_BYTES: u64 = 1 << 20;
 
 /// What a table version holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Figures {
     /// Rows stored, deleted ones included.
     pub rows: u64,

@@ -136,6 +136,7 @@ pub(super) fn run(serve: Serve) -> Result<()> {
             Arc::downgrade(&server.node),
         );
         let snapshots = server.node.resources.compute.spawn(snapshots);
+        let history = tokio::spawn(maintenance::history::run(server.clone()));
         tracing::info!(%address, slices = server.node.store.slice_count(), "ready");
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate())?;
@@ -160,6 +161,7 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         stop.cancel();
         background.await?;
         snapshots.abort();
+        history.abort();
         anyhow::Ok(())
     })?;
     server.stop()?;

@@ -2,7 +2,8 @@
 
 use super::control::SessionControl;
 use super::{
-    EndedSession, FileLoad, FinishedQuery, History, LiveSession, RunningLoad, lock, now_us, push,
+    EndedSession, Failure, FileLoad, FinishedQuery, History, LiveSession, RunningLoad, lock,
+    now_us, push,
 };
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
 use std::sync::Arc;
@@ -197,8 +198,13 @@ impl History {
         statement
     }
 
-    /// Records the end of a statement in STL_QUERY.
-    pub fn end_statement(&self, statement: RunningStatement, xid: i64, aborted: bool) {
+    /// Records the end of a statement in STL_QUERY; `outcome` is what it failed by, if that is known.
+    pub fn end_statement(
+        &self,
+        statement: RunningStatement,
+        xid: i64,
+        outcome: Result<(), Option<Failure>>,
+    ) {
         if let Some(session) = lock(&self.sessions)
             .iter_mut()
             .find(|session| session.pid == statement.pid)
@@ -218,7 +224,8 @@ impl History {
                 text: statement.text,
                 starttime_us: statement.starttime_us,
                 endtime_us: now_us(),
-                aborted,
+                aborted: outcome.is_err(),
+                error: outcome.err().flatten(),
             },
         );
     }
@@ -359,7 +366,7 @@ mod tests {
         assert!(busy.now_or_never().is_some());
         let mut idle = Box::pin(history.until_busy(false));
         assert!(idle.as_mut().now_or_never().is_none());
-        history.end_statement(statement, 1, false);
+        history.end_statement(statement, 1, Ok(()));
         assert!(idle.now_or_never().is_some());
     }
 }

@@ -4,9 +4,11 @@ use super::statistics::Analyzed;
 use super::{History, push};
 use blueshift_compute::maintain::analyze::Image;
 use blueshift_storage::store::version::TableVersion;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// An ANALYZE of one table: STL_ANALYZE.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct AnalyzeEvent {
     /// The user's oid.
     pub userid: u32,
@@ -19,7 +21,7 @@ pub struct AnalyzeEvent {
     /// Its name.
     pub name: String,
     /// `Full`, `Skipped`, `PredicateColumn`.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// Rows of the table.
     pub rows: u64,
     /// Rows added and deleted since the last.
@@ -61,7 +63,7 @@ impl History {
             .as_ref()
             .map_or(rows, |last| last.image.rows_changed(version));
         let event = AnalyzeEvent {
-            status: "Full",
+            status: "Full".into(),
             rows,
             modified_rows: modified,
             endtime_us,

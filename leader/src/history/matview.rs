@@ -1,9 +1,10 @@
 //! Refreshes of materialized views: SVL_MV_REFRESH_STATUS.
 
 use super::{History, push};
+use serde::{Deserialize, Serialize};
 
 /// How a refresh ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum RefreshStatus {
     /// Nothing had changed.
     Current,
@@ -28,7 +29,7 @@ impl RefreshStatus {
 }
 
 /// A refresh of a materialized view.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RefreshEvent {
     /// The user's oid.
     pub userid: u32,

@@ -1,19 +1,24 @@
 //! Typed events in bounded queues, and who runs what now.
 //!
-//! Nothing here is durable but [`statistics`]: the STL_ tables show what happened since the server started, at most [`ROWS_MAX`] rows of
-//! each kind. Load errors are kept apart from transactions, so they outlive the rollback of the COPY that met them.
+//! At most [`ROWS_MAX`] rows of each kind are here; [`keep`] keeps them over restarts, but for what happened in the last
+//! second before a kill. Load errors are kept apart from transactions, so they outlive the rollback of the COPY that met them.
 
 pub mod activity;
 pub mod analyze;
+pub mod connection;
 pub mod control;
+pub mod executed;
 pub mod filtered;
+pub mod keep;
 pub mod matview;
 pub mod procedure;
 pub mod statistics;
 pub mod vacuum;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashSet, VecDeque};
+use std::ops::Deref;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const ROWS_MAX: usize = 100_000;
 
 /// A refused row with the statement that met it: STL_LOAD_ERRORS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct LoadError {
     /// The user's oid.
     pub userid: u32,
@@ -51,7 +56,7 @@ pub struct RunningLoad {
 }
 
 /// A file that COPY read: STL_FILE_SCAN, and STL_LOAD_COMMITS once it has committed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct FileLoad {
     /// The user's oid.
     pub userid: u32,
@@ -63,8 +68,17 @@ pub struct FileLoad {
     pub file: LoadedFile,
 }
 
+/// What a statement failed by.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Failure {
+    /// The SQLSTATE.
+    pub code: String,
+    /// The message.
+    pub message: String,
+}
+
 /// A finished statement: STL_QUERY, SVL_QLOG.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct FinishedQuery {
     /// The user's oid.
     pub userid: u32,
@@ -86,6 +100,8 @@ pub struct FinishedQuery {
     pub endtime_us: i64,
     /// Whether it failed or was canceled.
     pub aborted: bool,
+    /// What it failed by, if that is known.
+    pub error: Option<Failure>,
 }
 
 /// A connection: STV_SESSIONS, STV_RECENTS.
@@ -112,7 +128,7 @@ pub struct LiveSession {
 }
 
 /// A connection that ended: STL_SESSIONS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct EndedSession {
     /// The process id of the session.
     pub pid: i32,
@@ -132,29 +148,33 @@ pub struct EndedSession {
 #[derive(Debug, Default)]
 pub struct History {
     /// STL_LOAD_ERRORS.
-    pub load_errors: Mutex<VecDeque<LoadError>>,
+    pub load_errors: Mutex<Events<LoadError>>,
     /// STL_LOAD_COMMITS.
-    pub load_commits: Mutex<VecDeque<FileLoad>>,
+    pub load_commits: Mutex<Events<FileLoad>>,
     /// STL_FILE_SCAN.
-    pub file_scans: Mutex<VecDeque<FileLoad>>,
+    pub file_scans: Mutex<Events<FileLoad>>,
     /// STV_LOAD_STATE.
     pub running_loads: Mutex<Vec<RunningLoad>>,
     /// STL_QUERY.
-    pub queries: Mutex<VecDeque<FinishedQuery>>,
+    pub queries: Mutex<Events<FinishedQuery>>,
+    /// STL_EXPLAIN, STL_SCAN and its like, SVL_QUERY_REPORT.
+    pub executed: Mutex<executed::ExecutedQueries>,
+    /// STL_CONNECTION_LOG.
+    pub connections: Mutex<Events<connection::ConnectionEvent>>,
     /// STL_SESSIONS.
-    pub ended_sessions: Mutex<VecDeque<EndedSession>>,
+    pub ended_sessions: Mutex<Events<EndedSession>>,
     /// SVL_STORED_PROC_CALL.
-    pub calls: Mutex<VecDeque<Arc<procedure::CallEvent>>>,
+    pub calls: Mutex<Events<Arc<procedure::CallEvent>>>,
     /// SVL_STORED_PROC_MESSAGES.
-    pub call_messages: Mutex<VecDeque<procedure::CallMessage>>,
+    pub call_messages: Mutex<Events<procedure::CallMessage>>,
     /// STL_ANALYZE.
-    pub analyzes: Mutex<VecDeque<analyze::AnalyzeEvent>>,
+    pub analyzes: Mutex<Events<analyze::AnalyzeEvent>>,
     /// What is known of tables.
     pub statistics: statistics::Statistics,
     /// STL_VACUUM.
-    pub vacuums: Mutex<VecDeque<vacuum::VacuumEvent>>,
+    pub vacuums: Mutex<Events<vacuum::VacuumEvent>>,
     /// SVL_MV_REFRESH_STATUS.
-    pub refreshes: Mutex<VecDeque<matview::RefreshEvent>>,
+    pub refreshes: Mutex<Events<matview::RefreshEvent>>,
     /// SVV_VACUUM_PROGRESS.
     pub running_vacuums: Mutex<vacuum::RunningVacuums>,
     /// STV_SESSIONS.
@@ -173,12 +193,47 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Adds a row to a queue; the oldest goes when [`ROWS_MAX`] are there.
-pub fn push<T>(queue: &Mutex<VecDeque<T>>, row: T) {
-    let mut rows = lock(queue);
-    if rows.len() >= ROWS_MAX {
-        rows.pop_front();
+pub fn push<T>(queue: &Mutex<Events<T>>, row: T) {
+    let mut events = lock(queue);
+    if events.rows.len() >= ROWS_MAX {
+        events.rows.pop_front();
     }
-    rows.push_back(row);
+    events.rows.push_back(row);
+    events.added += 1;
+}
+
+/// A queue that knows how many rows it ever got.
+#[derive(Debug)]
+pub struct Events<T> {
+    rows: VecDeque<T>,
+    added: u64,
+}
+
+impl<T> Default for Events<T> {
+    fn default() -> Self {
+        Self {
+            rows: VecDeque::new(),
+            added: 0,
+        }
+    }
+}
+
+impl<T> Deref for Events<T> {
+    type Target = VecDeque<T>;
+
+    fn deref(&self) -> &VecDeque<T> {
+        &self.rows
+    }
+}
+
+impl<T: Clone> Events<T> {
+    /// Gives the rows added since `seen` were, as far as they are still here, and notes them as seen.
+    pub fn since(&self, seen: &mut u64) -> Vec<T> {
+        let news = usize::try_from(self.added - *seen).unwrap_or(usize::MAX);
+        *seen = self.added;
+        let skipped = self.rows.len().saturating_sub(news);
+        self.rows.iter().skip(skipped).cloned().collect()
+    }
 }
 
 /// Gives the time, in microseconds since 1970.

@@ -2,6 +2,7 @@
 
 use super::{FinishedQuery, History, now_us, push};
 use blueshift_sql::procedural::{Level, Value};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,7 +10,7 @@ use std::sync::atomic::Ordering;
 pub const MESSAGES_MAX: usize = 100_000;
 
 /// A call of a procedure: SVL_STORED_PROC_CALL.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct CallEvent {
     /// The user's oid.
     pub userid: u32,
@@ -65,7 +66,7 @@ impl CallEvent {
 }
 
 /// What RAISE said.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Message {
     /// Microseconds since 1970.
     pub recordtime_us: i64,
@@ -78,7 +79,7 @@ pub struct Message {
 }
 
 /// A message with its call: SVL_STORED_PROC_MESSAGES.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct CallMessage {
     /// The call.
     pub call: Arc<CallEvent>,
@@ -160,6 +161,7 @@ impl History {
                 starttime_us,
                 endtime_us: now_us(),
                 aborted,
+                error: None,
             },
         );
     }

@@ -3,11 +3,12 @@
 use super::{History, lock, now_us, push};
 use blueshift_compute::maintain::figures::Figures;
 use blueshift_storage::table::merge::MergeProgress;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The start or the end of a vacuum of one table: STL_VACUUM.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct VacuumEvent {
     /// The user's oid.
     pub userid: u32,

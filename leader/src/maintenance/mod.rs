@@ -4,6 +4,7 @@
 //! vacuum that has begun waits whenever a statement runs, and ends when somebody asks for one of the same table. Before
 //! it SORTKEY AUTO may choose a key, see [`sort_key`]. What was done is in STL_VACUUM (`[VacuumBG]`) and STL_ANALYZE (`is_background`).
 
+pub mod history;
 mod sort_key;
 
 use crate::catalog::matview::STATE_COLUMN_DROPPED;

@@ -6,6 +6,7 @@
 
 mod expression;
 
+use crate::history::executed::PlanNode;
 use crate::planner::estimate::physical;
 use crate::planner::rule::colocated_join_mode;
 use blueshift_compute::distribution::Distribution;
@@ -34,16 +35,20 @@ const SORT_COST: f64 = 1e12;
 /// Cost of reading a row.
 const SCAN_COST: f64 = 0.01;
 
+/// Gives the nodes of a plan: `XN Hash Join DS_DIST_NONE  (cost=..rows=..width=..)`.
+pub fn nodes(plan: &Arc<dyn ExecutionPlan>) -> Vec<PlanNode> {
+    Printer::print_all(plan, false)
+}
+
 /// Prints a plan as Redshift does: `XN Hash Join DS_DIST_NONE  (cost=..rows=..width=..)`, `->`, detail lines. With
 /// `analyze` the plan was run, and each line tells real rows and time, each scan its blocks read and pruned.
 pub fn text(plan: &Arc<dyn ExecutionPlan>, analyze: bool, verbose: bool) -> Vec<String> {
-    let mut printer = Printer {
-        lines: Vec::new(),
-        analyze,
-        tag: tag(plan),
-    };
-    printer.print(plan, &Place::default());
-    let mut lines = printer.lines;
+    let mut lines = Vec::new();
+    for node in Printer::print_all(plan, analyze) {
+        let indent = " ".repeat(node.depth * 6 + 2);
+        lines.push(node.text);
+        lines.extend(node.info.iter().map(|detail| format!("{indent}{detail}")));
+    }
     if crossed(plan) {
         lines.push(
             "----- Nested Loop Join in the query plan - review the join predicates to avoid Cartesian products -----"
@@ -63,7 +68,8 @@ fn tag(plan: &Arc<dyn ExecutionPlan>) -> &'static str {
     if reads_tables(plan) { "XN" } else { "LD" }
 }
 
-fn reads_tables(plan: &Arc<dyn ExecutionPlan>) -> bool {
+/// Whether it reads stored tables.
+pub fn reads_tables(plan: &Arc<dyn ExecutionPlan>) -> bool {
     scan_name(plan).is_some() || plan.children().into_iter().any(reads_tables)
 }
 
@@ -81,7 +87,7 @@ fn scan_name(plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
 }
 
 struct Printer {
-    lines: Vec<String>,
+    nodes: Vec<PlanNode>,
     analyze: bool,
     tag: &'static str,
 }
@@ -122,6 +128,16 @@ struct Place<'a> {
 }
 
 impl Printer {
+    fn print_all(plan: &Arc<dyn ExecutionPlan>, analyze: bool) -> Vec<PlanNode> {
+        let mut printer = Printer {
+            nodes: Vec::new(),
+            analyze,
+            tag: tag(plan),
+        };
+        printer.print(plan, &Place::default());
+        printer.nodes
+    }
+
     fn print<'a>(&mut self, plan: &'a Arc<dyn ExecutionPlan>, place: &Place<'a>) {
         let mut place = place.clone();
         let limits = plan.fetch().is_some() || is_limit(plan);
@@ -220,15 +236,24 @@ impl Printer {
         if self.analyze {
             line.push_str(measured);
         }
-        self.lines.push(line);
-        let indent = " ".repeat(depth * 6 + 2);
-        for detail in &node.details {
-            self.lines.push(format!("{indent}{detail}"));
-        }
+        let mut info = node.details.clone();
         if !node.filters.is_empty() {
             let text = expression::all(&node.filters);
-            self.lines.push(format!("{indent}Filter: {text}"));
+            info.push(format!("Filter: {text}"));
         }
+        let above = self.nodes.iter().rev().find(|node| node.depth < depth);
+        let parent = above.map_or(0, |node| node.id);
+        self.nodes.push(PlanNode {
+            depth,
+            id: self.nodes.len() + 1,
+            parent,
+            startup_cost: node.cost.0,
+            total_cost: node.cost.1,
+            rows: estimate.rows.max(1.0),
+            width: estimate.width(),
+            text: line,
+            info,
+        });
     }
 }
 

@@ -6,6 +6,7 @@ pub mod context;
 pub mod estimate;
 pub mod explain;
 mod leader_only;
+pub mod log;
 pub mod options;
 pub mod predicate_use;
 pub mod rule;
@@ -21,6 +22,7 @@ use datafusion::execution::SessionState;
 use datafusion::functions_aggregate::min_max::min_udaf;
 use datafusion::logical_expr::{LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
+use log::PlanLog;
 use std::sync::Arc;
 
 /// Optimizes a bound plan and makes it physical, with join order by cost and uncorrelated scalar subqueries run
@@ -33,12 +35,14 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         .await?;
     let physical = rule::colocated_subset_join::gather_keys(physical)?;
     let physical = rule::shared_plan::unite(physical)?;
-    Ok(
-        match options::options_of(state.config_options()).free_scans {
-            true => choose_scan_modes(physical)?,
-            false => physical,
-        },
-    )
+    let physical = match options::options_of(state.config_options()).free_scans {
+        true => choose_scan_modes(physical)?,
+        false => physical,
+    };
+    if let Some(plans) = state.config().get_extension::<PlanLog>() {
+        plans.add(&physical);
+    }
+    Ok(physical)
 }
 
 /// Does the logical half of [`plan`].

@@ -2,6 +2,7 @@
 
 use crate::access::scram;
 use crate::error::sqlstate::{self, Report};
+use crate::history::connection::{ConnectionFacts, Happening};
 use crate::history::now_us;
 use crate::protocol::connection::{Connection, Socket};
 use crate::protocol::frame::{self, Message};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// Characters of a client's word about itself that are kept.
+const FACT_CHARACTERS_MAX: usize = 250;
 /// The largest start-up message, as in PostgreSQL.
 const STARTUP_BYTES_MAX: usize = 10_000;
 /// The largest message before the password was checked.
@@ -60,9 +63,12 @@ pub(super) async fn start(
     shared: &Arc<Shared>,
 ) -> Result<Connection, Refused> {
     let (mut connection, encrypted, startup) = negotiate(socket, shared).await?;
-    match log_in(&mut connection, peer, encrypted, startup, shared).await {
+    let facts = Arc::new(facts(peer, encrypted, &startup));
+    let history = &shared.server.history;
+    match log_in(&mut connection, &facts, startup, shared).await {
         Ok(()) => Ok(connection),
         Err(Refused::Told(report)) => {
+            history.connection(Happening::Failed, 0, &facts);
             reply::error(&mut connection.output, "FATAL", &report);
             connection.flush().await?;
             Err(Refused::Told(report))
@@ -209,13 +215,41 @@ fn options(text: &str) -> Result<Vec<(String, String)>, String> {
     Ok(options)
 }
 
+/// Gathers what STL_CONNECTION_LOG tells of a connection.
+fn facts(peer: SocketAddr, is_encrypted: bool, startup: &Startup) -> ConnectionFacts {
+    let find = |name: &str| {
+        let mut found = startup.parameters.iter();
+        let found = found.find(|(key, _)| key == name);
+        found.map_or_else(String::new, |(_, value)| {
+            value.chars().take(FACT_CHARACTERS_MAX).collect()
+        })
+    };
+    let user = find("user");
+    let database = match find("database") {
+        unnamed if unnamed.is_empty() => user.clone(),
+        named => named,
+    };
+    ConnectionFacts {
+        peer: Some(peer),
+        database,
+        user,
+        is_encrypted,
+        application_name: find("application_name"),
+        driver_version: find("driver_version"),
+        os_version: find("os_version"),
+        plugin_name: find("plugin_name"),
+        protocol_minor: startup.minor,
+        begun_us: now_us(),
+    }
+}
+
 async fn log_in(
     connection: &mut Connection,
-    peer: SocketAddr,
-    encrypted: bool,
+    facts: &Arc<ConnectionFacts>,
     startup: Startup,
     shared: &Arc<Shared>,
 ) -> Result<(), Refused> {
+    let encrypted = facts.is_encrypted;
     let find = |name: &str| {
         startup
             .parameters
@@ -230,10 +264,13 @@ async fn log_in(
             "no PostgreSQL user name specified in startup packet".into(),
         ));
     };
-    if !encrypted && !shared.insecure && !peer.ip().to_canonical().is_loopback() {
+    let host = facts.peer.map(|peer| peer.ip().to_canonical());
+    let is_near = host.is_some_and(|host| host.is_loopback());
+    if !encrypted && !shared.insecure && !is_near {
+        let host = host.map(|host| host.to_string()).unwrap_or_default();
         let report = Report::new(
             SqlState::INVALID_AUTHORIZATION,
-            format!("no encryption: host \"{}\", user \"{user}\"", peer.ip()),
+            format!("no encryption: host \"{host}\", user \"{user}\""),
         );
         return Err(Refused::Told(report.with_hint(
             "Connect with sslmode=require, or start the server with --insecure on a network you trust.",
@@ -266,8 +303,9 @@ async fn log_in(
         database: find("database").unwrap_or_else(|| user.clone()),
         user,
         parameters: startup.parameters,
-        peer: Some(peer),
+        peer: facts.peer,
         pid: admission.pid,
+        connection: Some(Arc::clone(facts)),
     };
     let server = shared.server.clone();
     let opened = tokio::task::spawn_blocking(move || Session::open(server, login)).await;
@@ -276,6 +314,8 @@ async fn log_in(
         Ok(Err(error)) => return Err(Refused::Told(sqlstate::report(&error))),
         Err(_) => return Err(Refused::Told(sqlstate::panicked())),
     };
+    let history = &shared.server.history;
+    history.connection(Happening::Authenticated, admission.pid, facts);
     connection.begin(session, admission, place);
     connection.flush().await?;
     Ok(())

@@ -1,9 +1,13 @@
 //! Stops what a session runs: on request, when time is up, or when the socket breaks.
 
 use crate::error::Error;
+use crate::error::sqlstate::report;
 use crate::history::History;
 use crate::history::activity::RunningStatement;
 use crate::history::control::SessionControl;
+use crate::history::executed::ExecutedQuery;
+use crate::history::{Failure, now_us};
+use crate::planner::log::PlanLog;
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
 use blueshift_sql::SqlState;
@@ -89,10 +93,11 @@ pub async fn must_stop(
 /// Writes the end of a statement to the history, when dropped at the latest.
 pub struct StatementEnd {
     history: Arc<History>,
+    plans: Arc<PlanLog>,
     statement: Option<RunningStatement>,
     query: i64,
     xid: i64,
-    is_aborted: bool,
+    outcome: Result<(), Option<Failure>>,
 }
 
 impl StatementEnd {
@@ -101,16 +106,22 @@ impl StatementEnd {
         let query = statement.query;
         Self {
             history,
+            plans: Arc::default(),
             statement: Some(statement),
             query,
             xid: 0,
-            is_aborted: true,
+            outcome: Err(None),
         }
     }
 
     /// Gives the query id.
     pub fn query(&self) -> i64 {
         self.query
+    }
+
+    /// Gives where the statement's plans are noted.
+    pub fn plans(&self) -> Arc<PlanLog> {
+        Arc::clone(&self.plans)
     }
 
     /// Notes the transaction of the statement.
@@ -120,15 +131,35 @@ impl StatementEnd {
 
     /// Notes that the statement ended well.
     pub fn succeed(&mut self) {
-        self.is_aborted = false;
+        self.outcome = Ok(());
+    }
+
+    /// Notes what the statement failed by.
+    pub fn fail(&mut self, error: &Error) {
+        let report = report(error);
+        self.outcome = Err(Some(Failure {
+            code: report.code.0.to_owned(),
+            message: report.message,
+        }));
     }
 }
 
 impl Drop for StatementEnd {
     fn drop(&mut self) {
         if let Some(statement) = self.statement.take() {
+            if let Some(executed) = self.plans.take() {
+                self.history.executed(ExecutedQuery {
+                    userid: statement.userid,
+                    query: statement.query,
+                    xid: self.xid,
+                    pid: statement.pid,
+                    endtime_us: now_us(),
+                    executed,
+                    alerts: Vec::new(),
+                });
+            }
             self.history
-                .end_statement(statement, self.xid, self.is_aborted);
+                .end_statement(statement, self.xid, self.outcome.clone());
         }
     }
 }
@@ -159,6 +190,7 @@ impl StatementStream {
 
     fn fail(&mut self, error: Error) -> Poll<Option<EngineResult<RecordBatch>>> {
         self.is_over = true;
+        self.end.fail(&error);
         Poll::Ready(Some(Err(DataFusionError::External(Box::new(error)))))
     }
 }
@@ -186,6 +218,9 @@ impl Stream for StatementStream {
             }
             Ok(Poll::Ready(Some(Err(error)))) => {
                 self.is_over = true;
+                let error = Error::from(error);
+                self.end.fail(&error);
+                let error = DataFusionError::External(Box::new(error));
                 Poll::Ready(Some(Err(error)))
             }
             Ok(other) => other,

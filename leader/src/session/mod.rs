@@ -17,7 +17,9 @@ use crate::catalog::database::Database;
 use crate::catalog::{Oid, User};
 use crate::error::{Error, Result};
 use crate::history::activity::{NotOpened, Opening};
+use crate::history::connection::{ConnectionFacts, Happening};
 use crate::history::{FinishedQuery, lock, now_us};
+use crate::planner::log::PlanLog;
 use crate::server::{Server, drop_schema_contents};
 use crate::settings::style::TextStyle;
 use crate::settings::{Scope, Settings};
@@ -55,6 +57,8 @@ pub struct LoginFacts {
     pub peer: Option<SocketAddr>,
     /// The process id given to the client for cancel requests.
     pub pid: i32,
+    /// The connection, for STL_CONNECTION_LOG; `None` inside the server.
+    pub connection: Option<Arc<ConnectionFacts>>,
 }
 
 /// A parsed and described statement of the extended protocol.
@@ -230,7 +234,7 @@ impl Session {
             }
         };
         let described = {
-            let mut ctx = self.context(&mut transaction, 0, &[]);
+            let mut ctx = self.context(&mut transaction, 0, &[], Arc::default());
             let describe = AssertUnwindSafe(|| prepared::describe(&mut ctx, parsed, types));
             std::panic::catch_unwind(describe).unwrap_or_else(|_| Err(panicked(0)))
         };
@@ -276,6 +280,9 @@ impl Session {
                 })
             }
         };
+        if let Err(error) = &outcome {
+            end.fail(error);
+        }
         let body = match outcome? {
             Body::Rows {
                 columns,
@@ -319,6 +326,7 @@ impl Session {
             starttime_us,
             endtime_us: now_us(),
             aborted: false,
+            error: None,
         };
         self.last.query_id = Some(self.server.history.add_statement(statement));
         Some(Answer {
@@ -398,6 +406,7 @@ impl Session {
         transaction: &'a mut Transaction,
         query: i64,
         parameters: &'a [Parameter],
+        plans: Arc<PlanLog>,
     ) -> Context<'a> {
         let reads = match query {
             // Describing reads nothing.
@@ -415,6 +424,7 @@ impl Session {
             settings: &mut self.settings,
             asked: Asked::default(),
             reads: Arc::new(reads),
+            plans,
             prepared: &mut self.prepared,
             cursor: &mut self.cursor,
             last: &mut self.last,
@@ -448,7 +458,7 @@ impl Session {
         let was_explicit = transaction.is_explicit;
         end.set_xid(transaction.xid);
         transaction.lock_timeout = self.settings.timeout("lock_timeout");
-        let mut ctx = self.context(&mut transaction, end.query(), parameters);
+        let mut ctx = self.context(&mut transaction, end.query(), parameters, end.plans());
         let work =
             AssertUnwindSafe(statement::run_unlocked(&mut ctx, &parsed.statement)).catch_unwind();
         let outcome = tokio::select! {
@@ -603,7 +613,11 @@ impl Drop for Session {
     /// Rolls back, and drops the session's temporary tables in the background.
     fn drop(&mut self) {
         self.transaction = None;
-        self.server.history.close_session(self.login.pid);
+        let history = &self.server.history;
+        history.close_session(self.login.pid);
+        if let Some(facts) = &self.login.connection {
+            history.connection(Happening::Disconnected, self.login.pid, facts);
+        }
         let Some(schema) = self.temp_schema else {
             return;
         };

@@ -33,6 +33,7 @@ fn options(directory: &Path) -> ServerOptions {
 
 pub(super) fn login(server: &Arc<Server>, user: &str, pid: i32) -> Session {
     let facts = LoginFacts {
+        connection: None,
         user: user.to_string(),
         database: "dev".to_string(),
         options: Vec::new(),

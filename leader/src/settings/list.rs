@@ -339,6 +339,8 @@ pub const PARAMETERS: &[Parameter] = &[
         NO_SUPER,
         "a member of a SUPER value that is not there gives null",
     ),
+    // By this one asyncpg tells Redshift from PostgreSQL.
+    reported(fixed("padb_revision", "100000", "revision of this server")),
     reported(fixed("padb_version", "1.0.0", "version of this server")),
     parameter(
         "parse_super_null_on_error",

@@ -18,6 +18,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use style::{DateOrder, DateStyle, IntervalStyle, TextStyle, Zone};
 
+/// What `version()` answers: drivers look for the word Redshift and the version behind it.
+pub const VERSION: &str = concat!(
+    "PostgreSQL 8.0.2 on x86_64-pc-linux-gnu, Redshift 1.0.100000, Blueshift ",
+    env!("CARGO_PKG_VERSION")
+);
+
 /// How long a change lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

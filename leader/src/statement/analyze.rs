@@ -97,9 +97,9 @@ async fn analyze_table(
         schema_name,
         name: table.name.clone(),
         status: match (is_skipped, analyze.predicate_columns && is_partial) {
-            (true, _) => "Skipped",
-            (false, true) => "PredicateColumn",
-            (false, false) => "Full",
+            (true, _) => "Skipped".into(),
+            (false, true) => "PredicateColumn".into(),
+            (false, false) => "Full".into(),
         },
         rows,
         modified_rows: modified,

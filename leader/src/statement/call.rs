@@ -237,6 +237,7 @@ async fn invoke(
         transaction: &mut *ctx.transaction,
         settings: &mut *ctx.settings,
         reads: ctx.reads.clone(),
+        plans: ctx.plans.clone(),
         asked: ctx.asked.clone(),
         prepared: &mut *ctx.prepared,
         cursor: &mut *ctx.cursor,

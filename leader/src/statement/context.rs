@@ -6,6 +6,7 @@ use super::names::SessionNames;
 use crate::catalog::database::Database;
 use crate::catalog::{Catalog, Oid, Schema, User};
 use crate::error::{Error, Result};
+use crate::planner::log::PlanLog;
 use crate::server::Server;
 use crate::settings::Settings;
 use crate::system::{Asked, SystemContext};
@@ -67,6 +68,8 @@ pub struct Context<'a> {
     pub asked: Asked,
     /// The tables the statement reads.
     pub reads: Arc<TableReads>,
+    /// The plans it runs.
+    pub plans: Arc<PlanLog>,
     /// Statements of PREPARE, by name.
     pub prepared: &'a mut HashMap<String, Prepare>,
     /// The session's open cursor.
@@ -108,6 +111,7 @@ impl Context<'_> {
             settings: self.settings.clone(),
             asked: self.asked.clone(),
             reads: self.reads.clone(),
+            plans: self.plans.clone(),
             search_path: path,
         };
         Ok(SessionNames::new(Arc::new(system), *self.last))

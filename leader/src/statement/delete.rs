@@ -6,6 +6,7 @@ use super::names::Right;
 use super::target;
 use crate::error::Result;
 use crate::transaction::lock::Mode;
+use blueshift_compute::profile::Sink;
 use blueshift_sql::binder;
 use blueshift_sql::statement::dml::Delete;
 use datafusion::datasource::provider_as_source;
@@ -25,6 +26,7 @@ pub(super) async fn change(ctx: &mut Context<'_>, delete: &Delete) -> Result<u64
     let version = source.version.clone();
     let bound = binder::bind_delete(&names, provider_as_source(Arc::new(source)), delete)?;
     let plan = ctx.plan(&names.state, bound).await?;
+    ctx.plans.goes_to(Sink::Delete(target::step_table(&table)));
     let task = ctx.task(&names.state);
     let (masks, rows) =
         blueshift_compute::write::delete(&ctx.server.node, &version, plan, task, delete.is_strict)

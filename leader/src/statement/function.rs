@@ -27,12 +27,6 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// What `version()` answers: drivers look for the word Redshift and the version behind it.
-pub const VERSION: &str = concat!(
-    "PostgreSQL 8.0.2 on x86_64-pc-linux-gnu, Redshift 1.0.100000, Blueshift ",
-    env!("CARGO_PKG_VERSION")
-);
-
 type Body = Arc<dyn Fn(&[Arg]) -> Result<ScalarValue> + Send + Sync>;
 
 /// An argument of one row.
@@ -205,7 +199,12 @@ pub fn session_functions(
         .find(|name| !is_temporary(name));
     let string = DataType::Utf8View;
 
-    add("version", &[], string.clone(), constant(text(VERSION)));
+    add(
+        "version",
+        &[],
+        string.clone(),
+        constant(text(crate::settings::VERSION)),
+    );
     for name in ["current_user", "user", "session_user", "current_user_name"] {
         add(
             name,
@@ -430,16 +429,38 @@ fn description(ctx: &SystemContext, args: &[Arg], column: u32) -> ScalarValue {
     ScalarValue::Utf8View(ctx.catalog.comments.get(&(oid, column)).cloned())
 }
 
+/// Splits a name as SQL writes it: parts in quotes lose them, and names are folded as the session has it.
+fn name_parts(ctx: &SystemContext, name: &str) -> Vec<String> {
+    let keeps_case = ctx.settings.is_on("enable_case_sensitive_identifier");
+    let (mut parts, mut is_quoted) = (vec![String::new()], false);
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let Some(part) = parts.last_mut() else {
+            break;
+        };
+        match letter {
+            '"' if is_quoted && letters.peek() == Some(&'"') => part.extend(letters.next()),
+            '"' => is_quoted = !is_quoted,
+            '.' if !is_quoted => parts.push(String::new()),
+            letter if is_quoted && keeps_case => part.push(letter),
+            letter => part.extend(letter.to_lowercase()),
+        }
+    }
+    parts
+}
+
 fn relation_by_text(ctx: &SystemContext, name: &str) -> Result<Relation> {
-    let found = match name.split_once('.') {
-        Some((schema, name)) => {
+    let parts = name_parts(ctx, name);
+    let found = match parts.as_slice() {
+        [.., schema, name] => {
             let schema = ctx.catalog.schema_named(schema);
             schema.and_then(|schema| ctx.catalog.relation_named(schema.oid, name))
         }
-        None => {
+        [name] => {
             let mut path = ctx.search_path.iter();
             path.find_map(|schema| ctx.catalog.relation_named(*schema, name))
         }
+        [] => None,
     };
     found.ok_or_else(|| {
         refuse(Error::new(

@@ -78,6 +78,7 @@ impl Deref for Engine {
                 options.comfort = comfort;
             }
             config.set_extension(Arc::clone(&self.system.server.history));
+            config.set_extension(Arc::clone(&self.system.plans));
             state
         })
     }

@@ -82,6 +82,7 @@ pub async fn execute(ctx: &mut Context<'_>, execute: &Execute) -> Result<Body> {
         transaction: &mut *ctx.transaction,
         settings: &mut *ctx.settings,
         reads: ctx.reads.clone(),
+        plans: ctx.plans.clone(),
         asked: ctx.asked.clone(),
         prepared: &mut *ctx.prepared,
         cursor: &mut *ctx.cursor,

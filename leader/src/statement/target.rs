@@ -7,6 +7,7 @@ use crate::catalog::layout::{distribution, table_layout};
 use crate::catalog::{Column, Identity, Table, TableDistribution};
 use crate::error::Result;
 use crate::transaction::lock::Mode;
+use blueshift_compute::profile::{Sink, StepTable};
 use blueshift_compute::write::{IdentityCounter, WriteTarget};
 use blueshift_sql::SqlState;
 use blueshift_sql::binder::{TargetColumn, bind_constant};
@@ -143,6 +144,7 @@ pub fn write_target(
             identities.push((index, identity_counter(ctx, &table, index, identity)?));
         }
     }
+    ctx.plans.goes_to(Sink::Insert(step_table(&table)));
     // Statements begin at different slices, so that small inserts spread.
     let first_slice = u32::try_from(ctx.query.rem_euclid(i64::from(slice_count.max(1))));
     Ok(WriteTarget {
@@ -231,4 +233,12 @@ pub fn check_identities(table: &Table, given: &[bool]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Gives a table as the steps of queries name it.
+pub fn step_table(table: &Table) -> StepTable {
+    StepTable::Stored {
+        id: table.oid,
+        name: table.name.as_str().into(),
+    }
 }

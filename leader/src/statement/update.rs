@@ -6,6 +6,7 @@ use super::names::Right;
 use super::target;
 use crate::error::Result;
 use crate::transaction::lock::Mode;
+use blueshift_compute::profile::Sink;
 use blueshift_sql::binder;
 use blueshift_sql::statement::dml::Update;
 use datafusion::datasource::provider_as_source;
@@ -38,6 +39,7 @@ pub(super) async fn change(ctx: &mut Context<'_>, update: &Update) -> Result<u64
     let plan = ctx.plan(&names.state, bound.input).await?;
     let given = vec![true; table.columns.len()];
     let target = target::write_target(ctx, &table, &given, None)?;
+    ctx.plans.goes_to(Sink::Update(target::step_table(&table)));
     let task = ctx.task(&names.state);
     let (written, masks) = blueshift_compute::write::update(
         &ctx.server.node,

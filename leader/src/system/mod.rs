@@ -12,11 +12,13 @@ pub mod pg_catalog;
 mod grants;
 pub mod provider;
 pub mod rows;
+pub mod step;
 pub mod view;
 
 use crate::catalog::database::Database;
 use crate::catalog::{Catalog, User};
 use crate::error::Result;
+use crate::planner::log::PlanLog;
 use crate::server::Server;
 use crate::settings::{Change, Settings};
 use crate::transaction::read::TableReads;
@@ -49,6 +51,8 @@ pub struct SystemContext {
     pub asked: Asked,
     /// The tables the statement reads.
     pub reads: Arc<TableReads>,
+    /// The plans the statement runs.
+    pub plans: Arc<PlanLog>,
     /// The oids of the schemas on the session's search path.
     pub search_path: Vec<u32>,
 }
@@ -136,7 +140,9 @@ static TABLES: &[&dyn SystemTable] = &[
     &live::svv_user_info::SvvUserInfo,
     &live::svv_vacuum_progress::SvvVacuumProgress,
     &log::stl_analyze::StlAnalyze,
+    &log::stl_connection_log::StlConnectionLog,
     &log::stl_ddltext::StlDdltext,
+    &log::stl_error::StlError,
     &log::stl_file_scan::StlFileScan,
     &log::stl_load_commits::StlLoadCommits,
     &log::stl_load_errors::StlLoadErrors,
@@ -146,6 +152,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &log::stl_tr_conflict::StlTrConflict,
     &log::stl_utilitytext::StlUtilitytext,
     &log::stl_vacuum::StlVacuum,
+    &log::sys_query_history::SysQueryHistory,
     &log::svl_mv_refresh_status::SvlMvRefreshStatus,
     &log::svl_stored_proc_call::SvlStoredProcCall,
     &log::svl_stored_proc_messages::SvlStoredProcMessages,
@@ -172,6 +179,11 @@ static TABLES: &[&dyn SystemTable] = &[
     &pg_catalog::pg_table_def::PgTableDef,
     &pg_catalog::pg_type::PgType,
     &pg_catalog::pg_user::PgUser,
+    &step::stl_alert_event_log::StlAlertEventLog,
+    &step::stl_explain::StlExplain,
+    &step::stl_plan_info::StlPlanInfo,
+    &step::stl_stream_segs::StlStreamSegs,
+    &step::sys_query_detail::SysQueryDetail,
 ];
 
 /// Every system table and view.
@@ -180,7 +192,10 @@ pub fn tables() -> &'static [&'static dyn SystemTable] {
         let views = view::views().iter().map(|view| view as &dyn SystemTable);
         let empty = pg_catalog::empty::TABLES.iter();
         let empty = empty.map(|table| table as &dyn SystemTable);
-        TABLES.iter().copied().chain(empty).chain(views).collect()
+        let steps = step::tables::TABLES.iter();
+        let steps = steps.map(|table| table as &dyn SystemTable);
+        let own = TABLES.iter().copied();
+        own.chain(empty).chain(steps).chain(views).collect()
     });
     &ALL
 }

@@ -55,7 +55,13 @@ const FILES: &[(&str, &str, &str)] = files! {
         "views";
     "view" "pg_catalog":
         "pg_stat_activity"
+        "svcs_alert_event_log"
+        "svcs_explain"
+        "svcs_plan_info"
+        "svcs_query_summary"
+        "svcs_stream_segs"
         "svl_qlog"
+        "svl_query_summary"
         "svl_statementtext"
         "svl_user_info"
         "svl_vacuum_percentage"
@@ -73,7 +79,13 @@ const FILES: &[(&str, &str, &str)] = files! {
         "svv_redshift_schemas"
         "svv_redshift_tables"
         "svv_tables"
-        "sys_mv_refresh_history";
+        "sys_analyze_history"
+        "sys_connection_log"
+        "sys_load_error_detail"
+        "sys_mv_refresh_history"
+        "sys_query_explain"
+        "sys_query_text"
+        "sys_session_history";
 };
 
 /// Gives every view.

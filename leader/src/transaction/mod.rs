@@ -14,7 +14,7 @@ pub mod serial;
 use crate::catalog::cache::CatalogCache;
 use crate::catalog::{Catalog, IsolationLevel, Oid};
 use crate::error::{Error, Result};
-use crate::history::{lock as guard, now_us, push};
+use crate::history::{Events, lock as guard, now_us, push};
 use append::Append;
 use blueshift_compute::write::IdentityCounter;
 use blueshift_storage::row_group::RowGroupRecord;
@@ -23,7 +23,7 @@ use blueshift_storage::table::delete;
 use blueshift_storage::{TableId, TableLayout};
 use lock::{Lockable, Locks, Mode};
 use serial::Serial;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub struct Transactions {
     serializable: Mutex<HashSet<Oid>>,
     serial: Serial,
     /// STL_TR_CONFLICT.
-    pub conflicts: Mutex<VecDeque<ConflictEvent>>,
+    pub conflicts: Mutex<Events<ConflictEvent>>,
 }
 
 /// A transaction that was refused: STL_TR_CONFLICT.

@@ -3,6 +3,7 @@
 use super::template::Template;
 use crate::statement::ObjectName;
 use crate::statement::routine::{Argument, RoutineType};
+use serde::{Deserialize, Serialize};
 
 /// A procedure as parsed.
 #[derive(Clone, Debug)]
@@ -197,7 +198,7 @@ pub enum OpenQuery {
 }
 
 /// How grave a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub enum Level {
     /// LOG.
     Log,

@@ -1,4 +1,4 @@
-//! A frame: the one envelope of everything in the log directory and of the `FORMAT` file.
+//! A frame: the one envelope of everything in the log directory, of the `FORMAT` file and of journals.
 //!
 //! ```text
 //! offset  bytes
@@ -6,7 +6,7 @@
 //!      4      1  kind
 //!      5      2  version of the payload
 //!      7      8  xxh3-64 of the payload, seeded with kind | version << 8
-//!     15      n  payload: JSON, so never a zero byte; rows in it are base64
+//!     15      n  payload: JSON, so never a zero byte; rows in it are base64. In a journal: zstd
 //! ```
 //!
 //! The checksum leaves the length out on purpose: the last frame of a log can then be told apart as
@@ -43,6 +43,8 @@ pub(crate) enum Kind {
     Snapshot = 5,
     /// The whole content of a file of statistics.
     Statistics = 6,
+    /// A record of a journal, compressed.
+    Journal = 7,
 }
 
 impl Kind {
@@ -50,7 +52,7 @@ impl Kind {
     pub(crate) fn version(self) -> u16 {
         match self {
             Self::Batch | Self::Checkpoint => 3,
-            Self::Segment | Self::Format | Self::Snapshot | Self::Statistics => 1,
+            Self::Segment | Self::Format | Self::Snapshot | Self::Statistics | Self::Journal => 1,
         }
     }
 
@@ -62,6 +64,7 @@ impl Kind {
             Self::Format,
             Self::Snapshot,
             Self::Statistics,
+            Self::Journal,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -18,6 +18,9 @@ pub(crate) const PRIVATE_DIR: &str = "private";
 /// Holds what ANALYZE learned, a file for each table.
 pub(crate) const STATISTICS_DIR: &str = "statistics";
 
+/// Holds the journal of events.
+pub(crate) const JOURNAL_DIR: &str = "journal";
+
 /// Says that a restore into the directory has not finished.
 pub(crate) const RESTORE: &str = "RESTORE";
 
@@ -65,6 +68,18 @@ pub(crate) fn mask(slice: SliceId, table: TableId, id: RowGroupId, version: u64)
 /// Gives the path of what ANALYZE learned of a table.
 pub(crate) fn statistics(table: TableId) -> PathBuf {
     Path::new(STATISTICS_DIR).join(format!("{}.stats", table.0))
+}
+
+/// Gives the path of a file of the journal.
+pub(crate) fn journal(day: u32, number: u64) -> PathBuf {
+    Path::new(JOURNAL_DIR).join(format!("{number:016}-{day}.journal"))
+}
+
+/// Reads day and number in the name of a file of the journal; `None` for other files.
+pub(crate) fn parse_journal(path: &Path) -> Option<(u32, u64)> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".journal")?;
+    let (number, day) = stem.split_once('-')?;
+    Some((day.parse().ok()?, number.parse().ok()?))
 }
 
 /// Reads the table in the name of a file of statistics; `None` for other files.

@@ -7,6 +7,7 @@ pub(crate) mod apply;
 mod conflict;
 mod fold;
 mod group_commit;
+mod journal;
 pub(crate) mod ids;
 mod merged;
 pub(crate) mod open;
@@ -16,6 +17,8 @@ pub mod rewrite;
 mod statistics;
 mod sweep;
 pub mod version;
+
+pub use journal::{Journal, JournalLimits};
 
 use crate::error::{Error, Result};
 use crate::io::{BlockStore, Disk};

@@ -5,6 +5,7 @@
 
 use crate::error::Result;
 use crate::planner;
+use crate::planner::log::PlanLog;
 use blueshift_sql::Error as SqlError;
 use blueshift_sql::sqlstate::SqlState;
 use datafusion::common::ScalarValue;
@@ -115,7 +116,7 @@ async fn value_of(state: &SessionState, subquery: &LogicalPlan) -> Result<Scalar
     let mut stream = if physical.output_partitioning().partition_count() == 1 {
         physical.execute(0, context)?
     } else {
-        datafusion::physical_plan::execute_stream(physical, context)?
+        datafusion::physical_plan::execute_stream(Arc::clone(&physical), context)?
     };
     while let Some(batch) = stream.next().await {
         let batch = batch?;
@@ -130,6 +131,10 @@ async fn value_of(state: &SessionState, subquery: &LogicalPlan) -> Result<Scalar
             .into());
         }
         value = Some(ScalarValue::try_from_array(batch.column(0), 0)?);
+    }
+    drop(stream);
+    if let Some(plans) = state.config().get_extension::<PlanLog>() {
+        plans.ended(&physical);
     }
     Ok(value.unwrap_or(null))
 }

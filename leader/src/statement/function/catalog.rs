@@ -1,6 +1,6 @@
 //! Functions over the catalog's oids, as psql and drivers ask for them: types, sizes, definitions, `::regclass`.
 
-use super::{Arg, Body, refuse, relation_by_text, text};
+use super::{Arg, Body, name_parts, refuse, relation_by_text, text};
 use crate::catalog::name::Relation;
 use crate::catalog::routine::Routine;
 use crate::system::SystemContext;
@@ -242,8 +242,13 @@ fn regclass(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
         if let Ok(oid) = name.parse::<u32>() {
             return Ok(ScalarValue::Int64(Some(i64::from(oid))));
         }
-        let (schema, bare) = name.split_once('.').unwrap_or(("pg_catalog", name));
-        let oid = match crate::system::find(schema, bare) {
+        let parts = name_parts(ctx, name);
+        let system = match parts.as_slice() {
+            [bare] => crate::system::find("pg_catalog", bare),
+            [.., schema, bare] => crate::system::find(schema, bare),
+            [] => None,
+        };
+        let oid = match system {
             Some(table) => crate::system::oid(table),
             None => relation_by_text(ctx, name)?.oid(),
         };

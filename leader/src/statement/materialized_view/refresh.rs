@@ -85,6 +85,7 @@ pub async fn in_background(server: &Arc<Server>, oid: Oid) -> Result<()> {
         settings: &mut settings,
         asked: Asked::default(),
         reads: Arc::new(reads),
+        plans: Arc::default(),
         prepared: &mut prepared,
         cursor: &mut cursor,
         last: &mut last,

@@ -50,7 +50,7 @@ impl SystemTable for StlAnalyze {
                 event.xid.into(),
                 ctx.database_of_table(event.table).as_str().into(),
                 event.table.into(),
-                event.status.into(),
+                event.status.as_ref().into(),
                 event.rows.into(),
                 event.modified_rows.into(),
                 (event.threshold_percent as i64).into(),

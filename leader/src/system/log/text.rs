@@ -32,6 +32,26 @@ pub(super) fn kind(text: &str) -> Kind {
     }
 }
 
+/// Gives the word of SYS_QUERY_HISTORY for what a statement does.
+pub(super) fn command(text: &str) -> &'static str {
+    let mut words = text
+        .split(|letter: char| !letter.is_ascii_alphabetic())
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase);
+    match (kind(text), words.next().unwrap_or_default().as_str()) {
+        (Kind::Query, "insert") => "INSERT",
+        (Kind::Query, "update") => "UPDATE",
+        (Kind::Query, "delete") => "DELETE",
+        (Kind::Query, "merge") => "MERGE",
+        (Kind::Query, "copy") => "COPY",
+        (Kind::Query, "unload") => "UNLOAD",
+        (Kind::Query, _) => "SELECT",
+        (Kind::Definition, "create") if words.any(|word| word == "as") => "CTAS",
+        (Kind::Definition, _) => "DDL",
+        (Kind::Utility, _) => "UTILITY",
+    }
+}
+
 /// Cuts a text into pieces, each whole letters; a line break is shown as `\\n`.
 pub(super) fn pieces(text: &str) -> Vec<String> {
     let mut pieces = vec![String::new()];
@@ -105,6 +125,15 @@ mod tests {
         let cut = pieces(&long);
         assert_eq!(cut.concat(), long);
         assert_eq!(cut.iter().map(String::len).collect::<Vec<_>>(), [200, 100]);
+    }
+
+    #[test]
+    fn statements_are_named() {
+        assert_eq!(command("(SELECT 1)"), "SELECT");
+        assert_eq!(command("create table t as select 1"), "CTAS");
+        assert_eq!(command("create table t (a int)"), "DDL");
+        assert_eq!(command("MERGE INTO t"), "MERGE");
+        assert_eq!(command("set a to b"), "UTILITY");
     }
 
     #[test]

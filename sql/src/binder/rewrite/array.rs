@@ -1,5 +1,5 @@
 //! Arrays of the catalogs, which are kept as text (`{a,b}`), as psql and drivers use them:
-//! `ARRAY(SELECT ...)`, `x = ANY(array)`, `conkey[1]`.
+//! `ARRAY(SELECT ...)`, `ARRAY[...]`, `x = ANY(array)`, `conkey[1]`.
 
 use super::call;
 use crate::error::{Error, Result};
@@ -46,6 +46,7 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             ..
         } => any(left, right),
         Expr::CompoundFieldAccess { root, access_chain } => element(root, access_chain),
+        Expr::Array(array) => Some(of_items(&array.elem)),
         _ => None,
     };
     if let Some(replaced) = replaced {
@@ -64,6 +65,18 @@ fn concatenated(left: Expr, right: Expr) -> Expr {
         op: BinaryOperator::StringConcat,
         right: Box::new(right),
     }
+}
+
+/// `ARRAY[a, b]` -> `'{' || a || ',' || b || '}'`.
+fn of_items(items: &[Expr]) -> Expr {
+    let mut whole = text("{");
+    for (place, item) in items.iter().enumerate() {
+        if place > 0 {
+            whole = concatenated(whole, text(","));
+        }
+        whole = concatenated(whole, call("blueshift_array_item", vec![item.clone()]));
+    }
+    concatenated(whole, text("}"))
 }
 
 /// `ARRAY(SELECT x FROM ...)` -> `(SELECT '{' || NVL(LISTAGG(x, ','), '') || '}' FROM ...)`.

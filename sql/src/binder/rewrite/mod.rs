@@ -4,6 +4,7 @@ mod array;
 mod cast;
 mod cast_name;
 pub(super) mod column_name;
+mod condition;
 mod connect_by;
 mod date_part;
 mod decode;
@@ -115,6 +116,7 @@ impl VisitorMut for Rewriter {
             return ControlFlow::Break(error);
         }
         path::rewrite_from(select);
+        condition::rewrite(select);
         if let Err(error) =
             same_name::check(select).and_then(|()| using::rewrite_select(select, &mut |_| None))
         {

@@ -1,0 +1,225 @@
+//! What queries did: their plans as text, their steps with the work of every slice, and advice.
+//!
+//! They come from the planner's log of plans when the statement has ended.
+
+use super::{History, lock};
+use blueshift_compute::profile::{self, Step, StepKind, StepTable};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How much of all queries together is kept, in bytes, estimated.
+const BYTES_MAX: usize = 64 << 20;
+/// What the work of a step on a slice takes.
+const WORK_BYTES: usize = 128;
+/// What a step or a node takes besides.
+const STEP_BYTES: usize = 128;
+/// Rows moved that are worth an alert. Source: Redshift's guide, STL_ALERT_EVENT_LOG.
+const MANY_ROWS: u64 = 1_000_000;
+/// Part of the scanned rows below which a filter is very selective. Source: as above.
+const SELECTIVE: f64 = 0.05;
+/// Scans of fewer rows need no advice on sort keys.
+const FEW_ROWS: u64 = 100_000;
+
+/// A line of a plan with what is told below it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct PlanNode {
+    /// How deep it stands; 0 at the top.
+    pub depth: usize,
+    /// The node's number, from 1.
+    pub id: usize,
+    /// The number of the node that takes its rows; 0 at the top.
+    pub parent: usize,
+    /// Cost up to the first row.
+    pub startup_cost: f64,
+    /// Cost up to the last row.
+    pub total_cost: f64,
+    /// Rows expected.
+    pub rows: f64,
+    /// Bytes of a row expected.
+    pub width: f64,
+    /// The line, with its arrow.
+    pub text: String,
+    /// Its details, one per line.
+    pub info: Vec<String>,
+}
+
+/// What the plans of a statement did.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Executed {
+    /// The plan's lines, each plan's after those of the one that ran before.
+    pub nodes: Vec<PlanNode>,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Executed {
+    /// Adds a plan that ran after those before.
+    pub fn add(&mut self, nodes: Vec<PlanNode>, steps: Vec<Step>) {
+        profile::append(&mut self.steps, steps);
+        let before = self.nodes.len();
+        self.nodes.extend(nodes.into_iter().map(|mut node| {
+            node.id += before;
+            if node.parent > 0 {
+                node.parent += before;
+            }
+            node
+        }));
+    }
+
+    fn bytes(&self) -> usize {
+        let nodes = self.nodes.iter().map(|node| {
+            let info: usize = node.info.iter().map(String::len).sum();
+            STEP_BYTES + node.text.len() + info
+        });
+        let steps = self.steps.iter();
+        let steps = steps.map(|step| STEP_BYTES + WORK_BYTES * step.slices.len());
+        nodes.chain(steps).sum()
+    }
+
+    /// Gives the rows that went to the client.
+    pub fn returned(&self) -> (u64, u64) {
+        let last = self
+            .steps
+            .iter()
+            .max_by_key(|step| (step.segment, step.step));
+        match last {
+            Some(step) if step.kind == StepKind::Return => {
+                (step.sum(|work| work.rows), step.sum(|work| work.bytes))
+            }
+            _ => (0, 0),
+        }
+    }
+}
+
+/// Advice on a query: STL_ALERT_EVENT_LOG.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Alert {
+    /// The segment it is about.
+    pub segment: u32,
+    /// The step it is about.
+    pub step: u32,
+    /// What was seen.
+    pub event: String,
+    /// What to do.
+    pub solution: Cow<'static, str>,
+}
+
+/// A query that ended, with what it did: STL_EXPLAIN, STL_SCAN and its like, SVL_QUERY_REPORT.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ExecutedQuery {
+    /// The user's oid.
+    pub userid: u32,
+    /// The query id.
+    pub query: i64,
+    /// The transaction id.
+    pub xid: i64,
+    /// The process id of the session.
+    pub pid: i32,
+    /// When it ended, in microseconds since 1970.
+    pub endtime_us: i64,
+    /// What it did.
+    pub executed: Executed,
+    /// Advice.
+    pub alerts: Vec<Alert>,
+}
+
+/// Queries that ended, up to a number of bytes.
+#[derive(Debug, Default)]
+pub struct ExecutedQueries {
+    queries: VecDeque<(usize, Arc<ExecutedQuery>)>,
+    bytes: usize,
+    added: u64,
+}
+
+impl ExecutedQueries {
+    /// Gives the queries added since `seen` were, as far as they are still here, and notes them as seen.
+    pub fn since(&self, seen: &mut u64) -> Vec<Arc<ExecutedQuery>> {
+        let news = usize::try_from(self.added - *seen).unwrap_or(usize::MAX);
+        *seen = self.added;
+        let skipped = self.queries.len().saturating_sub(news);
+        let news = self.queries.iter().skip(skipped);
+        news.map(|(_, query)| Arc::clone(query)).collect()
+    }
+
+    /// Adds a query; the oldest go when there are too many bytes.
+    pub fn push(&mut self, query: Arc<ExecutedQuery>) {
+        let bytes = query.executed.bytes();
+        self.bytes += bytes;
+        self.added += 1;
+        self.queries.push_back((bytes, query));
+        while self.bytes > BYTES_MAX {
+            let Some((bytes, _)) = self.queries.pop_front() else {
+                break;
+            };
+            self.bytes -= bytes;
+        }
+    }
+}
+
+impl History {
+    /// Keeps what a statement did.
+    pub fn executed(&self, mut query: ExecutedQuery) {
+        query.alerts = self.alerts(&query.executed);
+        lock(&self.executed).push(Arc::new(query));
+    }
+
+    /// Gives the queries of which steps are known, oldest first.
+    pub fn executed_queries(&self) -> Vec<Arc<ExecutedQuery>> {
+        let executed = lock(&self.executed);
+        let queries = executed.queries.iter();
+        queries.map(|(_, query)| Arc::clone(query)).collect()
+    }
+
+    /// Source of the conditions: Redshift's guide, STL_ALERT_EVENT_LOG.
+    fn alerts(&self, executed: &Executed) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        for step in &executed.steps {
+            let rows = step.sum(|work| work.rows);
+            let mut alert = |event: String, solution: &'static str| {
+                alerts.push(Alert {
+                    segment: step.segment,
+                    step: step.step,
+                    event,
+                    solution: solution.into(),
+                });
+            };
+            match (step.kind, &step.table) {
+                (StepKind::NestedLoop, _) => alert(
+                    "Nested Loop Join in the query plan".to_owned(),
+                    "Review the join predicates to avoid Cartesian products",
+                ),
+                (StepKind::Distribute, _) if rows > MANY_ROWS => alert(
+                    format!("Distributed a large number of rows across the network:rows={rows}"),
+                    "Review the choice of distribution key to collocate the join or aggregation",
+                ),
+                (StepKind::Broadcast, _) if rows > MANY_ROWS => alert(
+                    format!("Broadcasted a large number of rows across the network:rows={rows}"),
+                    "Review the choice of distribution key to collocate the join and consider using distributed tables",
+                ),
+                (StepKind::Scan, Some(StepTable::Stored { id, .. })) => {
+                    let scanned = step.sum(|work| work.rows_scanned);
+                    let ratio = rows as f64 / scanned.max(1) as f64;
+                    if scanned >= FEW_ROWS && ratio < SELECTIVE {
+                        let event = format!(
+                            "Very selective query filter:ratio=rows({rows})/rows_pre_user_filter({scanned})={ratio:.6}"
+                        );
+                        alert(
+                            event,
+                            "Review the choice of sort key to enable range restricted scanning, or run the VACUUM command to ensure the table is sorted",
+                        );
+                    }
+                    if scanned > 0 && self.statistics.last_analyze(*id).is_none() {
+                        alert(
+                            "Missing query planner statistics".to_owned(),
+                            "Run the ANALYZE command",
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+        alerts
+    }
+}

@@ -1,0 +1,10 @@
+//! Tables of the steps of queries that ended: STL_SCAN and its like, SVL_QUERY_REPORT, and what is made of them.
+//!
+//! The tables of single kinds of steps differ in their columns only: [`tables::TABLES`] lists them.
+
+pub mod stl_alert_event_log;
+pub mod stl_explain;
+pub mod stl_plan_info;
+pub mod stl_stream_segs;
+pub mod sys_query_detail;
+pub mod tables;
