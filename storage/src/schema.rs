@@ -1,6 +1,6 @@
 //! Ids, column types and table layouts: the words every other module of this crate speaks.
 
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -48,6 +48,12 @@ pub enum ColumnType {
     Date,
     /// `Time64`, microseconds since midnight.
     Time,
+    /// `Time64` in nanoseconds, which count as the layer above says: TIMETZ.
+    TimeTz,
+    /// `Interval`, months.
+    Months,
+    /// `Duration`, microseconds.
+    Duration,
     /// `Timestamp` in microseconds, without a zone.
     Timestamp,
     /// `Timestamp` in microseconds, UTC.
@@ -76,6 +82,9 @@ impl ColumnType {
             Self::Decimal { precision, scale } => DataType::Decimal128(precision, scale),
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
+            Self::TimeTz => DataType::Time64(TimeUnit::Nanosecond),
+            Self::Months => DataType::Interval(IntervalUnit::YearMonth),
+            Self::Duration => DataType::Duration(TimeUnit::Microsecond),
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
             Self::TimestampTz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::Text => DataType::Utf8View,

@@ -88,7 +88,10 @@ fn whole(value: &ScalarValue) -> Option<i128> {
         ScalarValue::Int64(value) => value.map(i128::from),
         ScalarValue::Decimal128(value, _, _) => *value,
         ScalarValue::Date32(value) => value.map(i128::from),
+        ScalarValue::IntervalYearMonth(value) => value.map(i128::from),
         ScalarValue::Time64Microsecond(value)
+        | ScalarValue::Time64Nanosecond(value)
+        | ScalarValue::DurationMicrosecond(value)
         | ScalarValue::TimestampSecond(value, _)
         | ScalarValue::TimestampMillisecond(value, _)
         | ScalarValue::TimestampMicrosecond(value, _) => value.map(i128::from),
@@ -178,6 +181,11 @@ pub(super) fn scalar(stored: ColumnType, value: &Value) -> Option<ScalarValue> {
                 }
                 ColumnType::Date => ScalarValue::Date32(Some(i32::try_from(*value).ok()?)),
                 ColumnType::Time => ScalarValue::Time64Microsecond(Some(long?)),
+                ColumnType::TimeTz => ScalarValue::Time64Nanosecond(Some(long?)),
+                ColumnType::Months => {
+                    ScalarValue::IntervalYearMonth(Some(i32::try_from(*value).ok()?))
+                }
+                ColumnType::Duration => ScalarValue::DurationMicrosecond(Some(long?)),
                 ColumnType::Timestamp => ScalarValue::TimestampMicrosecond(Some(long?), None),
                 ColumnType::TimestampTz => {
                     ScalarValue::TimestampMicrosecond(Some(long?), Some("UTC".into()))

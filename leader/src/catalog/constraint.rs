@@ -158,6 +158,7 @@ mod tests {
             default: None,
             identity: None,
             not_null: false,
+            case_insensitive: false,
         };
         let table = Table {
             view: None,

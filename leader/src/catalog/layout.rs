@@ -3,6 +3,7 @@
 use super::{Column, Table, TableDistribution, TableSort};
 use arrow_schema::{Schema, SchemaRef};
 use blueshift_compute::distribution::Distribution;
+use blueshift_sql::types::case_insensitive;
 use blueshift_sql::{Error, Result, SqlState, SqlType};
 use blueshift_storage::{ColumnLayout, ColumnType, EncodingName, SortKey, TableLayout};
 use std::sync::Arc;
@@ -17,9 +18,14 @@ pub fn column_type(ty: SqlType) -> Option<ColumnType> {
         SqlType::Decimal { precision, scale } => ColumnType::Decimal { precision, scale },
         SqlType::Real => ColumnType::Float32,
         SqlType::Double => ColumnType::Float64,
-        SqlType::Char(_) | SqlType::Varchar(_) | SqlType::Super => ColumnType::Text,
+        SqlType::Char(_) | SqlType::Varchar(_) | SqlType::Super | SqlType::HllSketch => {
+            ColumnType::Text
+        }
         SqlType::Date => ColumnType::Date,
         SqlType::Time => ColumnType::Time,
+        SqlType::TimeTz => ColumnType::TimeTz,
+        SqlType::YearToMonth(_) => ColumnType::Months,
+        SqlType::DayToSecond(_) => ColumnType::Duration,
         SqlType::Timestamp => ColumnType::Timestamp,
         SqlType::TimestampTz => ColumnType::TimestampTz,
         SqlType::Varbyte(_) => ColumnType::Bytes,
@@ -29,9 +35,13 @@ pub fn column_type(ty: SqlType) -> Option<ColumnType> {
 
 /// Makes the arrow schema of a table or view.
 pub fn schema(columns: &[Column]) -> SchemaRef {
-    let fields = columns
-        .iter()
-        .map(|column| column.ty.field(&column.name, !column.not_null));
+    let fields = columns.iter().map(|column| {
+        let field = column.ty.field(&column.name, !column.not_null);
+        match column.case_insensitive {
+            true => case_insensitive(field),
+            false => field,
+        }
+    });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -140,8 +150,8 @@ pub fn encoding_word(encoding: EncodingName) -> &'static str {
 /// Tells which types an encoding takes: the table "Compression encodings" of the manual.
 pub fn supports(encoding: EncodingName, ty: SqlType) -> bool {
     use SqlType::{
-        BigInt, Boolean, Char, Date, Decimal, Double, Integer, Real, SmallInt, Super, Time,
-        Timestamp, TimestampTz, Varbyte, Varchar,
+        BigInt, Boolean, Char, Date, DayToSecond, Decimal, Double, Integer, Real, SmallInt, Super,
+        Time, TimeTz, Timestamp, TimestampTz, Varbyte, Varchar, YearToMonth,
     };
     let is_time = matches!(ty, Date | Timestamp | TimestampTz);
     // DELTA's row of the table names no type with a time zone.
@@ -152,7 +162,10 @@ pub fn supports(encoding: EncodingName, ty: SqlType) -> bool {
     let is_narrow_decimal = matches!(ty, Decimal { precision, .. } if precision <= 19);
     match encoding {
         EncodingName::Auto | EncodingName::Raw | EncodingName::Zstd => true,
-        EncodingName::Az64 => is_exact || is_time || ty == Time,
+        EncodingName::Az64 => {
+            let is_other = matches!(ty, Time | TimeTz | YearToMonth(_) | DayToSecond(_));
+            is_exact || is_time || is_other
+        }
         EncodingName::Bytedict => is_exact || is_time || is_text || matches!(ty, Real | Double),
         EncodingName::Delta => is_exact || is_delta_time,
         EncodingName::Delta32k => is_wide || is_delta_time,

@@ -122,6 +122,13 @@ pub struct Column {
     pub identity: Option<Identity>,
     /// NOT NULL.
     pub not_null: bool,
+    /// COLLATE CASE_INSENSITIVE.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub case_insensitive: bool,
+}
+
+fn is_not(value: &bool) -> bool {
+    !value
 }
 
 /// An identity column.

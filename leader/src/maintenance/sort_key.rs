@@ -77,5 +77,8 @@ fn wanted(server: &Server, table: &Table) -> Option<usize> {
 }
 
 fn can_be_key(ty: SqlType) -> bool {
-    !matches!(ty, SqlType::Super | SqlType::Varbyte(_))
+    !matches!(
+        ty,
+        SqlType::Super | SqlType::HllSketch | SqlType::Varbyte(_)
+    )
 }

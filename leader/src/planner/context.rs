@@ -8,6 +8,7 @@ use crate::planner::rule;
 use blueshift_compute::node::Node;
 use blueshift_compute::resource::session_config;
 use blueshift_sql::function;
+use blueshift_sql::function::session::SessionOptions;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SessionState, SessionStateDefaults, TaskContext};
 use datafusion::prelude::SessionConfig;
@@ -61,7 +62,8 @@ pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
     let mut config = config
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false)
-        .with_option_extension(PlannerOptions::default());
+        .with_option_extension(PlannerOptions::default())
+        .with_option_extension(SessionOptions::default());
     // The declared lengths in our columns' metadata differ where a branch of a UNION turned out to have no rows.
     let execution = &mut config.options_mut().execution;
     execution.skip_physical_aggregate_schema_check = true;

@@ -11,17 +11,20 @@ use crate::session::OutputColumn;
 use crate::settings::style::TextStyle;
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array,
-    Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array,
-    IntervalMonthDayNanoArray, RecordBatch, StringArray, StringViewArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray,
+    Decimal128Array, DurationMicrosecondArray, Float32Array, Float64Array, Int16Array, Int32Array,
+    Int64Array, IntervalMonthDayNanoArray, IntervalYearMonthArray, RecordBatch, StringArray,
+    StringViewArray, Time64MicrosecondArray, Time64NanosecondArray, TimestampMicrosecondArray,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalYearMonthType,
+    Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, IntervalUnit, TimeUnit};
+use blueshift_sql::types::interval::of_microseconds;
+use blueshift_sql::types::timetz::TimeTz;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// A buffer is handed on when it has so many bytes.
@@ -172,6 +175,9 @@ fn form(kind: Kind, from: &DataType) -> Form {
         }
         (Kind::TimestampTz, _) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         (Kind::Interval, _) => DataType::Interval(IntervalUnit::MonthDayNano),
+        (Kind::TimeTz, _) => DataType::Time64(TimeUnit::Nanosecond),
+        (Kind::Months, _) => DataType::Interval(IntervalUnit::YearMonth),
+        (Kind::Microseconds, _) => DataType::Duration(TimeUnit::Microsecond),
     };
     if *from == to {
         Form::AsIs
@@ -211,6 +217,9 @@ enum Cells<'a> {
     Bytes(&'a BinaryArray),
     BytesView(&'a BinaryViewArray),
     Interval(&'a IntervalMonthDayNanoArray),
+    TimeTz(&'a Time64NanosecondArray),
+    Months(&'a IntervalYearMonthArray),
+    Microseconds(&'a DurationMicrosecondArray),
 }
 
 impl<'a> Cells<'a> {
@@ -256,6 +265,15 @@ impl<'a> Cells<'a> {
             Kind::Interval => array
                 .as_primitive_opt::<IntervalMonthDayNanoType>()
                 .map(Self::Interval),
+            Kind::TimeTz => array
+                .as_primitive_opt::<Time64NanosecondType>()
+                .map(Self::TimeTz),
+            Kind::Months => array
+                .as_primitive_opt::<IntervalYearMonthType>()
+                .map(Self::Months),
+            Kind::Microseconds => array
+                .as_primitive_opt::<DurationMicrosecondType>()
+                .map(Self::Microseconds),
         };
         cells.ok_or_else(|| {
             ArrowError::SchemaError(format!(
@@ -282,6 +300,9 @@ impl<'a> Cells<'a> {
             Self::Bytes(array) => *array,
             Self::BytesView(array) => *array,
             Self::Interval(array) => *array,
+            Self::TimeTz(array) => *array,
+            Self::Months(array) => *array,
+            Self::Microseconds(array) => *array,
         }
     }
 
@@ -330,6 +351,14 @@ impl<'a> Cells<'a> {
             Self::Bytes(array) => hex(array.value(row), out),
             Self::BytesView(array) => hex(array.value(row), out),
             Self::Interval(array) => interval::write(array.value(row), style.interval, out),
+            Self::TimeTz(array) => time::time_tz(array.value(row), out),
+            Self::Months(array) => {
+                let months = IntervalMonthDayNano::new(array.value(row), 0, 0);
+                interval::write(months, style.interval, out);
+            }
+            Self::Microseconds(array) => {
+                interval::write(of_microseconds(array.value(row)), style.interval, out);
+            }
         }
     }
 
@@ -347,6 +376,14 @@ impl<'a> Cells<'a> {
             Self::TextView(array, width) => padded(array.value(row), *width, out),
             Self::Date(array) => out.put_i32(array.value(row).wrapping_sub(time::EPOCH_DAYS)),
             Self::Time(array) => out.put_i64(array.value(row)),
+            Self::TimeTz(array) => {
+                let value = TimeTz::unpacked(array.value(row));
+                out.put_i64(value.local);
+                // Seconds west of Greenwich.
+                out.put_i32(i32::try_from(value.ahead * -60).unwrap_or(0));
+            }
+            Self::Months(array) => out.put_i32(array.value(row)),
+            Self::Microseconds(array) => out.put_i64(array.value(row)),
             Self::Timestamp(array) | Self::TimestampTz(array) => {
                 out.put_i64(array.value(row).wrapping_sub(time::EPOCH_MICROSECONDS));
             }

@@ -7,7 +7,9 @@ use crate::protocol::rows::Rows;
 use crate::protocol::wire_type::parameter_oid;
 use crate::protocol::{parameter, reply};
 use crate::session::{Body, Parameter, PreparedStatement};
+use crate::settings::style::TextStyle;
 use blueshift_sql::SqlState;
+use blueshift_sql::function::session::Session;
 use blueshift_sql::statement::Statement;
 use std::io;
 use std::sync::Arc;
@@ -40,7 +42,10 @@ impl Connection {
     pub(super) async fn extended(&mut self, message: Message) -> Outcome {
         match message {
             Message::Parse { name, text, types } => self.parse(name, text, types).await,
-            Message::Bind(bind) => Ok(self.bind(bind)),
+            Message::Bind(bind) => {
+                let style = self.session()?.lock().await.text_style();
+                Ok(self.bind(bind, &style))
+            }
             Message::Describe(target) => self.describe_target(&target).await,
             Message::Execute { portal, rows_max } => self.execute(&portal, rows_max as u64).await,
             Message::Close(Target::Statement(name)) => {
@@ -82,7 +87,7 @@ impl Connection {
         }))
     }
 
-    fn bind(&mut self, bind: Bind) -> Result<(), Report> {
+    fn bind(&mut self, bind: Bind, style: &TextStyle) -> Result<(), Report> {
         let prepared = self.statement(&bind.statement)?.clone();
         if !bind.portal.is_empty() && self.portals.contains_key(&bind.portal) {
             return Err(Report::new(
@@ -110,8 +115,13 @@ impl Connection {
             .iter()
             .zip(&prepared.parameters)
             .zip(formats);
+        let zone = style.zone.engine_name();
+        let session = Session {
+            zone: &zone,
+            order: style.order,
+        };
         let parameters = values
-            .map(|((value, ty), binary)| parameter::decode(value.as_ref(), *ty, binary))
+            .map(|((value, ty), binary)| parameter::decode(value.as_ref(), *ty, binary, session))
             .collect::<Result<Vec<_>, _>>()?;
         let columns = prepared.columns.as_ref().map_or(0, Vec::len);
         let binary = binary_flags(&bind.result_formats, columns)?;

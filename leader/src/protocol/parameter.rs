@@ -2,9 +2,12 @@
 
 use crate::error::sqlstate::Report;
 use crate::session::Parameter;
+use blueshift_sql::function::read_scalar;
+use blueshift_sql::function::session::Session;
+use blueshift_sql::types::interval::{DAY, MONTH_DAYS};
+use blueshift_sql::types::timetz::TimeTz;
 use blueshift_sql::{SqlState, SqlType};
 use bytes::{Buf, Bytes};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use std::str::FromStr;
 
 /// Days from 1970 to 2000, where PostgreSQL counts from.
@@ -19,11 +22,12 @@ pub(super) fn decode(
     value: Option<&Bytes>,
     ty: SqlType,
     binary: bool,
+    session: Session<'_>,
 ) -> Result<Parameter, Report> {
     match value {
         None => Ok(null(ty)),
-        Some(bytes) if binary => from_binary(bytes.clone(), ty),
-        Some(bytes) => from_text(utf8(bytes)?, ty),
+        Some(bytes) if binary => from_binary(bytes.clone(), ty, session),
+        Some(bytes) => from_text(utf8(bytes)?, ty, session),
     }
 }
 
@@ -38,12 +42,16 @@ fn null(ty: SqlType) -> Parameter {
         SqlType::Double => Parameter::Float64(None),
         SqlType::Date => Parameter::Date32(None),
         SqlType::Time => Parameter::Time64Microsecond(None),
+        SqlType::TimeTz => Parameter::Time64Nanosecond(None),
+        SqlType::YearToMonth(_) => Parameter::IntervalYearMonth(None),
+        SqlType::DayToSecond(_) => Parameter::DurationMicrosecond(None),
         SqlType::Timestamp => Parameter::TimestampMicrosecond(None, None),
         SqlType::TimestampTz => Parameter::TimestampMicrosecond(None, Some("UTC".into())),
         SqlType::Varbyte(_) => Parameter::BinaryView(None),
         SqlType::Char(_)
         | SqlType::Varchar(_)
         | SqlType::Super
+        | SqlType::HllSketch
         | SqlType::Name
         | SqlType::Unknown => Parameter::Utf8View(None),
     }
@@ -89,7 +97,7 @@ fn integer<T: TryFrom<i128>>(kind: &str, text: &str) -> Result<Option<T>, Report
     })
 }
 
-fn from_text(text: &str, ty: SqlType) -> Result<Parameter, Report> {
+fn from_text(text: &str, ty: SqlType, session: Session<'_>) -> Result<Parameter, Report> {
     Ok(match ty {
         SqlType::Boolean => Parameter::Boolean(Some(boolean(text)?)),
         SqlType::SmallInt => Parameter::Int16(integer("smallint", text)?),
@@ -99,16 +107,19 @@ fn from_text(text: &str, ty: SqlType) -> Result<Parameter, Report> {
         SqlType::Decimal { .. } => decimal(text)?,
         SqlType::Real => Parameter::Float32(parse("real", text)?),
         SqlType::Double => Parameter::Float64(parse("double precision", text)?),
-        SqlType::Date => Parameter::Date32(Some(date(text)?)),
-        SqlType::Time => Parameter::Time64Microsecond(Some(time(text)?)),
-        SqlType::Timestamp => Parameter::TimestampMicrosecond(Some(timestamp(text, false)?), None),
-        SqlType::TimestampTz => {
-            Parameter::TimestampMicrosecond(Some(timestamp(text, true)?), Some("UTC".into()))
-        }
+        SqlType::Date
+        | SqlType::Time
+        | SqlType::TimeTz
+        | SqlType::Timestamp
+        | SqlType::TimestampTz
+        | SqlType::YearToMonth(_)
+        | SqlType::DayToSecond(_) => read_scalar(text, ty, session)
+            .map_err(|error| Report::new(error.code, error.message))?,
         SqlType::Varbyte(_) => Parameter::BinaryView(Some(bytes(text)?)),
         SqlType::Char(_)
         | SqlType::Varchar(_)
         | SqlType::Super
+        | SqlType::HllSketch
         | SqlType::Name
         | SqlType::Unknown => Parameter::Utf8View(Some(text.to_string())),
     })
@@ -174,64 +185,6 @@ fn scaled(value: i128, scale: i32) -> Option<Parameter> {
     fits.then(|| Parameter::Decimal128(Some(value), PRECISION_MAX as u8, scale as i8))
 }
 
-fn date(text: &str) -> Result<i32, Report> {
-    let trimmed = text.trim();
-    let day = trimmed.split([' ', 'T']).next().unwrap_or(trimmed);
-    let date = NaiveDate::parse_from_str(day, "%Y-%m-%d")
-        .or_else(|_| NaiveDate::parse_from_str(day, "%m/%d/%Y"))
-        .map_err(|_| bad_time("date", text))?;
-    i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days())
-        .map_err(|_| bad_time("date", text))
-}
-
-fn bad_time(kind: &str, text: &str) -> Report {
-    Report::new(
-        SqlState::INVALID_DATETIME_FORMAT,
-        format!("invalid input syntax for type {kind}: \"{text}\""),
-    )
-    .with_hint("Write dates as 2024-12-31 and times as 23:59:59.")
-}
-
-fn time(text: &str) -> Result<i64, Report> {
-    let trimmed = text.trim();
-    let time = NaiveTime::parse_from_str(trimmed, "%H:%M:%S%.f")
-        .or_else(|_| NaiveTime::parse_from_str(trimmed, "%H:%M"))
-        .map_err(|_| bad_time("time", text))?;
-    Ok(time
-        .signed_duration_since(NaiveTime::MIN)
-        .num_microseconds()
-        .unwrap_or(0))
-}
-
-/// Reads a timestamp; an offset is honoured for TIMESTAMPTZ and dropped for TIMESTAMP, as PostgreSQL does.
-fn timestamp(text: &str, with_zone: bool) -> Result<i64, Report> {
-    let kind = if with_zone {
-        "timestamp with time zone"
-    } else {
-        "timestamp without time zone"
-    };
-    let plain = text.trim().replacen('T', " ", 1);
-    for format in ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z"] {
-        if let Ok(zoned) = DateTime::parse_from_str(&plain, format) {
-            let instant = if with_zone {
-                zoned.naive_utc()
-            } else {
-                zoned.naive_local()
-            };
-            return Ok(instant.and_utc().timestamp_micros());
-        }
-    }
-    let plain = plain.trim_end_matches('Z').trim_end_matches(" UTC");
-    for format in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"] {
-        if let Ok(instant) = NaiveDateTime::parse_from_str(plain, format) {
-            return Ok(instant.and_utc().timestamp_micros());
-        }
-    }
-    date(text)
-        .map(|days| i64::from(days) * 86_400_000_000)
-        .map_err(|_| bad_time(kind, text))
-}
-
 /// Reads VARBYTE: hexadecimal after `\x` or alone, else the text's own bytes.
 fn bytes(text: &str) -> Result<Vec<u8>, Report> {
     let Some(hex) = text.strip_prefix("\\x") else {
@@ -247,7 +200,7 @@ fn bytes(text: &str) -> Result<Vec<u8>, Report> {
         .ok_or_else(|| invalid("varbyte", text))
 }
 
-fn from_binary(mut bytes: Bytes, ty: SqlType) -> Result<Parameter, Report> {
+fn from_binary(mut bytes: Bytes, ty: SqlType, session: Session<'_>) -> Result<Parameter, Report> {
     let wrong = |_| wrong_binary();
     let value = match ty {
         SqlType::Boolean => Parameter::Boolean(Some(bytes.try_get_u8().map_err(wrong)? != 0)),
@@ -262,6 +215,27 @@ fn from_binary(mut bytes: Bytes, ty: SqlType) -> Result<Parameter, Report> {
             Parameter::Date32(bytes.try_get_i32().map_err(wrong)?.checked_add(EPOCH_DAYS))
         }
         SqlType::Time => Parameter::Time64Microsecond(Some(bytes.try_get_i64().map_err(wrong)?)),
+        SqlType::TimeTz => {
+            let local = bytes.try_get_i64().map_err(wrong)?;
+            let west = bytes.try_get_i32().map_err(wrong)?;
+            let ahead = i64::from(west) / -60;
+            Parameter::Time64Nanosecond(Some(TimeTz { local, ahead }.packed()))
+        }
+        SqlType::YearToMonth(_) => {
+            Parameter::IntervalYearMonth(Some(bytes.try_get_i32().map_err(wrong)?))
+        }
+        // As PostgreSQL sends an interval, in parts, or as its microseconds alone.
+        SqlType::DayToSecond(_) if bytes.len() == 16 => {
+            let rest = bytes.try_get_i64().map_err(wrong)?;
+            let days = bytes.try_get_i32().map_err(wrong)?;
+            let months = bytes.try_get_i32().map_err(wrong)?;
+            let days = i64::from(months) * MONTH_DAYS + i64::from(days);
+            let whole = days.checked_mul(DAY);
+            Parameter::DurationMicrosecond(whole.and_then(|whole| whole.checked_add(rest)))
+        }
+        SqlType::DayToSecond(_) => {
+            Parameter::DurationMicrosecond(Some(bytes.try_get_i64().map_err(wrong)?))
+        }
         SqlType::Timestamp | SqlType::TimestampTz => {
             let instant = bytes
                 .try_get_i64()
@@ -274,9 +248,10 @@ fn from_binary(mut bytes: Bytes, ty: SqlType) -> Result<Parameter, Report> {
         SqlType::Char(_)
         | SqlType::Varchar(_)
         | SqlType::Super
+        | SqlType::HllSketch
         | SqlType::Name
         | SqlType::Unknown => {
-            return from_text(utf8(&bytes)?, ty);
+            return from_text(utf8(&bytes)?, ty, session);
         }
     };
     if bytes.is_empty() {
@@ -339,11 +314,23 @@ mod tests {
     use super::*;
 
     fn text(ty: SqlType, text: &str) -> Parameter {
-        decode(Some(&Bytes::copy_from_slice(text.as_bytes())), ty, false).unwrap()
+        decode(
+            Some(&Bytes::copy_from_slice(text.as_bytes())),
+            ty,
+            false,
+            Session::PLAIN,
+        )
+        .unwrap()
     }
 
     fn binary(ty: SqlType, bytes: &[u8]) -> Parameter {
-        decode(Some(&Bytes::copy_from_slice(bytes)), ty, true).unwrap()
+        decode(
+            Some(&Bytes::copy_from_slice(bytes)),
+            ty,
+            true,
+            Session::PLAIN,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -383,7 +370,7 @@ mod tests {
         );
         assert_eq!(text(numeric, "1e2"), text(numeric, "100"));
         assert_eq!(
-            decode(None, SqlType::BigInt, false).unwrap(),
+            decode(None, SqlType::BigInt, false, Session::PLAIN).unwrap(),
             Parameter::Int64(None)
         );
     }
@@ -391,7 +378,13 @@ mod tests {
     #[test]
     fn wrong_values_are_refused_with_their_code() {
         let check = |ty, value: &[u8], binary, code| {
-            let error = decode(Some(&Bytes::copy_from_slice(value)), ty, binary).unwrap_err();
+            let error = decode(
+                Some(&Bytes::copy_from_slice(value)),
+                ty,
+                binary,
+                Session::PLAIN,
+            )
+            .unwrap_err();
             assert_eq!(error.code, code, "{error}");
         };
         check(
@@ -421,6 +414,12 @@ mod tests {
         check(
             SqlType::Date,
             b"2024-02-30",
+            false,
+            SqlState::DATETIME_FIELD_OVERFLOW,
+        );
+        check(
+            SqlType::Date,
+            b"soon",
             false,
             SqlState::INVALID_DATETIME_FORMAT,
         );

@@ -1,6 +1,6 @@
 //! SQL types as the wire knows them: OID, size, modifier.
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use blueshift_sql::SqlType;
 
 /// What RowDescription says of a type.
@@ -32,8 +32,11 @@ pub(super) enum Kind {
     Time,
     Timestamp,
     TimestampTz,
+    TimeTz,
     Bytes,
     Interval,
+    Months,
+    Microseconds,
 }
 
 /// Tells how values of a column are written. The arrow type decides where the SQL type does not say.
@@ -47,9 +50,12 @@ pub(super) fn kind(ty: SqlType, arrow: &DataType) -> Kind {
         SqlType::Real => Kind::Float4,
         SqlType::Double => Kind::Float8,
         SqlType::Char(length) => Kind::Char(length),
-        SqlType::Varchar(_) | SqlType::Super | SqlType::Name => Kind::Text,
+        SqlType::Varchar(_) | SqlType::Super | SqlType::HllSketch | SqlType::Name => Kind::Text,
         SqlType::Date => Kind::Date,
         SqlType::Time => Kind::Time,
+        SqlType::TimeTz => Kind::TimeTz,
+        SqlType::YearToMonth(_) => Kind::Months,
+        SqlType::DayToSecond(_) => Kind::Microseconds,
         SqlType::Timestamp => Kind::Timestamp,
         SqlType::TimestampTz => Kind::TimestampTz,
         SqlType::Varbyte(_) => Kind::Bytes,
@@ -71,7 +77,10 @@ fn kind_of_arrow(arrow: &DataType) -> Kind {
         | DataType::Decimal128(..)
         | DataType::Decimal256(..) => Kind::Numeric,
         DataType::Date32 | DataType::Date64 => Kind::Date,
+        DataType::Time64(TimeUnit::Nanosecond) => Kind::TimeTz,
         DataType::Time32(_) | DataType::Time64(_) => Kind::Time,
+        DataType::Interval(IntervalUnit::YearMonth) => Kind::Months,
+        DataType::Duration(TimeUnit::Microsecond) => Kind::Microseconds,
         DataType::Timestamp(_, None) => Kind::Timestamp,
         DataType::Timestamp(_, Some(_)) => Kind::TimestampTz,
         DataType::Interval(_) | DataType::Duration(_) => Kind::Interval,
@@ -103,6 +112,7 @@ pub(super) fn wire_type(ty: SqlType, arrow: &DataType) -> WireType {
         SqlType::Char(bytes) => make(1042, -1, length(bytes)),
         SqlType::Varbyte(_) => make(6551, -1, -1),
         SqlType::Super => make(4000, -1, -1),
+        SqlType::HllSketch => make(2935, -1, -1),
         SqlType::Name => make(19, 64, -1),
         SqlType::Decimal { precision, scale } => make(1700, -1, numeric_modifier(precision, scale)),
         _ => match (kind(ty, arrow), arrow) {
@@ -124,6 +134,9 @@ pub(super) fn wire_type(ty: SqlType, arrow: &DataType) -> WireType {
             (Kind::TimestampTz, _) => make(1184, 8, -1),
             (Kind::Bytes, _) => make(6551, -1, -1),
             (Kind::Interval, _) => make(1186, 16, -1),
+            (Kind::TimeTz, _) => make(1266, 12, -1),
+            (Kind::Months, _) => make(1188, 4, -1),
+            (Kind::Microseconds, _) => make(1190, 8, -1),
         },
     }
 }

@@ -6,7 +6,7 @@ use crate::statement::answer::OutputColumn;
 use crate::statement::context::Context;
 use crate::statement::names::Right;
 use crate::statement::{execute, show, target};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::show::ShowDefinition;
 use blueshift_sql::statement::{Parsed, Statement};
@@ -228,6 +228,9 @@ fn type_of_arrow(arrow: &DataType) -> Option<SqlType> {
             scale: *scale,
         },
         DataType::Date32 => SqlType::Date,
+        DataType::Time64(TimeUnit::Nanosecond)
+        | DataType::Interval(IntervalUnit::YearMonth)
+        | DataType::Duration(TimeUnit::Microsecond) => SqlType::from_arrow(arrow),
         DataType::Time64(_) => SqlType::Time,
         DataType::Timestamp(_, None) => SqlType::Timestamp,
         DataType::Timestamp(_, Some(_)) => SqlType::TimestampTz,
@@ -254,10 +257,12 @@ fn type_of_oid(oid: u32) -> Option<SqlType> {
         25 | 1043 | 1042 | 19 => UNKNOWN_PARAMETER,
         1082 => SqlType::Date,
         1083 => SqlType::Time,
+        1186 | 1188 | 1190 | 1266 => return SqlType::from_oid(oid),
         1114 => SqlType::Timestamp,
         1184 => SqlType::TimestampTz,
         17 | 6551 => SqlType::Varbyte(1_024_000),
         4000 => SqlType::Super,
+        2935 => SqlType::HllSketch,
         _ => return None,
     })
 }

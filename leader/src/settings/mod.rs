@@ -11,12 +11,13 @@ pub mod value;
 #[cfg(test)]
 mod tests;
 
+use blueshift_sql::types::date_order::DateOrder;
 use blueshift_sql::{Error, Result, SqlState};
 use list::{Effect, PARAMETERS, Parameter, find};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use style::{DateOrder, DateStyle, IntervalStyle, TextStyle, Zone};
+use style::{DateStyle, IntervalStyle, TextStyle, Zone};
 
 /// What `version()` answers: drivers look for the word Redshift and the version behind it.
 pub const VERSION: &str = concat!(
@@ -235,10 +236,17 @@ impl Settings {
         zone.map_or(Zone::Named(chrono_tz::Tz::UTC), |(zone, _)| zone)
     }
 
+    /// Gives how dates of numbers alone are read.
+    pub fn date_order(&self) -> DateOrder {
+        let style = self.get("DateStyle").unwrap_or_default();
+        let order = style.split_once(", ").map_or("", |(_, order)| order);
+        DateOrder::of_name(order)
+    }
+
     /// Gives how values are written as text.
     pub fn text_style(&self) -> TextStyle {
         let date = self.get("DateStyle").unwrap_or_default();
-        let (style, order) = date.split_once(", ").unwrap_or((date, ""));
+        let style = date.split_once(", ").map_or(date, |(style, _)| style);
         TextStyle {
             zone: self.zone(),
             date: match style {
@@ -247,11 +255,7 @@ impl Settings {
                 "German" => DateStyle::German,
                 _ => DateStyle::Iso,
             },
-            order: match order {
-                "DMY" => DateOrder::Dmy,
-                "YMD" => DateOrder::Ymd,
-                _ => DateOrder::Mdy,
-            },
+            order: self.date_order(),
             interval: match self.get("IntervalStyle") {
                 Some("postgres_verbose") => IntervalStyle::Verbose,
                 Some("sql_standard") => IntervalStyle::Sql,

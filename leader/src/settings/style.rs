@@ -1,5 +1,6 @@
 //! How values are written as text: what `DateStyle`, `TimeZone`, `IntervalStyle` and `extra_float_digits` say.
 
+use blueshift_sql::types::date_order::DateOrder;
 use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
 
@@ -54,28 +55,6 @@ impl DateStyle {
             Self::Sql => "SQL",
             Self::Postgres => "Postgres",
             Self::German => "German",
-        }
-    }
-}
-
-/// The order of day and month.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DateOrder {
-    /// Month first.
-    Mdy,
-    /// Day first.
-    Dmy,
-    /// Year first.
-    Ymd,
-}
-
-impl DateOrder {
-    /// Gives the name SHOW prints.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mdy => "MDY",
-            Self::Dmy => "DMY",
-            Self::Ymd => "YMD",
         }
     }
 }

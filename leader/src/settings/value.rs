@@ -1,7 +1,8 @@
 //! What values parameters take, and the one form SHOW prints each in.
 
 use super::list::Parameter;
-use super::style::{DateOrder, DateStyle, Zone};
+use super::style::{DateStyle, Zone};
+use blueshift_sql::types::date_order::DateOrder;
 use blueshift_sql::{Error, Result, SqlState};
 
 /// What values a parameter takes.

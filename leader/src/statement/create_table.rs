@@ -202,6 +202,7 @@ pub(super) fn column(definition: &ColumnDefinition) -> Column {
             by_default: identity.by_default,
         }),
         not_null: definition.not_null || definition.identity.is_some(),
+        case_insensitive: definition.case_insensitive,
     }
 }
 
@@ -320,7 +321,10 @@ pub(super) fn distribution(
         }
         let index = column_index(columns, key)?;
         let ty = columns.get(index).map(|column| column.ty);
-        if matches!(ty, Some(SqlType::Super | SqlType::Varbyte(_))) {
+        if matches!(
+            ty,
+            Some(SqlType::Super | SqlType::HllSketch | SqlType::Varbyte(_))
+        ) {
             return Err(invalid(format!(
                 "column \"{key}\" has a type that cannot be a DISTKEY"
             )));
@@ -348,7 +352,10 @@ pub(super) fn sort(columns: &[Column], attributes: &TableAttributes) -> Result<T
         for name in names {
             let index = column_index(columns, name)?;
             let ty = columns.get(index).map(|column| column.ty);
-            if matches!(ty, Some(SqlType::Super | SqlType::Varbyte(_))) {
+            if matches!(
+                ty,
+                Some(SqlType::Super | SqlType::HllSketch | SqlType::Varbyte(_))
+            ) {
                 return Err(invalid(format!(
                     "column \"{name}\" has a type that cannot be a SORTKEY"
                 )));

@@ -9,6 +9,7 @@ use super::target;
 use crate::catalog::{Column, Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use blueshift_sql::statement::create_table::CreateTableAs;
+use blueshift_sql::types::is_case_insensitive;
 use blueshift_sql::{SqlState, SqlType, binder};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub(super) fn columns(bound: &LogicalPlan, names: &[String]) -> Result<Vec<Colum
         default: None,
         identity: None,
         not_null: false,
+        case_insensitive: is_case_insensitive(field),
     });
     Ok(columns.collect())
 }

@@ -203,6 +203,7 @@ fn columns(bound: &datafusion::logical_expr::LogicalPlan, names: &[String]) -> R
             default: None,
             identity: None,
             not_null: false,
+            case_insensitive: false,
         });
     }
     Ok(columns)

@@ -170,6 +170,7 @@ fn hidden_columns(
         default: None,
         identity: None,
         not_null: false,
+        case_insensitive: false,
     });
     Ok(columns.collect())
 }

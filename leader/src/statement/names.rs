@@ -24,6 +24,7 @@ use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::scan::StoredTable;
 use blueshift_sql::binder::{self, Names, SqlFunction};
+use blueshift_sql::function::session::SessionOptions;
 use blueshift_sql::nearest::nearest;
 use blueshift_sql::statement::routine::RoutineKind;
 use blueshift_sql::statement::{ObjectName, Query};
@@ -77,8 +78,13 @@ impl Deref for Engine {
             if let Some(options) = extensions.get_mut::<PlannerOptions>() {
                 options.comfort = comfort;
             }
+            if let Some(options) = extensions.get_mut::<SessionOptions>() {
+                options.date_order = self.system.settings.date_order().name().to_owned();
+            }
             config.set_extension(Arc::clone(&self.system.server.history));
             config.set_extension(Arc::clone(&self.system.plans));
+            // Functions see the options as they were when execution was marked.
+            state.mark_start_execution();
             state
         })
     }

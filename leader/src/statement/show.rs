@@ -252,6 +252,9 @@ fn table_text(names: &SessionNames, table: &Table) -> String {
             if let Some(encoding) = &column.encoding {
                 line += &format!(" ENCODE {encoding}");
             }
+            if column.case_insensitive {
+                line += " COLLATE CASE_INSENSITIVE";
+            }
             line
         })
         .collect();

@@ -202,8 +202,8 @@ struct Types;
 impl TypePlanner for Types {
     fn plan_type_field(&self, sql_type: &sqlparser::ast::DataType) -> Result<Option<FieldRef>> {
         let ty = match sql_type {
-            // A cast to an interval is needed for INTERVAL literals; columns of it are refused elsewhere.
-            sqlparser::ast::DataType::Interval { .. } => return Ok(None),
+            // A cast to an interval without a qualifier is needed for INTERVAL literals; columns have one.
+            sqlparser::ast::DataType::Interval { fields: None, .. } => return Ok(None),
             other => {
                 let text = other.to_string().to_lowercase();
                 match text.as_str() {

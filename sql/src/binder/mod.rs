@@ -251,6 +251,7 @@ fn plan(
         })
         .and_then(branches::settle)
         .and_then(reading::settle)
+        .and_then(reading::settle_order)
         .map_err(|engine| from_engine(&engine))
 }
 

@@ -6,7 +6,8 @@ use super::context::external;
 use crate::error::Error;
 use crate::function::semistructured::{Use, is_super};
 use crate::function::{self, checked, exact, quotient};
-use arrow_schema::{DataType, Field, TimeUnit};
+use crate::types::interval;
+use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion_common::{Column, DFSchema, Result, ScalarValue, TableReference};
 use datafusion_expr::expr::{AggregateFunction, WindowFunction};
 use datafusion_expr::planner::{
@@ -28,6 +29,8 @@ pub(super) struct Operators {
     substring: Option<Arc<ScalarUDF>>,
     overlay: Option<Arc<ScalarUDF>>,
     interval_times: Option<Arc<ScalarUDF>>,
+    date_timetz: Option<Arc<ScalarUDF>>,
+    time_plus: Option<Arc<ScalarUDF>>,
 }
 
 impl Operators {
@@ -38,6 +41,8 @@ impl Operators {
             substring: names.scalar_function("substr"),
             overlay: names.scalar_function("overlay"),
             interval_times: names.scalar_function("blueshift_interval_times"),
+            date_timetz: names.scalar_function("blueshift_date_timetz"),
+            time_plus: names.scalar_function("blueshift_time_plus"),
         }
     }
 }
@@ -124,6 +129,45 @@ fn text_of(expr: Expr, schema: &DFSchema) -> Expr {
     }
 }
 
+/// Tells whether a type is an interval of any kind.
+fn is_span(ty: &DataType) -> bool {
+    *ty == interval::PARTS || *ty == interval::MONTHS || *ty == interval::MICROSECONDS
+}
+
+/// Makes the two sides of a comparison one type where the engine knows none for both: beside an interval or a TIMETZ.
+fn beside_span(expr: RawBinaryExpr, schema: &DFSchema) -> RawBinaryExpr {
+    let types = (expr.left.get_type(schema), expr.right.get_type(schema));
+    let (Ok(left), Ok(right)) = types else {
+        return expr;
+    };
+    let is_kept = |ty: &DataType| {
+        *ty == interval::MONTHS
+            || *ty == interval::MICROSECONDS
+            || *ty == DataType::Time64(TimeUnit::Nanosecond)
+    };
+    let converted = |value: Expr, from: &DataType, to: &DataType| {
+        let converter = match from.is_string() {
+            true => function::reader(to),
+            false => function::converter(from, to),
+        };
+        match converter {
+            Some(converter) => converter.call(vec![value]),
+            None => value,
+        }
+    };
+    match (is_kept(&left), is_kept(&right)) {
+        (true, false) => RawBinaryExpr {
+            right: converted(expr.right, &right, &left),
+            ..expr
+        },
+        (false, true) => RawBinaryExpr {
+            left: converted(expr.left, &left, &right),
+            ..expr
+        },
+        _ => expr,
+    }
+}
+
 /// Arithmetic of INTEGER: done in BIGINT, where it cannot overflow, and checked on the way back.
 ///
 /// By a function, which knows its type: the engine asks what stands in a cast for its type twice, so that 30 operators
@@ -155,6 +199,14 @@ impl ExprPlanner for Operators {
                     left: text_of(expr.left, schema),
                     right: text_of(expr.right, schema),
                 }));
+            }
+            BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq => {
+                return Ok(PlannerResult::Original(beside_span(expr, schema)));
             }
             _ => return Ok(PlannerResult::Original(expr)),
         };
@@ -236,20 +288,113 @@ impl ExprPlanner for Operators {
                     },
                 }
             }
-            (DataType::Interval(_), Operator::Multiply, right) if right.is_numeric() => {
+            (span, Operator::Multiply, right) if is_span(&span) && right.is_numeric() => {
                 match &self.interval_times {
-                    Some(times) => times.call(vec![expr.left, expr.right]),
+                    Some(times) => cast(times.call(vec![expr.left, expr.right]), span),
                     None => return Ok(PlannerResult::Original(expr)),
                 }
             }
-            (left, Operator::Multiply, DataType::Interval(_)) if left.is_numeric() => {
+            (left, Operator::Multiply, span) if left.is_numeric() && is_span(&span) => {
                 match &self.interval_times {
-                    Some(times) => times.call(vec![expr.right, expr.left]),
+                    Some(times) => cast(times.call(vec![expr.right, expr.left]), span),
                     None => return Ok(PlannerResult::Original(expr)),
                 }
             }
             (left, Operator::Plus, right) if left.is_string() && right.is_string() => {
                 binary_expr(expr.left, Operator::StringConcat, expr.right)
+            }
+            (span, Operator::Divide, right) if is_span(&span) && right.is_numeric() => {
+                let one = Expr::Literal(ScalarValue::Float64(Some(1.0)), None);
+                let by = cast(expr.right, DataType::Float64);
+                let factor = match exact::function(Operator::Divide) {
+                    Some(divide) => divide.call(vec![one, by]),
+                    None => binary_expr(one, Operator::Divide, by),
+                };
+                match &self.interval_times {
+                    Some(times) => cast(times.call(vec![expr.left, factor]), span),
+                    None => {
+                        return Ok(PlannerResult::Original(RawBinaryExpr {
+                            left: expr.left,
+                            op: expr.op,
+                            right: factor,
+                        }));
+                    }
+                }
+            }
+            // Months make a date of a date, days and less a timestamp, and so does an interval of both.
+            (
+                DataType::Date32,
+                Operator::Plus | Operator::Minus,
+                DataType::Interval(IntervalUnit::YearMonth),
+            ) => cast(
+                binary_expr(expr.left, operator, expr.right),
+                DataType::Date32,
+            ),
+            (DataType::Interval(IntervalUnit::YearMonth), Operator::Plus, DataType::Date32) => {
+                cast(
+                    binary_expr(expr.right, operator, expr.left),
+                    DataType::Date32,
+                )
+            }
+            (DataType::Date32, Operator::Plus | Operator::Minus, DataType::Duration(_)) => {
+                binary_expr(cast(expr.left, timestamp()), operator, expr.right)
+            }
+            (DataType::Duration(_), Operator::Plus, DataType::Date32) => {
+                binary_expr(cast(expr.right, timestamp()), operator, expr.left)
+            }
+            (DataType::Date32, Operator::Plus, DataType::Time64(TimeUnit::Nanosecond)) => {
+                match &self.date_timetz {
+                    Some(function) => function.call(vec![expr.left, expr.right]),
+                    None => return Ok(PlannerResult::Original(expr)),
+                }
+            }
+            (DataType::Time64(TimeUnit::Nanosecond), Operator::Plus, DataType::Date32) => {
+                match &self.date_timetz {
+                    Some(function) => function.call(vec![expr.right, expr.left]),
+                    None => return Ok(PlannerResult::Original(expr)),
+                }
+            }
+            (DataType::Time64(_), Operator::Plus, span) if is_span(&span) => {
+                match &self.time_plus {
+                    Some(plus) => plus.call(vec![expr.left, expr.right]),
+                    None => return Ok(PlannerResult::Original(expr)),
+                }
+            }
+            (span, Operator::Plus, DataType::Time64(_)) if is_span(&span) => {
+                match &self.time_plus {
+                    Some(plus) => plus.call(vec![expr.right, expr.left]),
+                    None => return Ok(PlannerResult::Original(expr)),
+                }
+            }
+            (DataType::Time64(_), Operator::Minus, span) if is_span(&span) => {
+                match (&self.time_plus, &self.interval_times) {
+                    (Some(plus), Some(times)) => {
+                        let minus = Expr::Literal(ScalarValue::Float64(Some(-1.0)), None);
+                        plus.call(vec![expr.left, times.call(vec![expr.right, minus])])
+                    }
+                    _ => return Ok(PlannerResult::Original(expr)),
+                }
+            }
+            (
+                DataType::Time64(TimeUnit::Microsecond),
+                Operator::Minus,
+                DataType::Time64(TimeUnit::Microsecond),
+            ) => {
+                let number = |expr: Expr| cast(expr, DataType::Int64);
+                cast(
+                    binary_expr(number(expr.left), operator, number(expr.right)),
+                    interval::MICROSECONDS,
+                )
+            }
+            // Two intervals of different kinds are added in parts, unless one is of a column's kind.
+            (left, Operator::Plus | Operator::Minus, right)
+                if is_span(&left) && is_span(&right) && left != right =>
+            {
+                let to = match (&left, &right) {
+                    (kind, parts) | (parts, kind) if *parts == interval::PARTS => kind.clone(),
+                    _ => interval::PARTS,
+                };
+                binary_expr(cast(expr.left, to.clone()), operator, cast(expr.right, to))
             }
             // A date and an interval make a timestamp, whatever the interval.
             (DataType::Date32, Operator::Plus | Operator::Minus, DataType::Interval(_)) => {

@@ -8,7 +8,7 @@ use super::moment;
 use super::named::keep_name;
 use crate::function;
 use crate::function::semistructured::{self, Use};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{ExprSchema, Result, ScalarValue};
 use datafusion_expr::expr::{Between, InList, ScalarFunction};
@@ -88,17 +88,24 @@ fn is_comparison(operator: Operator) -> bool {
 fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::Cast(cast) if is_super_expr(&cast.expr, schema) => {
-            let text = Use::Text.call(vec![*cast.expr]);
-            let ty = cast.field.data_type().clone();
-            let read = read(&text, &ty, schema, false);
-            Transformed::yes(read.unwrap_or_else(|| datafusion_expr::cast(text, ty)))
+            Transformed::yes(lax(*cast.expr, cast.field.data_type(), schema))
         }
-        Expr::Cast(cast) => match read(&cast.expr, cast.field.data_type(), schema, false) {
+        Expr::TryCast(cast) if is_super_expr(&cast.expr, schema) => {
+            Transformed::yes(lax(*cast.expr, cast.field.data_type(), schema))
+        }
+        Expr::Cast(cast) => match read(&cast.expr, cast.field.data_type(), schema, false)
+            .or_else(|| converted(&cast.expr, cast.field.data_type(), schema))
+        {
             Some(read) => Transformed::yes(read),
             None => Transformed::no(Expr::Cast(cast)),
         },
         Expr::ScalarFunction(mut function) if readies_cast(&function) => {
+            let is_whole = function.name() == "blueshift_whole";
             match function.args.first_mut() {
+                // The cast around it rounds.
+                Some(value) if is_whole && is_super_expr(value, schema) => {
+                    Transformed::yes(std::mem::take(value))
+                }
                 Some(value) if is_super_expr(value, schema) => {
                     *value = Use::Text.call(vec![std::mem::take(value)]);
                     Transformed::yes(Expr::ScalarFunction(function))
@@ -112,6 +119,9 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
         },
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
             let (mut left, mut right) = (*left, *right);
+            if is_super_expr(&left, schema) && is_super_expr(&right, schema) {
+                return compared(left, op, right).map(Transformed::yes);
+            }
             let changed = beside(&mut right, &mut left, schema)
                 | beside(&mut left, &mut right, schema)
                 | inexact::settle(&mut [&mut left, &mut right], schema);
@@ -195,6 +205,13 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
     })
 }
 
+/// Converts a value that is no text, where the engine's cast would not do.
+fn converted(value: &Expr, ty: &DataType, schema: &dyn ExprSchema) -> Option<Expr> {
+    let from = value.get_type(schema).ok()?;
+    let converter = function::converter(&from, ty)?;
+    Some(converter.call(vec![value.clone()]))
+}
+
 /// Reads a text as a date or time, or writes one as a text.
 fn read(text: &Expr, ty: &DataType, schema: &dyn ExprSchema, or_null: bool) -> Option<Expr> {
     if ty.is_string() {
@@ -210,6 +227,76 @@ fn read(text: &Expr, ty: &DataType, schema: &dyn ExprSchema, or_null: bool) -> O
         args.push(lit(true));
     }
     Some(reader.call(args))
+}
+
+/// Casts a SUPER: what is no value of the type gives null.
+fn lax(value: Expr, ty: &DataType, schema: &dyn ExprSchema) -> Expr {
+    let text = Use::Text.call(vec![value]);
+    if let Some(read) = read(&text, ty, schema, true) {
+        return read;
+    }
+    let plain = datafusion_expr::try_cast(text.clone(), ty.clone());
+    if !ty.is_integer() {
+        return plain;
+    }
+    // A number with a fraction is rounded, as a cast of it is.
+    let number = datafusion_expr::try_cast(text, DataType::Float64);
+    let rounded = function::round_half::round().call(vec![number]);
+    let near = datafusion_expr::try_cast(rounded, ty.clone());
+    Expr::Case(datafusion_expr::expr::Case::new(
+        None,
+        vec![(Box::new(plain.clone().is_not_null()), Box::new(plain))],
+        Some(Box::new(near)),
+    ))
+}
+
+/// Compares two SUPER values: values of two kinds are not equal, and neither is less.
+fn compared(left: Expr, op: Operator, right: Expr) -> Result<Expr> {
+    let rank = |value: &Expr| Box::new(Use::Rank.call(vec![value.clone()]));
+    let ranks = Expr::BinaryExpr(BinaryExpr::new(rank(&left), op, rank(&right)));
+    let is_order = matches!(
+        op,
+        Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq
+    );
+    if !is_order {
+        return Ok(ranks);
+    }
+    let kind = |value: Expr| Use::Kind.call(vec![value]);
+    datafusion_expr::when(kind(left).eq(kind(right)), ranks).end()
+}
+
+/// Makes ORDER BY sort SUPER values by their kind first, then as values of that kind.
+pub(super) fn settle_order(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let is_by_super = |node: &LogicalPlan| match node {
+        LogicalPlan::Sort(sort) => {
+            let mut keys = sort.expr.iter();
+            keys.any(|key| is_super_expr(&key.expr, sort.input.schema()))
+        }
+        _ => false,
+    };
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        found = found || is_by_super(node);
+        Ok(match found {
+            true => TreeNodeRecursion::Stop,
+            false => TreeNodeRecursion::Continue,
+        })
+    })?;
+    if !found {
+        return Ok(plan);
+    }
+    let plan = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::Sort(mut sort) => {
+            for key in &mut sort.expr {
+                if is_super_expr(&key.expr, sort.input.schema()) {
+                    key.expr = Use::Rank.call(vec![std::mem::take(&mut key.expr)]);
+                }
+            }
+            Ok(Transformed::yes(LogicalPlan::Sort(sort)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(plan.data)
 }
 
 fn is_super_expr(expr: &Expr, schema: &dyn ExprSchema) -> bool {
@@ -264,6 +351,21 @@ fn beside(value: &mut Expr, other: &mut Expr, schema: &dyn ExprSchema) -> bool {
     }
     if ty == DataType::Boolean && is_constant {
         *value = datafusion_expr::cast(std::mem::take(value), ty);
+        return true;
+    }
+    // What is beside a column of an interval or a TIMETZ becomes one; without a column the engine compares parts.
+    let is_kept = |ty: &DataType| {
+        matches!(
+            ty,
+            DataType::Interval(IntervalUnit::YearMonth)
+                | DataType::Duration(TimeUnit::Microsecond)
+                | DataType::Time64(TimeUnit::Nanosecond)
+        )
+    };
+    if is_kept(&ty)
+        && let Some(converted) = converted(value, &ty, schema)
+    {
+        *value = converted;
         return true;
     }
     false

@@ -56,13 +56,16 @@ impl RelationPlanner for Relations {
                 name,
                 columns,
                 alias,
-                ..
+                null_inclusion,
             } if columns.is_empty() => {
                 let input = context.plan(table.as_ref().clone())?;
                 let array = context.sql_to_expr(value, input.schema())?;
                 let name = context.normalize_ident(name);
                 let place = alias.map(|alias| context.normalize_ident(alias.name));
-                let plan = unnest::unnested(input, array, &name, place.as_deref())?;
+                let plan = match null_inclusion {
+                    None => unnest::unnested(input, array, &name, place.as_deref())?,
+                    Some(_) => unnest::unpivoted(input, array, &name, place.as_deref())?,
+                };
                 return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
                     plan, None,
                 ))));

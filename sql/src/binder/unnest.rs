@@ -1,4 +1,4 @@
-//! Arrays of SUPER in FROM: a row for each element, beside the row that holds the array.
+//! Arrays and objects of SUPER in FROM: a row for each element or attribute, beside the row that holds them.
 
 use super::context::external;
 use crate::error::Error;
@@ -12,6 +12,26 @@ pub(super) fn unnested(
     array: Expr,
     name: &str,
     place: Option<&str>,
+) -> Result<LogicalPlan> {
+    spread(input, array, name, place, (Use::Items, Use::Places))
+}
+
+/// Unnests `object`, an expression over `input`: its values into a column `name`, their attributes into another.
+pub(super) fn unpivoted(
+    input: LogicalPlan,
+    object: Expr,
+    name: &str,
+    attribute: Option<&str>,
+) -> Result<LogicalPlan> {
+    spread(input, object, name, attribute, (Use::Values, Use::Keys))
+}
+
+fn spread(
+    input: LogicalPlan,
+    array: Expr,
+    name: &str,
+    place: Option<&str>,
+    (items, places): (Use, Use),
 ) -> Result<LogicalPlan> {
     if !array
         .to_field(input.schema())
@@ -29,10 +49,10 @@ pub(super) fn unnested(
         .map(Expr::Column)
         .collect();
     let mut list = kept.clone();
-    list.push(Use::Items.call(vec![array.clone()]).alias(name));
+    list.push(items.call(vec![array.clone()]).alias(name));
     let mut columns = vec![Column::new_unqualified(name)];
     if let Some(place) = place {
-        list.push(Use::Places.call(vec![array]).alias(place));
+        list.push(places.call(vec![array]).alias(place));
         columns.push(Column::new_unqualified(place));
     }
     let options = UnnestOptions::new().with_preserve_nulls(false);

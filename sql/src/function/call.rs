@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
+use crate::types::date_order::DateOrder;
 use arrow::array::{
     Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BinaryViewBuilder,
     BooleanArray, BooleanBuilder, PrimitiveArray, PrimitiveBuilder, StringViewArray,
@@ -30,6 +31,8 @@ pub struct Call<'a> {
     pub(crate) returns: &'a DataType,
     /// The time zone of the session.
     pub(crate) zone: &'a str,
+    /// How the session writes dates of numbers alone.
+    pub(crate) order: DateOrder,
 }
 
 /// An argument as a column of values.

@@ -126,7 +126,15 @@ pub enum Kind {
     Timestamp,
     /// TIMESTAMPTZ
     TimestampTz,
-    /// INTERVAL
+    /// TIMETZ
+    TimeTz,
+    /// INTERVAL YEAR TO MONTH
+    YearToMonth,
+    /// INTERVAL DAY TO SECOND
+    DayToSecond,
+    /// HLLSKETCH
+    Sketch,
+    /// INTERVAL of any kind, in parts.
     Interval,
     /// VARBYTE
     Varbyte,
@@ -144,7 +152,7 @@ impl Kind {
             Self::Integer => DataType::Int32,
             Self::BigInt => DataType::Int64,
             Self::Double => DataType::Float64,
-            Self::Text | Self::Super => DataType::Utf8View,
+            Self::Text | Self::Super | Self::Sketch => DataType::Utf8View,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -152,6 +160,9 @@ impl Kind {
                 TimeUnit::Microsecond,
                 Some(crate::types::TIMESTAMP_ZONE.into()),
             ),
+            Self::TimeTz => DataType::Time64(TimeUnit::Nanosecond),
+            Self::YearToMonth => crate::types::interval::MONTHS,
+            Self::DayToSecond => crate::types::interval::MICROSECONDS,
             Self::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             Self::Varbyte => DataType::BinaryView,
             Self::Decimal | Self::Number | Self::Any => return None,

@@ -4,6 +4,7 @@ use super::adapter::failure;
 use super::call::Call;
 use super::declaration::{Code, Kind, Nulls, Returns, Scalar};
 use super::resolve;
+use super::session::Session;
 use crate::types::SqlType;
 use arrow::array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef};
@@ -79,8 +80,15 @@ impl ScalarUDFImpl for Declared {
         let types: Vec<DataType> = types.map(|field| field.data_type().clone()).collect();
         let form = resolve::form(self.declaration, &types).map_err(failure)?;
         let ty = resolve::result(form, &types, args.scalar_arguments).map_err(failure)?;
-        if matches!(form.returns, Returns::Kind(Kind::Super)) {
-            return Ok(Arc::new(SqlType::Super.field(self.name(), true)));
+        resolve::ensure_sketches(self.declaration, form, args.arg_fields).map_err(failure)?;
+        match form.returns {
+            Returns::Kind(Kind::Super) => {
+                return Ok(Arc::new(SqlType::Super.field(self.name(), true)));
+            }
+            Returns::Kind(Kind::Sketch) => {
+                return Ok(Arc::new(SqlType::HllSketch.field(self.name(), true)));
+            }
+            _ => {}
         }
         Ok(Arc::new(Field::new(self.name(), ty, true)))
     }
@@ -98,17 +106,16 @@ impl ScalarUDFImpl for Declared {
         let constant: Vec<bool> = args.args.iter().map(is_scalar).collect();
         let scalar = self.declaration.volatility != Volatility::Volatile
             && constant.iter().all(|constant| *constant);
-        let zone = args.config_options.execution.time_zone.as_deref();
-        let zone = zone.unwrap_or("UTC");
+        let session = Session::of(&args.config_options);
         let mut arguments = Vec::with_capacity(args.args.len());
         for (number, arg) in args.args.iter().enumerate() {
             let array = arg.to_array(if is_scalar(arg) { 1 } else { args.number_rows })?;
             let kind = form.kind(number).unwrap_or(Kind::Any);
             let array = match args.arg_fields.get(number) {
-                Some(field) => resolve::convert(array, kind, field, zone),
+                Some(field) => resolve::convert(array, kind, field, session),
                 None => {
                     let field = Field::new("", array.data_type().clone(), true);
-                    resolve::convert(array, kind, &field, zone)
+                    resolve::convert(array, kind, &field, session)
                 }
             };
             arguments.push(array.map_err(failure)?);
@@ -119,7 +126,8 @@ impl ScalarUDFImpl for Declared {
             arguments: &arguments,
             constant: &constant,
             returns,
-            zone,
+            zone: session.zone,
+            order: session.order,
         })
         .map_err(failure)?;
         if scalar && result.len() == 1 {

@@ -29,6 +29,9 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
+    /// Seconds, which a number without a unit counts.
+    pub(crate) const SECOND: Self = Self::Nanoseconds(SECOND);
+
     /// Reads a unit's name in any of its forms.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         Some(match name.to_ascii_lowercase().as_str() {
@@ -81,7 +84,7 @@ impl Interval {
                 // A number before a clock counts days.
                 let before_clock = words.peek().is_some_and(|next| next.contains(':'));
                 let days = before_clock.then_some(Unit::Days(1));
-                let unit = named.or(days).or(unit).unwrap_or(Unit::Nanoseconds(SECOND));
+                let unit = named.or(days).or(unit).unwrap_or(Unit::SECOND);
                 sum.add(word, unit)
             };
             added.ok_or_else(wrong)?;

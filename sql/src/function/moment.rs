@@ -1,12 +1,14 @@
 //! Dates and times from text, in every form Redshift takes: `1999-01-08`, `January 8, 1999`, `1/8/99`, `19990108`,
 //! `08-Jan-1999 04:05:06.789 PM EST`.
 //!
-//! Source: the manual's pages on date, time and timestamp literals. A date of numbers alone whose year is not first is
-//! month, day, year.
+//! Source: the manual's pages on date, time and timestamp literals. What a date of numbers alone says whose year is not
+//! first depends on the second half of DATESTYLE: month, day, year if it is MDY.
 
 use super::zone::Zone;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
+use crate::types::date_order::DateOrder;
+use crate::types::timetz::{TimeTz, ZONE_MINUTES_MAX};
 use chrono::{Datelike, NaiveDate};
 
 const SECOND: i64 = 1_000_000;
@@ -15,6 +17,8 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 /// Days from 0001-01-01 to 1970-01-01, as `chrono` counts them.
 const EPOCH_DAYS: i32 = 719_163;
+/// The day 1970-01-01 as astronomers count days, from 4714-11-24 BC: no date is before that.
+const EPOCH_JULIAN: i32 = 2_440_588;
 /// Two-digit years below are of this century, the others of the last.
 const CENTURY_TURN: i32 = 70;
 
@@ -59,14 +63,16 @@ enum Wrong {
     Form,
     /// It has, but there is no such day or time.
     Range,
+    /// It is before or after all days.
+    Infinite,
 }
 
 /// Reads a DATE, in days from 1970. A time behind it is let go.
-pub(crate) fn read_date(text: &str) -> Result<i32> {
+pub(crate) fn read_date(text: &str, order: DateOrder) -> Result<i32> {
     if let Some(days) = plain_date(text) {
         return Ok(days);
     }
-    let days = match parse(text) {
+    let days = match parse(text, order) {
         Ok(moment) => moment.days.ok_or(Wrong::Form),
         Err(wrong) => Err(wrong),
     };
@@ -79,7 +85,7 @@ pub(crate) fn read_time(text: &str) -> Result<i64> {
     if let Some(time) = packed_time(text.trim()) {
         return time.map_err(|wrong| not_a(text, name, &wrong));
     }
-    match parse(text) {
+    match parse(text, DateOrder::Mdy) {
         Ok(Moment {
             time: Some(time), ..
         }) => Ok(time),
@@ -88,17 +94,48 @@ pub(crate) fn read_time(text: &str) -> Result<i64> {
     }
 }
 
+/// Reads a TIMETZ; without a zone it is of the session's, as its clocks are in winter if the text has no date.
+pub(crate) fn read_timetz(text: &str, session: Zone) -> Result<TimeTz> {
+    let name = "time with time zone";
+    let form = || not_a(text, name, &Wrong::Form);
+    let packed = packed_time(text.trim());
+    let (time, days, zone) = match packed {
+        Some(time) => {
+            let time = time.map_err(|wrong| not_a(text, name, &wrong))?;
+            let zone = text.trim().find(['+', '-']);
+            (time, None, zone.map_or("", |at| text.trim().split_at(at).1))
+        }
+        None => {
+            let moment = parse(text, DateOrder::Mdy).map_err(|wrong| not_a(text, name, &wrong))?;
+            (moment.time.ok_or_else(form)?, moment.days, moment.zone)
+        }
+    };
+    let local = i64::from(days.unwrap_or(0)) * DAY + time;
+    let ahead = match zone {
+        "" => local - session.instant(local)?,
+        zone => match offset(zone) {
+            Some(ahead) => ahead,
+            None => local - Zone::parse(zone)?.instant(local)?,
+        },
+    };
+    let ahead = ahead / MINUTE;
+    if ahead.abs() > ZONE_MINUTES_MAX {
+        return Err(not_a(text, name, &Wrong::Range));
+    }
+    Ok(TimeTz { local: time, ahead })
+}
+
 /// Reads a TIMESTAMP, in microseconds from 1970. A zone behind it is let go.
-pub(crate) fn read_timestamp(text: &str) -> Result<i64> {
+pub(crate) fn read_timestamp(text: &str, order: DateOrder) -> Result<i64> {
     let name = "timestamp";
-    let (local, _) = local(text).map_err(|wrong| not_a(text, name, &wrong))?;
+    let (local, _) = local(text, order).map_err(|wrong| not_a(text, name, &wrong))?;
     Ok(local)
 }
 
 /// Reads a TIMESTAMPTZ, in microseconds from 1970 in UTC; without a zone it is one of the session's.
-pub(crate) fn read_timestamptz(text: &str, session: Zone) -> Result<i64> {
+pub(crate) fn read_timestamptz(text: &str, session: Zone, order: DateOrder) -> Result<i64> {
     let name = "timestamp with time zone";
-    let (local, zone) = local(text).map_err(|wrong| not_a(text, name, &wrong))?;
+    let (local, zone) = local(text, order).map_err(|wrong| not_a(text, name, &wrong))?;
     match zone {
         "" => session.instant(local),
         zone => match offset(zone) {
@@ -108,8 +145,8 @@ pub(crate) fn read_timestamptz(text: &str, session: Zone) -> Result<i64> {
     }
 }
 
-fn local(text: &str) -> Result<(i64, &str), Wrong> {
-    let moment = parse(text)?;
+fn local(text: &str, order: DateOrder) -> Result<(i64, &str), Wrong> {
+    let moment = parse(text, order)?;
     let days = moment.days.ok_or(Wrong::Form)?;
     let time = moment.time.unwrap_or_default();
     let local = i64::from(days)
@@ -127,6 +164,10 @@ fn not_a(text: &str, name: &str, wrong: &Wrong) -> Error {
         Wrong::Range => Error::new(
             SqlState::DATETIME_FIELD_OVERFLOW,
             format!("date/time field value out of range: \"{text}\""),
+        ),
+        Wrong::Infinite => Error::unsupported(
+            format!("{text} as a {name}"),
+            "Use a date far away, such as 9999-12-31 or 4713-01-01 BC",
         ),
     }
 }
@@ -149,11 +190,10 @@ fn plain_date(text: &str) -> Option<i32> {
 
 /// HHMMSS or HHMM.
 fn packed_time(text: &str) -> Option<Result<i64, Wrong>> {
-    let digits = text
-        .split_once(['+', '-'])
-        .map_or(text, |(digits, _)| digits);
-    let is_packed =
-        matches!(digits.len(), 4 | 6) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let (digits, zone) = text.split_at(text.find(['+', '-']).unwrap_or(text.len()));
+    let is_packed = matches!(digits.len(), 4 | 6)
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (zone.is_empty() || offset(zone).is_some());
     let part = |at: usize| {
         digits
             .get(at..at + 2)
@@ -176,12 +216,19 @@ fn of_day(hours: i64, minutes: i64, seconds: i64, micros: i64) -> Result<i64, Wr
     fits.then_some(time).ok_or(Wrong::Range)
 }
 
-fn parse(text: &str) -> Result<Moment<'_>, Wrong> {
+fn parse(text: &str, order: DateOrder) -> Result<Moment<'_>, Wrong> {
     let text = text.trim();
     let Some(colon) = text.find(':') else {
+        if let Some((days, time)) = packed(text)? {
+            return Ok(Moment {
+                days: Some(days),
+                time: Some(time),
+                zone: "",
+            });
+        }
         let (date, common) = without_era(text);
         return Ok(Moment {
-            days: Some(parse_date(date, common)?),
+            days: Some(parse_date(date, common, order)?),
             time: None,
             zone: "",
         });
@@ -198,7 +245,8 @@ fn parse(text: &str) -> Result<Moment<'_>, Wrong> {
     };
     let mut time = parse_clock(clock)?;
     let (rest, common) = without_era(rest.trim());
-    let mut zone = rest.trim();
+    let (year, rest) = year_behind(rest.trim());
+    let mut zone = rest;
     if let Some(half) = zone.get(..2) {
         let half = half.to_ascii_lowercase();
         let alone = zone
@@ -229,13 +277,42 @@ fn parse(text: &str) -> Result<Moment<'_>, Wrong> {
     let date = date.trim_end_matches([',', ' ']);
     let days = match date.is_empty() {
         true => None,
-        false => Some(parse_date(date, common)?),
+        false => Some(match year {
+            "" => parse_date(date, common, order)?,
+            year => parse_date(&format!("{date} {year}"), common, order)?,
+        }),
     };
     Ok(Moment {
         days,
         time: Some(time),
         zone,
     })
+}
+
+/// Takes a year off the front: `17 Dec 07:37:16 1997 PST`.
+fn year_behind(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|ch: char| !ch.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    match digits.len() == 4 && (rest.is_empty() || rest.starts_with(' ')) {
+        true => (digits, rest.trim()),
+        false => ("", text),
+    }
+}
+
+/// `19990108T040506`: eight digits and six, parted by a `T` or a blank.
+fn packed(text: &str) -> Result<Option<(i32, i64)>, Wrong> {
+    let Some((date, rest)) = text.split_at_checked(8) else {
+        return Ok(None);
+    };
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let time = rest.strip_prefix(['T', 't', ' ']).unwrap_or_default();
+    if time.len() != 6 || !is_digits(date) || !is_digits(time) {
+        return Ok(None);
+    }
+    let time = packed_time(time).ok_or(Wrong::Form)??;
+    Ok(Some((parse_date(date, true, DateOrder::Mdy)?, time)))
 }
 
 /// Takes BC or AD off the end; `false` if it was BC.
@@ -346,11 +423,21 @@ fn parts(text: &str) -> Option<Vec<&str>> {
     Some(found)
 }
 
-fn parse_date(text: &str, common: bool) -> Result<i32, Wrong> {
+fn parse_date(text: &str, common: bool, order: DateOrder) -> Result<i32, Wrong> {
+    let word = text.trim().to_ascii_lowercase();
+    match word.as_str() {
+        "epoch" => return Ok(0),
+        "infinity" | "-infinity" | "+infinity" => return Err(Wrong::Infinite),
+        _ => {}
+    }
     let mut parts = parts(text).ok_or(Wrong::Form)?;
     parts.retain(|part| named(&DAYS, part).is_none());
     let number = |part: &str| part.parse::<u32>().map_err(|_| Wrong::Form);
     let (year, month, day) = match parts.as_slice() {
+        [letter, digits] if letter.eq_ignore_ascii_case("j") => {
+            let julian: i32 = digits.parse().map_err(|_| Wrong::Form)?;
+            return Ok(julian - EPOCH_JULIAN);
+        }
         [digits] if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             let cut = match digits.len() {
                 8 => 4,
@@ -365,20 +452,39 @@ fn parse_date(text: &str, common: bool) -> Result<i32, Wrong> {
         [year, day] if year.len() == 4 && day.len() == 3 && text.contains('.') => {
             return of_year(Some(year), Some(day), common);
         }
-        [first, second, third] => match [first, second, third].map(|part| named(&MONTHS, part)) {
-            [Some(month), None, None] => (*third, month, number(second)?),
-            [None, Some(month), None] if first.len() > 2 => (*first, month, number(third)?),
-            [None, Some(month), None] => (*third, month, number(first)?),
-            [None, None, Some(month)] if first.len() > 2 => (*first, month, number(second)?),
-            [None, None, None] if first.len() > 2 => (*first, number(second)?, number(third)?),
-            [None, None, None] => (*third, number(first)?, number(second)?),
-            _ => return Err(Wrong::Form),
-        },
+        [first, second, third] => {
+            let year_first = first.len() > 2 || (order == DateOrder::Ymd && third.len() <= 2);
+            match [first, second, third].map(|part| named(&MONTHS, part)) {
+                [Some(_), None, None] if order == DateOrder::Ymd && third.len() <= 2 => {
+                    return Err(Wrong::Range);
+                }
+                [Some(month), None, None] => (*third, month, number(second)?),
+                [None, Some(month), None] if year_first => (*first, month, number(third)?),
+                [None, Some(month), None] => (*third, month, number(first)?),
+                [None, None, Some(month)] if first.len() > 2 => (*first, month, number(second)?),
+                [None, None, None] if year_first => (*first, number(second)?, number(third)?),
+                [None, None, None] if order == DateOrder::Ymd => return Err(Wrong::Range),
+                [None, None, None] => {
+                    let (first, second) = (number(first)?, number(second)?);
+                    // 17.12.1997 can only be a day and a month.
+                    let is_german = text.contains('.') && first > 12;
+                    match order == DateOrder::Dmy || is_german {
+                        true => (*third, second, first),
+                        false => (*third, first, second),
+                    }
+                }
+                _ => return Err(Wrong::Form),
+            }
+        }
         _ => return Err(Wrong::Form),
     };
     let year = full_year(year, common)?;
     let date = NaiveDate::from_ymd_opt(year, month, day).ok_or(Wrong::Range)?;
-    Ok(date.num_days_from_ce() - EPOCH_DAYS)
+    let days = date.num_days_from_ce() - EPOCH_DAYS;
+    match days >= -EPOCH_JULIAN {
+        true => Ok(days),
+        false => Err(Wrong::Range),
+    }
 }
 
 fn of_year(year: Option<&str>, day: Option<&str>, common: bool) -> Result<i32, Wrong> {
@@ -409,8 +515,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn day(text: &str) -> String {
-        match read_date(text) {
+    fn day(text: &str, order: DateOrder) -> String {
+        match read_date(text, order) {
             Ok(days) => NaiveDate::from_num_days_from_ce_opt(days + EPOCH_DAYS)
                 .unwrap()
                 .to_string(),
@@ -442,7 +548,37 @@ mod tests {
             ("2020", "22007"),
             ("yesterday", "22007"),
         ] {
-            assert_eq!(day(text), expected, "{text}");
+            assert_eq!(day(text, DateOrder::Mdy), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_a_style_says_what_comes_first() {
+        // As PostgreSQL's manual lists them: text; in MDY, DMY and YMD.
+        for (text, expected) in [
+            ("1999-01-08", ["1999-01-08"; 3]),
+            ("1/8/1999", ["1999-01-08", "1999-08-01", "22008"]),
+            ("1/18/1999", ["1999-01-18", "22008", "22008"]),
+            ("01/02/03", ["2003-01-02", "2003-02-01", "2001-02-03"]),
+            ("1999-Jan-08", ["1999-01-08"; 3]),
+            ("Jan-08-1999", ["1999-01-08"; 3]),
+            ("08-Jan-1999", ["1999-01-08"; 3]),
+            ("99-Jan-08", ["22008", "22008", "1999-01-08"]),
+            ("08-Jan-99", ["1999-01-08", "1999-01-08", "22008"]),
+            ("Jan-08-99", ["1999-01-08", "1999-01-08", "22008"]),
+            ("19990108", ["1999-01-08"; 3]),
+            ("990108", ["1999-01-08"; 3]),
+            ("1999.008", ["1999-01-08"; 3]),
+            ("J2451187", ["1999-01-08"; 3]),
+            ("17.12.1997", ["1997-12-17", "1997-12-17", "22008"]),
+            ("19990108T040506", ["1999-01-08"; 3]),
+            ("epoch", ["1970-01-01"; 3]),
+            ("infinity", ["0A000"; 3]),
+            ("January 1, 4713 BC", ["-4712-01-01"; 3]),
+            ("January 1, 4715 BC", ["22008"; 3]),
+        ] {
+            let orders = [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd];
+            assert_eq!(orders.map(|order| day(text, order)), expected, "{text}");
         }
     }
 
@@ -473,16 +609,23 @@ mod tests {
 
     #[test]
     fn zones_move_instants_and_nothing_else() {
-        let plain = read_timestamp("2008-06-01 09:59:59").unwrap();
+        let plain = read_timestamp("2008-06-01 09:59:59", DateOrder::Mdy).unwrap();
         for (text, hours) in [
             ("Jun 1,2008 09:59:59 EST", 5),
             ("2008-06-01T09:59:59Z", 0),
             ("20080601 09:59:59-08:00", 8),
             ("6/1/2008 9:59:59 US/Pacific", 7),
+            ("Sun 1 Jun 09:59:59 2008 PST", 8),
+            ("01 Jun 09:59:59 2008", 2),
             ("2008-06-01 09:59:59", 2),
         ] {
-            assert_eq!(read_timestamp(text).unwrap(), plain, "{text}");
-            let instant = read_timestamptz(text, Zone::Fixed(-2 * HOUR)).unwrap();
+            assert_eq!(
+                read_timestamp(text, DateOrder::Mdy).unwrap(),
+                plain,
+                "{text}"
+            );
+            let session = Zone::Fixed(-2 * HOUR);
+            let instant = read_timestamptz(text, session, DateOrder::Mdy).unwrap();
             assert_eq!(instant, plain + hours * HOUR, "{text}");
         }
     }
@@ -490,10 +633,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_is_too_strange(text in "[0-9A-Za-z:./, +-]{0,30}|.*") {
-            let _ = read_date(&text);
+            for order in [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd] {
+                let _ = read_date(&text, order);
+                let _ = read_timestamp(&text, order);
+                let _ = read_timestamptz(&text, Zone::Fixed(0), order);
+            }
             let _ = read_time(&text);
-            let _ = read_timestamp(&text);
-            let _ = read_timestamptz(&text, Zone::Fixed(0));
+            let _ = read_timetz(&text, Zone::Fixed(0));
         }
     }
 }

@@ -1,20 +1,28 @@
 //! Chooses the form of a call and converts its arguments to the types of that form.
 
 use super::declaration::{Form, Kind, Returns, Scalar};
+use super::interval::Interval;
 use super::moment;
 use super::scalar::semistructured;
 use super::scalar::semistructured::value::quote;
+use super::session::Session;
 use super::zone::Zone;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
+use crate::types::interval::{self, MICROSECONDS, MONTHS, PARTS};
+use crate::types::timetz::TimeTz;
 use crate::types::{SqlType, TIMESTAMP_ZONE, write_text};
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, StringViewArray, StringViewBuilder,
-    Time64MicrosecondArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Date32Array, IntervalMonthDayNanoArray, StringViewArray,
+    StringViewBuilder, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{Float32Type, Float64Type, TimestampMicrosecondType};
-use arrow_schema::{ArrowError, DataType, Field, TimeUnit};
+use arrow::datatypes::{
+    DurationMicrosecondType, Float32Type, Float64Type, IntervalMonthDayNano,
+    IntervalMonthDayNanoType, IntervalYearMonthType, Time64NanosecondType,
+    TimestampMicrosecondType,
+};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, TimeUnit};
 use datafusion_common::ScalarValue;
 use std::sync::Arc;
 
@@ -38,12 +46,37 @@ pub(super) fn form(declaration: &Scalar, types: &[DataType]) -> Result<&'static 
     }
 }
 
+/// Refuses a call whose sketches are texts that are none.
+pub(super) fn ensure_sketches(
+    declaration: &Scalar,
+    form: &Form,
+    fields: &[FieldRef],
+) -> Result<()> {
+    let types = fields.iter().map(|field| SqlType::from_field(field));
+    let fits = fields.iter().enumerate().all(|(argument, field)| {
+        let is_one =
+            field.data_type().is_null() || SqlType::from_field(field) == SqlType::HllSketch;
+        form.kind(argument) != Some(Kind::Sketch) || is_one
+    });
+    match fits {
+        true => Ok(()),
+        false => {
+            let shown = types.map(|ty| ty.short_name().to_owned());
+            Err(absent(declaration, shown.collect()))
+        }
+    }
+}
+
 fn mismatch(declaration: &Scalar, types: &[DataType]) -> Error {
     let shown = types.iter().map(|ty| match ty {
         DataType::Null => "unknown".to_owned(),
         ty => SqlType::from_arrow(ty).short_name().to_owned(),
     });
-    let shown = shown.collect::<Vec<_>>().join(", ");
+    absent(declaration, shown.collect())
+}
+
+fn absent(declaration: &Scalar, shown: Vec<String>) -> Error {
+    let shown = shown.join(", ");
     Error::new(
         SqlState::UNDEFINED_FUNCTION,
         format!("function {}({shown}) does not exist", declaration.name),
@@ -144,7 +177,15 @@ fn cost(kind: Kind, ty: &DataType) -> Option<u32> {
         Kind::TimestampTz if *ty == DataType::Date32 => 5,
         Kind::Timestamp if zoned => 6,
         Kind::Date if timestamp || zoned => 8,
+        Kind::TimeTz | Kind::YearToMonth | Kind::DayToSecond
+            if kind.arrow().as_ref() == Some(ty) =>
+        {
+            0
+        }
+        Kind::Time if *ty == DataType::Time64(TimeUnit::Nanosecond) => 2,
+        Kind::TimeTz if matches!(ty, DataType::Time64(_)) => 1,
         Kind::Time if matches!(ty, DataType::Time32(_) | DataType::Time64(_)) => 0,
+        Kind::YearToMonth | Kind::DayToSecond if *ty == PARTS => 1,
         Kind::Interval if matches!(ty, DataType::Interval(_) | DataType::Duration(_)) => 0,
         Kind::Varbyte
             if matches!(
@@ -155,7 +196,7 @@ fn cost(kind: Kind, ty: &DataType) -> Option<u32> {
             0
         }
         Kind::Any | Kind::Super => 1,
-        Kind::Text if text => 0,
+        Kind::Text | Kind::Sketch if text => 0,
         Kind::Timestamp if text => 15,
         Kind::TimestampTz if text => 16,
         Kind::Date if text => 18,
@@ -182,8 +223,13 @@ fn kind_of_bytes(ty: &DataType) -> Option<()> {
 
 /// Converts an argument to the type its form wants.
 ///
-/// A timestamp without a time zone is one of the session's `zone`, and shows what its clocks show.
-pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) -> Result<ArrayRef> {
+/// A timestamp without a time zone is one of the session's zone, and shows what its clocks show.
+pub(super) fn convert(
+    array: ArrayRef,
+    kind: Kind,
+    field: &Field,
+    session: Session<'_>,
+) -> Result<ArrayRef> {
     let ty = array.data_type();
     let to = target(kind, ty);
     let is_super = ty.is_string() && SqlType::from_field(field) == SqlType::Super;
@@ -195,7 +241,7 @@ pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) ->
     }
     if is_super && kind != Kind::Any {
         let plain = Field::new("", DataType::Utf8View, true);
-        return convert(scalar_text(&array)?, kind, &plain, zone);
+        return convert(scalar_text(&array)?, kind, &plain, session);
     }
     if *ty == to {
         return Ok(array);
@@ -204,14 +250,20 @@ pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) ->
         return Ok(Arc::new(shown(array.as_ref(), SqlType::from_field(field))));
     }
     if ty.is_string()
-        && let Some(read) = moments(&array, kind, zone)
+        && let Some(read) = moments(&array, kind, session)
     {
         return read;
+    }
+    if *ty == DataType::Time64(TimeUnit::Microsecond) && kind == Kind::TimeTz {
+        return super::scalar::span::with_zone(&array, session.zone);
+    }
+    if let Some(parts) = spans(&array, &to)? {
+        return Ok(parts);
     }
     let whole = to.is_integer();
     let is_zoned = |ty: &DataType| matches!(ty, DataType::Timestamp(_, Some(_)));
     if !ty.is_string() && ty.is_temporal() && to.is_temporal() && is_zoned(ty) != is_zoned(&to) {
-        return across_zones(&array, &to, zone);
+        return across_zones(&array, &to, session.zone);
     }
     let array: ArrayRef = match ty {
         // As a cast does: decimals round half away from zero, doubles half to even.
@@ -231,6 +283,34 @@ pub(super) fn convert(array: ArrayRef, kind: Kind, field: &Field, zone: &str) ->
         _ => array,
     };
     cast(&array, &to)
+}
+
+/// Converts between the kinds of intervals, and a TIMETZ to the TIME its clock shows; `None` for other types.
+fn spans(array: &ArrayRef, to: &DataType) -> Result<Option<ArrayRef>> {
+    let from = array.data_type();
+    if *from == DataType::Time64(TimeUnit::Nanosecond)
+        && *to == DataType::Time64(TimeUnit::Microsecond)
+    {
+        let times = array.as_primitive::<Time64NanosecondType>();
+        let clock = |packed| TimeTz::unpacked(packed).local;
+        let times: Time64MicrosecondArray = times.unary(clock);
+        return Ok(Some(Arc::new(times)));
+    }
+    if *to == PARTS {
+        return Ok(interval::parts(array.as_ref()));
+    }
+    if *from != PARTS || (*to != MONTHS && *to != MICROSECONDS) {
+        return Ok(None);
+    }
+    let parts = array.as_primitive::<IntervalMonthDayNanoType>();
+    if *to == MONTHS {
+        let months = parts.unary::<_, IntervalYearMonthType>(interval::to_months);
+        return Ok(Some(Arc::new(months)));
+    }
+    let overflow = || Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "interval out of range");
+    let microseconds = |parts| interval::to_microseconds(parts).ok_or_else(overflow);
+    let microseconds = parts.try_unary::<_, DurationMicrosecondType, _>(microseconds)?;
+    Ok(Some(Arc::new(microseconds)))
 }
 
 /// Writes values as JSON: numbers and truth values as they are, anything else as a text.
@@ -274,6 +354,8 @@ fn scalar_text(array: &ArrayRef) -> Result<ArrayRef> {
         text.clear();
         match value {
             None | Some("null") => builder.append_null(),
+            // As a cast to VARCHAR: only JSON_SERIALIZE writes these.
+            Some(value) if value.starts_with(['[', '{']) => builder.append_null(),
             Some(value) => {
                 semistructured::value::of(value).write(&mut text);
                 builder.append_value(&text);
@@ -284,17 +366,18 @@ fn scalar_text(array: &ArrayRef) -> Result<ArrayRef> {
 }
 
 /// Reads dates and times; `None` for other kinds.
-fn moments(array: &ArrayRef, kind: Kind, zone: &str) -> Option<Result<ArrayRef>> {
+fn moments(array: &ArrayRef, kind: Kind, session: Session<'_>) -> Option<Result<ArrayRef>> {
     let ty = kind.arrow()?;
     let texts = match cast(array, &DataType::Utf8View) {
         Ok(texts) => texts,
         Err(error) => return Some(Err(error)),
     };
     let texts = texts.as_string_view();
+    let order = session.order;
     Some(match kind {
         Kind::Date => texts
             .iter()
-            .map(|text| text.map(moment::read_date).transpose())
+            .map(|text| text.map(|text| moment::read_date(text, order)).transpose())
             .collect::<Result<Date32Array>>()
             .map(|read| Arc::new(read) as ArrayRef),
         Kind::Time => texts
@@ -304,11 +387,19 @@ fn moments(array: &ArrayRef, kind: Kind, zone: &str) -> Option<Result<ArrayRef>>
             .map(|read| Arc::new(read) as ArrayRef),
         Kind::Timestamp => texts
             .iter()
-            .map(|text| text.map(moment::read_timestamp).transpose())
+            .map(|text| {
+                text.map(|text| moment::read_timestamp(text, order))
+                    .transpose()
+            })
             .collect::<Result<TimestampMicrosecondArray>>()
             .map(|read| Arc::new(read) as ArrayRef),
-        Kind::TimestampTz => Zone::parse(zone).and_then(|zone| {
-            let read = |text| moment::read_timestamptz(text, zone);
+        Kind::Interval => texts
+            .iter()
+            .map(|text| text.map(read_interval).transpose())
+            .collect::<Result<IntervalMonthDayNanoArray>>()
+            .map(|read| Arc::new(read) as ArrayRef),
+        Kind::TimestampTz => Zone::parse(session.zone).and_then(|zone| {
+            let read = |text| moment::read_timestamptz(text, zone, order);
             texts
                 .iter()
                 .map(|text| text.map(read).transpose())
@@ -317,6 +408,15 @@ fn moments(array: &ArrayRef, kind: Kind, zone: &str) -> Option<Result<ArrayRef>>
         }),
         _ => return None,
     })
+}
+
+fn read_interval(text: &str) -> Result<IntervalMonthDayNano> {
+    let read = Interval::parse(text, None)?;
+    Ok(IntervalMonthDayNano::new(
+        read.months,
+        read.days,
+        read.nanoseconds,
+    ))
 }
 
 /// From what clocks show to an instant, or the other way.

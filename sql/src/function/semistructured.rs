@@ -27,10 +27,18 @@ pub(crate) enum Use {
     Items,
     /// The places of the elements.
     Places,
+    /// The values of an object.
+    Values,
+    /// The attributes of the values.
+    Keys,
+    /// A text that is the same for equal values, and orders as ORDER BY does.
+    Rank,
+    /// What kind of value it is.
+    Kind,
 }
 
 static FUNCTIONS: LazyLock<Vec<(Use, Option<Arc<ScalarUDF>>)>> = LazyLock::new(|| {
-    let all: [(Use, &'static Scalar); 8] = [
+    let all: [(Use, &'static Scalar); 12] = [
         (Use::Make, &functions::blueshift_super::BLUESHIFT_SUPER),
         (
             Use::Raw,
@@ -60,6 +68,19 @@ static FUNCTIONS: LazyLock<Vec<(Use, Option<Arc<ScalarUDF>>)>> = LazyLock::new(|
             Use::Places,
             &functions::blueshift_super_items::BLUESHIFT_SUPER_PLACES,
         ),
+        (
+            Use::Values,
+            &functions::blueshift_super_items::BLUESHIFT_SUPER_VALUES,
+        ),
+        (
+            Use::Keys,
+            &functions::blueshift_super_items::BLUESHIFT_SUPER_KEYS,
+        ),
+        (
+            Use::Rank,
+            &functions::blueshift_super_rank::BLUESHIFT_SUPER_RANK,
+        ),
+        (Use::Kind, &functions::json_typeof::JSON_TYPEOF),
     ];
     let function = |(used, declared): (Use, &'static Scalar)| (used, declared::function(declared));
     all.into_iter().map(function).collect()

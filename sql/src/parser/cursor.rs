@@ -4,6 +4,7 @@ use super::dialect::RedshiftDialect;
 use super::literal::{is_reserved, literal, near, syntax_error, unescaped};
 use super::source::Source;
 use super::tree::{Expression, ObjectName, Query};
+use super::unpivot;
 use super::{NAME_BYTES_MAX, RECURSION_MAX, STACK_BYTES};
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
@@ -407,6 +408,7 @@ impl<'a> Cursor<'a> {
             .get(self.at..self.end)
             .unwrap_or_default();
         let tokens = rest.iter().map(unescaped).collect::<Result<Vec<_>>>()?;
+        let (tokens, joined) = unpivot::joined(tokens);
         let at_end = Cursor {
             at: self.end,
             ..self.clone()
@@ -420,7 +422,8 @@ impl<'a> Cursor<'a> {
         });
         match outcome {
             Ok((value, index)) => {
-                self.at = (self.at + index).min(self.end);
+                let joined = joined.iter().filter(|place| **place < index).count();
+                self.at = (self.at + index + joined).min(self.end);
                 Ok(value)
             }
             Err(error) => Err(syntax_error(&error, &at_end)),

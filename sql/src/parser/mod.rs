@@ -10,6 +10,7 @@ pub mod fold;
 mod literal;
 pub(crate) mod source;
 pub mod tree;
+pub(crate) mod unpivot;
 
 /// The longest statement text Redshift takes: 16 MB.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;

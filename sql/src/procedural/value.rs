@@ -77,7 +77,7 @@ impl Value {
         let ty = self.ty.display();
         let Some(text) = self.shown()? else {
             return Ok(match self.ty {
-                SqlType::Super | SqlType::Unknown => "NULL".to_owned(),
+                SqlType::Super | SqlType::HllSketch | SqlType::Unknown => "NULL".to_owned(),
                 SqlType::Varchar(_) | SqlType::Name => "NULL::varchar".to_owned(),
                 SqlType::Oid => "NULL::bigint".to_owned(),
                 _ => format!("NULL::{ty}"),
@@ -88,6 +88,7 @@ impl Value {
             SqlType::Varchar(_) | SqlType::Name | SqlType::Unknown => quoted,
             SqlType::Char(length) => format!("{quoted}::char({length})"),
             SqlType::Super => format!("json_parse({quoted})"),
+            SqlType::HllSketch => format!("blueshift_sketch({quoted})"),
             SqlType::Varbyte(_) => format!("from_hex({quoted})"),
             _ => format!("{quoted}::{ty}"),
         })

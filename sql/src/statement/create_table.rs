@@ -401,11 +401,16 @@ fn column(
                         .at(word_position));
                     }
                 };
-                if column.case_insensitive {
-                    return Err(Error::unsupported(
-                        "COLLATE CASE_INSENSITIVE",
-                        "Compare with LOWER(column)",
+                let is_text = matches!(column.ty, SqlType::Char(_) | SqlType::Varchar(_));
+                if column.case_insensitive && !is_text {
+                    return Err(Error::new(
+                        SqlState::INVALID_TABLE_DEFINITION,
+                        format!(
+                            "COLLATE CASE_INSENSITIVE of column \"{}\", which is {}",
+                            column.name, column.ty
+                        ),
                     )
+                    .with_hint("Only CHAR and VARCHAR columns have a collation")
                     .at(word_position));
                 }
             }

@@ -1,13 +1,16 @@
 //! One file per SQL type: arrow form, OID, text in, text out, casts.
 
+pub mod date_order;
+pub mod interval;
 mod name;
 mod text;
+pub mod timetz;
 mod wire;
 
 pub(crate) use name::parse;
 pub use text::write_text;
 
-use arrow_schema::{DataType, Field, TimeUnit};
+use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -41,6 +44,12 @@ pub enum SqlType {
     Date,
     /// TIME
     Time,
+    /// TIMETZ: time and zone in one number, see [`timetz`].
+    TimeTz,
+    /// INTERVAL YEAR TO MONTH; whole years alone if the qualifier is YEAR.
+    YearToMonth(MonthUnit),
+    /// INTERVAL DAY TO SECOND, and the smallest unit of its qualifier.
+    DayToSecond(SecondUnit),
     /// TIMESTAMP
     Timestamp,
     /// TIMESTAMPTZ
@@ -49,12 +58,58 @@ pub enum SqlType {
     Varbyte(u32),
     /// SUPER, kept as its JSON text.
     Super,
+    /// HLLSKETCH, kept as its text.
+    HllSketch,
     /// OID: leader-only, in catalog tables.
     Oid,
     /// NAME: leader-only, in catalog tables.
     Name,
     /// Types of other expressions, known by their arrow type alone.
     Unknown,
+}
+
+/// The smallest unit of an INTERVAL YEAR TO MONTH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MonthUnit {
+    /// YEAR
+    Year,
+    /// MONTH
+    Month,
+}
+
+impl MonthUnit {
+    /// Its months.
+    pub fn months(self) -> i64 {
+        match self {
+            Self::Year => 12,
+            Self::Month => 1,
+        }
+    }
+}
+
+/// The smallest unit of an INTERVAL DAY TO SECOND.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SecondUnit {
+    /// DAY
+    Day,
+    /// HOUR
+    Hour,
+    /// MINUTE
+    Minute,
+    /// SECOND and digits of its fraction, 0 to 6.
+    Second(u8),
+}
+
+impl SecondUnit {
+    /// Its microseconds.
+    pub fn microseconds(self) -> i64 {
+        match self {
+            Self::Day => interval::DAY,
+            Self::Hour => interval::DAY / 24,
+            Self::Minute => interval::DAY / 1_440,
+            Self::Second(digits) => 10_i64.pow(u32::from(6_u8.saturating_sub(digits))),
+        }
+    }
 }
 
 /// VARCHAR without a length.
@@ -81,11 +136,17 @@ impl SqlType {
             Self::Decimal { precision, scale } => DataType::Decimal128(precision, scale),
             Self::Real => DataType::Float32,
             Self::Double => DataType::Float64,
-            Self::Char(_) | Self::Varchar(_) | Self::Super | Self::Name | Self::Unknown => {
-                DataType::Utf8View
-            }
+            Self::Char(_)
+            | Self::Varchar(_)
+            | Self::Super
+            | Self::HllSketch
+            | Self::Name
+            | Self::Unknown => DataType::Utf8View,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
+            Self::TimeTz => DataType::Time64(TimeUnit::Nanosecond),
+            Self::YearToMonth(_) => interval::MONTHS,
+            Self::DayToSecond(_) => interval::MICROSECONDS,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
             Self::TimestampTz => {
                 DataType::Timestamp(TimeUnit::Microsecond, Some(TIMESTAMP_ZONE.into()))
@@ -116,7 +177,10 @@ impl SqlType {
             },
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Varchar(VARCHAR_MAX),
             DataType::Date32 | DataType::Date64 => Self::Date,
+            DataType::Time64(TimeUnit::Nanosecond) => Self::TimeTz,
             DataType::Time32(_) | DataType::Time64(_) => Self::Time,
+            DataType::Interval(IntervalUnit::YearMonth) => Self::YearToMonth(MonthUnit::Month),
+            DataType::Duration(TimeUnit::Microsecond) => Self::DayToSecond(SecondUnit::Second(6)),
             DataType::Timestamp(_, None) => Self::Timestamp,
             DataType::Timestamp(_, Some(_)) => Self::TimestampTz,
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
@@ -158,3 +222,18 @@ impl SqlType {
 /// The key of arrow field metadata that carries the SQL type (as `SqlType::display`), so that CHAR(n), VARCHAR(n),
 /// SUPER, OID survive planning: scans put it on their fields, the wire reads it back.
 pub const SQL_TYPE_KEY: &str = "blueshift.type";
+
+/// The note that a text column is COLLATE CASE_INSENSITIVE.
+const COLLATION_KEY: &str = "blueshift.collation";
+
+/// Notes that a column is COLLATE CASE_INSENSITIVE.
+pub fn case_insensitive(field: Field) -> Field {
+    let mut notes = field.metadata().clone();
+    notes.insert(COLLATION_KEY.to_owned(), "case_insensitive".to_owned());
+    field.with_metadata(notes)
+}
+
+/// Tells whether a column is COLLATE CASE_INSENSITIVE.
+pub fn is_case_insensitive(field: &Field) -> bool {
+    field.metadata().contains_key(COLLATION_KEY)
+}

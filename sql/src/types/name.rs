@@ -1,6 +1,9 @@
 //! Names of types: every alias Redshift takes, and the one name it shows.
 
-use super::{CHAR_MAX, SqlType, VARBYTE_DEFAULT, VARBYTE_MAX, VARCHAR_DEFAULT, VARCHAR_MAX};
+use super::{
+    CHAR_MAX, MonthUnit, SecondUnit, SqlType, VARBYTE_DEFAULT, VARBYTE_MAX, VARCHAR_DEFAULT,
+    VARCHAR_MAX,
+};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
 use crate::parser::source::Source;
@@ -9,14 +12,6 @@ use sqlparser::tokenizer::Token;
 
 /// Types Redshift has or PostgreSQL has, refused by name with what to use instead.
 const REFUSED: &[(&str, &str)] = &[
-    ("timetz", "Use TIME or TIMESTAMPTZ"),
-    ("interval", "Use a number of seconds or months"),
-    ("intervaly2m", "Use a number of months"),
-    ("intervald2s", "Use a number of seconds"),
-    (
-        "hllsketch",
-        "Use APPROXIMATE COUNT(DISTINCT ...) when querying",
-    ),
     ("geometry", "Store coordinates as DOUBLE PRECISION"),
     ("geography", "Store coordinates as DOUBLE PRECISION"),
     ("bytea", "Use VARBYTE"),
@@ -77,10 +72,14 @@ impl SqlType {
             Self::Varchar(_) => "varchar",
             Self::Date => "date",
             Self::Time => "time",
+            Self::TimeTz => "timetz",
+            Self::YearToMonth(_) => "intervaly2m",
+            Self::DayToSecond(_) => "intervald2s",
             Self::Timestamp => "timestamp",
             Self::TimestampTz => "timestamptz",
             Self::Varbyte(_) => "varbyte",
             Self::Super => "super",
+            Self::HllSketch => "hllsketch",
             Self::Oid => "oid",
             Self::Name => "name",
             Self::Unknown => "unknown",
@@ -101,10 +100,21 @@ impl SqlType {
             Self::Varchar(length) => format!("character varying({length})"),
             Self::Date => "date".to_owned(),
             Self::Time => "time without time zone".to_owned(),
+            Self::TimeTz => "time with time zone".to_owned(),
+            Self::YearToMonth(MonthUnit::Year) => "interval year".to_owned(),
+            Self::YearToMonth(MonthUnit::Month) => "interval year to month".to_owned(),
+            Self::DayToSecond(SecondUnit::Day) => "interval day".to_owned(),
+            Self::DayToSecond(SecondUnit::Hour) => "interval day to hour".to_owned(),
+            Self::DayToSecond(SecondUnit::Minute) => "interval day to minute".to_owned(),
+            Self::DayToSecond(SecondUnit::Second(6)) => "interval day to second".to_owned(),
+            Self::DayToSecond(SecondUnit::Second(digits)) => {
+                format!("interval day to second({digits})")
+            }
             Self::Timestamp => "timestamp without time zone".to_owned(),
             Self::TimestampTz => "timestamp with time zone".to_owned(),
             Self::Varbyte(length) => format!("binary varying({length})"),
             Self::Super => "super".to_owned(),
+            Self::HllSketch => "hllsketch".to_owned(),
             Self::Oid => "oid".to_owned(),
             Self::Name => "name".to_owned(),
             Self::Unknown => "unknown".to_owned(),
@@ -170,12 +180,16 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<SqlType> {
             }
             match (word.as_str(), with) {
                 ("time", false) => SqlType::Time,
-                ("time", true) => return Err(refused("timetz", position)),
+                ("time", true) => SqlType::TimeTz,
                 (_, false) => SqlType::Timestamp,
                 (_, true) => SqlType::TimestampTz,
             }
         }
         "timestamptz" => SqlType::TimestampTz,
+        "timetz" => SqlType::TimeTz,
+        "interval" => interval(cursor, position)?,
+        "intervaly2m" => SqlType::YearToMonth(MonthUnit::Month),
+        "intervald2s" => SqlType::DayToSecond(SecondUnit::Second(6)),
         "varbyte" | "varbinary" => SqlType::Varbyte(length(
             cursor,
             "binary varying",
@@ -192,12 +206,69 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<SqlType> {
             )?)
         }
         "super" => SqlType::Super,
+        "hllsketch" => SqlType::HllSketch,
         other => return Err(refused(other, position)),
     };
     if cursor.peek() == Some(&Token::LBracket) || cursor.is_word("array") {
         return Err(refused("array", position));
     }
     Ok(ty)
+}
+
+/// The qualifier of an INTERVAL, which a column must have.
+fn interval(cursor: &mut Cursor<'_>, position: usize) -> Result<SqlType> {
+    let mut last = None;
+    for unit in ["year", "month", "day", "hour", "minute", "second"] {
+        if cursor.take_word(unit) {
+            last = Some(unit);
+            break;
+        }
+    }
+    let Some(first) = last else {
+        return Err(Error::unsupported(
+            "type interval without a qualifier",
+            "Use INTERVAL YEAR TO MONTH or INTERVAL DAY TO SECOND",
+        )
+        .at(position));
+    };
+    let mut last = first;
+    if cursor.take_word("to") {
+        let smaller: &[&str] = match first {
+            "year" => &["month"],
+            "day" => &["hour", "minute", "second"],
+            "hour" => &["minute", "second"],
+            "minute" => &["second"],
+            _ => &[],
+        };
+        match smaller.iter().find(|unit| cursor.take_word(unit)) {
+            Some(unit) => last = unit,
+            None => return Err(cursor.unexpected()),
+        }
+    }
+    let mut digits = 6;
+    if last == "second" && cursor.take(&Token::LParen) {
+        let position = cursor.position();
+        let given = cursor.integer()?;
+        cursor.expect(&Token::RParen)?;
+        digits = match u8::try_from(given) {
+            Ok(given @ 0..=6) => given,
+            _ => {
+                return Err(Error::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!("INTERVAL precision {given} must be between 0 and 6"),
+                )
+                .at(position));
+            }
+        };
+    }
+    Ok(match last {
+        "year" => SqlType::YearToMonth(MonthUnit::Year),
+        "month" => SqlType::YearToMonth(MonthUnit::Month),
+        "day" => SqlType::DayToSecond(SecondUnit::Day),
+        "hour" => SqlType::DayToSecond(SecondUnit::Hour),
+        "minute" => SqlType::DayToSecond(SecondUnit::Minute),
+        _ => SqlType::DayToSecond(SecondUnit::Second(digits)),
+    })
 }
 
 fn refused(name: &str, position: usize) -> Error {
@@ -296,7 +367,7 @@ fn float(cursor: &mut Cursor<'_>) -> Result<SqlType> {
 
 #[cfg(test)]
 mod tests {
-    use super::SqlType;
+    use super::{MonthUnit, SecondUnit, SqlType};
 
     #[test]
     fn names_and_aliases_give_types_and_display_reads_back() {
@@ -327,8 +398,22 @@ mod tests {
             ("float", SqlType::Double),
             ("timestamp with time zone", SqlType::TimestampTz),
             ("timestamp(6) without time zone", SqlType::Timestamp),
+            ("timetz", SqlType::TimeTz),
+            ("time with time zone", SqlType::TimeTz),
+            ("interval year", SqlType::YearToMonth(MonthUnit::Year)),
+            ("interval month", SqlType::YearToMonth(MonthUnit::Month)),
+            (
+                "interval day to hour",
+                SqlType::DayToSecond(SecondUnit::Hour),
+            ),
+            (
+                "interval hour to second (3)",
+                SqlType::DayToSecond(SecondUnit::Second(3)),
+            ),
+            ("intervald2s", SqlType::DayToSecond(SecondUnit::Second(6))),
             ("varbyte", SqlType::Varbyte(64_000)),
             ("super", SqlType::Super),
+            ("hllsketch", SqlType::HllSketch),
         ] {
             let ty = SqlType::parse(text).expect(text);
             assert_eq!(ty, expected, "{text}");
@@ -336,7 +421,8 @@ mod tests {
         }
         for (text, code) in [
             ("uuid", "0A000"),
-            ("timetz", "0A000"),
+            ("interval", "0A000"),
+            ("interval second(7)", "22023"),
             ("int[]", "0A000"),
             ("nonsense", "42704"),
             ("varchar(65536)", "22023"),

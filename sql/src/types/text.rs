@@ -1,13 +1,15 @@
 //! Values as text, both ways: what a client reads in a row, what a parameter or a literal says.
 
 use super::SqlType;
+use super::interval::of_microseconds;
+use super::timetz::TimeTz;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
-    UInt64Type,
+    Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalYearMonthType,
+    Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, UInt64Type,
 };
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
@@ -59,6 +61,12 @@ pub fn write_text(array: &dyn Array, row: usize, ty: SqlType, out: &mut String) 
                 out,
             );
         }
+        DataType::Time64(TimeUnit::Nanosecond) => {
+            let packed = array.as_primitive::<Time64NanosecondType>().value(row);
+            let value = TimeTz::unpacked(packed);
+            time(value.local, out);
+            value.write_zone(out);
+        }
         DataType::Timestamp(TimeUnit::Microsecond, zone) => {
             timestamp(
                 array.as_primitive::<TimestampMicrosecondType>().value(row),
@@ -71,6 +79,15 @@ pub fn write_text(array: &dyn Array, row: usize, ty: SqlType, out: &mut String) 
         DataType::Interval(IntervalUnit::MonthDayNano) => {
             let value = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
             interval(value.months, value.days, value.nanoseconds / 1_000, out);
+        }
+        DataType::Interval(IntervalUnit::YearMonth) => {
+            let months = array.as_primitive::<IntervalYearMonthType>().value(row);
+            interval(months, 0, 0, out);
+        }
+        DataType::Duration(TimeUnit::Microsecond) => {
+            let value = array.as_primitive::<DurationMicrosecondType>().value(row);
+            let parts = of_microseconds(value);
+            interval(0, parts.days, parts.nanoseconds / 1_000, out);
         }
         DataType::BinaryView => hex(array.as_binary_view().value(row), out),
         DataType::Binary => hex(array.as_binary::<i32>().value(row), out),
@@ -284,6 +301,12 @@ impl SqlType {
                     + i64::from(time.nanosecond() / 1000);
                 ScalarValue::Time64Microsecond(Some(micros))
             }
+            Self::TimeTz | Self::YearToMonth(_) | Self::DayToSecond(_) => {
+                return Err(Error::unsupported(
+                    format!("a text of {self} by itself"),
+                    "Read it with function::read_scalar",
+                ));
+            }
             Self::Timestamp | Self::TimestampTz => {
                 let micros = read_timestamp(trimmed).ok_or_else(|| Error {
                     code: SqlState::INVALID_DATETIME_FORMAT,
@@ -296,9 +319,12 @@ impl SqlType {
                 .cast_to(&self.arrow())
                 .map_err(|_| bad())?,
             Self::Varbyte(_) => ScalarValue::BinaryView(Some(read_hex(trimmed).ok_or_else(bad)?)),
-            Self::Char(_) | Self::Varchar(_) | Self::Super | Self::Name | Self::Unknown => {
-                ScalarValue::Utf8View(Some(text.to_owned()))
-            }
+            Self::Char(_)
+            | Self::Varchar(_)
+            | Self::Super
+            | Self::HllSketch
+            | Self::Name
+            | Self::Unknown => ScalarValue::Utf8View(Some(text.to_owned())),
         })
     }
 }

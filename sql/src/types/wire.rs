@@ -17,10 +17,14 @@ impl SqlType {
             Self::Varchar(_) | Self::Unknown => 1043,
             Self::Date => 1082,
             Self::Time => 1083,
+            Self::TimeTz => 1266,
+            Self::YearToMonth(_) => 1188,
+            Self::DayToSecond(_) => 1190,
             Self::Timestamp => 1114,
             Self::TimestampTz => 1184,
             Self::Varbyte(_) => 6551,
             Self::Super => 4000,
+            Self::HllSketch => 2935,
             Self::Oid => 26,
             Self::Name => 19,
         }
@@ -44,8 +48,14 @@ impl SqlType {
         match self {
             Self::Boolean => 1,
             Self::SmallInt => 2,
-            Self::Integer | Self::Real | Self::Date | Self::Oid => 4,
-            Self::BigInt | Self::Double | Self::Time | Self::Timestamp | Self::TimestampTz => 8,
+            Self::Integer | Self::Real | Self::Date | Self::Oid | Self::YearToMonth(_) => 4,
+            Self::TimeTz => 12,
+            Self::BigInt
+            | Self::Double
+            | Self::Time
+            | Self::Timestamp
+            | Self::TimestampTz
+            | Self::DayToSecond(_) => 8,
             Self::Name => 64,
             _ => -1,
         }
@@ -70,10 +80,14 @@ impl SqlType {
             19 => Self::Name,
             1082 => Self::Date,
             1083 => Self::Time,
+            1266 => Self::TimeTz,
+            1188 => Self::YearToMonth(super::MonthUnit::Month),
+            1186 | 1190 => Self::DayToSecond(super::SecondUnit::Second(6)),
             1114 => Self::Timestamp,
             1184 => Self::TimestampTz,
             6551 | 17 => Self::Varbyte(super::VARBYTE_MAX),
             4000 => Self::Super,
+            2935 => Self::HllSketch,
             _ => return None,
         })
     }

@@ -13,8 +13,9 @@ use crate::statistics::distinct::{Distinct, hash_bytes, hash_i64, hash_int};
 use crate::statistics::{ColumnSketch, key};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    Time64MicrosecondType, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, IntervalYearMonthType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrowPrimitiveType};
 use arrow_buffer::{ArrowNativeType, NullBuffer};
@@ -104,6 +105,24 @@ pub fn build_next(
         ),
         ColumnType::Time => builder.finish(
             Values::I64(&builder.fill(slice::<Time64MicrosecondType>(array))),
+            0,
+            sketch,
+            precedent,
+        ),
+        ColumnType::TimeTz => builder.finish(
+            Values::I64(&builder.fill(slice::<Time64NanosecondType>(array))),
+            0,
+            sketch,
+            precedent,
+        ),
+        ColumnType::Months => builder.finish(
+            Values::I32(&builder.fill(slice::<IntervalYearMonthType>(array))),
+            0,
+            sketch,
+            precedent,
+        ),
+        ColumnType::Duration => builder.finish(
+            Values::I64(&builder.fill(slice::<DurationMicrosecondType>(array))),
             0,
             sketch,
             precedent,

@@ -96,10 +96,14 @@ pub fn kinds(ty: ColumnType) -> &'static [Kind] {
     match ty {
         ColumnType::Bool => &[Kind::I8],
         ColumnType::Int16 => &[Kind::I16],
-        ColumnType::Int32 | ColumnType::Date | ColumnType::Float32 => &[Kind::I32],
+        ColumnType::Int32 | ColumnType::Date | ColumnType::Float32 | ColumnType::Months => {
+            &[Kind::I32]
+        }
         ColumnType::Int64
         | ColumnType::Float64
         | ColumnType::Time
+        | ColumnType::TimeTz
+        | ColumnType::Duration
         | ColumnType::Timestamp
         | ColumnType::TimestampTz => &[Kind::I64],
         ColumnType::Decimal { .. } => &[Kind::I64, Kind::I128],

@@ -418,6 +418,9 @@ pub(super) fn type_bytes(ty: ColumnType) -> [u8; 3] {
         ColumnType::Decimal { precision, scale } => return [6, precision, scale as u8],
         ColumnType::Date => 7,
         ColumnType::Time => 8,
+        ColumnType::TimeTz => 13,
+        ColumnType::Months => 14,
+        ColumnType::Duration => 15,
         ColumnType::Timestamp => 9,
         ColumnType::TimestampTz => 10,
         ColumnType::Text => 11,
@@ -444,6 +447,9 @@ pub(super) fn type_from([tag, precision, scale]: [u8; 3]) -> Option<ColumnType> 
         10 => ColumnType::TimestampTz,
         11 => ColumnType::Text,
         12 => ColumnType::Bytes,
+        13 => ColumnType::TimeTz,
+        14 => ColumnType::Months,
+        15 => ColumnType::Duration,
         _ => return None,
     })
 }

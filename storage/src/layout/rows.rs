@@ -17,8 +17,9 @@ use super::row_group::{type_bytes, type_from};
 use crate::schema::ColumnType;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    Time64MicrosecondType, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, IntervalYearMonthType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType,
 };
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray, PrimitiveArray,
@@ -87,6 +88,9 @@ impl Values {
             ColumnType::Int64 => Self::fixed::<Int64Type>(array, 8),
             ColumnType::Float64 => Self::fixed::<Float64Type>(array, 8),
             ColumnType::Time => Self::fixed::<Time64MicrosecondType>(array, 8),
+            ColumnType::TimeTz => Self::fixed::<Time64NanosecondType>(array, 8),
+            ColumnType::Months => Self::fixed::<IntervalYearMonthType>(array, 4),
+            ColumnType::Duration => Self::fixed::<DurationMicrosecondType>(array, 8),
             ColumnType::Timestamp | ColumnType::TimestampTz => {
                 Self::fixed::<TimestampMicrosecondType>(array, 8)
             }
@@ -202,6 +206,9 @@ impl<'a> Input<'a> {
             (ColumnType::Int64, 8) => self.fixed::<Int64Type>(ty, rows, nulls)?,
             (ColumnType::Float64, 8) => self.fixed::<Float64Type>(ty, rows, nulls)?,
             (ColumnType::Time, 8) => self.fixed::<Time64MicrosecondType>(ty, rows, nulls)?,
+            (ColumnType::TimeTz, 8) => self.fixed::<Time64NanosecondType>(ty, rows, nulls)?,
+            (ColumnType::Months, 4) => self.fixed::<IntervalYearMonthType>(ty, rows, nulls)?,
+            (ColumnType::Duration, 8) => self.fixed::<DurationMicrosecondType>(ty, rows, nulls)?,
             (ColumnType::Timestamp | ColumnType::TimestampTz, 8) => {
                 self.fixed::<TimestampMicrosecondType>(ty, rows, nulls)?
             }

@@ -11,8 +11,9 @@ use crate::row_group::files::RowGroupFiles;
 use crate::store::ReadView;
 use arrow_array::builder::BinaryViewBuilder;
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int16Array,
-    Int32Array, Int64Array, StringViewArray, Time64MicrosecondArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float32Array,
+    Float64Array, Int16Array, Int32Array, Int64Array, IntervalYearMonthArray, StringViewArray,
+    Time64MicrosecondArray, Time64NanosecondArray, TimestampMicrosecondArray,
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,7 +25,7 @@ const ROWS: i64 = 300;
 const FLIPS: usize = 4;
 const FLIPS_OF_FILES: usize = 40;
 
-const TYPES: [ColumnType; 13] = [
+const TYPES: [ColumnType; 16] = [
     ColumnType::Bool,
     ColumnType::Int16,
     ColumnType::Int32,
@@ -37,6 +38,9 @@ const TYPES: [ColumnType; 13] = [
     },
     ColumnType::Date,
     ColumnType::Time,
+    ColumnType::TimeTz,
+    ColumnType::Months,
+    ColumnType::Duration,
     ColumnType::Timestamp,
     ColumnType::TimestampTz,
     ColumnType::Text,
@@ -101,6 +105,11 @@ fn values(ty: ColumnType, shape: usize) -> ArrayRef {
             numbers().map(|number| number.map(|number| number as i32)),
         )),
         ColumnType::Time => Arc::new(Time64MicrosecondArray::from_iter(numbers())),
+        ColumnType::TimeTz => Arc::new(Time64NanosecondArray::from_iter(numbers())),
+        ColumnType::Months => Arc::new(IntervalYearMonthArray::from_iter(
+            numbers().map(|number| number.map(|number| number as i32)),
+        )),
+        ColumnType::Duration => Arc::new(DurationMicrosecondArray::from_iter(numbers())),
         ColumnType::Timestamp => Arc::new(TimestampMicrosecondArray::from_iter(numbers())),
         ColumnType::TimestampTz => {
             Arc::new(TimestampMicrosecondArray::from_iter(numbers()).with_timezone("UTC"))

@@ -17,8 +17,9 @@ use crate::schema::{ColumnType, SortKey, TableLayout};
 use crate::statistics::key::{canonical_f32, canonical_f64};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    Time64MicrosecondType, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, IntervalYearMonthType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, RecordBatch};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
@@ -176,6 +177,9 @@ impl Column {
                 array.len() * 4
             }
             (Values::I32(values), ColumnType::Date) => extend::<Date32Type>(values, array),
+            (Values::I32(values), ColumnType::Months) => {
+                extend::<IntervalYearMonthType>(values, array)
+            }
             (Values::I32(values), _) => extend::<Int32Type>(values, array),
             (Values::I64(values), ColumnType::Float64) => {
                 let bits = array.as_primitive::<Float64Type>().values().iter();
@@ -184,6 +188,12 @@ impl Column {
             }
             (Values::I64(values), ColumnType::Time) => {
                 extend::<Time64MicrosecondType>(values, array)
+            }
+            (Values::I64(values), ColumnType::TimeTz) => {
+                extend::<Time64NanosecondType>(values, array)
+            }
+            (Values::I64(values), ColumnType::Duration) => {
+                extend::<DurationMicrosecondType>(values, array)
             }
             (Values::I64(values), ColumnType::Timestamp | ColumnType::TimestampTz) => {
                 extend::<TimestampMicrosecondType>(values, array)
@@ -328,11 +338,15 @@ impl Values {
         match ty {
             ColumnType::Bool => Self::Bool(Vec::new()),
             ColumnType::Int16 => Self::I16(Vec::new()),
-            ColumnType::Int32 | ColumnType::Float32 | ColumnType::Date => Self::I32(Vec::new()),
+            ColumnType::Int32 | ColumnType::Float32 | ColumnType::Date | ColumnType::Months => {
+                Self::I32(Vec::new())
+            }
             ColumnType::Int64
             | ColumnType::Float64
             | ColumnType::Decimal { .. }
             | ColumnType::Time
+            | ColumnType::TimeTz
+            | ColumnType::Duration
             | ColumnType::Timestamp
             | ColumnType::TimestampTz => Self::I64(Vec::new()),
             ColumnType::Text | ColumnType::Bytes => Self::Text(Texts::default()),
@@ -427,6 +441,9 @@ fn fixed(ty: ColumnType, values: Buffer, rows: usize, nulls: Option<NullBuffer>)
         ColumnType::Date => typed::<Date32Type>(ty, values, rows, nulls),
         ColumnType::Float64 => typed::<Float64Type>(ty, values, rows, nulls),
         ColumnType::Time => typed::<Time64MicrosecondType>(ty, values, rows, nulls),
+        ColumnType::TimeTz => typed::<Time64NanosecondType>(ty, values, rows, nulls),
+        ColumnType::Months => typed::<IntervalYearMonthType>(ty, values, rows, nulls),
+        ColumnType::Duration => typed::<DurationMicrosecondType>(ty, values, rows, nulls),
         ColumnType::Timestamp | ColumnType::TimestampTz => {
             typed::<TimestampMicrosecondType>(ty, values, rows, nulls)
         }

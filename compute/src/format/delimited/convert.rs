@@ -9,11 +9,14 @@ use arrow::array::BooleanBufferBuilder;
 use arrow::array::{ArrayRef, ArrowPrimitiveType, BinaryViewBuilder, BooleanArray, PrimitiveArray};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    Time64MicrosecondType, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, IntervalYearMonthType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType,
 };
 use arrow_schema::ArrowError;
 use blueshift_sql::SqlType;
+use blueshift_sql::function::session::Session;
+use datafusion::common::ScalarValue;
 use std::sync::Arc;
 
 /// How dates or timestamps are written.
@@ -138,6 +141,26 @@ pub fn column(
         SqlType::Time => fixed::<Time64MicrosecondType>(block, rule, notes, |field| {
             time::clock(field.bytes.trim_ascii()).ok_or(Problem::Time)
         }),
+        SqlType::TimeTz => {
+            fixed::<Time64NanosecondType>(block, rule, notes, |field| {
+                match scalar(field.bytes, rule.ty) {
+                    Some(ScalarValue::Time64Nanosecond(Some(value))) => Ok(value),
+                    _ => Err(Problem::Time),
+                }
+            })
+        }
+        SqlType::YearToMonth(_) => fixed::<IntervalYearMonthType>(block, rule, notes, |field| {
+            match scalar(field.bytes, rule.ty) {
+                Some(ScalarValue::IntervalYearMonth(Some(value))) => Ok(value),
+                _ => Err(Problem::Interval),
+            }
+        }),
+        SqlType::DayToSecond(_) => fixed::<DurationMicrosecondType>(block, rule, notes, |field| {
+            match scalar(field.bytes, rule.ty) {
+                Some(ScalarValue::DurationMicrosecond(Some(value))) => Ok(value),
+                _ => Err(Problem::Interval),
+            }
+        }),
         SqlType::Timestamp => fixed::<TimestampMicrosecondType>(block, rule, notes, |field| {
             timestamp(field.bytes, rule, false)
         }),
@@ -148,11 +171,28 @@ pub fn column(
             arrow::compute::cast(&array, &SqlType::TimestampTz.arrow())
         }
         SqlType::Varbyte(bytes_max) => bytes_column(block, rule, notes, bytes_max as usize),
-        SqlType::Super => super_column(block, rule, notes),
+        SqlType::Super => made_column(block, rule, notes, |bytes| {
+            let value = serde_json::from_slice::<serde_json::Value>(bytes);
+            value
+                .map(|value| value.to_string())
+                .map_err(|_| Problem::Json)
+        }),
+        SqlType::HllSketch => made_column(block, rule, notes, |bytes| {
+            match scalar(bytes, SqlType::HllSketch) {
+                Some(ScalarValue::Utf8View(Some(text))) => Ok(text),
+                _ => Err(Problem::Sketch),
+            }
+        }),
         SqlType::Char(_) | SqlType::Varchar(_) | SqlType::Name | SqlType::Unknown => {
             text_column(block, rule, notes)
         }
     }
+}
+
+/// Reads a value of a type that files seldom hold.
+fn scalar(bytes: &[u8], ty: SqlType) -> Option<ScalarValue> {
+    let text = std::str::from_utf8(bytes.trim_ascii()).ok()?;
+    blueshift_sql::function::read_scalar(text, ty, Session::PLAIN).ok()
 }
 
 /// The validity of a column in the making: nothing is kept while no null has come.
@@ -475,10 +515,12 @@ fn text_column(
     column.finish(validity.finish())
 }
 
-fn super_column(
+/// A column of texts that `make` writes from those of the file.
+fn made_column(
     block: &Block<'_>,
     rule: &ColumnRule,
     notes: &mut Vec<Note>,
+    make: impl Fn(&[u8]) -> Result<String, Problem>,
 ) -> Result<ArrayRef, ArrowError> {
     let rows = block.rows.len();
     let mut column = TextColumn::new(rows);
@@ -487,11 +529,11 @@ fn super_column(
         let FieldBytes { bytes, .. } = block.field(row, rule.field);
         let parsed = match block.is_null(row, rule.field, bytes) || bytes.trim_ascii().is_empty() {
             true => None,
-            false => Some(serde_json::from_slice::<serde_json::Value>(bytes)),
+            false => Some(make(bytes)),
         };
         let pushed = match parsed {
-            Some(Ok(value)) => column.push_made(&value.to_string()),
-            Some(Err(_)) => Err(Problem::Json),
+            Some(Ok(value)) => column.push_made(&value),
+            Some(Err(problem)) => Err(problem),
             None if rule.not_null => Err(Problem::Null),
             None => Ok(false),
         };

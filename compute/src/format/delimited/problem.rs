@@ -19,6 +19,8 @@ pub enum Problem {
     Timestamp,
     /// Not a time.
     Time,
+    /// Not an interval.
+    Interval,
     /// Not an integer.
     Integer,
     /// Not a floating-point number.
@@ -37,6 +39,8 @@ pub enum Problem {
     Hex,
     /// Not JSON.
     Json,
+    /// Not a sketch.
+    Sketch,
 }
 
 impl Problem {
@@ -47,7 +51,7 @@ impl Problem {
             Self::ExtraColumns => 1202,
             Self::Overflow | Self::TooLong => 1204,
             Self::Date => 1205,
-            Self::Timestamp | Self::Time => 1206,
+            Self::Timestamp | Self::Time | Self::Interval => 1206,
             Self::Integer => 1207,
             Self::Float => 1208,
             Self::Decimal => 1209,
@@ -56,7 +60,7 @@ impl Problem {
             Self::MultibyteChar => 1215,
             Self::Hex => 1219,
             Self::Utf8 => 1220,
-            Self::Json => 1224,
+            Self::Json | Self::Sketch => 1224,
         }
     }
 
@@ -71,6 +75,7 @@ impl Problem {
             Self::Date => "Invalid Date Format - length must be 10 or more",
             Self::Timestamp => "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]",
             Self::Time => "Invalid time format or value [HH24:MI:SS]",
+            Self::Interval => "Invalid interval format or value",
             Self::Integer => "Invalid digit, not an integer",
             Self::Float => "Invalid value for a floating-point number",
             Self::Decimal => "Invalid digit, not a decimal number",
@@ -81,6 +86,7 @@ impl Problem {
             }
             Self::Utf8 => "String contains invalid or unsupported UTF8 codepoints",
             Self::Hex => "Invalid hexadecimal digit",
+            Self::Sketch => "Invalid sketch: JSON if sparse, Base64 if dense",
             Self::Json => "Invalid JSON for a SUPER value",
         }
     }

@@ -1,10 +1,11 @@
 //! Each type against the bytes PostgreSQL writes.
 
 use super::*;
-use crate::settings::style::{DateOrder, DateStyle, Zone};
+use crate::settings::style::{DateStyle, Zone};
 use arrow::array::{Int8Array, LargeStringArray, NullArray, TimestampNanosecondArray, UInt64Array};
 use arrow::datatypes::IntervalMonthDayNano;
 use blueshift_sql::SqlType;
+use blueshift_sql::types::date_order::DateOrder;
 use chrono_tz::Tz;
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
 //! Dates and times as PostgreSQL writes them in each `DateStyle`, straight from days and microseconds.
 
-use crate::settings::style::{DateOrder, DateStyle, TextStyle};
+use crate::settings::style::{DateStyle, TextStyle};
+use blueshift_sql::types::date_order::DateOrder;
+use blueshift_sql::types::timetz::TimeTz;
 use bytes::{BufMut, BytesMut};
 
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL counts from.
@@ -91,6 +93,15 @@ pub(super) fn date(days: i32, style: &TextStyle, out: &mut BytesMut) {
 /// Writes a TIME: microseconds since midnight, the fraction without trailing zeros.
 pub(super) fn time(microseconds: i64, out: &mut BytesMut) {
     clock(microseconds, out);
+}
+
+/// Writes a TIMETZ: what its clock shows and the clock's offset.
+pub(super) fn time_tz(packed: i64, out: &mut BytesMut) {
+    let value = TimeTz::unpacked(packed);
+    clock(value.local, out);
+    let mut zone = String::new();
+    value.write_zone(&mut zone);
+    out.put_slice(zone.as_bytes());
 }
 
 /// Writes hours, minutes, seconds and a fraction.

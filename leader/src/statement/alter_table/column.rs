@@ -59,6 +59,13 @@ pub(super) async fn add(
             format!("tables can have at most {COLUMNS_MAX} columns"),
         ));
     }
+    if definition.case_insensitive {
+        return Err(blueshift_sql::Error::unsupported(
+            "COLLATE of a column that is added",
+            "Create the table anew, or compare with COLLATE(column, 'case_insensitive')",
+        )
+        .into());
+    }
     let mut column = create_table::column(definition);
     column.id = table.next_column_id();
     if let Some(word) = &column.encoding {

@@ -1,10 +1,14 @@
-//! Blanks at the end of texts within expressions: what may have them, and where they must not count.
+//! Blanks at the end of texts within expressions, and their case: what may have them, and where they must not count.
 
-use super::{Scope, Walk, can_be_padded, trimmed};
-use crate::function::unpadded::{self, unpadded};
+use super::{Flag, Scope, Walk, can_be_padded, trimmed};
+use crate::error::Error;
+use crate::function::adapter::failure;
+use crate::function::folded;
+use crate::function::unpadded;
+use crate::sqlstate::SqlState;
 use crate::types::SqlType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{Result, ScalarValue};
+use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::expr::{
     AggregateFunction, Between, InList, InSubquery, ScalarFunction, SetComparison, WindowFunction,
 };
@@ -38,6 +42,7 @@ const FAITHFUL: &[&str] = &[
 
 /// Functions whose result never ends with a blank.
 const CLEAN: &[&str] = &[
+    folded::NAME,
     unpadded::NAME,
     "md5",
     "sha",
@@ -87,6 +92,7 @@ fn compares(expr: &Expr) -> bool {
         Expr::Case(case) => case.expr.is_some(),
         Expr::Between(_)
         | Expr::InList(_)
+        | Expr::Like(_)
         | Expr::InSubquery(_)
         | Expr::SetComparison(_)
         | Expr::Exists(_)
@@ -165,54 +171,124 @@ pub(super) fn bound(expr: &Expr) -> Option<Expr> {
     }
 }
 
+fn is_insensitive(collation: &str) -> bool {
+    matches!(
+        collation.to_ascii_lowercase().as_str(),
+        "case_insensitive" | "ci"
+    )
+}
+
+/// Two texts meet of which one minds its case.
+fn different() -> DataFusionError {
+    failure(
+        Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "Query with different collations is not supported yet.",
+        )
+        .with_hint("Give one side the collation of the other with COLLATE(text, collation)"),
+    )
+}
+
+/// Gives an expression without what a flag says must not count.
+fn keyed(expr: Expr, flag: Flag) -> Expr {
+    if flag == Flag::Clean {
+        return expr;
+    }
+    match expr {
+        Expr::Literal(value, metadata) => {
+            let text = text_of(&value).map(|text| {
+                let text = text.trim_end_matches(' ');
+                match flag {
+                    Flag::Folded => text.to_lowercase(),
+                    _ => text.to_owned(),
+                }
+            });
+            match text {
+                Some(text) => Expr::Literal(with_text(&value, text), metadata),
+                None => Expr::Literal(value, metadata),
+            }
+        }
+        Expr::Alias(mut alias) => {
+            *alias.expr = keyed(*alias.expr, flag);
+            Expr::Alias(alias)
+        }
+        other => flag.wrapped(other),
+    }
+}
+
 impl Walk<'_> {
-    /// Tells whether an expression is a text that may end with a blank.
-    pub(super) fn may_be_padded(&self, expr: &Expr, scope: &Scope) -> bool {
-        let any = |exprs: &[Expr]| exprs.iter().any(|expr| self.may_be_padded(expr, scope));
+    /// Tells what comparisons must not see of an expression.
+    pub(super) fn flag(&self, expr: &Expr, scope: &Scope) -> Flag {
+        let most = |exprs: &[Expr]| {
+            let flags = exprs.iter().map(|expr| self.flag(expr, scope));
+            flags.max().unwrap_or(Flag::Clean)
+        };
         match expr {
-            Expr::Literal(value, _) => text_of(value).is_some_and(|text| text.ends_with(' ')),
-            Expr::Column(column) => scope.flag(column).unwrap_or(true),
+            Expr::Literal(value, _) => match text_of(value) {
+                Some(text) if text.ends_with(' ') => Flag::Padded,
+                _ => Flag::Clean,
+            },
+            Expr::Column(column) => scope.flag(column).unwrap_or(Flag::Padded),
             Expr::OuterReferenceColumn(field, column) => {
                 let mut scopes = self.outer.iter().rev();
-                can_be_padded(field) && scopes.find_map(|scope| scope.flag(column)).unwrap_or(true)
+                match scopes.find_map(|scope| scope.flag(column)) {
+                    Some(flag) if can_be_padded(field) => flag,
+                    _ => Flag::of(field),
+                }
             }
-            Expr::Alias(alias) => self.may_be_padded(&alias.expr, scope),
-            Expr::Cast(cast) => {
-                cast.field.data_type().is_string() && self.may_be_padded(&cast.expr, scope)
-            }
-            Expr::TryCast(cast) => {
-                cast.field.data_type().is_string() && self.may_be_padded(&cast.expr, scope)
-            }
+            Expr::Alias(alias) => self.flag(&alias.expr, scope),
+            Expr::Cast(cast) => match cast.field.data_type().is_string() {
+                true => self.flag(&cast.expr, scope),
+                false => Flag::Clean,
+            },
+            Expr::TryCast(cast) => match cast.field.data_type().is_string() {
+                true => self.flag(&cast.expr, scope),
+                false => Flag::Clean,
+            },
             Expr::Case(case) => {
                 let results = case.when_then_expr.iter().map(|(_, then)| then);
-                let mut results = results.chain(&case.else_expr);
-                results.any(|result| self.may_be_padded(result, scope))
+                let results = results.chain(&case.else_expr);
+                let flags = results.map(|result| self.flag(result, scope));
+                flags.max().unwrap_or(Flag::Clean)
             }
-            Expr::BinaryExpr(binary) => {
-                binary.op == Operator::StringConcat
-                    && (self.may_be_padded(&binary.left, scope)
-                        || self.may_be_padded(&binary.right, scope))
-            }
+            Expr::BinaryExpr(binary) => match binary.op {
+                Operator::StringConcat => {
+                    let left = self.flag(&binary.left, scope);
+                    left.max(self.flag(&binary.right, scope))
+                }
+                _ => Flag::Clean,
+            },
             Expr::ScalarFunction(function) => match (function.name(), function.args.as_slice()) {
-                ("btrim" | "trim" | "rtrim", [_]) => false,
+                ("collate", [text, Expr::Literal(name, _)]) => {
+                    match text_of(name).is_some_and(is_insensitive) {
+                        true => Flag::Folded,
+                        false => self.flag(text, scope).min(Flag::Padded),
+                    }
+                }
+                ("btrim" | "trim" | "rtrim", [text]) => self.computed(text, scope),
                 ("blueshift_cut", [text, Expr::Literal(ScalarValue::Int64(Some(length)), _)])
                     if self.is_short(text, *length, scope) =>
                 {
-                    self.may_be_padded(text, scope)
+                    self.flag(text, scope)
                 }
-                (name, _) if CLEAN.contains(&name) => false,
-                (name, args) if FAITHFUL.contains(&name) => any(args),
-                _ => self.is_text(expr, scope),
+                (name, _) if CLEAN.contains(&name) => Flag::Clean,
+                (name, args) if FAITHFUL.contains(&name) => most(args),
+                (_, args) => match self.is_text(expr, scope) {
+                    true => most(args).max(Flag::Padded),
+                    false => Flag::Clean,
+                },
             },
             Expr::AggregateFunction(AggregateFunction { func, params }) => {
                 match FAITHFUL.contains(&func.name()) {
-                    true => any(&params.args),
-                    false => self.is_text(expr, scope),
+                    true => most(&params.args),
+                    false if self.is_text(expr, scope) => most(&params.args).max(Flag::Padded),
+                    false => Flag::Clean,
                 }
             }
             Expr::WindowFunction(window) => match FAITHFUL.contains(&window.fun.name()) {
-                true => any(&window.params.args),
-                false => self.is_text(expr, scope),
+                true => most(&window.params.args),
+                false if self.is_text(expr, scope) => most(&window.params.args).max(Flag::Padded),
+                false => Flag::Clean,
             },
             Expr::Not(_)
             | Expr::IsNull(_)
@@ -222,9 +298,43 @@ impl Walk<'_> {
             | Expr::InList(_)
             | Expr::Between(_)
             | Expr::Exists(_)
-            | Expr::InSubquery(_) => false,
-            other => self.is_text(other, scope),
+            | Expr::InSubquery(_) => Flag::Clean,
+            other => match self.is_text(other, scope) {
+                true => Flag::Padded,
+                false => Flag::Clean,
+            },
         }
+    }
+
+    /// The flag of what has lost its blanks.
+    fn computed(&self, text: &Expr, scope: &Scope) -> Flag {
+        match self.flag(text, scope) {
+            Flag::Folded => Flag::Folded,
+            _ => Flag::Clean,
+        }
+    }
+
+    /// Tells whether an expression may have blanks or a case that must not count.
+    fn is_flagged(&self, expr: &Expr, scope: &Scope) -> bool {
+        self.flag(expr, scope) != Flag::Clean
+    }
+
+    /// The flag under which values are compared; an error if one minds its case and another does not. A constant has
+    /// no mind of its own.
+    fn common(&self, exprs: &[&Expr], scope: &Scope) -> Result<Flag> {
+        let flags = exprs.iter().map(|expr| self.flag(expr, scope));
+        let most = flags.max().unwrap_or(Flag::Clean);
+        if most == Flag::Folded {
+            let minds = |expr: &&&Expr| {
+                self.flag(expr, scope) != Flag::Folded
+                    && self.is_text(expr, scope)
+                    && (expr.any_column_refs() || expr.contains_outer())
+            };
+            if exprs.iter().any(|expr| minds(&expr)) {
+                return Err(different());
+            }
+        }
+        Ok(most)
     }
 
     fn is_text(&self, expr: &Expr, scope: &Scope) -> bool {
@@ -245,24 +355,17 @@ impl Walk<'_> {
         }
     }
 
-    /// Gives an expression as a key or one side of a comparison sees it.
+    /// Gives an expression as a key sees it.
     pub(super) fn key(&self, expr: Expr, scope: &Scope) -> Expr {
-        if !self.may_be_padded(&expr, scope) {
-            return expr;
-        }
-        match expr {
-            Expr::Literal(value, metadata) => {
-                let text = text_of(&value).map(|text| text.trim_end_matches(' ').to_owned());
-                match text {
-                    Some(text) => Expr::Literal(with_text(&value, text), metadata),
-                    None => Expr::Literal(value, metadata),
-                }
-            }
-            Expr::Alias(mut alias) => {
-                *alias.expr = self.key(*alias.expr, scope);
-                Expr::Alias(alias)
-            }
-            other => unpadded().call(vec![other]),
+        let flag = self.flag(&expr, scope);
+        keyed(expr, flag)
+    }
+
+    /// Gives an expression as one side of a comparison under a flag sees it.
+    fn side(&self, expr: Expr, common: Flag, scope: &Scope) -> Expr {
+        match common {
+            Flag::Folded => keyed(expr, common),
+            _ => self.key(expr, scope),
         }
     }
 
@@ -278,12 +381,16 @@ impl Walk<'_> {
     }
 
     /// Makes two sides ready to be compared.
-    pub(super) fn pair(&self, left: Expr, right: Expr, scope: &Scope) -> (Expr, Expr) {
-        let either = self.may_be_padded(&left, scope) || self.may_be_padded(&right, scope);
+    pub(super) fn pair(&self, left: Expr, right: Expr, scope: &Scope) -> Result<(Expr, Expr)> {
+        let either = self.is_flagged(&left, scope) || self.is_flagged(&right, scope);
         if !either || !self.is_text_or_null(&left, scope) || !self.is_text_or_null(&right, scope) {
-            return (left, right);
+            return Ok((left, right));
         }
-        (self.key(left, scope), self.key(right, scope))
+        let common = self.common(&[&left, &right], scope)?;
+        Ok((
+            self.side(left, common, scope),
+            self.side(right, common, scope),
+        ))
     }
 
     /// Settles every comparison in an expression, also in its subqueries.
@@ -303,7 +410,7 @@ impl Walk<'_> {
     fn comparison(&mut self, expr: Expr, scope: &Scope) -> Result<Expr> {
         Ok(match expr {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-                let (left, right) = self.pair(*left, *right, scope);
+                let (left, right) = self.pair(*left, *right, scope)?;
                 Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
             }
             Expr::Between(Between {
@@ -312,8 +419,8 @@ impl Walk<'_> {
                 low,
                 high,
             }) => {
-                let (subject, low) = self.pair(*expr.clone(), *low, scope);
-                let (other, high) = self.pair(*expr, *high, scope);
+                let (subject, low) = self.pair(*expr.clone(), *low, scope)?;
+                let (other, high) = self.pair(*expr, *high, scope)?;
                 // One of the bounds may be what has blanks to lose, or be no text at all.
                 if subject == other {
                     let between =
@@ -338,13 +445,16 @@ impl Walk<'_> {
                 list,
                 negated,
             }) => {
-                let any = self.may_be_padded(&expr, scope)
-                    || list.iter().any(|item| self.may_be_padded(item, scope));
+                let any = self.is_flagged(&expr, scope)
+                    || list.iter().any(|item| self.is_flagged(item, scope));
                 if !any || !self.is_text_or_null(&expr, scope) {
                     return Ok(Expr::InList(InList::new(expr, list, negated)));
                 }
-                let expr = self.key(*expr, scope);
-                let list = list.into_iter().map(|item| self.key(item, scope)).collect();
+                let all: Vec<&Expr> = std::iter::once(&*expr).chain(&list).collect();
+                let common = self.common(&all, scope)?;
+                let expr = self.side(*expr, common, scope);
+                let list = list.into_iter();
+                let list = list.map(|item| self.side(item, common, scope)).collect();
                 Expr::InList(InList::new(Box::new(expr), list, negated))
             }
             Expr::Case(Case {
@@ -352,9 +462,9 @@ impl Walk<'_> {
                 when_then_expr,
                 else_expr,
             }) => {
-                let mut whens = when_then_expr.iter().map(|(when, _)| &**when);
-                let any = self.may_be_padded(&subject, scope)
-                    || whens.any(|when| self.may_be_padded(when, scope));
+                let whens = when_then_expr.iter().map(|(when, _)| &**when);
+                let all: Vec<&Expr> = std::iter::once(&*subject).chain(whens).collect();
+                let any = all.iter().any(|value| self.is_flagged(value, scope));
                 if !any || !self.is_text_or_null(&subject, scope) {
                     return Ok(Expr::Case(Case::new(
                         Some(subject),
@@ -362,12 +472,18 @@ impl Walk<'_> {
                         else_expr,
                     )));
                 }
+                let common = self.common(&all, scope)?;
                 let branches = when_then_expr.into_iter();
                 let branches =
-                    branches.map(|(when, then)| (Box::new(self.key(*when, scope)), then));
+                    branches.map(|(when, then)| (Box::new(self.side(*when, common, scope)), then));
                 let branches = branches.collect();
-                let subject = Box::new(self.key(*subject, scope));
+                let subject = Box::new(self.side(*subject, common, scope));
                 Expr::Case(Case::new(Some(subject), branches, else_expr))
+            }
+            Expr::Like(mut like) => {
+                let flag = self.common(&[&like.expr, &like.pattern], scope)?;
+                like.case_insensitive |= flag == Flag::Folded;
+                Expr::Like(like)
             }
             Expr::ScalarFunction(function) => self.null_if(function, scope)?,
             Expr::Exists(mut exists) => {
@@ -404,7 +520,7 @@ impl Walk<'_> {
         let [left, right] = function.args.as_slice() else {
             return Ok(Expr::ScalarFunction(function));
         };
-        let (compared, with) = self.pair(left.clone(), right.clone(), scope);
+        let (compared, with) = self.pair(left.clone(), right.clone(), scope)?;
         if compared == *left && with == *right {
             return Ok(Expr::ScalarFunction(function));
         }
@@ -414,7 +530,7 @@ impl Walk<'_> {
     }
 
     /// Settles a query within an expression; also gives the flags of its columns.
-    fn subquery(&mut self, subquery: Subquery, scope: &Scope) -> Result<(Subquery, Vec<bool>)> {
+    fn subquery(&mut self, subquery: Subquery, scope: &Scope) -> Result<(Subquery, Vec<Flag>)> {
         let around = Scope::new(scope.parts.clone());
         self.outer.push(around);
         let settled = self.plan(Arc::unwrap_or_clone(subquery.subquery));
@@ -435,18 +551,41 @@ impl Walk<'_> {
         scope: &Scope,
     ) -> Result<(Expr, Subquery)> {
         let (mut subquery, flags) = self.subquery(subquery, scope)?;
-        let first = flags.first().copied().unwrap_or(false);
-        let either = first || self.may_be_padded(&expr, scope);
+        let first = flags.first().copied().unwrap_or(Flag::Clean);
+        let own = self.flag(&expr, scope);
+        let either = first != Flag::Clean || own != Flag::Clean;
         let fields = subquery.subquery.schema().fields();
         let texts = fields.first().is_some_and(|field| can_be_padded(field));
         if !either || !texts || !self.is_text_or_null(&expr, scope) {
             return Ok((expr, subquery));
         }
-        if first {
+        let common = first.max(own);
+        if common == Flag::Folded && first != own {
+            let is_constant = matches!(expr, Expr::Literal(..));
+            if !is_constant {
+                return Err(different());
+            }
+        }
+        if first != Flag::Clean {
             let plan: LogicalPlan = Arc::unwrap_or_clone(subquery.subquery);
             subquery.subquery = Arc::new(trimmed(plan, &flags)?);
         }
-        Ok((self.key(expr, scope), subquery))
+        Ok((self.side(expr, common, scope), subquery))
+    }
+
+    /// Refuses the least and the greatest of what is ordered without its case: the engine orders with it.
+    fn ensure_ordered(&self, name: &str, args: &[Expr], scope: &Scope) -> Result<()> {
+        let of_order = matches!(name, "min" | "max");
+        match of_order && args.iter().any(|arg| self.flag(arg, scope) == Flag::Folded) {
+            true => Err(failure(Error::unsupported(
+                format!("{} of a case-insensitive text", name.to_uppercase()),
+                format!(
+                    "Write {}(LOWER(COLLATE(text, 'case_sensitive')))",
+                    name.to_uppercase()
+                ),
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// Settles the keys of an aggregate or window function.
@@ -457,6 +596,7 @@ impl Walk<'_> {
                 Expr::Alias(alias)
             }
             Expr::AggregateFunction(AggregateFunction { func, mut params }) => {
+                self.ensure_ordered(func.name(), &params.args, scope)?;
                 if params.distinct || is_by_value(func.name()) {
                     let args = params.args.into_iter();
                     params.args = args.map(|arg| self.key(arg, scope)).collect();
@@ -466,6 +606,7 @@ impl Walk<'_> {
             }
             Expr::WindowFunction(window) => {
                 let WindowFunction { fun, mut params } = *window;
+                self.ensure_ordered(fun.name(), &params.args, scope)?;
                 if params.distinct || is_by_value(fun.name()) {
                     let args = params.args.into_iter();
                     params.args = args.map(|arg| self.key(arg, scope)).collect();

@@ -1,4 +1,5 @@
-//! Blanks at the end of a text mean nothing when it is compared, grouped, joined or sorted.
+//! Blanks at the end of a text mean nothing when it is compared, grouped, joined or sorted; nor does the case of what
+//! is case-insensitive.
 //!
 //! A column says whether any of its values ends with a blank (storage keeps a flag per row group), and what is
 //! computed from it says the same as far as that is known. Only what may end with one is wrapped, in keys and
@@ -6,11 +7,16 @@
 //! A key that was wrapped is no longer a plain column: such a join is not answered in place on the distribution
 //! key, and equal values may lie on different slices. A comparison with a constant keeps a bound on the column
 //! itself beside it, so that zone maps still work.
+//!
+//! A column of COLLATE CASE_INSENSITIVE, and what is computed from one, is wrapped in a function that takes both off;
+//! COLLATE(text, ...) says so of any text.
 
 mod expression;
 
+use crate::function::folded::folded;
 use crate::function::semistructured::is_super;
 use crate::function::unpadded::{self, unpadded};
+use crate::types::is_case_insensitive;
 use arrow_schema::Field;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, DFSchemaRef, Result, ScalarValue};
@@ -60,8 +66,39 @@ pub(super) fn settle_expr(expr: Expr) -> Result<Expr> {
     walk.expr(expr, &Scope::new(Vec::new()))
 }
 
-/// Whether each column of a plan is a text that may end with a blank.
-type Flags = Vec<bool>;
+/// What comparisons must not see of a value; the greater one holds where two meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Flag {
+    /// Nothing: it is no text, or one without blanks at its end.
+    Clean,
+    /// Blanks at its end.
+    Padded,
+    /// These, and its case.
+    Folded,
+}
+
+impl Flag {
+    /// What is not known of a field.
+    fn of(field: &Field) -> Self {
+        match can_be_padded(field) {
+            true if is_case_insensitive(field) => Self::Folded,
+            true => Self::Padded,
+            false => Self::Clean,
+        }
+    }
+
+    /// Gives a value as comparisons see it.
+    fn wrapped(self, expr: Expr) -> Expr {
+        match self {
+            Self::Clean => expr,
+            Self::Padded => unpadded().call(vec![expr]),
+            Self::Folded => folded().call(vec![expr]),
+        }
+    }
+}
+
+/// What comparisons must not see of each column of a plan.
+type Flags = Vec<Flag>;
 
 /// The columns an expression may name, and their flags.
 struct Scope {
@@ -87,7 +124,7 @@ impl Scope {
         })
     }
 
-    fn flag(&self, column: &Column) -> Option<bool> {
+    fn flag(&self, column: &Column) -> Option<Flag> {
         self.parts.iter().find_map(|(schema, flags)| {
             let index = schema.maybe_index_of_column(column)?;
             flags.get(index).copied()
@@ -118,19 +155,19 @@ fn can_be_padded(field: &Field) -> bool {
 
 fn unknown(plan: &LogicalPlan) -> Flags {
     let fields = plan.schema().fields().iter();
-    fields.map(|field| can_be_padded(field)).collect()
+    fields.map(|field| Flag::of(field)).collect()
 }
 
 /// Gives a plan without blanks at the end of the flagged columns, under their names.
-fn trimmed(plan: LogicalPlan, flags: &[bool]) -> Result<LogicalPlan> {
+fn trimmed(plan: LogicalPlan, flags: &[Flag]) -> Result<LogicalPlan> {
     let columns = plan.schema().iter().zip(flags);
-    let exprs = columns.map(|((relation, field), padded)| {
+    let exprs = columns.map(|((relation, field), flag)| {
         let column = Expr::Column(Column::new(relation.cloned(), field.name()));
-        match padded {
-            true => unpadded()
-                .call(vec![column])
+        match flag {
+            Flag::Clean => column,
+            flag => flag
+                .wrapped(column)
                 .alias_qualified(relation.cloned(), field.name()),
-            false => column,
         }
     });
     let exprs = exprs.collect();
@@ -187,7 +224,7 @@ impl Walk<'_> {
             LogicalPlan::Window(window) => self.window(window, &scope),
             LogicalPlan::Distinct(Distinct::All(input)) => {
                 let flags = scope.all();
-                if !flags.contains(&true) {
+                if flags.iter().all(|flag| *flag == Flag::Clean) {
                     return Ok((LogicalPlan::Distinct(Distinct::All(input)), flags));
                 }
                 let keys = input.schema().columns().into_iter().map(Expr::Column);
@@ -217,23 +254,24 @@ impl Walk<'_> {
                 let on = std::mem::take(&mut join.on).into_iter();
                 let on = on.map(|(left, right)| {
                     let (left, right) = (self.expr(left, &scope)?, self.expr(right, &scope)?);
-                    Ok(self.pair(left, right, &scope))
+                    self.pair(left, right, &scope)
                 });
                 join.on = on.collect::<Result<_>>()?;
                 let filter = join.filter.take().map(|filter| self.expr(filter, &scope));
                 join.filter = filter.transpose()?;
                 let fields = join.schema.iter().map(|(relation, field)| {
                     let column = Column::new(relation.cloned(), field.name());
-                    can_be_padded(field) && scope.flag(&column).unwrap_or(true)
+                    match scope.flag(&column) {
+                        Some(flag) if can_be_padded(field) => flag,
+                        _ => Flag::of(field),
+                    }
                 });
                 let flags = fields.collect();
                 Ok((LogicalPlan::Join(join), flags))
             }
             LogicalPlan::Projection(projection) => {
                 let flags = projection.expr.iter();
-                let flags = flags
-                    .map(|expr| self.may_be_padded(expr, &scope))
-                    .collect::<Flags>();
+                let flags = flags.map(|expr| self.flag(expr, &scope)).collect::<Flags>();
                 let names = NamePreserver::new_for_projection();
                 let exprs = projection.expr.into_iter().map(|expr| {
                     let name = names.save(&expr);
@@ -247,8 +285,9 @@ impl Walk<'_> {
             LogicalPlan::Union(union) => {
                 let width = union.schema.fields().len();
                 let flags = (0..width).map(|column| {
-                    let mut inputs = scope.parts.iter();
-                    inputs.any(|(_, flags)| flags.get(column).copied().unwrap_or(true))
+                    let inputs = scope.parts.iter();
+                    let flags = inputs.filter_map(|(_, flags)| flags.get(column).copied());
+                    flags.max().unwrap_or(Flag::Padded)
                 });
                 let flags = flags.collect();
                 Ok((LogicalPlan::Union(union), flags))
@@ -312,16 +351,19 @@ impl Walk<'_> {
                 Some(projection) => projection.get(place).copied().unwrap_or(place),
                 None => place,
             };
-            can_be_padded(field) && (self.may_be_padded)(scan, index)
+            match Flag::of(field) {
+                Flag::Padded if !(self.may_be_padded)(scan, index) => Flag::Clean,
+                flag => flag,
+            }
         });
         flags.collect()
     }
 
     fn values(&self, values: &Values, scope: &Scope) -> Flags {
-        let mut flags = vec![false; values.schema.fields().len()];
+        let mut flags = vec![Flag::Clean; values.schema.fields().len()];
         for row in &values.values {
             for (flag, expr) in flags.iter_mut().zip(row) {
-                *flag |= self.may_be_padded(expr, scope);
+                *flag = self.flag(expr, scope).max(*flag);
             }
         }
         flags
@@ -334,28 +376,31 @@ impl Walk<'_> {
         let groups = groups.collect::<Result<Vec<_>>>()?;
         // The keys that are columns, and may be padded, in the order of the result.
         let keys = grouping_set_to_exprlist(&groups)?;
-        let shown = keys.iter().map(|key| match (key, &self.least) {
-            (Expr::Column(_), Some(least)) if self.may_be_padded(key, scope) => {
-                Some((least, (*key).clone()))
-            }
-            _ => None,
+        let mut flags: Flags = keys.iter().map(|key| self.flag(key, scope)).collect();
+        let shown = keys.iter().zip(&flags).map(|(key, flag)| {
+            let least = self.least.as_ref().filter(|_| *flag != Flag::Clean)?;
+            let is_shown = matches!(key, Expr::Column(_)) || *flag == Flag::Folded;
+            is_shown.then(|| least.call(vec![(*key).clone()]))
         });
-        let shown: Vec<Option<Expr>> = shown
-            .map(|found| found.map(|(least, key)| least.call(vec![key])))
-            .collect();
+        let shown: Vec<Option<Expr>> = shown.collect();
+        // A key that is computed is shown without its blanks.
+        for (flag, shown) in flags.iter_mut().zip(&shown) {
+            if shown.is_none() && *flag == Flag::Padded {
+                *flag = Flag::Clean;
+            }
+        }
         let calls = aggregate.aggr_expr.into_iter().map(|call| {
             let call = self.expr(call, scope)?;
             self.call(call, scope)
         });
         let calls = calls.collect::<Result<Vec<_>>>()?;
-        let padded = calls.iter().map(|call| self.may_be_padded(call, scope));
+        let padded = calls.iter().map(|call| self.flag(call, scope));
         let padded: Flags = padded.collect();
         let is_set = matches!(groups.as_slice(), [Expr::GroupingSet(_)]);
         let groups: Vec<Expr> = groups
             .into_iter()
             .map(|group| self.group(group, scope))
             .collect();
-        let mut flags: Flags = shown.iter().map(Option::is_some).collect();
         flags.extend(padded);
         let mut all = calls.clone();
         for least in shown.iter().flatten() {
@@ -370,7 +415,7 @@ impl Walk<'_> {
             let plan = renamed(plan, &before)?;
             if plan.schema().fields().len() > flags.len() {
                 // Which set of keys a row is of stands between keys and calls.
-                flags.insert(shown.len(), false);
+                flags.insert(shown.len(), Flag::Clean);
             }
             return Ok((plan, flags));
         }
@@ -412,7 +457,7 @@ impl Walk<'_> {
         let before = Arc::clone(&window.schema);
         let mut flags = scope.all();
         let calls = window.window_expr.into_iter().map(|call| {
-            flags.push(self.may_be_padded(&call, scope));
+            flags.push(self.flag(&call, scope));
             let call = self.expr(call, scope)?;
             self.call(call, scope)
         });

@@ -4,6 +4,7 @@
 use super::call;
 use crate::error::{Error, Result};
 use crate::function::interval::{Interval, Unit};
+use crate::sqlstate::SqlState;
 use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, TimezoneInfo, TypedString, Value};
 
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
@@ -20,16 +21,17 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             let Some(text) = literal(&interval.value) else {
                 return Ok(());
             };
-            let mut read = Interval::parse(&text, unit)?;
-            if let Some(smallest) = last.or(unit)
-                && !is_seconds(smallest)
-            {
-                read = read.cut(smallest);
+            // `SECOND(3)` gives the digits as those of its first unit, `DAY TO SECOND(3)` as those of seconds.
+            let digits = interval
+                .fractional_seconds_precision
+                .or(interval.leading_precision);
+            match unit {
+                None => {
+                    *interval.value = plain(Interval::parse(&text, None)?);
+                    None
+                }
+                Some(first) => Some(qualified(&text, first, last, digits)?),
             }
-            *interval.value = plain(read);
-            interval.leading_field = None;
-            interval.last_field = None;
-            None
         }
         Expr::Cast {
             kind: CastKind::Cast | CastKind::DoubleColon,
@@ -37,9 +39,23 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             data_type,
             ..
         } => match (literal(inner), &data_type) {
-            (Some(text), DataType::Interval { .. }) if is_text(inner) => {
+            (Some(text), DataType::Interval { fields: None, .. }) if is_text(inner) => {
                 **inner = plain(Interval::parse(&text, None)?);
                 None
+            }
+            (
+                Some(text),
+                DataType::Interval {
+                    fields: Some(fields),
+                    precision,
+                },
+            ) if is_text(inner) => {
+                let words = fields.to_string().to_lowercase();
+                let (first, last) = match words.split_once(" to ") {
+                    Some((first, last)) => (unit_named(first)?, Some(unit_named(last)?)),
+                    None => (unit_named(&words)?, None),
+                };
+                Some(qualified(&text, first, last, *precision)?)
             }
             (Some(text), ty) => special(&text, ty),
             _ => None,
@@ -58,8 +74,46 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     Ok(())
 }
 
-fn is_seconds(unit: Unit) -> bool {
-    unit == Unit::Nanoseconds(1_000_000_000)
+/// An interval with a qualifier, cut to its last unit: it is of one of the types that columns have.
+fn qualified(text: &str, first: Unit, last: Option<Unit>, digits: Option<u64>) -> Result<Expr> {
+    let smallest = last.unwrap_or(first);
+    // A number alone counts the last unit; with a clock the first says whether that begins with hours or minutes.
+    let alone = match text.contains(':') {
+        true => first,
+        false => smallest,
+    };
+    let read = Interval::parse(text, Some(alone))?;
+    let read = match (smallest, digits) {
+        (Unit::SECOND, None) => read,
+        (Unit::SECOND, Some(digits)) => {
+            let digits = u32::try_from(digits).ok().filter(|digits| *digits <= 6);
+            let digits = digits.ok_or_else(|| {
+                Error::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    "INTERVAL precision must be between 0 and 6",
+                )
+            })?;
+            read.cut(Unit::Nanoseconds(10_i64.pow(9 - digits)))
+        }
+        (smallest, _) => read.cut(smallest),
+    };
+    // By a call: what a cast holds is read once more.
+    let (function, text) = match first {
+        Unit::Months(_) => (
+            "blueshift_interval_months",
+            format!("{} months", read.months),
+        ),
+        Unit::Days(_) | Unit::Nanoseconds(_) => (
+            "blueshift_interval_microseconds",
+            format!(
+                "{} days {} microseconds",
+                read.days,
+                read.nanoseconds / 1_000
+            ),
+        ),
+    };
+    let text = Expr::Value(Value::SingleQuotedString(text).into());
+    Ok(call(function, vec![text]))
 }
 
 fn unit_named(name: &str) -> Result<Unit> {

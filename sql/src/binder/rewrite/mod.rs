@@ -115,7 +115,9 @@ impl VisitorMut for Rewriter {
         if let Err(error) = grouping::rewrite(select) {
             return ControlFlow::Break(error);
         }
-        path::rewrite_from(select);
+        if let Err(error) = path::rewrite_from(select) {
+            return ControlFlow::Break(error);
+        }
         condition::rewrite(select);
         if let Err(error) =
             same_name::check(select).and_then(|()| using::rewrite_select(select, &mut |_| None))

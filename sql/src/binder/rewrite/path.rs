@@ -1,9 +1,11 @@
 //! Paths into SUPER values: the names behind a place are keys, as `c` in `x.b[2].c`; and arrays in FROM.
 
 use crate::binder::ident::folded;
+use crate::error::{Error, Result};
+use crate::parser::unpivot::MARK;
 use sqlparser::ast::{
-    AccessExpr, Expr, Ident, JsonPath, JsonPathElem, ObjectNamePart, Select, Subscript, TableAlias,
-    TableFactor, Value,
+    AccessExpr, Expr, Ident, JsonPath, JsonPathElem, NullInclusion, ObjectNamePart, Select,
+    Subscript, TableAlias, TableFactor, TableWithJoins, Value,
 };
 
 /// `x[0].b`, as the parser gives it, into the form that the planner takes.
@@ -59,9 +61,9 @@ pub(super) fn rewrite(expr: &mut Expr) {
 }
 
 /// `FROM t, t.array AS a AT place` -> an UNPIVOT without columns over `t`, which the planner of relations knows for
-/// what it is; no user can write one.
-pub(super) fn rewrite_from(select: &mut Select) {
-    let mut index = 1;
+/// what it is; no user can write one. With nulls included it is one of an object.
+pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
+    let mut index = 0;
     while index < select.from.len() {
         let path = select.from.get(index).and_then(|from| {
             from.joins
@@ -69,16 +71,31 @@ pub(super) fn rewrite_from(select: &mut Select) {
                 .then(|| path_of(&from.relation))
                 .flatten()
         });
-        let Some((root, path, alias)) = path else {
+        let Some(path) = path else {
+            if let Some(from) = select.from.get(index) {
+                refuse_joined(from)?;
+            }
             index += 1;
             continue;
         };
-        let holder = select
-            .from
-            .iter()
-            .take(index)
-            .position(|from| names(&from.relation).contains(&root));
+        let before = select.from.iter().take(index);
+        let holder = before.map(|from| &from.relation).position(|relation| {
+            let found = match path.is_alone {
+                true => elements(relation),
+                false => names(relation),
+            };
+            found.contains(&path.root)
+        });
         let Some(holder) = holder else {
+            if path.is_object {
+                return Err(Error::unsupported(
+                    format!(
+                        "UNPIVOT of {}, which nothing before it in FROM holds,",
+                        path.root
+                    ),
+                    "Name the table first: FROM t, UNPIVOT t.object AS value AT attribute",
+                ));
+            }
             index += 1;
             continue;
         };
@@ -86,11 +103,11 @@ pub(super) fn rewrite_from(select: &mut Select) {
         if let Some(from) = select.from.get_mut(holder) {
             from.relation = TableFactor::Unpivot {
                 table: Box::new(from.relation.clone()),
-                value: path,
-                name: alias.name.clone(),
+                value: path.value,
+                name: path.alias.name.clone(),
                 columns: Vec::new(),
-                null_inclusion: None,
-                alias: alias.at.map(|place| TableAlias {
+                null_inclusion: path.is_object.then_some(NullInclusion::IncludeNulls),
+                alias: path.alias.at.map(|place| TableAlias {
                     explicit: true,
                     name: place,
                     columns: Vec::new(),
@@ -99,10 +116,37 @@ pub(super) fn rewrite_from(select: &mut Select) {
             };
         }
     }
+    Ok(())
 }
 
-/// The first name of a path, the path and its alias.
-fn path_of(relation: &TableFactor) -> Option<(String, Expr, TableAlias)> {
+/// Refuses the UNPIVOT of an object that is joined by JOIN.
+fn refuse_joined(from: &TableWithJoins) -> Result<()> {
+    let relations =
+        std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation));
+    let is_object = |relation: &TableFactor| path_of(relation).is_some_and(|path| path.is_object);
+    match relations.into_iter().any(is_object) {
+        true => Err(Error::unsupported(
+            "UNPIVOT of an object beside JOIN",
+            "Write it behind a comma: FROM t, UNPIVOT t.object AS value AT attribute",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// A path in FROM.
+struct Path {
+    /// Its first name.
+    root: String,
+    /// The array or object.
+    value: Expr,
+    alias: TableAlias,
+    /// Whether UNPIVOT stands before it.
+    is_object: bool,
+    /// Whether it is a name alone, which may well be a table's.
+    is_alone: bool,
+}
+
+fn path_of(relation: &TableFactor) -> Option<Path> {
     let TableFactor::Table {
         name,
         alias,
@@ -114,24 +158,54 @@ fn path_of(relation: &TableFactor) -> Option<(String, Expr, TableAlias)> {
         return None;
     };
     let parts: Option<Vec<Ident>> = name.0.iter().map(|part| part.as_ident().cloned()).collect();
-    let parts = parts.filter(|parts| parts.len() > 1 || json_path.is_some())?;
-    let root = folded(parts.first()?);
+    let mut parts = parts?;
+    let first = parts.first_mut()?;
+    let is_object = first.value.starts_with(MARK);
+    first.value = first.value.trim_start_matches(MARK).to_owned();
+    let root = folded(first);
+    let is_alone = parts.len() == 1 && json_path.is_none();
     let last = parts.last()?.clone();
     let alias = alias.clone().unwrap_or(TableAlias {
         explicit: false,
-        name: last,
+        name: last.clone(),
         columns: Vec::new(),
         at: None,
     });
-    let names = Expr::CompoundIdentifier(parts);
-    let path = match json_path {
+    let names = match parts.len() {
+        1 => Expr::Identifier(last),
+        _ => Expr::CompoundIdentifier(parts),
+    };
+    let value = match json_path {
         None => names,
         Some(path) => Expr::CompoundFieldAccess {
             root: Box::new(names),
             access_chain: steps(path)?,
         },
     };
-    Some((root, path, alias))
+    Some(Path {
+        root,
+        value,
+        alias,
+        is_object,
+        is_alone,
+    })
+}
+
+/// The names of the elements that a FROM item unnests.
+fn elements(relation: &TableFactor) -> Vec<String> {
+    match relation {
+        TableFactor::Unpivot {
+            table,
+            name,
+            columns,
+            ..
+        } if columns.is_empty() => {
+            let mut found = elements(table);
+            found.push(folded(name));
+            found
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The names that a FROM item's columns can be reached by.

@@ -2,13 +2,16 @@
 
 use super::group::Grouped;
 use super::number::{
-    DIGITS_MAX, argument_type, average_decimal, average_double, average_whole, average_wide,
-    not_numbers,
+    DIGITS_MAX, argument_type, average_decimal, average_double, average_months, average_whole,
+    average_wide, not_numbers,
 };
 use super::running::{Distinct, Running};
 use super::sum::state_fields;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
-use arrow::datatypes::{Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
+use arrow::datatypes::{
+    Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type, Int32Type,
+    Int64Type, IntervalYearMonthType,
+};
 use arrow_schema::{DataType, FieldRef};
 use datafusion_common::Result;
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -42,6 +45,7 @@ fn types(ty: &DataType) -> Result<(DataType, DataType)> {
         DataType::Int64 => Ok((wide(0), DataType::Int64)),
         DataType::Float32 | DataType::Float64 => Ok((DataType::Float64, DataType::Float64)),
         DataType::Decimal128(_, scale) => Ok((wide(*scale), wide(*scale))),
+        span @ (DataType::Duration(_) | DataType::Interval(_)) => Ok((span.clone(), span.clone())),
         other => Err(not_numbers("avg", Some(other))),
     }
 }
@@ -127,6 +131,22 @@ macro_rules! of_types {
                     Decimal128Type,
                     Decimal128Type,
                     average_decimal
+                )
+            }
+            DataType::Duration(_) => {
+                $make!(
+                    DurationMicrosecondType,
+                    DurationMicrosecondType,
+                    DurationMicrosecondType,
+                    average_whole
+                )
+            }
+            DataType::Interval(_) => {
+                $make!(
+                    IntervalYearMonthType,
+                    IntervalYearMonthType,
+                    IntervalYearMonthType,
+                    average_months
                 )
             }
             other => Err(not_numbers("avg", Some(other))),

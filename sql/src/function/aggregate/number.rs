@@ -5,8 +5,10 @@ use crate::function::adapter::failure;
 use crate::sqlstate::SqlState;
 use crate::types::SqlType;
 use arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
-use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
-use arrow_schema::DataType;
+use arrow::datatypes::{
+    Decimal128Type, DurationMicrosecondType, Float64Type, Int64Type, IntervalYearMonthType,
+};
+use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use datafusion_common::{DataFusionError, Result, internal_datafusion_err};
 
 /// Digits of the widest decimal; sums and averages of decimals have as many.
@@ -56,6 +58,40 @@ impl Total for Int64Type {
     }
 
     fn fits(_total: i64) -> bool {
+        true
+    }
+}
+
+impl Total for DurationMicrosecondType {
+    #[inline]
+    fn add(total: &mut i64, value: i64) -> bool {
+        Int64Type::add(total, value)
+    }
+
+    fn subtract(total: &mut i64, value: i64) -> bool {
+        Int64Type::subtract(total, value)
+    }
+
+    fn fits(_total: i64) -> bool {
+        true
+    }
+}
+
+impl Total for IntervalYearMonthType {
+    #[inline]
+    fn add(total: &mut i32, value: i32) -> bool {
+        let (sum, overflow) = total.overflowing_add(value);
+        *total = sum;
+        overflow
+    }
+
+    fn subtract(total: &mut i32, value: i32) -> bool {
+        let (rest, overflow) = total.overflowing_sub(value);
+        *total = rest;
+        overflow
+    }
+
+    fn fits(_total: i32) -> bool {
         true
     }
 }
@@ -137,6 +173,12 @@ pub(super) fn average_whole(total: i64, count: i64) -> i64 {
     total.checked_div(count).unwrap_or(0)
 }
 
+/// The average of months, cut to a whole month.
+pub(super) fn average_months(total: i32, count: i64) -> i32 {
+    let average = i64::from(total).checked_div(count).unwrap_or(0);
+    i32::try_from(average).unwrap_or(0)
+}
+
 /// The average of BIGINTs, cut to a whole number; it lies between them, so it is a BIGINT.
 pub(super) fn average_wide(total: i128, count: i64) -> i64 {
     let average = total.checked_div(i128::from(count)).unwrap_or(0);
@@ -172,7 +214,9 @@ pub(super) fn argument_type(ty: &DataType) -> Option<DataType> {
         | DataType::Int64
         | DataType::Float32
         | DataType::Float64
-        | DataType::Decimal128(_, _) => ty.clone(),
+        | DataType::Decimal128(_, _)
+        | DataType::Interval(IntervalUnit::YearMonth)
+        | DataType::Duration(TimeUnit::Microsecond) => ty.clone(),
         DataType::Null | DataType::Int8 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
             DataType::Int64
         }
@@ -189,6 +233,7 @@ pub(super) fn argument_type(ty: &DataType) -> Option<DataType> {
 pub(super) fn overflow(ty: &DataType) -> DataFusionError {
     let message = match ty {
         DataType::Decimal128(_, _) => "Numeric data overflow (result precision)",
+        DataType::Interval(_) | DataType::Duration(_) => "interval out of range",
         _ => "bigint out of range",
     };
     failure(

@@ -1,9 +1,13 @@
-//! SUM: BIGINT of whole numbers, DECIMAL(38, scale) of decimals, DOUBLE PRECISION of floating-point numbers.
+//! SUM: BIGINT of whole numbers, DECIMAL(38, scale) of decimals, DOUBLE PRECISION of floating-point numbers, an interval
+//! of intervals.
 
 use super::group::Grouped;
 use super::number::{DIGITS_MAX, argument_type, not_numbers};
 use super::running::{Distinct, Running};
-use arrow::datatypes::{Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
+use arrow::datatypes::{
+    Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type, Int32Type,
+    Int64Type, IntervalYearMonthType,
+};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion_common::Result;
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -33,6 +37,7 @@ fn result(ty: &DataType) -> Result<DataType> {
         DataType::Int16 | DataType::Int32 | DataType::Int64 => Ok(DataType::Int64),
         DataType::Float32 | DataType::Float64 => Ok(DataType::Float64),
         DataType::Decimal128(_, scale) => Ok(DataType::Decimal128(DIGITS_MAX, *scale)),
+        span @ (DataType::Duration(_) | DataType::Interval(_)) => Ok(span.clone()),
         other => Err(not_numbers("sum", Some(other))),
     }
 }
@@ -47,6 +52,8 @@ macro_rules! of_types {
             DataType::Float32 => $make!(Float32Type, Float64Type),
             DataType::Float64 => $make!(Float64Type, Float64Type),
             DataType::Decimal128(_, _) => $make!(Decimal128Type, Decimal128Type),
+            DataType::Duration(_) => $make!(DurationMicrosecondType, DurationMicrosecondType),
+            DataType::Interval(_) => $make!(IntervalYearMonthType, IntervalYearMonthType),
             other => Err(not_numbers("sum", Some(other))),
         }
     };

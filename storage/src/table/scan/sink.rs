@@ -13,8 +13,9 @@ use crate::encoding::text::rebase;
 use crate::error::Result;
 use crate::schema::{ColumnType, TableLayout};
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    Time64MicrosecondType, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, IntervalYearMonthType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType,
 };
 use arrow_array::{
     ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray, Int64Array, PrimitiveArray,
@@ -54,7 +55,7 @@ impl ColumnSink {
         let values = match ty {
             ColumnType::Bool => Values::I8(Vec::with_capacity(rows_max)),
             ColumnType::Int16 => Values::I16(Vec::with_capacity(rows_max)),
-            ColumnType::Int32 | ColumnType::Date | ColumnType::Float32 => {
+            ColumnType::Int32 | ColumnType::Date | ColumnType::Float32 | ColumnType::Months => {
                 Values::I32(Vec::with_capacity(rows_max))
             }
             ColumnType::Decimal { .. } => Values::I128 {
@@ -192,6 +193,9 @@ impl ColumnSink {
                 match ty {
                     ColumnType::Float32 => primitive::<Float32Type>(buffer, nulls, data_type)?,
                     ColumnType::Date => primitive::<Date32Type>(buffer, nulls, data_type)?,
+                    ColumnType::Months => {
+                        primitive::<IntervalYearMonthType>(buffer, nulls, data_type)?
+                    }
                     _ => primitive::<Int32Type>(buffer, nulls, data_type)?,
                 }
             }
@@ -201,6 +205,12 @@ impl ColumnSink {
                     ColumnType::Float64 => primitive::<Float64Type>(buffer, nulls, data_type)?,
                     ColumnType::Time => {
                         primitive::<Time64MicrosecondType>(buffer, nulls, data_type)?
+                    }
+                    ColumnType::TimeTz => {
+                        primitive::<Time64NanosecondType>(buffer, nulls, data_type)?
+                    }
+                    ColumnType::Duration => {
+                        primitive::<DurationMicrosecondType>(buffer, nulls, data_type)?
                     }
                     ColumnType::Timestamp | ColumnType::TimestampTz => {
                         primitive::<TimestampMicrosecondType>(buffer, nulls, data_type)?

@@ -118,7 +118,7 @@ fn nothing_written_is_nothing_to_commit() {
 const ID: TableId = TableId(1);
 const ROWS: i64 = 30_000;
 
-const TYPES: [ColumnType; 15] = [
+const TYPES: [ColumnType; 18] = [
     ColumnType::Int64,
     ColumnType::Bool,
     ColumnType::Int16,
@@ -135,6 +135,9 @@ const TYPES: [ColumnType; 15] = [
     },
     ColumnType::Date,
     ColumnType::Time,
+    ColumnType::TimeTz,
+    ColumnType::Months,
+    ColumnType::Duration,
     ColumnType::Timestamp,
     ColumnType::TimestampTz,
     ColumnType::Text,
@@ -207,6 +210,11 @@ fn column(index: usize, ty: ColumnType, numbers: &[i64]) -> ArrayRef {
             values().map(|value| value.map(|value| value as i32)),
         )),
         ColumnType::Time => Arc::new(Time64MicrosecondArray::from_iter(values())),
+        ColumnType::TimeTz => Arc::new(Time64NanosecondArray::from_iter(values())),
+        ColumnType::Months => Arc::new(IntervalYearMonthArray::from_iter(
+            values().map(|value| value.map(|value| value as i32)),
+        )),
+        ColumnType::Duration => Arc::new(DurationMicrosecondArray::from_iter(values())),
         ColumnType::Timestamp => Arc::new(TimestampMicrosecondArray::from_iter(values())),
         ColumnType::TimestampTz => {
             Arc::new(TimestampMicrosecondArray::from_iter(values()).with_timezone("UTC"))

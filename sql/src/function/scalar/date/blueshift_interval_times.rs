@@ -59,9 +59,10 @@ fn eval(call: &Call<'_>) -> Result<ArrayRef> {
 fn times(interval: IntervalMonthDayNano, number: f64) -> Result<IntervalMonthDayNano> {
     let months = f64::from(interval.months) * number;
     let days = f64::from(interval.days) * number + months.fract() * 30.0;
-    let rest = days.fract() * (DAY * 1_000) as f64;
+    // Whole microseconds of the sum: a quotient comes as a product with an inverse that is not exact.
+    let rest = days.fract() * DAY as f64;
     let time = interval.nanoseconds as f64 / 1_000.0 * number;
-    let nanoseconds = time.round() * 1_000.0 + rest.round();
+    let nanoseconds = (time + rest).round() * 1_000.0;
     let fits = |value: f64, limit: f64| value.abs() < limit;
     let in_range =
         fits(months, 2_147_483_647.0) && fits(days, 2_147_483_647.0) && fits(nanoseconds, 9.2e18);

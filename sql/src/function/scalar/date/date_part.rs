@@ -5,9 +5,10 @@ use super::part::{Part, Parts, not_supported};
 use crate::error::Result;
 use crate::function::call::Call;
 use crate::function::declaration::{Code, Documentation, Form, Kind, Nulls, Scalar, Volatility};
+use crate::types::timetz::TimeTz;
 use arrow::array::ArrayRef;
-use arrow::datatypes::{Float64Type, Time64MicrosecondType};
-use arrow_schema::DataType;
+use arrow::datatypes::{Float64Type, Time64MicrosecondType, Time64NanosecondType};
+use arrow_schema::{DataType, TimeUnit};
 
 pub(super) const DATE_PART: Scalar = Scalar {
     name: "date_part",
@@ -16,6 +17,7 @@ pub(super) const DATE_PART: Scalar = Scalar {
         Form::new(&[Kind::Text, Kind::Timestamp], Kind::Double),
         Form::new(&[Kind::Text, Kind::TimestampTz], Kind::Double),
         Form::new(&[Kind::Text, Kind::Time], Kind::Double),
+        Form::new(&[Kind::Text, Kind::TimeTz], Kind::Double),
         Form::new(&[Kind::Text, Kind::Interval], Kind::Double),
     ],
     volatility: Volatility::Stable,
@@ -65,6 +67,8 @@ pub(super) const DATE_PART: Scalar = Scalar {
             ("date_part(w, '2008-06-17 09:44:54')", "25"),
             ("pgdate_part(dow, date '2008-01-05')", "6"),
             ("date_part(hour, time '18:25:33.123456')", "18"),
+            ("date_part(minute, timetz '18:25:33.123456+05:30')", "25"),
+            ("date_part(day, interval '2' day)", "2"),
         ],
     },
     code: Code::Own(eval),
@@ -90,6 +94,19 @@ fn eval(call: &Call<'_>) -> Result<ArrayRef> {
         Part::Second => (time.rem_euclid(60 * SECOND)) as f64 / SECOND as f64,
         part => part.of(time) as f64,
     };
+    if matches!(call.ty(1), DataType::Time64(TimeUnit::Nanosecond)) {
+        let times = call.primitive::<Time64NanosecondType>(1)?;
+        return call.build::<Float64Type>(|row| {
+            let (Some(part), Some(time)) = (parts.at(row)?, times.at(row)) else {
+                return Ok(None);
+            };
+            let time = TimeTz::unpacked(time);
+            Ok(Some(match part {
+                Part::Second => of(part, time.local),
+                part => super::extract::of_timetz(part, time)? as f64,
+            }))
+        });
+    }
     if matches!(call.ty(1), DataType::Time64(_)) {
         let times = call.primitive::<Time64MicrosecondType>(1)?;
         return call.build::<Float64Type>(|row| {

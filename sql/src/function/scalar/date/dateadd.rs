@@ -5,9 +5,10 @@ use super::part::{Part, Parts, not_supported};
 use crate::error::Result;
 use crate::function::call::Call;
 use crate::function::declaration::{Code, Documentation, Form, Kind, Nulls, Scalar, Volatility};
+use crate::types::timetz::TimeTz;
 use arrow::array::ArrayRef;
-use arrow::datatypes::{Time64MicrosecondType, TimestampMicrosecondType};
-use arrow_schema::DataType;
+use arrow::datatypes::{Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType};
+use arrow_schema::{DataType, TimeUnit};
 
 pub(super) const DATEADD: Scalar = Scalar {
     name: "dateadd",
@@ -22,6 +23,7 @@ pub(super) const DATEADD: Scalar = Scalar {
             Kind::TimestampTz,
         ),
         Form::new(&[Kind::Text, Kind::BigInt, Kind::Time], Kind::Time),
+        Form::new(&[Kind::Text, Kind::BigInt, Kind::TimeTz], Kind::TimeTz),
     ],
     volatility: Volatility::Immutable,
     nulls: Nulls::Propagate,
@@ -49,6 +51,7 @@ pub(super) const DATEADD: Scalar = Scalar {
             ("dateadd(month, 12, '2016-02-29')", "2017-02-28 00:00:00"),
             ("dateadd(year, 1, '2016-02-29')", "2017-03-01 00:00:00"),
             ("dateadd(hour, 12, time '13:24:55')", "01:24:55"),
+            ("dateadd(hour, 12, timetz '13:24:55+02')", "01:24:55+02"),
             (
                 "dateadd(ms, -1, timestamp '2020-01-01 00:00:00')",
                 "2019-12-31 23:59:59.999",
@@ -61,6 +64,25 @@ pub(super) const DATEADD: Scalar = Scalar {
 
 fn eval(call: &Call<'_>) -> Result<ArrayRef> {
     let (parts, counts) = (Parts::new(call)?, call.bigint(1)?);
+    let around = |part: Part, count: i64, time: i64| {
+        let unit = part.microseconds().filter(|_| part.is_of_time());
+        let unit = unit.ok_or_else(|| not_supported(part, "time"))?;
+        let delta = unit.checked_mul(count).ok_or_else(out_of_range)?;
+        Ok((time + delta % DAY).rem_euclid(DAY))
+    };
+    if matches!(call.returns, DataType::Time64(TimeUnit::Nanosecond)) {
+        let times = call.primitive::<Time64NanosecondType>(2)?;
+        return call.build::<Time64NanosecondType>(|row| {
+            let (Some(part), Some(count), Some(time)) =
+                (parts.at(row)?, counts.at(row), times.at(row))
+            else {
+                return Ok(None);
+            };
+            let time = TimeTz::unpacked(time);
+            let local = around(part, count, time.local)?;
+            Ok(Some(TimeTz { local, ..time }.packed()))
+        });
+    }
     if matches!(call.returns, DataType::Time64(_)) {
         let times = call.primitive::<Time64MicrosecondType>(2)?;
         return call.build::<Time64MicrosecondType>(|row| {
@@ -69,10 +91,7 @@ fn eval(call: &Call<'_>) -> Result<ArrayRef> {
             else {
                 return Ok(None);
             };
-            let unit = part.microseconds().filter(|_| part.is_of_time());
-            let unit = unit.ok_or_else(|| not_supported(part, "time"))?;
-            let delta = unit.checked_mul(count).ok_or_else(out_of_range)?;
-            Ok(Some((time + delta % DAY).rem_euclid(DAY)))
+            around(part, count, time).map(Some)
         });
     }
     let times = call.timestamp(2)?;

@@ -5,9 +5,10 @@ use super::part::{Part, Parts, not_supported};
 use crate::error::Result;
 use crate::function::call::Call;
 use crate::function::declaration::{Code, Documentation, Form, Kind, Nulls, Scalar, Volatility};
+use crate::types::timetz::TimeTz;
 use arrow::array::ArrayRef;
-use arrow::datatypes::{Int64Type, Time64MicrosecondType};
-use arrow_schema::DataType;
+use arrow::datatypes::{Int64Type, Time64MicrosecondType, Time64NanosecondType};
+use arrow_schema::{DataType, TimeUnit};
 
 pub(super) const DATEDIFF: Scalar = Scalar {
     name: "datediff",
@@ -18,6 +19,7 @@ pub(super) const DATEDIFF: Scalar = Scalar {
             Kind::BigInt,
         ),
         Form::new(&[Kind::Text, Kind::Time, Kind::Time], Kind::BigInt),
+        Form::new(&[Kind::Text, Kind::TimeTz, Kind::TimeTz], Kind::BigInt),
     ],
     volatility: Volatility::Immutable,
     nulls: Nulls::Propagate,
@@ -48,6 +50,10 @@ pub(super) const DATEDIFF: Scalar = Scalar {
             ("datediff(day, '2009-03-23', '2009-01-01')", "-81"),
             ("datediff(minute, time '20:00:00', time '21:00:00')", "60"),
             ("datediff(hour, time '20:00:00', time '15:24:45')", "-5"),
+            (
+                "datediff(hour, timetz '20:00:00+02', timetz '21:00:00+00')",
+                "3",
+            ),
             ("datediff(day, null, '2009-01-01')", "NULL"),
         ],
     },
@@ -56,6 +62,21 @@ pub(super) const DATEDIFF: Scalar = Scalar {
 
 fn eval(call: &Call<'_>) -> Result<ArrayRef> {
     let parts = Parts::new(call)?;
+    if matches!(call.ty(1), DataType::Time64(TimeUnit::Nanosecond)) {
+        let from = call.primitive::<Time64NanosecondType>(1)?;
+        let to = call.primitive::<Time64NanosecondType>(2)?;
+        return call.build::<Int64Type>(|row| {
+            let (Some(part), Some(from), Some(to)) = (parts.at(row)?, from.at(row), to.at(row))
+            else {
+                return Ok(None);
+            };
+            if !part.is_of_time() {
+                return Err(not_supported(part, "timetz"));
+            }
+            let instant = |time| boundaries(part, TimeTz::unpacked(time).instant());
+            Ok(Some(instant(to)? - instant(from)?))
+        });
+    }
     if matches!(call.ty(1), DataType::Time64(_)) {
         let from = call.primitive::<Time64MicrosecondType>(1)?;
         let to = call.primitive::<Time64MicrosecondType>(2)?;

@@ -8,12 +8,13 @@ use crate::function::declaration::{
     Code, Documentation, Form, Kind, Nulls, Returns, Scalar, Volatility,
 };
 use crate::function::zone::Zone;
+use crate::types::timetz::TimeTz;
 use arrow::array::{ArrayRef, TimestampMicrosecondArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, IntervalMonthDayNano,
-    Time64MicrosecondType,
+    Time64MicrosecondType, Time64NanosecondType,
 };
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 
 pub(super) const EXTRACT: Scalar = Scalar {
@@ -22,6 +23,7 @@ pub(super) const EXTRACT: Scalar = Scalar {
     forms: &[
         form(&[Kind::Text, Kind::Timestamp]),
         form(&[Kind::Text, Kind::Time]),
+        form(&[Kind::Text, Kind::TimeTz]),
         form(&[Kind::Text, Kind::Interval]),
         Form::new(&[Kind::Text, Kind::TimestampTz], Kind::Double),
     ],
@@ -81,6 +83,9 @@ pub(super) const EXTRACT: Scalar = Scalar {
                 "0",
             ),
             ("extract(day from interval '2 days 3 hours')", "2"),
+            ("extract(hour from timetz '12:30:00+02')", "12"),
+            ("extract(timezone_hour from timetz '12:30:00+02')", "2"),
+            ("extract(epoch from timetz '12:30:00+02')", "37800"),
         ],
     },
     code: Code::Own(eval),
@@ -176,6 +181,15 @@ fn parts<T: ArrowPrimitiveType>(
 ) -> Result<ArrayRef> {
     let parts = Parts::new(call)?;
     match call.ty(1) {
+        DataType::Time64(TimeUnit::Nanosecond) => {
+            let times = call.primitive::<Time64NanosecondType>(1)?;
+            call.build::<T>(|row| {
+                let (Some(part), Some(time)) = (parts.at(row)?, times.at(row)) else {
+                    return Ok(None);
+                };
+                of_timetz(part, TimeTz::unpacked(time)).map(|value| Some(number(value)))
+            })
+        }
         DataType::Time64(_) => {
             let times = call.primitive::<Time64MicrosecondType>(1)?;
             call.build::<T>(|row| {
@@ -213,6 +227,18 @@ fn parts<T: ArrowPrimitiveType>(
             })
         }
     }
+}
+
+/// The value of a part of a TIMETZ: of what its clock shows, or of its offset.
+pub(super) fn of_timetz(part: Part, time: TimeTz) -> Result<i64> {
+    Ok(match part {
+        Part::Timezone => time.ahead * 60,
+        Part::TimezoneHour => time.ahead / 60,
+        Part::TimezoneMinute => time.ahead % 60,
+        Part::Epoch => time.instant().div_euclid(SECOND),
+        part if part.is_of_time() => part.of(time.local),
+        part => return Err(not_supported(part, "timetz")),
+    })
 }
 
 /// The value of a part in an interval, which keeps months, days and time apart.

@@ -21,6 +21,7 @@ mod months_between;
 mod next_day;
 pub(in crate::function) mod part;
 pub(in crate::function) mod read;
+pub(in crate::function) mod span;
 mod sysdate;
 mod timeofday;
 mod timestamp_cmp;
@@ -55,6 +56,19 @@ pub(super) const FUNCTIONS: &[&Scalar] = &[
     &read::READ_TIME,
     &read::READ_TIMESTAMP,
     &read::READ_TIMESTAMPTZ,
+    &span::CUT_MICROSECONDS,
+    &span::CUT_MONTHS,
+    &span::DATE_TIMETZ,
+    &span::LOCAL,
+    &span::LOCAL_DATE,
+    &span::LOCAL_TIME,
+    &span::ZONED,
+    &span::TIME_PLUS,
+    &span::TO_MICROSECONDS,
+    &span::TO_MONTHS,
+    &span::TO_PARTS,
+    &span::TO_TIME,
+    &span::TO_TIMETZ,
     &sysdate::SYSDATE,
     &timeofday::TIMEOFDAY,
     &timestamp_cmp::TIMESTAMP_CMP,

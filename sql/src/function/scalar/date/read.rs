@@ -127,7 +127,7 @@ fn or_null(call: &Call<'_>) -> Result<bool> {
 fn date(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, or_null) = (call.text(0)?, or_null(call)?);
     call.build::<Date32Type>(|row| match texts.at(row) {
-        Some(text) => kept(moment::read_date(text), or_null),
+        Some(text) => kept(moment::read_date(text, call.order), or_null),
         None => Ok(None),
     })
 }
@@ -143,7 +143,7 @@ fn time(call: &Call<'_>) -> Result<ArrayRef> {
 fn timestamp(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, or_null) = (call.text(0)?, or_null(call)?);
     call.build::<TimestampMicrosecondType>(|row| match texts.at(row) {
-        Some(text) => kept(moment::read_timestamp(text), or_null),
+        Some(text) => kept(moment::read_timestamp(text, call.order), or_null),
         None => Ok(None),
     })
 }
@@ -152,7 +152,7 @@ fn timestamptz(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, or_null) = (call.text(0)?, or_null(call)?);
     let zone = Zone::parse(call.zone)?;
     call.build::<TimestampMicrosecondType>(|row| match texts.at(row) {
-        Some(text) => kept(moment::read_timestamptz(text, zone), or_null),
+        Some(text) => kept(moment::read_timestamptz(text, zone, call.order), or_null),
         None => Ok(None),
     })
 }

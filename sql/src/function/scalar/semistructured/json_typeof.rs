@@ -6,7 +6,7 @@ use crate::function::call::Call;
 use crate::function::declaration::{Code, Documentation, Form, Kind, Nulls, Scalar, Volatility};
 use arrow::array::ArrayRef;
 
-pub(super) const JSON_TYPEOF: Scalar = Scalar {
+pub(in crate::function) const JSON_TYPEOF: Scalar = Scalar {
     name: "json_typeof",
     aliases: &[],
     forms: &[Form::new(&[Kind::Super], Kind::Text)],

@@ -92,6 +92,47 @@ pub(super) fn compact(text: &str, out: &mut String) {
     }
 }
 
+/// The digits of a decimal, all and those after its point; `None` of anything else.
+pub(super) fn decimal_digits(text: &str) -> Option<(i32, i32)> {
+    let text = text.trim();
+    if kind(text) != "number" || text.contains(['e', 'E']) {
+        return None;
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let whole = whole.trim_start_matches(['-', '+', '0']);
+    let scale = i32::try_from(fraction.len()).ok()?;
+    let precision = i32::try_from(whole.len()).ok()?.checked_add(scale)?;
+    Some((precision.max(1), scale))
+}
+
+/// Writes a value with other names of its attributes, at any depth. A text in quotes before a colon is a name.
+pub(super) fn with_names(text: &str, rename: impl Fn(&str, &mut String), out: &mut String) {
+    let mut rest = text;
+    while let Some(start) = rest.find('"') {
+        let (before, quoted) = rest.split_at(start);
+        out.push_str(before);
+        let mut escaped = false;
+        let end = quoted.char_indices().skip(1).find(|(_, character)| {
+            let ends = !escaped && *character == '"';
+            escaped = !escaped && *character == '\\';
+            ends
+        });
+        let (string, after) = quoted.split_at(end.map_or(quoted.len(), |(place, _)| place + 1));
+        match after.trim_start().starts_with(':') {
+            true => {
+                let mut name = String::new();
+                let mut renamed = String::new();
+                of(string).write(&mut name);
+                rename(&name, &mut renamed);
+                quote(&renamed, out);
+            }
+            false => out.push_str(string),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

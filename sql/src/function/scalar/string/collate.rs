@@ -1,4 +1,4 @@
-//! COLLATE: a text that compares with case.
+//! COLLATE: a text that compares with or without case. The text stays what it is: the binder looks for the call.
 
 use crate::error::{Error, Result};
 use crate::function::call::Call;
@@ -17,11 +17,15 @@ pub(super) const COLLATE: Scalar = Scalar {
         syntax: "COLLATE(text, collation)",
         arguments: &[
             ("text", "the text"),
-            ("collation", "'case_sensitive', which every text has"),
+            ("collation", "'case_sensitive' or 'case_insensitive'"),
         ],
         returns: "VARCHAR, unchanged",
         examples: &[
             ("collate('John', 'case_sensitive')", "John"),
+            ("collate('John', 'case_insensitive')", "John"),
+            ("collate('John', 'case_insensitive') = 'JOHN'", "t"),
+            ("collate('John', 'ci') like 'jo%'", "t"),
+            ("collate('John', 'case_sensitive') = 'JOHN'", "f"),
             ("collate(null, 'case_sensitive')", "NULL"),
         ],
     },
@@ -35,16 +39,12 @@ fn eval(call: &Call<'_>) -> Result<ArrayRef> {
             return Ok(None);
         };
         match name.to_ascii_lowercase().as_str() {
-            "case_sensitive" | "cs" => Ok(Some(text)),
-            "case_insensitive" | "ci" => Err(Error::unsupported(
-                "COLLATE to case_insensitive",
-                "Compare LOWER of both sides",
-            )),
+            "case_sensitive" | "cs" | "case_insensitive" | "ci" => Ok(Some(text)),
             _ => Err(Error::new(
                 SqlState::INVALID_PARAMETER_VALUE,
                 format!("collation \"{name}\" does not exist"),
             )
-            .with_hint("Use case_sensitive")),
+            .with_hint("Use case_sensitive or case_insensitive")),
         }
     })
 }

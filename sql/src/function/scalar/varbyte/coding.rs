@@ -89,6 +89,14 @@ impl Coding {
     }
 }
 
+/// Writes bytes as Base64.
+pub(super) fn to_base64(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    // Base64 can write all bytes.
+    let _ = Coding::Base64.write(bytes, &mut text);
+    text
+}
+
 /// Digits that are not whole bytes get zeros before them.
 fn digits(text: &str, radix: u32, per_byte: usize) -> Option<Vec<u8>> {
     let values: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(radix)).collect();
@@ -105,7 +113,8 @@ fn digits(text: &str, radix: u32, per_byte: usize) -> Option<Vec<u8>> {
         .collect()
 }
 
-fn base64(text: &str) -> Option<Vec<u8>> {
+/// Reads Base64; `None` if it is none.
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_end_matches('=');
     let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
     let (mut bits, mut count) = (0_u32, 0);
