@@ -15,7 +15,7 @@ use crate::transaction::Transactions;
 use blueshift_compute::node::{Node, NodeOptions};
 use blueshift_storage::TableId;
 use blueshift_storage::store::{Commit, Store, StoreOptions};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// The name of the database that every cluster begins with.
 pub const DATABASE: &str = database::FIRST;
@@ -52,6 +52,8 @@ pub struct Server {
     pub transactions: Arc<Transactions>,
     /// Today's placement hash; tables placed under another are not taken to be co-located.
     pub placement_fingerprint: u64,
+    /// The name of the data directory, once somebody asked for it.
+    namespace: OnceLock<String>,
 }
 
 impl Server {
@@ -88,7 +90,17 @@ impl Server {
             snapshots: Arc::default(),
             transactions,
             placement_fingerprint: blueshift_compute::distribution::fingerprint(),
+            namespace: OnceLock::new(),
         }))
+    }
+
+    /// Gives the unique name of the cluster as `CURRENT_NAMESPACE` shows it; it stays with the data directory.
+    pub fn namespace(&self) -> Result<String> {
+        if let Some(known) = self.namespace.get() {
+            return Ok(known.clone());
+        }
+        let made = self.snapshots.namespace(&self.node.store)?;
+        Ok(self.namespace.get_or_init(|| made).clone())
     }
 
     /// Writes a checkpoint and closes the data directory; later commits fail. Blocks.
@@ -181,6 +193,7 @@ fn first_commit(verifier: String) -> Result<Commit> {
             name: name.to_string(),
             owner: ADMIN_OID,
             database: DATABASE_OID,
+            quota: None,
         })?);
     }
     catalog.push(put_user(&User {

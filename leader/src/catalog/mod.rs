@@ -95,6 +95,9 @@ pub struct Schema {
     /// The database it is in; the schemas of the server are in all.
     #[serde(default = "first_database", skip_serializing_if = "is_first_database")]
     pub database: Oid,
+    /// How many megabytes its tables may take; `None` is without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u64>,
 }
 
 fn first_database() -> Oid {

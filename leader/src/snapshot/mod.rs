@@ -197,6 +197,12 @@ impl Snapshots {
         taken
     }
 
+    /// Gives the name of the data directory in the form of a UUID.
+    pub fn namespace(&self, store: &Store) -> Result<String> {
+        let cluster = ensure_cluster(store, self.random.next())?;
+        Ok(as_uuid(&cluster))
+    }
+
     fn remember(&self, event: Event) {
         let mut events = lock(&self.events);
         // One that was dropped has no end; nothing else is running now.
@@ -272,6 +278,26 @@ fn ensure_cluster(store: &Store, seed: u64) -> Result<String> {
     let made = format!("{:016x}", seed ^ now_us().unsigned_abs().rotate_left(32));
     store.write_private(CLUSTER_FILE, made.as_bytes())?;
     Ok(made)
+}
+
+/// Writes a name of 16 hexadecimal digits as a UUID of version 8, whose other digits follow from them.
+fn as_uuid(cluster: &str) -> String {
+    let known = u64::from_str_radix(cluster, 16).unwrap_or_default();
+    // As SplitMix64 does, so that names that differ in one digit look different.
+    let mix = |value: u64| {
+        let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        value ^ (value >> 31)
+    };
+    let (first, second) = (mix(known), mix(known.wrapping_add(0x9e37_79b9_7f4a_7c15)));
+    format!(
+        "{:08x}-{:04x}-8{:03x}-{:04x}-{:012x}",
+        first >> 32,
+        (first >> 16) & 0xffff,
+        first & 0xfff,
+        0x8000 | (second >> 50),
+        second & 0xffff_ffff_ffff,
+    )
 }
 
 /// Tables whose rows are not kept: BACKUP NO, and temporary ones, which end with their session.

@@ -1,4 +1,4 @@
-//! ALTER SCHEMA: its name and its owner.
+//! ALTER SCHEMA: its name, its owner and its quota.
 
 use super::alter_table::user_named;
 use super::answer::Body;
@@ -55,6 +55,10 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterSchema) -> Result<Body> {
         grant::lock(ctx).await?;
         after.owner = user_named(ctx, owner)?.oid;
         grant::change_owner(ctx, schema.as_ref().into(), after.owner)?;
+    }
+    if let Some(quota) = alter.quota {
+        check::superuser(ctx.user, "change the quota of a schema")?;
+        after.quota = quota;
     }
     ctx.transaction.change_catalog(put_schema(&after)?);
     Ok(Body::done("ALTER SCHEMA"))

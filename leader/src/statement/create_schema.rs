@@ -62,6 +62,7 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
         name: name.clone(),
         owner: owner.oid,
         database: catalog.database,
+        quota: create.quota,
     };
     ctx.transaction.change_catalog(put_schema(&schema)?);
     Ok(Body::done("CREATE SCHEMA"))

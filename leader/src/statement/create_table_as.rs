@@ -8,7 +8,7 @@ use super::names::SessionNames;
 use super::target;
 use crate::catalog::{Column, Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
-use blueshift_sql::statement::create_table::CreateTableAs;
+use blueshift_sql::statement::create_table::{CreateTableAs, SortClause, TableAttributes};
 use blueshift_sql::types::is_case_insensitive;
 use blueshift_sql::{SqlState, SqlType, binder};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
@@ -21,13 +21,9 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTableAs) -> Result<Body> 
     let names = ctx.names()?;
     let bound = binder::bind_query(&names, &create.query, &ctx.parameter_types())?;
     let columns = columns(&bound, &create.columns)?;
-    let mut table = new_table(
-        ctx,
-        &schema,
-        &create.name.name,
-        columns,
-        &mut create.attributes.clone(),
-    )?;
+    let mut attributes = create.attributes.clone();
+    name_keys(&mut attributes, &columns);
+    let mut table = new_table(ctx, &schema, &create.name.name, columns, &mut attributes)?;
     inherit(&mut table, &names, &bound, create);
     let rows = cast_to(&table, bound)?;
     let plan = ctx.plan(&names.state, rows).await?;
@@ -46,6 +42,26 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTableAs) -> Result<Body> 
     super::analyze::after_load(ctx, &table).await?;
     ctx.last.query_id = Some(ctx.query);
     Ok(Body::done("SELECT"))
+}
+
+/// Puts the names of columns in the place of their numbers: `SORTKEY (1, 3)`. A column that is called so goes first.
+fn name_keys(attributes: &mut TableAttributes, columns: &[Column]) {
+    let settle = |key: &mut String| {
+        if columns.iter().any(|column| column.name == *key) {
+            return;
+        }
+        let number = key.parse::<usize>().ok();
+        let column = number.and_then(|number| columns.get(number.checked_sub(1)?));
+        if let Some(column) = column {
+            key.clone_from(&column.name);
+        }
+    };
+    if let Some(key) = &mut attributes.dist_key {
+        settle(key);
+    }
+    if let Some(SortClause::Compound(keys) | SortClause::Interleaved(keys)) = &mut attributes.sort {
+        keys.iter_mut().for_each(settle);
+    }
 }
 
 /// Gives the columns of a table for the rows of a query; `names` are for the first of them.

@@ -64,6 +64,7 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateDatabase) -> Result<Bo
         name: "public".to_owned(),
         owner,
         database: database.oid,
+        quota: None,
     };
     let mut access = AccessList::initial(Object::from(&public));
     let rights = Privileges::of(&[Privilege::Usage, Privilege::Create]);

@@ -11,7 +11,7 @@ use crate::catalog::{Table, TableConstraint, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::grant::Privilege;
-use blueshift_sql::statement::show::{Listed, ShowDefinition, ShowList};
+use blueshift_sql::statement::show::{GrantsOn, Listed, ShowDefinition, ShowList, ShownGrantee};
 use blueshift_sql::statement::{ObjectName, Query};
 
 /// Runs a SHOW that lists objects.
@@ -38,16 +38,19 @@ pub(crate) fn query(ctx: &mut Context<'_>, show: &ShowList) -> Result<Query> {
             names.catalog().database_named(database)?;
             (SCHEMAS, format!("o.database_name = {}", literal(database)))
         }
-        Listed::Tables(schema) => {
-            if let Some(database) = &schema.schema {
-                check_database(&names, database)?;
-            }
-            let catalog = names.catalog();
-            let found = catalog.schema_named(&schema.name);
-            let found = found.ok_or_else(|| super::context::no_schema(&schema.name, catalog))?;
-            check::use_schema(catalog, &names.system.user, found)?;
-            let condition = format!("o.schema_name = {}", literal(&schema.name));
-            (TABLES, condition)
+        Listed::Tables(schema) => (TABLES, in_schema(&names, schema)?),
+        Listed::Functions(schema) => (FUNCTIONS, in_schema(&names, schema)?),
+        Listed::Procedures(schema) => (PROCEDURES, in_schema(&names, schema)?),
+        Listed::Grants(on, grantee) => {
+            let condition = granted_on(&names, on.as_ref())?;
+            (GRANTS, condition + &granted_to(&names, grantee.as_ref())?)
+        }
+        Listed::ColumnGrants(table, grantee) => {
+            let condition = of(&names, "", table)?;
+            (
+                COLUMN_GRANTS,
+                condition + &granted_to(&names, grantee.as_ref())?,
+            )
         }
         Listed::Columns(table) => (COLUMNS, of(&names, "", table)?),
         Listed::PrimaryKeys(table) => (PRIMARY_KEYS, of(&names, "", table)?),
@@ -61,6 +64,16 @@ pub(crate) fn query(ctx: &mut Context<'_>, show: &ShowList) -> Result<Query> {
         Listed::Columns(_) => ("column_name", "ordinal_position"),
         Listed::PrimaryKeys(_) => ("pk_name", "pk_name, key_seq"),
         Listed::ForeignKeys(_) | Listed::ExportedKeys(_) => ("fk_name", "fk_name, key_seq"),
+        Listed::Functions(_) => ("function_name", "function_name, argument_list"),
+        Listed::Procedures(_) => ("procedure_name", "procedure_name, argument_list"),
+        Listed::Grants(..) => (
+            "object_name",
+            "schema_name, object_name, identity_name, identity_type, privilege_type",
+        ),
+        Listed::ColumnGrants(..) => (
+            "column_name",
+            "column_name, identity_name, identity_type, privilege_type",
+        ),
     };
     let sort = match &show.listed {
         Listed::Columns(table) => sort_word(&names, table)?,
@@ -76,6 +89,84 @@ pub(crate) fn query(ctx: &mut Context<'_>, show: &ShowList) -> Result<Query> {
         sql += &format!(" LIMIT {limit}");
     }
     Ok(Query::parse(&sql)?)
+}
+
+/// The condition that a column `schema_name` names a schema.
+fn in_schema(names: &SessionNames, schema: &ObjectName) -> Result<String> {
+    if let Some(database) = &schema.schema {
+        check_database(names, database)?;
+    }
+    let catalog = names.catalog();
+    let found = catalog.schema_named(&schema.name);
+    let found = found.ok_or_else(|| super::context::no_schema(&schema.name, catalog))?;
+    check::use_schema(catalog, &names.system.user, found)?;
+    Ok(format!("o.schema_name = {}", literal(&schema.name)))
+}
+
+/// The condition that a grant is on an object.
+fn granted_on(names: &SessionNames, on: Option<&GrantsOn>) -> Result<String> {
+    Ok(match on {
+        None => "true".to_owned(),
+        Some(GrantsOn::Database(database)) => {
+            names.catalog().database_named(database)?;
+            let name = literal(database);
+            format!("o.object_type = 'DATABASE' AND o.object_name = {name}")
+        }
+        Some(GrantsOn::Schema(schema)) => {
+            let condition = in_schema(names, schema)?;
+            format!("o.object_type = 'SCHEMA' AND {condition}")
+        }
+        Some(GrantsOn::Table(table)) => {
+            let (schema, name) = relation(names, table)?;
+            format!(
+                "o.object_type = 'TABLE' AND o.schema_name = {} AND o.object_name = {}",
+                literal(&schema),
+                literal(&name)
+            )
+        }
+        Some(GrantsOn::Routine(routine)) => {
+            let name = &routine.name.name;
+            let name = match &routine.arguments {
+                Some(arguments) => {
+                    let inputs = arguments.iter().filter(|one| one.mode.is_input());
+                    let types: Vec<_> = inputs.map(|one| one.ty.signature()).collect();
+                    format!(
+                        "o.object_name = {}",
+                        literal(&format!("{name}({})", types.join(", ")))
+                    )
+                }
+                None => format!("split_part(o.object_name, '(', 1) = {}", literal(name)),
+            };
+            let mut condition = format!("o.object_type = 'FUNCTION' AND {name}");
+            if let Some(schema) = &routine.name.schema {
+                condition += &format!(" AND o.schema_name = {}", literal(schema));
+            }
+            condition
+        }
+    })
+}
+
+/// The further condition that a grant is to somebody.
+fn granted_to(names: &SessionNames, grantee: Option<&ShownGrantee>) -> Result<String> {
+    let Some(ShownGrantee { kind, name }) = grantee else {
+        return Ok(String::new());
+    };
+    let catalog = names.catalog();
+    let is_known = match *kind {
+        "user" => catalog.user_named(name).is_some(),
+        _ => true,
+    };
+    if !is_known {
+        return Err(Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("user \"{name}\" does not exist"),
+        ));
+    }
+    Ok(format!(
+        " AND o.identity_type = {} AND o.identity_name = {}",
+        literal(kind),
+        literal(name)
+    ))
 }
 
 /// The condition that columns `{prefix}schema_name` and `{prefix}table_name` name a table.
@@ -140,6 +231,34 @@ const FOREIGN_KEYS: &str = "SELECT k.table_catalog AS pk_database_name, u.table_
     AND r.constraint_name = k.constraint_name \
     JOIN information_schema.key_column_usage u ON u.constraint_schema = r.unique_constraint_schema \
     AND u.constraint_name = r.unique_constraint_name AND u.ordinal_position = k.position_in_unique_constraint";
+
+const FUNCTIONS: &str = "SELECT database_name::varchar(128), schema_name::varchar(128), \
+    function_name::varchar(128), CASE WHEN argument_type = '' THEN 0 ELSE \
+    regexp_count(argument_type, ',') + 1 END AS number_of_arguments, \
+    argument_type AS argument_list, result_type AS return_type, NULL::varchar AS remarks \
+    FROM pg_catalog.svv_redshift_functions WHERE function_type NOT LIKE '%PROCEDURE%'";
+
+const PROCEDURES: &str = "SELECT database_name::varchar(128), schema_name::varchar(128), \
+    function_name::varchar(128) AS procedure_name, CASE WHEN argument_type = '' THEN 0 ELSE \
+    regexp_count(argument_type, ',') + 1 END AS number_of_arguments, \
+    argument_type AS argument_list, result_type AS return_type, NULL::varchar AS remarks \
+    FROM pg_catalog.svv_redshift_functions WHERE function_type LIKE '%PROCEDURE%'";
+
+const GRANTS: &str = "SELECT database_name::varchar(128), NULL::varchar(128) AS schema_name, \
+    database_name::varchar(128) AS object_name, 'DATABASE' AS object_type, privilege_type, identity_id, \
+    identity_name, identity_type, admin_option, privilege_scope FROM pg_catalog.svv_database_privileges \
+    UNION ALL SELECT pg_catalog.current_database(), namespace_name, namespace_name, 'SCHEMA', privilege_type, \
+    identity_id, identity_name, identity_type, admin_option, privilege_scope \
+    FROM pg_catalog.svv_schema_privileges \
+    UNION ALL SELECT pg_catalog.current_database(), namespace_name, relation_name, 'TABLE', privilege_type, \
+    identity_id, identity_name, identity_type, admin_option, 'TABLE' FROM pg_catalog.svv_relation_privileges \
+    UNION ALL SELECT pg_catalog.current_database(), namespace_name, function_name || '(' || argument_types || ')', \
+    'FUNCTION', privilege_type, identity_id, identity_name, identity_type, admin_option, 'FUNCTION' \
+    FROM pg_catalog.svv_function_privileges";
+
+const COLUMN_GRANTS: &str = "SELECT pg_catalog.current_database()::varchar(128) AS database_name, \
+    namespace_name AS schema_name, relation_name AS table_name, column_name, 'TABLE' AS object_type, \
+    privilege_type, identity_id, identity_name, identity_type FROM pg_catalog.svv_column_privileges";
 
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))

@@ -133,6 +133,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &live::svv_role_grants::SvvRoleGrants,
     &live::svv_roles::SvvRoles,
     &live::svv_schema_privileges::SvvSchemaPrivileges,
+    &live::svv_schema_quota_state::SvvSchemaQuotaState,
     &live::svv_system_privileges::SvvSystemPrivileges,
     &live::svv_table_info::SvvTableInfo,
     &live::svv_transactions::SvvTransactions,

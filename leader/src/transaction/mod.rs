@@ -8,6 +8,7 @@
 
 pub mod append;
 pub mod lock;
+pub mod quota;
 pub mod read;
 pub mod serial;
 
@@ -606,6 +607,7 @@ impl Transaction {
     /// Commits: durable and visible when this returns. Not stopped by dropping the future.
     pub async fn commit(mut self) -> Result<()> {
         self.end_appends()?;
+        quota::ensure(&mut self)?;
         let after_commit = std::mem::take(&mut self.after_commit);
         if self.own.is_empty() {
             if self.is_serializable {

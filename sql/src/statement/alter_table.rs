@@ -100,7 +100,7 @@ pub enum AlterSort {
     None,
 }
 
-/// `ALTER SCHEMA name RENAME TO | OWNER TO`.
+/// `ALTER SCHEMA name RENAME TO | OWNER TO | QUOTA`.
 #[derive(Clone, Debug)]
 pub struct AlterSchema {
     /// The schema.
@@ -109,6 +109,8 @@ pub struct AlterSchema {
     pub rename: Option<String>,
     /// OWNER TO.
     pub owner: Option<String>,
+    /// QUOTA in megabytes, if it changes; `None` inside is UNLIMITED.
+    pub quota: Option<Option<u64>>,
 }
 
 /// Parses ALTER SCHEMA; the cursor is at ALTER.
@@ -119,11 +121,11 @@ pub(crate) fn parse_schema(cursor: &mut Cursor<'_>) -> Result<Statement> {
         name: cursor.name()?,
         rename: None,
         owner: None,
+        quota: None,
     };
-    if cursor.is_word("quota") {
-        return Err(Error::unsupported("QUOTA", "Leave the quota out").at(cursor.position()));
-    }
-    if cursor.take_words(&["rename", "to"]) {
+    if cursor.take_word("quota") {
+        alter.quota = Some(super::ddl::quota(cursor)?);
+    } else if cursor.take_words(&["rename", "to"]) {
         alter.rename = Some(cursor.name()?);
     } else {
         cursor.expect_word("owner")?;
@@ -144,6 +146,14 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
 
 pub(super) fn action(cursor: &mut Cursor<'_>, name: &ObjectName) -> Result<AlterAction> {
     let position = cursor.position();
+    if cursor.are_words(&["add", "partition"]) || cursor.are_words(&["add", "if", "not", "exists"])
+    {
+        return Err(Error::unsupported(
+            "ALTER TABLE ... ADD PARTITION of an external table",
+            "Load the files with COPY; a sort key skips what a partition would",
+        )
+        .at(position));
+    }
     if cursor.take_word("add") {
         return add(cursor, name);
     }
@@ -196,9 +206,16 @@ pub(super) fn action(cursor: &mut Cursor<'_>, name: &ObjectName) -> Result<Alter
         return alter(cursor);
     }
     let word = cursor.peek_word().unwrap_or_default();
-    if ["row", "set", "partition", "masking"].contains(&word.as_str()) {
+    let refused = match word.as_str() {
+        "row" => Some("ALTER TABLE ... ROW LEVEL SECURITY"),
+        "masking" => Some("ALTER TABLE ... MASKING"),
+        "set" => Some("ALTER TABLE ... SET of an external table"),
+        "partition" => Some("ALTER TABLE ... PARTITION of an external table"),
+        _ => None,
+    };
+    if let Some(refused) = refused {
         return Err(Error::unsupported(
-            format!("ALTER TABLE {}", word.to_uppercase()),
+            refused,
             "Use ADD, DROP, RENAME, ALTER, OWNER TO or APPEND",
         )
         .at(position));

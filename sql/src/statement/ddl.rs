@@ -4,6 +4,7 @@ use super::routine::{self, RoutineKind, RoutineName};
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
+use crate::sqlstate::SqlState;
 use sqlparser::tokenizer::Token;
 
 /// `DROP kind [IF EXISTS] name, ... [CASCADE | RESTRICT]`.
@@ -17,7 +18,7 @@ pub struct DropObjects {
     pub cascade: bool,
 }
 
-/// `CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION user]`.
+/// `CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION user] [QUOTA size]`.
 #[derive(Clone, Debug)]
 pub struct CreateSchema {
     /// Its name.
@@ -26,6 +27,8 @@ pub struct CreateSchema {
     pub if_not_exists: bool,
     /// AUTHORIZATION.
     pub owner: Option<String>,
+    /// QUOTA in megabytes; `None` is UNLIMITED.
+    pub quota: Option<u64>,
 }
 
 /// `COMMENT ON kind name IS 'text'`.
@@ -62,6 +65,13 @@ pub(crate) fn parse_drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
     while cursor.take(&Token::Comma) {
         names.push(cursor.object_name()?);
     }
+    if cursor.are_words(&["drop", "external", "database"]) {
+        return Err(Error::unsupported(
+            "DROP EXTERNAL DATABASE",
+            "There are no external schemas; leave it out",
+        )
+        .at(cursor.position()));
+    }
     let cascade = cursor.take_word("cascade");
     if !cascade {
         cursor.take_word("restrict");
@@ -87,9 +97,10 @@ pub(crate) fn parse_create_schema(cursor: &mut Cursor<'_>) -> Result<Statement> 
         }
         owner = Some(user);
     }
-    if cursor.is_word("quota") {
-        return Err(Error::unsupported("QUOTA", "Leave the quota out").at(cursor.position()));
-    }
+    let quota = match cursor.take_word("quota") {
+        true => quota(cursor)?,
+        false => None,
+    };
     if cursor.is_word("create") || cursor.is_word("grant") {
         return Err(Error::unsupported(
             "CREATE SCHEMA with statements inside",
@@ -101,7 +112,35 @@ pub(crate) fn parse_create_schema(cursor: &mut Cursor<'_>) -> Result<Statement> 
         name,
         if_not_exists,
         owner,
+        quota,
     }))
+}
+
+/// `n [MB | GB | TB] | UNLIMITED` after QUOTA, in megabytes; `None` is UNLIMITED. Gigabytes if no unit is given.
+pub(super) fn quota(cursor: &mut Cursor<'_>) -> Result<Option<u64>> {
+    if cursor.take_word("unlimited") {
+        return Ok(None);
+    }
+    let position = cursor.position();
+    let size = cursor.integer()?;
+    let unit = if cursor.take_word("mb") {
+        1
+    } else if cursor.take_word("tb") {
+        1024 * 1024
+    } else {
+        cursor.take_word("gb");
+        1024
+    };
+    let megabytes = u64::try_from(size).ok().filter(|size| *size > 0);
+    let megabytes = megabytes.and_then(|size| size.checked_mul(unit));
+    megabytes.map(Some).ok_or_else(|| {
+        Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("the quota {size} is out of range"),
+        )
+        .with_hint("Write QUOTA 50 GB, or QUOTA UNLIMITED")
+        .at(position)
+    })
 }
 
 /// Parses COMMENT ON.

@@ -270,6 +270,7 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
     if !cursor.take_word("on") {
         return system(cursor, way, &items);
     }
+    refuse_absent(&items)?;
     let object = object(cursor)?;
     let to = principals(cursor, &mut way)?;
     Ok(Statement::Grant(Box::new(Grant {
@@ -420,17 +421,23 @@ fn items(cursor: &mut Cursor<'_>) -> Result<Vec<Item>> {
     }
 }
 
+/// Refuses permissions on what does not exist here, before their objects, which are written in ways of their own.
+fn refuse_absent(items: &[Item]) -> Result<()> {
+    let absent = |item: &&Item| matches!(item.words.as_str(), "ASSUMEROLE" | "SHARE");
+    match items.iter().find(absent) {
+        Some(item) => Err(Error::unsupported(
+            format!("permission {}", item.words),
+            "There are no IAM roles and no datashares here; leave the statement out",
+        )
+        .at(item.position)),
+        None => Ok(()),
+    }
+}
+
 fn privileges(items: Vec<Item>) -> Result<Vec<PrivilegeItem>> {
     let privilege = |item: Item| {
         let privilege = match item.words.as_str() {
             "ALL" | "ALL PRIVILEGES" => None,
-            words @ ("ASSUMEROLE" | "SHARE") => {
-                return Err(Error::unsupported(
-                    format!("permission {words}"),
-                    "There are no IAM roles and no datashares here; leave the statement out",
-                )
-                .at(item.position));
-            }
             words => Some(Privilege::named(words).ok_or_else(|| {
                 Error::syntax(
                     format!("unrecognized privilege type \"{}\"", words.to_lowercase()),

@@ -160,6 +160,73 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "Use DROP TABLE, VIEW, SCHEMA or USER",
     ),
     (
+        &["drop", "rls"],
+        "DROP RLS POLICY",
+        "There are no policies; select through a view",
+    ),
+    (
+        &["drop", "masking"],
+        "DROP MASKING POLICY",
+        "There are no policies; select through a view",
+    ),
+    (
+        &["drop", "datashare"],
+        "DROP DATASHARE",
+        "There are no datashares",
+    ),
+    (&["drop", "model"], "DROP MODEL", "There are no models"),
+    (
+        &["drop", "library"],
+        "DROP LIBRARY",
+        "There are no libraries",
+    ),
+    (
+        &["drop", "identity"],
+        "DROP IDENTITY PROVIDER",
+        "Use DROP USER",
+    ),
+    (
+        &["show", "datashares"],
+        "SHOW DATASHARES",
+        "There are no datashares; SHOW DATABASES lists what can be read",
+    ),
+    (
+        &["show", "external"],
+        "SHOW EXTERNAL TABLE",
+        "There are no external tables; use SHOW TABLE",
+    ),
+    (
+        &["show", "parameters"],
+        "SHOW PARAMETERS",
+        "SHOW FUNCTIONS and SHOW PROCEDURES list the arguments",
+    ),
+    (
+        &["show", "policies"],
+        "SHOW POLICIES",
+        "There are no policies",
+    ),
+    (&["show", "model"], "SHOW MODEL", "There are no models"),
+    (
+        &["attach", "rls"],
+        "ATTACH RLS POLICY",
+        "Select through a view",
+    ),
+    (
+        &["attach", "masking"],
+        "ATTACH MASKING POLICY",
+        "Select through a view",
+    ),
+    (
+        &["detach", "rls"],
+        "DETACH RLS POLICY",
+        "Select through a view",
+    ),
+    (
+        &["detach", "masking"],
+        "DETACH MASKING POLICY",
+        "Select through a view",
+    ),
+    (
         &["show"],
         "SHOW of this kind",
         "Use SHOW DATABASES, SCHEMAS, TABLES, COLUMNS, CONSTRAINTS, TABLE or VIEW, or read information_schema",

@@ -282,8 +282,8 @@ fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
 
 fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let local = cursor.take_word("local");
-    if !local && cursor.is_word("session") {
-        if cursor.take_words(&["session", "characteristics", "as", "transaction"]) {
+    if cursor.is_word("session") {
+        if !local && cursor.take_words(&["session", "characteristics", "as", "transaction"]) {
             let begin = transaction_modes(cursor)?;
             return Ok(Statement::Set(Set {
                 name: "default_transaction_read_only".to_owned(),
@@ -308,7 +308,8 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
                 local,
             }));
         }
-        if !matches!(cursor.peek_at(1), Some(Token::Eq)) && !cursor.is_word_at(1, "to") {
+        let is_name = matches!(cursor.peek_at(1), Some(Token::Eq)) || cursor.is_word_at(1, "to");
+        if !local && !is_name {
             cursor.skip();
         }
     }

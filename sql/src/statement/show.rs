@@ -2,8 +2,11 @@
 //!
 //! `SHOW DATABASES`, `SHOW SCHEMAS FROM DATABASE d`, `SHOW TABLES FROM SCHEMA [d.]s`, `SHOW COLUMNS FROM TABLE
 //! [d.]s.t`, each with `[LIKE 'pattern'] [LIMIT n]`, `SHOW CONSTRAINTS PRIMARY KEYS | FOREIGN KEYS [EXPORTED] FROM
-//! TABLE [d.]s.t`, `SHOW TABLE t`, `SHOW VIEW v`
+//! TABLE [d.]s.t`, `SHOW FUNCTIONS | PROCEDURES FROM SCHEMA [d.]s [LIKE 'pattern'] [LIMIT n]`, `SHOW GRANTS [ON DATABASE
+//! | SCHEMA | [TABLE] | FUNCTION | PROCEDURE name] [FOR grantee] [LIMIT n]`, `SHOW COLUMN GRANTS ON TABLE [d.]s.t [LIKE
+//! 'pattern'] [FOR grantee] [LIMIT n]`, `SHOW TABLE t`, `SHOW VIEW v`
 
+use super::routine::{self, RoutineKind, RoutineName};
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
@@ -37,6 +40,36 @@ pub enum Listed {
     ForeignKeys(ObjectName),
     /// The foreign keys of others that refer to a table.
     ExportedKeys(ObjectName),
+    /// Functions of a schema.
+    Functions(ObjectName),
+    /// Procedures of a schema.
+    Procedures(ObjectName),
+    /// Who may do what with an object, or what a grantee may do with anything.
+    Grants(Option<GrantsOn>, Option<ShownGrantee>),
+    /// Who may do what with the columns of a table.
+    ColumnGrants(ObjectName, Option<ShownGrantee>),
+}
+
+/// An object whose grants are listed.
+#[derive(Clone, Debug)]
+pub enum GrantsOn {
+    /// A database.
+    Database(String),
+    /// A schema.
+    Schema(ObjectName),
+    /// A table or view.
+    Table(ObjectName),
+    /// A function or procedure.
+    Routine(RoutineName),
+}
+
+/// FOR: whose grants are listed.
+#[derive(Clone, Debug)]
+pub struct ShownGrantee {
+    /// `user`, `role`, `group` or `public`.
+    pub kind: &'static str,
+    /// The name; that of PUBLIC is `public`.
+    pub name: String,
 }
 
 /// A SHOW of the statement that would make an object again.
@@ -76,15 +109,45 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Option<Statement>> {
     } else if cursor.take_word("columns") {
         from(cursor, "table")?;
         Listed::Columns(cursor.object_name()?)
+    } else if cursor.take_word("functions") {
+        from(cursor, "schema")?;
+        Listed::Functions(cursor.object_name()?)
+    } else if cursor.take_word("procedures") {
+        from(cursor, "schema")?;
+        Listed::Procedures(cursor.object_name()?)
     } else if cursor.take_word("constraints") {
         return constraints(cursor).map(Some);
+    } else if cursor.take_word("grants") {
+        let on = match cursor.take_word("on") {
+            true => Some(grants_on(cursor)?),
+            false => None,
+        };
+        Listed::Grants(on, grantee(cursor)?)
+    } else if cursor.take_words(&["column", "grants", "on"]) {
+        cursor.take_word("table");
+        let table = cursor.object_name()?;
+        let like = like(cursor)?;
+        let listed = Listed::ColumnGrants(table, grantee(cursor)?);
+        return list(cursor, listed, like).map(Some);
     } else {
         return Ok(None);
     };
-    let like = match cursor.take_word("like") {
-        true => Some(cursor.string()?),
-        false => None,
+    let like = match listed {
+        Listed::Grants(..) => None,
+        _ => like(cursor)?,
     };
+    list(cursor, listed, like).map(Some)
+}
+
+fn like(cursor: &mut Cursor<'_>) -> Result<Option<String>> {
+    match cursor.take_word("like") {
+        true => cursor.string().map(Some),
+        false => Ok(None),
+    }
+}
+
+/// What may stand at the end of every list.
+fn list(cursor: &mut Cursor<'_>, listed: Listed, like: Option<String>) -> Result<Statement> {
     let limit = match cursor.take_word("limit") {
         true => Some(limit(cursor)?),
         false => None,
@@ -94,7 +157,42 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Option<Statement>> {
         like,
         limit,
     };
-    Ok(Some(Statement::ShowList(list)))
+    Ok(Statement::ShowList(list))
+}
+
+fn grants_on(cursor: &mut Cursor<'_>) -> Result<GrantsOn> {
+    if cursor.take_word("database") {
+        return cursor.name().map(GrantsOn::Database);
+    }
+    if cursor.take_word("schema") {
+        return cursor.object_name().map(GrantsOn::Schema);
+    }
+    for (word, kind) in [
+        ("function", RoutineKind::Function),
+        ("procedure", RoutineKind::Procedure),
+    ] {
+        if cursor.take_word(word) {
+            return routine::named(cursor, kind).map(GrantsOn::Routine);
+        }
+    }
+    cursor.take_word("table");
+    cursor.object_name().map(GrantsOn::Table)
+}
+
+fn grantee(cursor: &mut Cursor<'_>) -> Result<Option<ShownGrantee>> {
+    if !cursor.take_word("for") {
+        return Ok(None);
+    }
+    let named = |kind, name| Some(ShownGrantee { kind, name });
+    if cursor.take_word("public") {
+        return Ok(named("public", "public".to_owned()));
+    }
+    for kind in ["role", "group"] {
+        if cursor.take_word(kind) {
+            return Ok(named(kind, cursor.name()?));
+        }
+    }
+    Ok(named("user", cursor.name()?))
 }
 
 fn constraints(cursor: &mut Cursor<'_>) -> Result<Statement> {

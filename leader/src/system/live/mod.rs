@@ -25,6 +25,7 @@ pub mod svv_relation_privileges;
 pub mod svv_role_grants;
 pub mod svv_roles;
 pub mod svv_schema_privileges;
+pub mod svv_schema_quota_state;
 pub mod svv_system_privileges;
 pub mod svv_table_info;
 pub mod svv_transactions;
