@@ -52,15 +52,17 @@ const NAMES: &[&str] = &[
     "pg_table_is_visible",
     "set_bit",
     "set_byte",
+    "slice_num",
     "to_ascii",
     "version",
 ];
 
+/// The one function among them that tells something of the rows of a table.
+const OF_ROWS: &str = "slice_num";
+
 /// Refuses a plan in which they meet a table of a user.
 pub(super) fn check(plan: &LogicalPlan, config: &ConfigOptions) -> Result<()> {
-    if options::options_of(config).comfort {
-        return Ok(());
-    }
+    let comfort = options::options_of(config).comfort;
     let (mut functions, mut has_table) = (BTreeSet::new(), false);
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node
@@ -87,7 +89,13 @@ pub(super) fn check(plan: &LogicalPlan, config: &ConfigOptions) -> Result<()> {
             })
         })
     })?;
-    if functions.is_empty() || !has_table {
+    if has_table && functions.contains(OF_ROWS) {
+        return Err(Error::from(blueshift_sql::Error::unsupported(
+            "SLICE_NUM of the rows of a table",
+            "STV_BLOCKLIST and STV_TBL_PERM show the slices of a table.",
+        )));
+    }
+    if comfort || functions.is_empty() || !has_table {
         return Ok(());
     }
     let texts = functions

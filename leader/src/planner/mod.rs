@@ -10,6 +10,7 @@ pub mod log;
 pub mod options;
 pub mod predicate_use;
 pub mod rule;
+mod sort_based;
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
     let switches = options::options_of(config);
     let bound = rule::subquery_value::settle(bound)?;
     leader_only::check(&bound, config)?;
+    sort_based::check(&bound, config)?;
     let bound = rule::catalog_lookup::join_lookups(bound)?;
     let bound = blueshift_sql::binder::settle_blanks(bound, &may_be_padded, min_udaf())?;
     // Types first: a subquery is replaced by a literal of exactly its own type.

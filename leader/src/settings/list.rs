@@ -379,8 +379,8 @@ pub const PARAMETERS: &[Parameter] = &[
         "seed",
         "",
         Kind::Number(-1.0, 1.0),
-        Effect::DefaultOnly("RANDOM() cannot be repeated: keep its values in a table."),
-        "seed of RANDOM()",
+        Effect::Real,
+        "seed of RANDOM(), whose numbers then repeat",
     ),
     reported(fixed("server_encoding", "UTF8", "encoding of stored text")),
     reported(fixed(

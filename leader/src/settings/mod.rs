@@ -6,6 +6,7 @@
 //! type is cheap to clone.
 
 pub mod list;
+pub mod random;
 pub mod style;
 pub mod value;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 use blueshift_sql::types::date_order::DateOrder;
 use blueshift_sql::{Error, Result, SqlState};
 use list::{Effect, PARAMETERS, Parameter, find};
+use random::Sequence;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,6 +47,9 @@ pub struct Change {
     pub scope: Scope,
 }
 
+/// The parameter that begins a sequence of RANDOM().
+const SEED: &str = "seed";
+
 fn unknown(name: &str) -> Error {
     Error::new(
         SqlState::UNDEFINED_OBJECT,
@@ -61,6 +66,8 @@ pub struct Settings {
     lasting: BTreeMap<String, String>,
     /// What RESET goes back to: given at login.
     login: BTreeMap<String, String>,
+    /// What SET SEED began.
+    random: Option<Sequence>,
 }
 
 impl Settings {
@@ -111,8 +118,17 @@ impl Settings {
             Effect::DefaultOnly(_) | Effect::Fixed => return Ok(None),
         };
         let value = value.or_else(|| self.login.get(parameter.name).cloned());
+        if parameter.name == SEED {
+            let seed = value.as_deref().and_then(|seed| seed.parse().ok());
+            self.random = seed.map(Sequence::new);
+        }
         self.put(parameter.name, value, scope);
         Ok(notice)
+    }
+
+    /// Gives what RANDOM() draws from since SET SEED; `None` if its numbers come by chance.
+    pub fn random(&self) -> Option<&Sequence> {
+        self.random.as_ref()
     }
 
     fn put(&mut self, key: &str, value: Option<String>, scope: Scope) {
@@ -149,6 +165,7 @@ impl Settings {
     pub fn reset_all(&mut self) {
         self.values = self.login.clone();
         self.lasting = self.login.clone();
+        self.random = None;
     }
 
     /// Makes the present values those that RESET goes back to. Called once, at login.

@@ -8,12 +8,15 @@ mod catalog;
 mod definition;
 pub(super) mod late_view;
 mod privilege;
+mod random;
 pub(super) mod series;
+pub(super) mod timezone;
 
 use super::context::LastStatements;
 use crate::catalog::Oid;
 use crate::catalog::name::Relation;
 use crate::settings::{Change, Scope};
+use crate::statement::names::into_sql;
 use crate::system::SystemContext;
 use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, StringViewArray};
 use arrow_schema::DataType;
@@ -26,6 +29,9 @@ use datafusion::logical_expr::{
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+/// What `slice_num()` gives on the leader node.
+const LEADER_SLICE: i32 = 10_000;
 
 type Body = Arc<dyn Fn(&[Arg]) -> Result<ScalarValue> + Send + Sync>;
 
@@ -219,6 +225,23 @@ pub fn session_functions(
         DataType::Int32,
         constant(ScalarValue::Int32(i32::try_from(ctx.user.oid).ok())),
     );
+    let shared = ctx.clone();
+    add(
+        "current_namespace",
+        &[],
+        string.clone(),
+        Arc::new(move |_| {
+            let namespace = shared.server.namespace();
+            Ok(text(namespace.map_err(|error| refuse(into_sql(error)))?))
+        }),
+    );
+    // What has no table runs on the leader node, whose number this is.
+    add(
+        "slice_num",
+        &[],
+        DataType::Int32,
+        constant(ScalarValue::Int32(Some(LEADER_SLICE))),
+    );
     add(
         "current_schema",
         &[],
@@ -339,6 +362,7 @@ pub fn session_functions(
     privilege::add_all(ctx, &mut add);
     catalog::add_all(ctx, &mut add);
     backend::add_all(ctx, &mut functions);
+    random::add(ctx, &mut functions);
     crate::system::function::tell(&functions);
     functions
 }

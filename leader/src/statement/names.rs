@@ -9,7 +9,7 @@ mod view;
 pub use right::Right;
 
 use super::context::{LastStatements, no_schema};
-use super::function::{late_view, series, session_functions};
+use super::function::{late_view, series, session_functions, timezone};
 use crate::access::check;
 use crate::catalog::database::elsewhere;
 use crate::catalog::layout;
@@ -587,6 +587,9 @@ impl Names for SessionNames {
     fn table_function(&self, name: &str, arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
         if name == late_view::NAME && arguments.is_empty() {
             return late_view::columns(self);
+        }
+        if let Some(table) = timezone::table_function(name).filter(|_| arguments.is_empty()) {
+            return table.map_err(into_sql);
         }
         series::table_function(&self.state, name, arguments).map_err(into_sql)
     }

@@ -158,6 +158,7 @@ impl ContextProvider for Context<'_> {
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
         match function_name(name).as_str() {
             "listagg" | "blueshift_string_agg" => self.names.aggregate_function("string_agg"),
+            "blueshift_array_agg" => self.names.aggregate_function("array_agg"),
             // Redshift has neither; LISTAGG is its word for the first.
             "string_agg" if self.names.comfort() => self.names.aggregate_function("string_agg"),
             "string_agg" | "array_agg" => None,

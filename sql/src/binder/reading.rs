@@ -61,7 +61,7 @@ fn may_read(expr: &Expr) -> bool {
         Expr::BinaryExpr(binary) => is_comparison(binary.op),
         Expr::ScalarFunction(function) => readies_cast(function),
         Expr::Case(case) => case.expr.is_some(),
-        Expr::Between(_) | Expr::InList(_) | Expr::InSubquery(_) => true,
+        Expr::Between(_) | Expr::InList(_) | Expr::InSubquery(_) | Expr::Like(_) => true,
         _ => false,
     }
 }
@@ -180,6 +180,14 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
                 false => Transformed::no(expr),
             }
         }
+        // `saletime LIKE '2008-09%'`: what is no text is written as one.
+        Expr::Like(mut like) => match as_text(&like.expr, schema) {
+            Some(text) => {
+                *like.expr = text;
+                Transformed::yes(Expr::Like(like))
+            }
+            None => Transformed::no(Expr::Like(like)),
+        },
         Expr::Case(mut case) => {
             let mut changed = false;
             if let Some(operand) = &mut case.expr {
@@ -299,6 +307,16 @@ pub(super) fn settle_order(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(plan.data)
 }
 
+/// Writes a number, a date or a time as a text.
+fn as_text(value: &Expr, schema: &dyn ExprSchema) -> Option<Expr> {
+    let ty = value.get_type(schema).ok()?;
+    if !ty.is_numeric() && function::reader(&ty).is_none() {
+        return None;
+    }
+    let text = read(value, &DataType::Utf8View, schema, false);
+    Some(text.unwrap_or_else(|| datafusion_expr::cast(value.clone(), DataType::Utf8View)))
+}
+
 fn is_super_expr(expr: &Expr, schema: &dyn ExprSchema) -> bool {
     match expr {
         Expr::Literal(..) => false,
@@ -306,6 +324,11 @@ fn is_super_expr(expr: &Expr, schema: &dyn ExprSchema) -> bool {
             .to_field(schema)
             .is_ok_and(|(_, field)| semistructured::is_super(&field)),
     }
+}
+
+/// Tells whether an expression is a constant of a whole type.
+fn is_whole(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(number, _) if number.data_type().is_integer())
 }
 
 /// Makes `value` fit `other`, which it is compared with; `true` if one of them changed.
@@ -347,6 +370,15 @@ fn beside(value: &mut Expr, other: &mut Expr, schema: &dyn ExprSchema) -> bool {
         && let Some(read) = read(value, &ty, schema, false)
     {
         *value = read;
+        return true;
+    }
+    // `likevegas = 1`: a constant whole number beside a boolean is one.
+    if ty == DataType::Boolean
+        && let Expr::Literal(number, _) = value
+        && let Ok(ScalarValue::Int64(Some(number))) = number.cast_to(&DataType::Int64)
+        && is_whole(value)
+    {
+        *value = lit(number != 0);
         return true;
     }
     if ty == DataType::Boolean && is_constant {

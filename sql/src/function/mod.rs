@@ -35,6 +35,7 @@ use declaration::Scalar;
 pub(crate) use scalar::with_backslash;
 use session::Session;
 use std::sync::{Arc, LazyLock};
+pub use zone::{ZoneFacts, abbreviations as time_zone_abbreviations, names as time_zone_names};
 
 /// Gives every declared scalar function with its documentation, also those the engine computes.
 pub fn declarations() -> impl Iterator<Item = &'static Scalar> {

@@ -4,7 +4,7 @@ use super::scalar::{HOUR, MINUTE, SECOND, out_of_range};
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
 use chrono::{DateTime, MappedLocalTime, Offset, TimeZone};
-use chrono_tz::{OffsetName, TZ_VARIANTS, Tz};
+use chrono_tz::{OffsetComponents, OffsetName, TZ_VARIANTS, Tz};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -81,6 +81,59 @@ static PLACES: LazyLock<HashMap<String, Tz>> = LazyLock::new(|| {
         .map(|zone| (zone.name().to_ascii_lowercase(), *zone))
         .collect()
 });
+
+/// A time zone as the catalogs show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneFacts {
+    /// Its name; an abbreviation has none.
+    pub name: Option<String>,
+    /// What clocks there call their time.
+    pub abbreviation: String,
+    /// Microseconds ahead of UTC.
+    pub offset_us: i64,
+    /// Whether clocks are set to summer.
+    pub is_dst: bool,
+}
+
+/// Gives every zone with a name, as its clocks are at an instant, by name.
+pub fn names(instant: i64) -> Vec<ZoneFacts> {
+    let at = DateTime::from_timestamp_micros(instant).unwrap_or_default();
+    let mut zones: Vec<_> = TZ_VARIANTS
+        .iter()
+        .map(|zone| {
+            let offset = zone.offset_from_utc_datetime(&at.naive_utc());
+            ZoneFacts {
+                name: Some(zone.name().to_owned()),
+                abbreviation: offset.abbreviation().unwrap_or_default().to_owned(),
+                offset_us: i64::from(offset.fix().local_minus_utc()) * SECOND,
+                is_dst: !offset.dst_offset().is_zero(),
+            }
+        })
+        .collect();
+    zones.sort_by(|left, right| left.name.cmp(&right.name));
+    zones
+}
+
+/// Abbreviations of summer times.
+const SUMMER: &[&str] = &[
+    "west", "bst", "cest", "mest", "eest", "msd", "acdt", "aedt", "nzdt", "ndt", "adt", "brst",
+    "edt", "cdt", "mdt", "pdt", "akdt",
+];
+
+/// Gives every abbreviation, in order.
+pub fn abbreviations() -> Vec<ZoneFacts> {
+    let mut zones: Vec<_> = ABBREVIATIONS
+        .iter()
+        .map(|(name, minutes)| ZoneFacts {
+            name: None,
+            abbreviation: name.to_ascii_uppercase(),
+            offset_us: minutes * MINUTE,
+            is_dst: SUMMER.contains(name),
+        })
+        .collect();
+    zones.sort_by(|left, right| left.abbreviation.cmp(&right.abbreviation));
+    zones
+}
 
 impl Zone {
     /// Reads a name, an abbreviation or an offset.

@@ -14,18 +14,35 @@ pub(crate) struct RedshiftDialect {
     pub(super) not_null_is_test: bool,
 }
 
-/// `TRIM(LEADING FROM x)`, which takes blanks off.
+/// `TRIM([BOTH | LEADING | TRAILING] [what] FROM x)`, `TRIM(x)` and `TRIM(x, what)`.
 fn trim(parser: &mut Parser) -> Result<Expr, ParserError> {
     parser.next_token();
     parser.expect_token(&Token::LParen)?;
-    let trim_where = Some(parser.parse_trim_where()?);
-    parser.expect_keyword(Keyword::FROM)?;
-    let expr = Box::new(parser.parse_expr()?);
+    let sides = [Keyword::BOTH, Keyword::LEADING, Keyword::TRAILING];
+    let trim_where = match parser.peek_one_of_keywords(&sides) {
+        Some(_) => Some(parser.parse_trim_where()?),
+        None => None,
+    };
+    let first = match trim_where.is_some() && parser.peek_keyword(Keyword::FROM) {
+        true => None,
+        false => Some(parser.parse_expr()?),
+    };
+    let (expr, what) = match first {
+        Some(what) if parser.parse_keyword(Keyword::FROM) => (parser.parse_expr()?, Some(what)),
+        Some(text) if trim_where.is_none() && parser.consume_token(&Token::Comma) => {
+            (text, Some(parser.parse_expr()?))
+        }
+        Some(text) => (text, None),
+        None => {
+            parser.expect_keyword(Keyword::FROM)?;
+            (parser.parse_expr()?, None)
+        }
+    };
     parser.expect_token(&Token::RParen)?;
     Ok(Expr::Trim {
-        expr,
+        expr: Box::new(expr),
         trim_where,
-        trim_what: None,
+        trim_what: what.map(Box::new),
         trim_characters: None,
     })
 }
@@ -82,7 +99,8 @@ impl Dialect for RedshiftDialect {
         }
         PostgreSqlDialect {}.get_next_precedence(parser)
     }
-    /// ROLLUP, CUBE and GROUPING SETS in GROUPING SETS, `TRIM(LEADING FROM x)`, `APPROXIMATE COUNT(DISTINCT x)`, and APPROXIMATE PERCENTILE_DISC, which is exact here.
+    /// ROLLUP, CUBE and GROUPING SETS in GROUPING SETS, TRIM, `APPROXIMATE COUNT(DISTINCT x)`, and APPROXIMATE
+    /// PERCENTILE_DISC, which is exact here.
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let is = |token: &Token, words: &[&str]| match token {
             Token::Word(word) => words
@@ -92,11 +110,6 @@ impl Dialect for RedshiftDialect {
         };
         if is(&parser.peek_token_ref().token, &["trim"])
             && parser.peek_nth_token(1).token == Token::LParen
-            && is(
-                &parser.peek_nth_token(2).token,
-                &["both", "leading", "trailing"],
-            )
-            && is(&parser.peek_nth_token(3).token, &["from"])
         {
             return Some(trim(parser));
         }

@@ -281,7 +281,9 @@ fn call(expr: &Expr, schema: &DFSchema) -> std::result::Result<Call, String> {
         "min" => Kind::Least,
         "max" => Kind::Greatest,
         // As it is called here.
-        "string_agg" => return Err("Aggregate function LISTAGG is not supported".to_owned()),
+        "string_agg" | "array_agg" => {
+            return Err("Aggregate function LISTAGG is not supported".to_owned());
+        }
         _ => {
             return Err(format!(
                 "Aggregate function {} is not supported",

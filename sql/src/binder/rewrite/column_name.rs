@@ -3,15 +3,32 @@
 //! The engine wants names unique within a list; Redshift does not. A name that is not gets a suffix after [`UNIQUE`],
 //! which [`shown`] takes away again wherever a name leaves the plan.
 
+use super::niladic;
 use crate::binder::ident::folded;
 use crate::types::SqlType;
-use sqlparser::ast::{Expr, Ident, Select, SelectItem};
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem,
+};
 use std::collections::HashSet;
 
 /// Parts a name from the number that makes it unique; no identifier can hold it.
 const UNIQUE: char = '\0';
 /// The name of an expression without one.
 const NAMELESS: &str = "?column?";
+
+/// Functions whose result has another name than theirs.
+const RENAMED: &[(&str, &str)] = &[
+    ("approx_distinct", "count"),
+    ("current_date", "date"),
+    ("date_part", "pgdate_part"),
+    ("dateadd", "date_add"),
+    ("datediff", "date_diff"),
+    ("decode", "case"),
+    ("log", "dlog10"),
+    ("nvl", "coalesce"),
+    ("sysdate", "timestamp"),
+    ("user", "current_user"),
+];
 
 /// Takes the suffix off a name.
 pub(in crate::binder) fn shown(name: &str) -> &str {
@@ -68,20 +85,43 @@ fn unique(name: &str, index: usize) -> String {
 
 fn is_column(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+        && niladic::function(expr).is_none()
+}
+
+/// Gives the name of a function's result.
+fn of_function(name: &str) -> String {
+    let renamed = RENAMED.iter().find(|(function, _)| *function == name);
+    renamed.map_or(name, |(_, shown)| shown).to_owned()
+}
+
+/// `NULLIF(a, b)` is called like `a`, if that is a column.
+fn of_nullif(function: &Function) -> Option<String> {
+    match &function.args {
+        FunctionArguments::List(list) => match list.args.first() {
+            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(first))) if is_column(first) => {
+                name(first)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Gives the name an expression has by itself.
 fn name(expr: &Expr) -> Option<String> {
+    if let Some(function) = niladic::function(expr) {
+        return Some(of_function(function));
+    }
     let known = match expr {
         Expr::Identifier(ident) => return Some(folded(ident)),
         Expr::CompoundIdentifier(idents) => return idents.last().map(folded),
         Expr::Function(function) => {
-            return function
-                .name
-                .0
-                .last()
-                .and_then(|part| part.as_ident())
-                .map(folded);
+            let called = function.name.0.last().and_then(|part| part.as_ident());
+            let called = folded(called?);
+            return match called.as_str() {
+                "nullif" => of_nullif(function).or(Some(called)),
+                called => Some(of_function(called)),
+            };
         }
         Expr::Nested(inner) => return name(inner),
         Expr::Cast {
@@ -155,6 +195,14 @@ mod tests {
         assert_eq!(
             names("EXTRACT(year FROM d), t.b, c AS x"),
             ["date_part", "t.b", "x"]
+        );
+        assert_eq!(
+            names("DATEADD(day, 1, d), date_part(day, d), sysdate, user"),
+            ["date_add", "pgdate_part", "timestamp", "current_user"]
+        );
+        assert_eq!(
+            names("nullif(t.a, 1), nullif(1, 2), nvl(a, b)"),
+            ["a", "nullif", "coalesce"]
         );
     }
 

@@ -10,6 +10,8 @@ use sqlparser::ast::{
 
 /// What LISTAGG is called once it is rewritten.
 const JOINED: &str = "blueshift_string_agg";
+/// What LISTAGG(DISTINCT) gathers its values with: the engine's own DISTINCT would leave their order to chance.
+const GATHERED: &str = "blueshift_array_agg";
 
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     let Expr::Function(function) = expr else {
@@ -17,10 +19,14 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     };
     match function.name.to_string().to_lowercase().as_str() {
         "listagg" => {
-            list(function)?;
+            let delimiter = list(function);
             // Known by another name from here on, so that it is met once.
-            rename(function, JOINED);
-            let joined = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+            let name = delimiter.as_ref().map_or(JOINED, |_| GATHERED);
+            rename(function, name);
+            let mut joined = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+            if let Some(delimiter) = delimiter {
+                joined = call("blueshift_listagg_distinct", vec![joined, delimiter]);
+            }
             *expr = call("blueshift_listagg", vec![joined]);
             Ok(())
         }
@@ -118,48 +124,37 @@ fn ratio(function: &mut Function) -> Result<Option<Expr>> {
 }
 
 /// `LISTAGG(x [, d]) WITHIN GROUP (ORDER BY y)` -> the engine's `string_agg`, without nulls and empty texts.
-fn list(function: &mut Function) -> Result<()> {
-    let mut order = std::mem::take(&mut function.within_group);
+///
+/// With DISTINCT it becomes `array_agg(x)`, and the delimiter is given back for the function that joins the array.
+fn list(function: &mut Function) -> Option<Expr> {
+    let order = std::mem::take(&mut function.within_group);
     let windowed = function.over.is_some();
-    let Some(args) = arguments(function) else {
-        return Ok(());
-    };
+    let args = arguments(function)?;
+    let empty = || Expr::Value(Value::SingleQuotedString(String::new()).into());
     if args.args.len() == 1 {
-        args.args.push(unnamed(Expr::Value(
-            Value::SingleQuotedString(String::new()).into(),
-        )));
+        args.args.push(unnamed(empty()));
     }
     let distinct = args.duplicate_treatment == Some(DuplicateTreatment::Distinct);
-    if windowed && distinct {
-        return Err(Error::unsupported(
-            "LISTAGG(DISTINCT ...) as a window function",
-            "Remove the duplicates in a subquery",
-        ));
-    }
     if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))) = args.args.first_mut() {
-        let empty = Expr::Value(Value::SingleQuotedString(String::new()).into());
-        let text = call(
-            "nullif",
-            vec![converted(value, DataType::Varchar(None)), empty],
-        );
-        // Distinct values can only be ordered by themselves.
-        for order in order
-            .iter_mut()
-            .filter(|order| distinct && order.expr == *value)
-        {
-            order.expr = text.clone();
+        let text = converted(value, DataType::Varchar(None));
+        *value = call("nullif", vec![text, empty()]);
+    }
+    let mut delimiter = None;
+    if distinct && args.args.len() == 2 {
+        args.duplicate_treatment = None;
+        if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(given))) = args.args.pop() {
+            delimiter = Some(given);
         }
-        *value = text;
     }
     if order.is_empty() {
-        return Ok(());
+        return delimiter;
     }
     if windowed {
         window(function, order);
     } else {
         args.clauses.push(FunctionArgumentClause::OrderBy(order));
     }
-    Ok(())
+    delimiter
 }
 
 /// Orders a window; its frame stays the whole partition.

@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::statement::query::Query as Parsed;
 use sqlparser::ast::{
-    FunctionArg, FunctionArgExpr, Ident, Select, SelectItem, SetExpr, TableAlias, TableFactor,
-    Value,
+    FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem, SetExpr,
+    TableAlias, TableFactor, Value,
 };
 
 /// Functions that give one value, which drivers and tools ask for as a table.
@@ -23,6 +23,27 @@ const SCALARS: &[&str] = &[
 /// The columns of late-binding views, as a table of five columns.
 const LATE_COLUMNS: &str = "pg_get_late_binding_view_cols";
 
+/// Functions of rows that may stand in a select list, with what they give as one text.
+const LISTED: &[(&str, &str)] = &[
+    (LATE_COLUMNS, COLUMN),
+    ("pg_get_cols", COLUMN),
+    (
+        "pg_timezone_abbrevs",
+        "abbrev || ',' || CAST(utc_offset AS varchar) || ',' || \
+         CASE WHEN is_dst THEN 't' ELSE 'f' END",
+    ),
+    (
+        "pg_timezone_names",
+        "name || ',' || abbrev || ',' || CAST(utc_offset AS varchar) || ',' || \
+         CASE WHEN is_dst THEN 't' ELSE 'f' END",
+    ),
+];
+
+/// A column of a view as one text.
+const COLUMN: &str = "view_schema || ',' || view_name || ',' || col_name || ',' || \
+     CASE WHEN col_type ~ '[ ,()]' THEN '\"' || col_type || '\"' ELSE col_type END || ',' || \
+     CAST(col_num AS varchar)";
+
 /// `SELECT pg_get_late_binding_view_cols()` gives its rows as texts.
 pub(super) fn rewrite_list(select: &mut Select) -> Result<()> {
     let [SelectItem::UnnamedExpr(sqlparser::ast::Expr::Function(call))] = &select.projection[..]
@@ -31,14 +52,17 @@ pub(super) fn rewrite_list(select: &mut Select) -> Result<()> {
     };
     let name = call.name.to_string().to_lowercase();
     let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
-    if name != LATE_COLUMNS || !select.from.is_empty() {
+    let known = LISTED.iter().find(|(function, _)| *function == name);
+    let (Some((name, row)), true) = (known, select.from.is_empty()) else {
         return Ok(());
-    }
-    let text = format!(
-        "SELECT '(' || view_schema || ',' || view_name || ',' || col_name || ',' || \
-         CASE WHEN col_type ~ '[ ,()]' THEN '\"' || col_type || '\"' ELSE col_type END || ',' || \
-         CAST(col_num AS varchar) || ')' AS {LATE_COLUMNS} FROM {LATE_COLUMNS}()"
-    );
+    };
+    let source = match (*name, &call.args) {
+        ("pg_get_cols", FunctionArguments::List(list)) => {
+            format!("({}) AS {name}", columns_of(&list.args)?)
+        }
+        (name, _) => format!("{name}()"),
+    };
+    let text = format!("SELECT '(' || {row} || ')' AS {name} FROM {source}");
     let query = Parsed::parse(&text)?;
     if let SetExpr::Select(made) = *query.tree.body {
         *select = *made;
@@ -85,7 +109,7 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<()> {
             expr: sqlparser::ast::Expr::Function(call),
             ..
         }) = select.projection.first_mut()
-        && let sqlparser::ast::FunctionArguments::List(list) = &mut call.args
+        && let FunctionArguments::List(list) = &mut call.args
     {
         list.args.clone_from(&args.args);
     }

@@ -2,6 +2,7 @@
 
 mod ascii;
 mod blueshift_listagg;
+mod blueshift_listagg_distinct;
 mod bpcharcmp;
 mod btrim;
 mod charindex;
@@ -41,6 +42,7 @@ pub(super) use len::characters;
 pub(super) const FUNCTIONS: &[&Scalar] = &[
     &ascii::ASCII,
     &blueshift_listagg::BLUESHIFT_LISTAGG,
+    &blueshift_listagg_distinct::BLUESHIFT_LISTAGG_DISTINCT,
     &bpcharcmp::BPCHARCMP,
     &btrim::BTRIM,
     &charindex::CHARINDEX,

@@ -32,6 +32,7 @@ pub(super) const STRTOL: Scalar = Scalar {
             ("strtol('110101', 2)", "53"),
             ("strtol('  -z', 36)", "-35"),
             ("strtol('', 2)", "0"),
+            ("strtol('\\0', 2)", "0"),
             ("strtol(null, 2)", "NULL"),
         ],
     },
@@ -44,6 +45,8 @@ fn eval(call: &Call<'_>) -> Result<ArrayRef> {
         let (Some(text), Some(base)) = (texts.at(row), bases.at(row)) else {
             return Ok(None);
         };
+        // As in C, where a text ends at a zero byte.
+        let text = text.split('\0').next().unwrap_or_default();
         read(text, base).map(Some)
     })
 }
