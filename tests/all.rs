@@ -7,6 +7,7 @@ mod client;
 mod compat;
 mod database;
 mod differential;
+mod documented;
 mod fault;
 mod history;
 mod isolation;

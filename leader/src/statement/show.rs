@@ -247,12 +247,12 @@ const PROCEDURES: &str = "SELECT database_name::varchar(128), schema_name::varch
 const GRANTS: &str = "SELECT database_name::varchar(128), NULL::varchar(128) AS schema_name, \
     database_name::varchar(128) AS object_name, 'DATABASE' AS object_type, privilege_type, identity_id, \
     identity_name, identity_type, admin_option, privilege_scope FROM pg_catalog.svv_database_privileges \
-    UNION ALL SELECT pg_catalog.current_database(), namespace_name, namespace_name, 'SCHEMA', privilege_type, \
+    UNION SELECT pg_catalog.current_database(), namespace_name, namespace_name, 'SCHEMA', privilege_type, \
     identity_id, identity_name, identity_type, admin_option, privilege_scope \
     FROM pg_catalog.svv_schema_privileges \
-    UNION ALL SELECT pg_catalog.current_database(), namespace_name, relation_name, 'TABLE', privilege_type, \
+    UNION SELECT pg_catalog.current_database(), namespace_name, relation_name, 'TABLE', privilege_type, \
     identity_id, identity_name, identity_type, admin_option, 'TABLE' FROM pg_catalog.svv_relation_privileges \
-    UNION ALL SELECT pg_catalog.current_database(), namespace_name, function_name || '(' || argument_types || ')', \
+    UNION SELECT pg_catalog.current_database(), namespace_name, function_name || '(' || argument_types || ')', \
     'FUNCTION', privilege_type, identity_id, identity_name, identity_type, admin_option, 'FUNCTION' \
     FROM pg_catalog.svv_function_privileges";
 
