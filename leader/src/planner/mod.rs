@@ -50,10 +50,11 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
 pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<LogicalPlan> {
     let config = state.config_options();
     let switches = options::options_of(config);
+    // Before subqueries are told to give one row: a lookup in the catalog gives one by its key.
+    let bound = rule::catalog_lookup::join_lookups(bound)?;
     let bound = rule::subquery_value::settle(bound)?;
     leader_only::check(&bound, config)?;
     sort_based::check(&bound, config)?;
-    let bound = rule::catalog_lookup::join_lookups(bound)?;
     let bound = blueshift_sql::binder::settle_blanks(bound, &may_be_padded, min_udaf())?;
     // Types first: a subquery is replaced by a literal of exactly its own type.
     let analyzed = state

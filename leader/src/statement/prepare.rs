@@ -6,6 +6,8 @@ use super::names::SessionNames;
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
 use blueshift_sql::binder::bind_constant;
+use blueshift_sql::function::read_scalar;
+use blueshift_sql::function::session::Session;
 use blueshift_sql::statement::Statement;
 use blueshift_sql::statement::query::Expression;
 use blueshift_sql::statement::session::{Deallocate, Discard, Execute, Prepare};
@@ -68,8 +70,17 @@ pub async fn execute(ctx: &mut Context<'_>, execute: &Execute) -> Result<Body> {
         .iter()
         .map(|argument| value(&names, argument))
         .collect::<Result<Vec<_>>>()?;
+    let zone = ctx.settings.zone().engine_name();
+    let session = Session {
+        zone: &zone,
+        order: ctx.settings.date_order(),
+    };
     for (value, ty) in values.iter_mut().zip(&kept.types) {
-        *value = value.cast_to(&ty.arrow())?;
+        *value = match value.try_as_str().flatten() {
+            // The engine's cast knows ISO 8601 alone, and no interval.
+            Some(text) if ty.arrow().is_temporal() => read_scalar(text, *ty, session)?,
+            _ => value.cast_to(&ty.arrow())?,
+        };
     }
     drop(names);
     let mut inner = Context {

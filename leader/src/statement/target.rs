@@ -10,7 +10,7 @@ use crate::transaction::lock::Mode;
 use blueshift_compute::profile::{Sink, StepTable};
 use blueshift_compute::write::{IdentityCounter, WriteTarget};
 use blueshift_sql::SqlState;
-use blueshift_sql::binder::{TargetColumn, bind_constant};
+use blueshift_sql::binder::{TargetColumn, bind_assigned, bind_constant};
 use blueshift_sql::statement::ObjectName;
 use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::query::Expression;
@@ -75,6 +75,10 @@ pub fn columns(names: &SessionNames, table: &Table) -> Result<Vec<TargetColumn>>
 /// Binds a column's DEFAULT; a null of its type if it has none.
 pub fn bound_default(names: &SessionNames, column: &Column) -> Result<Expr> {
     match &column.default {
+        // The engine's cast knows no interval, no TIMETZ, and dates of ISO 8601 alone.
+        Some(text) if column.ty.arrow().is_temporal() => {
+            Ok(bind_assigned(names, &Expression::parse(text)?, column.ty)?)
+        }
         Some(text) => Ok(bind_constant(names, &Expression::parse(text)?)?),
         None => Ok(Expr::Literal(
             ScalarValue::try_from(&column.ty.arrow())?,
