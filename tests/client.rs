@@ -1,4 +1,4 @@
-//! Real clients: psql, psycopg 2 and 3, asyncpg, Redshift's own driver, SQLAlchemy and pandas, the JDBC driver; many at once; S3 through a stand-in.
+//! Real clients: psql, psycopg 2 and 3, asyncpg, Redshift's own driver, SQLAlchemy and pandas, JDBC, ODBC, node; many at once; S3 through a stand-in.
 
 use blueshift_tests::server::PASSWORD;
 use blueshift_tests::{Server, ServerOptions, connect, full, python};
@@ -103,8 +103,14 @@ async fn psql_describes_and_times() {
 /// Runs a script of `client/` with a server of its own; it must say `ok`.
 async fn script_says_ok(script: &str) {
     let server = Server::start(ServerOptions::default()).await;
-    let output = Command::new(python())
+    let mut command = match script.ends_with(".js") {
+        true => Command::new("node"),
+        false => Command::new(python()),
+    };
+    let modules = std::env::var("BLUESHIFT_TEST_NODE").unwrap_or_default();
+    let output = command
         .arg(folder().join(script))
+        .env("NODE_PATH", Path::new(&modules).join("node_modules"))
         .env("BLUESHIFT_PORT", server.port.to_string())
         .env("PGPASSWORD", PASSWORD)
         .output()
@@ -130,6 +136,16 @@ async fn redshifts_driver_logs_in_and_reads_metadata() {
 #[tokio::test(flavor = "multi_thread")]
 async fn asyncpg_has_a_pool_and_binary_values() {
     script_says_ok("asyncpg_pool.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_has_a_pool_and_parameters() {
+    script_says_ok("node_pg.js").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odbc_reads_the_catalog_and_writes() {
+    script_says_ok("odbc.py").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,8 @@ command -v psql >/dev/null || packages+=(postgresql-client)
 command -v java >/dev/null || packages+=(default-jdk-headless)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 [ -e /usr/share/java/postgresql.jar ] || packages+=(libpostgresql-jdbc-java)
+command -v npm >/dev/null || packages+=(nodejs npm)
+compgen -G '/usr/lib/*/odbc/psqlodbcw.so' >/dev/null || packages+=(odbc-postgresql)
 if [ "${#packages[@]}" -gt 0 ]; then
     sudo=""
     [ "$(id -u)" = 0 ] || sudo="sudo"
@@ -44,6 +46,11 @@ if [ ! -e "$stamp" ]; then
     touch "$stamp"
 fi
 export BLUESHIFT_TEST_PYTHON="$venv/bin/python"
+export BLUESHIFT_TEST_NODE="$CARGO_TARGET_DIR/npm"
+if [ ! -e "$BLUESHIFT_TEST_NODE/node_modules/pg" ]; then
+    mkdir -p "$BLUESHIFT_TEST_NODE"
+    npm install --silent --no-fund --no-audit --prefix "$BLUESHIFT_TEST_NODE" pg@8.23.1
+fi
 
 step "formatting"
 cargo fmt --all --check
