@@ -199,6 +199,34 @@ async fn each_ends_and_the_server_lives() {
             Value("120"),
         ),
         (
+            "many plus of columns",
+            select(format!(
+                "{} FROM bomb WHERE i = 2",
+                list(1_000, "+", |_| "i".to_owned())
+            )),
+            Value("2000"),
+        ),
+        (
+            "COALESCE in COALESCE",
+            select(nested(150, "coalesce(", "i", ", 1)") + " FROM bomb WHERE i = 2"),
+            Value("2"),
+        ),
+        (
+            "subqueries in subqueries",
+            select(nested(60, "(SELECT ", "1", ")")),
+            too_deep(),
+        ),
+        (
+            "some subqueries in subqueries",
+            select(nested(12, "(SELECT ", "1", ")")),
+            Value("1"),
+        ),
+        (
+            "many plus",
+            select(list(2_000, "+", number)),
+            Value("1999000"),
+        ),
+        (
             "WITH upon WITH",
             format!(
                 "WITH c0 AS (SELECT 1 AS x){} SELECT count(*) FROM c29",

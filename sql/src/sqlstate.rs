@@ -72,6 +72,7 @@ codes! {
     DUPLICATE_SCHEMA = "42P06", "A schema of this name exists.";
     DUPLICATE_TABLE = "42P07", "A table of this name exists.";
     DUPLICATE_PREPARED_STATEMENT = "42P05", "A prepared statement of this name exists.";
+    DUPLICATE_ALIAS = "42712", "A name of a table stands for two of them.";
     AMBIGUOUS_COLUMN = "42702", "A column name fits more than one table.";
     AMBIGUOUS_FUNCTION = "42725", "More than one function fits.";
     DUPLICATE_FUNCTION = "42723", "A function of this name and arguments exists.";

@@ -15,6 +15,7 @@ import datetime
 import decimal
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -110,7 +111,7 @@ def expression(scope, group, depth=0):
         "number": [
             number, number, lambda: f"({number()} {chance.choice('+-*')} {chance.randrange(1, 9)})", lambda: f"({number()} {chance.choice('+-')} {number()})",
             lambda: f"abs({number()})", lambda: f"{number()} % {chance.randrange(2, 7)}", lambda: f"length({scope.column(['v'])})",
-            lambda: f"({scope.column(['t'])} - {scope.column(['t'])})", lambda: f"CAST(EXTRACT({chance.choice(['month', 'day', 'dow', 'doy', 'year', 'week'])} FROM {scope.column(['t', 'm'])}) AS INTEGER)",
+            lambda: f"({scope.column(['t'])} - {scope.column(['t'])})", lambda: f"datediff('{chance.choice(['day', 'month', 'year', 'quarter'])}', {scope.column(['t', 'm'])}, {scope.column(['t', 'm'])})", lambda: f"CAST(EXTRACT({chance.choice(['month', 'day', 'dow', 'doy', 'year', 'week'])} FROM {scope.column(['t', 'm'])}) AS INTEGER)",
             lambda: f"greatest({number()}, {number()})", lambda: f"least({number()}, {chance.randrange(30)})", lambda: f"CAST({scope.column(['o'])} AS INTEGER)",
         ],
         "decimal": [
@@ -239,6 +240,9 @@ def subquery(scope, depth):
             both += f" AND {name}.i <> {scope.column(['i'])}"
         return f"{chance.choice(['', 'NOT '])}EXISTS (SELECT 1 FROM {table} {name} WHERE {both} AND {where})"
     aggregate = chance.choice(["max", "min", "count"])
+    if shape < 0.76:
+        key = chance.choice(["k", "s"])
+        return f"{outer} {chance.choice(['', 'NOT ', 'NOT '])}IN (SELECT {name}.{chance.choice(['k', 'i'])} FROM {table} {name} WHERE {name}.{key} = {scope.column([key])} AND {where})"
     if shape < 0.85:
         return f"{scope.column(['k', 'i'])} > (SELECT {aggregate}({name}.i) FROM {table} {name} WHERE {where})"
     return f"{scope.column(['i', 's'])} <= (SELECT {aggregate}({name}.i) FROM {table} {name} WHERE {name}.k = {outer})"
@@ -310,6 +314,127 @@ def window():
         ]
     )
     return f"SELECT {scope.column()} AS c0, {scope.column()} AS c1, {function} AS c2 FROM {text} WHERE {condition(scope)}"
+
+
+def rotated():
+    """PIVOT or UNPIVOT of a few columns of a table."""
+    table = chance.choice(list(TABLES))
+    inner = alias()
+    where = condition(Scope([inner]))
+    if chance.random() < 0.5:
+        group, key, measured = chance.sample(["i", "s", "v", "o"], 1)[0], "s", chance.choice(["k", "d", "e", "t"])
+        group = "i" if group == key else group
+        aggregate = chance.choice(["sum", "min", "max", "count"]) if measured in "kde" else chance.choice(["min", "max", "count"])
+        values = ", ".join(f"{number} AS p{number}" for number in chance.sample(range(9), chance.randrange(1, 5)))
+        body = f"SELECT {inner}.{group} AS g, {inner}.{key} AS p, {inner}.{measured} AS m FROM {table} {inner} WHERE {where}"
+        return f"SELECT * FROM ({body}) PIVOT ({aggregate}(m) FOR p IN ({values}))"
+    columns = chance.choice([["i", "s"], ["k", "i"], ["d", "d2"], ["v", "v2"]])
+    first = columns[0]
+    second = {"d2": f"({inner}.d + 1)", "v2": f"upper({inner}.v)"}.get(columns[1], f"{inner}.{columns[1]}")
+    if columns[1] in ("i", "s"):
+        second = f"CAST({second} AS BIGINT)"
+        body = f"SELECT {inner}.t AS t, CAST({inner}.{first} AS BIGINT) AS a, {second} AS b FROM {table} {inner} WHERE {where}"
+    elif columns[1] == "d2":
+        body = f"SELECT {inner}.t AS t, CAST({inner}.d AS DECIMAL(14,2)) AS a, CAST({second} AS DECIMAL(14,2)) AS b FROM {table} {inner} WHERE {where}"
+    else:
+        body = f"SELECT {inner}.t AS t, {inner}.v AS a, {second} AS b FROM {table} {inner} WHERE {where}"
+    return f"SELECT * FROM ({body}) UNPIVOT {chance.choice(['', 'INCLUDE NULLS '])}(w FOR n IN (a, b))"
+
+
+def merged():
+    """NATURAL and USING: one column for each name, whichever side has the row."""
+    sides, styles = [], ["", "LEFT ", "RIGHT ", "FULL "]
+    for number in range(chance.choice([2, 2, 3])):
+        inner = alias()
+        table = chance.choice(["f", "g", "h", "c", "n"])
+        keys = chance.choice([["k"], ["k", "s"], ["k"]]) if number else ["k", "s"]
+        listed = ", ".join([f"{inner}.{key}" for key in keys] + [f"{inner}.{chance.choice(['i', 'd', 'v', 't'])} AS w{number}"])
+        sides.append((f"(SELECT {listed} FROM {table} {inner} WHERE {condition(Scope([inner]))})", alias(), keys))
+    text = f"{sides[0][0]} {sides[0][1]}"
+    for number, (side, name, keys) in enumerate(sides[1:]):
+        style = chance.choice(styles)
+        # After an outer join the key of both is not one column of a table, which DuckDB does not join by.
+        if chance.random() < 0.5:
+            text += f" NATURAL {style}JOIN {side} {name}"
+        else:
+            text += f" {style}JOIN {side} {name} USING ({', '.join(keys)})"
+    columns = [f"w{number}" for number in range(len(sides))]
+    shape = chance.random()
+    if shape < 0.4:
+        return f"SELECT k, s, {', '.join(columns)} FROM {text}"
+    if shape < 0.7:
+        return f"SELECT * EXCLUDE ({chance.choice(['s', 'k', 'w0', 's, w1'])}) FROM {text}"
+    return f"SELECT k, count(*) AS n, count(w0) AS m FROM {text} WHERE s IS NOT NULL OR k > 3 GROUP BY ALL"
+
+
+def grouping():
+    """GROUPING SETS in all their forms."""
+    name, text = source(0)
+    scope = Scope([name])
+    keys = chance.sample([f"{name}.{column}" for column in ["k", "i", "s", "v", "t", "o"]], 3)
+    a, b, c = keys
+    sets = chance.choice(
+        [
+            f"ROLLUP (({a}, {b}), {c})", f"CUBE (({a}, {c}), {b})", f"GROUPING SETS (({a}, {b}), ({c}), ())", f"GROUPING SETS (ROLLUP ({a}, {b}), CUBE ({c}))",
+            f"{a}, ROLLUP ({b}, {c})", f"CUBE ({a}, {b}), GROUPING SETS ({c}, ())", f"GROUPING SETS ({a}, GROUPING SETS (({b}, {c}), ()))",
+        ]
+    )
+    aggregate = chance.choice([f"count({scope.column()})", f"sum({scope.column(['i', 'd', 's'])})", f"max({scope.column()})"])
+    having = chance.choice(["", "", f" HAVING grouping({b}) = 0", " HAVING count(*) > 1"])
+    return f"SELECT {a} AS c0, {b} AS c1, {c} AS c2, grouping({a}, {b}, {c}) AS g, {aggregate} AS n FROM {text} WHERE {condition(scope)} GROUP BY {sets}{having}"
+
+
+def lateral():
+    """Aliases of the select list in the list, in WHERE and in a subquery."""
+    name, text = source(0)
+    scope = Scope([name])
+    inner = alias()
+    table = chance.choice(list(TABLES))
+    number = expression(scope, "number", 2)
+    first = f"{number} AS z1, z1 + {chance.randrange(9)} AS z2, {expression(scope, 'text', 2)} AS z3"
+    rest = chance.choice(["coalesce(z2, z1) * 2", "upper(z3)", "length(z3) + z1", f"CASE WHEN z1 > {chance.randrange(30)} THEN z3 ELSE 'none' END"])
+    where = chance.choice([f"z1 > {chance.randrange(20)}", "z1 IS NULL OR z2 < 50", condition(scope)])
+    return f"SELECT {first}, {rest} AS z4 FROM {text} WHERE {where}"
+
+
+def qualified():
+    """QUALIFY, in an order in which only equal rows tie."""
+    name, text = source(0)
+    scope = Scope([name])
+    names = [column for column, _ in COLUMNS]
+    chance.shuffle(names)
+    order = ", ".join(f"{name}.{column}{chance.choice(['', ' DESC'])}" for column in names)
+    row = f"row_number() OVER (PARTITION BY {item(scope)} ORDER BY {order})"
+    columns = ", ".join(f"{name}.{column}" for column, _ in COLUMNS[:5])
+    shape = chance.random()
+    if shape < 0.4:
+        return f"SELECT {columns} FROM {text} WHERE {condition(scope)} QUALIFY {row} <= {chance.randrange(1, 4)}"
+    if shape < 0.7:
+        return f"SELECT {columns}, {row} AS place FROM {text} WHERE {condition(scope)} QUALIFY place = {chance.randrange(1, 3)}"
+    key = scope.column(["k", "i", "s", "v"])
+    return f"SELECT {key} AS c0, count(*) AS n, rank() OVER (ORDER BY count(*) DESC, {key}) AS r FROM {text} GROUP BY {key} QUALIFY rank() OVER (ORDER BY count(*) DESC, {key}) < {chance.randrange(2, 9)}"
+
+
+def listed():
+    """LISTAGG; DuckDB's name for it is in `theirs_of`."""
+    name, text = source(0)
+    scope = Scope([name])
+    value = chance.choice([f"{name}.v", f"CAST({name}.i AS VARCHAR(24))", f"{name}.v || '-'"])
+    distinct = chance.choice(["", "", "DISTINCT "])
+    order = value if distinct else f"{value}, {name}.k"
+    key = scope.column(["s", "i", "o", "t"])
+    return f"SELECT {key} AS c0, listagg({distinct}{value}, '{chance.choice([',', ' | ', ''])}') WITHIN GROUP (ORDER BY {order}) AS l FROM {text} WHERE {condition(scope)} GROUP BY {key}"
+
+
+def theirs_of(text):
+    """A query in the words of DuckDB, which does not leave empty texts out of a list."""
+    found = re.search(r"listagg\((DISTINCT )?(.*?), '([^']*)'\) WITHIN GROUP \((ORDER BY .*?)\) AS l FROM", text)
+    if not found:
+        return text
+    distinct, value, between, order = found.groups()
+    value = f"nullif({value}, '')"
+    order = f"ORDER BY {value}" if distinct else order
+    return text.replace(found.group(0), f"string_agg({distinct or ''}{value}, '{between}' {order}) AS l FROM")
 
 
 def select(depth=0):
@@ -431,8 +556,10 @@ def query():
             f"WITH {name} AS ({body}) SELECT p.i AS c0, p.n AS c1, q.n AS c2 FROM {name} p "
             f"{chance.choice(['', 'LEFT '])}JOIN {name} q ON p.i = q.k LEFT JOIN {other} {inner} ON {inner}.k = q.n"
         )
-    if pick < 0.3:
+    if pick < 0.28:
         return window()
+    if pick < 0.46:
+        return chance.choice([rotated, merged, grouping, lateral, qualified, listed])()
     return select()[0]
 
 
@@ -521,7 +648,7 @@ try:
                 expected = ours.execute(again).fetchall()
             else:
                 text, again = query(), ""
-                expected = theirs.execute(text).fetchall()
+                expected = theirs.execute(theirs_of(text)).fetchall()
         except psycopg.Error as error:
             failed(number, again, error)
             continue

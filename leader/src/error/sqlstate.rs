@@ -91,6 +91,11 @@ fn storage(error: &blueshift_storage::Error) -> Report {
 fn engine(error: &DataFusionError) -> Report {
     use DataFusionError as E;
     let internal = |text: String| Report::new(SqlState::INTERNAL_ERROR, text);
+    if let E::Plan(text) | E::NotImplemented(text) | E::Internal(text) = error
+        && let Some(refusal) = blueshift_sql::binder::refusal(text)
+    {
+        return refusal;
+    }
     match error {
         E::ArrowError(error, _) => arrow(error),
         E::ParquetError(error) => internal(error.to_string()),

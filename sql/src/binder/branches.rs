@@ -3,9 +3,14 @@
 //! The engine gives both the type of the first branch until it optimizes; by then the types of what stands above, and
 //! of the result, are settled: 2.5 became 2 in `SELECT 1 UNION SELECT 2.5`.
 
+use super::context::external;
 use super::inexact;
 use super::named::keep_name;
-use crate::function::checked;
+use super::refusal::type_shown;
+use crate::error::Error;
+use crate::function::semistructured::is_super;
+use crate::function::{chain, checked};
+use crate::sqlstate::SqlState;
 use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, ExprSchema, Result};
@@ -69,6 +74,7 @@ fn is_open(expr: &Expr) -> bool {
         Expr::Negative(inner) => is_open(inner),
         Expr::ScalarFunction(function) => {
             checked::operator(function.name()).is_none()
+                && function.name() != chain::NAME
                 && (is_choice(function) || function.args.iter().any(is_open))
         }
         _ => false,
@@ -125,6 +131,11 @@ fn holds_case(expr: &Expr) -> bool {
 }
 
 fn coerce_case(mut case: Case, schema: &dyn ExprSchema) -> Result<Case> {
+    if case.expr.is_none() {
+        for (when, _) in &case.when_then_expr {
+            is_condition(when, schema)?;
+        }
+    }
     let results = case.when_then_expr.iter();
     let types: Option<Vec<_>> = results
         .map(|(_, then)| then.get_type(schema).ok())
@@ -149,6 +160,100 @@ fn coerce_case(mut case: Case, schema: &dyn ExprSchema) -> Result<Case> {
         **other = branch.cast_to(&common, schema)?;
     }
     Ok(case)
+}
+
+/// Refuses what can be no condition: a number, a date.
+fn is_condition(when: &Expr, schema: &dyn ExprSchema) -> Result<()> {
+    let Ok(ty) = when.get_type(schema) else {
+        return Ok(());
+    };
+    if !(ty.is_numeric() || ty.is_temporal()) {
+        return Ok(());
+    }
+    let text = format!(
+        "argument of CASE/WHEN must be type boolean, not type {}",
+        type_shown(&ty.to_string())
+    );
+    Err(external(Error::new(SqlState::DATATYPE_MISMATCH, text)))
+}
+
+/// What a type of a branch goes with.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Kind {
+    Number,
+    Text,
+    Date,
+    Boolean,
+}
+
+fn kind(ty: &DataType) -> Option<Kind> {
+    match ty {
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => Some(Kind::Text),
+        DataType::Boolean => Some(Kind::Boolean),
+        DataType::Date32 | DataType::Timestamp(..) => Some(Kind::Date),
+        ty if ty.is_numeric() => Some(Kind::Number),
+        _ => None,
+    }
+}
+
+/// Tells whether a column of a branch is a constant text, which is read as what the other branches give.
+fn is_literal(branch: &LogicalPlan, index: usize) -> bool {
+    match branch {
+        LogicalPlan::Projection(projection) => {
+            let mut expr = projection.expr.get(index);
+            while let Some(Expr::Alias(alias)) = expr {
+                expr = Some(&alias.expr);
+            }
+            match expr {
+                Some(Expr::Literal(..)) => true,
+                Some(Expr::Column(column)) => projection
+                    .input
+                    .schema()
+                    .maybe_index_of_column(column)
+                    .is_some_and(|index| is_literal(&projection.input, index)),
+                _ => false,
+            }
+        }
+        LogicalPlan::Union(union) => union.inputs.iter().all(|input| is_literal(input, index)),
+        LogicalPlan::Distinct(distinct) => is_literal(distinct.input(), index),
+        _ => false,
+    }
+}
+
+/// Gives the types of the branches that count: a constant text is what the others are. Refuses those that do not go
+/// together.
+fn counted(union: &Union, index: usize) -> Result<Option<Vec<DataType>>> {
+    let mut types = Vec::new();
+    let mut texts = Vec::new();
+    for input in &union.inputs {
+        let Some(field) = input.schema().fields().get(index) else {
+            return Ok(None);
+        };
+        let ty = field.data_type().clone();
+        match kind(&ty) == Some(Kind::Text) && (is_super(field) || is_literal(input, index)) {
+            true => texts.push(ty),
+            false => types.push(ty),
+        }
+    }
+    let known = |ty: &DataType| kind(ty).map(|kind| (kind, ty.clone()));
+    let mut kinds = types.iter().filter_map(known);
+    if let Some((first, left)) = kinds.next()
+        && let Some((_, right)) = kinds.find(|(kind, _)| *kind != first)
+    {
+        let (left, right) = (left.to_string(), right.to_string());
+        let text = format!(
+            "UNION types {} and {} cannot be matched",
+            type_shown(&left),
+            type_shown(&right)
+        );
+        let error = Error::new(SqlState::DATATYPE_MISMATCH, text);
+        return Err(external(error.with_hint("Cast one of them")));
+    }
+    let is_known = types.iter().any(|ty| kind(ty).is_some());
+    if !is_known {
+        types.extend(texts);
+    }
+    Ok(Some(types))
 }
 
 fn is_settled(union: &Union) -> bool {
@@ -184,7 +289,9 @@ fn common_schema(union: &Union) -> Result<Option<DFSchema>> {
             return Ok(None);
         };
         let nullable = branches.iter().any(|branch| branch.is_nullable());
-        let types = branches.iter().map(|branch| branch.data_type().clone());
+        let Some(types) = counted(union, index)? else {
+            return Ok(None);
+        };
         let Some(ty) = common_type(types) else {
             return Ok(None);
         };

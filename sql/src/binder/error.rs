@@ -1,5 +1,6 @@
 //! Errors of the engine in Redshift's words, each with its SQLSTATE. No word of the engine gets out.
 
+use super::refusal::{refusal, type_shown};
 use crate::error::Error;
 use crate::nearest::nearest;
 use crate::sqlstate::SqlState;
@@ -9,13 +10,6 @@ use datafusion_common::{Column, DataFusionError, SchemaError};
 /// Turns an error of the engine, met while binding or running, into ours.
 pub fn from_engine(error: &DataFusionError) -> Error {
     match error {
-        DataFusionError::Plan(message)
-        | DataFusionError::NotImplemented(message)
-        | DataFusionError::Internal(message)
-            if is_correlated(message) =>
-        {
-            correlated()
-        }
         DataFusionError::External(source) => match source.downcast_ref::<Error>() {
             Some(error) => error.clone(),
             None => match source.downcast_ref::<DataFusionError>() {
@@ -41,11 +35,11 @@ pub fn from_engine(error: &DataFusionError) -> Error {
         DataFusionError::SchemaError(schema, _) => from_schema(schema),
         DataFusionError::ArrowError(arrow, _) => from_arrow(arrow),
         DataFusionError::Plan(message) => from_plan(message),
-        DataFusionError::NotImplemented(message) => Error::new(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            format!("not supported: {}", scrub(message)),
-        )
-        .with_hint("Write the query another way"),
+        DataFusionError::NotImplemented(message) => refusal(message).unwrap_or_else(|| {
+            let text = format!("not supported: {}", scrub(message));
+            Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+                .with_hint("Write the query another way")
+        }),
         DataFusionError::ResourcesExhausted(_) => {
             Error::new(SqlState::OUT_OF_MEMORY, "out of memory")
                 .with_detail("The statement needs more memory than it may have.")
@@ -59,27 +53,6 @@ pub fn from_engine(error: &DataFusionError) -> Error {
         ),
         other => Error::new(SqlState::INTERNAL_ERROR, scrub(&other.strip_backtrace())),
     }
-}
-
-/// Tells whether the engine says that it cannot make a join of a subquery.
-fn is_correlated(message: &str) -> bool {
-    let unplanned = message.contains("Physical plan does not support logical expression")
-        && ["Subquery", "Exists(", "OuterReferenceColumn"]
-            .iter()
-            .any(|kind| message.contains(kind));
-    unplanned
-        || message.contains("orrelated scalar subquery")
-        || message.contains("null_aware anti join")
-        || message.contains("orrelated column is not allowed")
-}
-
-/// The refusal of a correlated subquery that cannot be made a join.
-pub(super) fn correlated() -> Error {
-    Error::new(
-        SqlState::FEATURE_NOT_SUPPORTED,
-        "This type of correlated subquery pattern is not supported yet",
-    )
-    .with_hint("Write the subquery as a join with a table of FROM, grouped by what it is joined on")
 }
 
 fn from_schema(error: &SchemaError) -> Error {
@@ -156,23 +129,6 @@ fn from_arrow(error: &ArrowError) -> Error {
             },
         },
         other => Error::new(SqlState::INTERNAL_ERROR, scrub(&other.to_string())),
-    }
-}
-
-/// Redshift's name of an arrow type in a message.
-fn type_shown(arrow: &str) -> &str {
-    match arrow.split(['(', ' ']).next().unwrap_or(arrow) {
-        "Int16" => "smallint",
-        "Int32" => "integer",
-        "Int64" => "bigint",
-        "Float32" => "real",
-        "Float64" => "double precision",
-        "Decimal128" | "Decimal256" => "numeric",
-        "Date32" => "date",
-        "Timestamp" => "timestamp",
-        "Time64" => "time",
-        "Boolean" => "boolean",
-        other => other,
     }
 }
 
@@ -272,41 +228,24 @@ fn from_plan(message: &str) -> Error {
         )
         .with_hint("Only a SUPER has parts");
     }
-    if let Some(place) = between(message, "Cannot find column with position ", " in SELECT") {
-        return position(format!("GROUP BY position {place} is not in select list"));
-    }
-    if let Some(place) = between(message, "Order by column out of bounds, specified: ", ",") {
-        return position(format!("ORDER BY position {place} is not in select list"));
-    }
-    if let Some((operator, _)) = message.split_once(" queries have different number of columns") {
-        let operator = operator.rsplit(' ').next().unwrap_or(operator);
-        return Error::syntax(
-            format!("each {operator} query must have the same number of columns"),
-            None,
-        );
-    }
-    if message.contains("to grouping function is not in grouping columns") {
-        return Error::new(
-            SqlState::GROUPING_ERROR,
-            "arguments to GROUPING must be grouping expressions of the associated query level",
-        )
-        .with_hint("Name columns of GROUP BY");
-    }
-    if let Some(count) = between(message, "Source table contains ", " columns but only ")
-        && let Some(given) = between(message, " columns but only ", " names given")
-    {
-        return position(format!(
-            "table has {count} columns available but {given} columns specified"
-        ));
+    if let Some(error) = refusal(message) {
+        return error;
     }
     if message.contains("GROUP BY clause")
         || message.contains("could not be resolved from available columns")
     {
         let column = between(message, "Column in SELECT must be in GROUP BY or an aggregate function: While expanding wildcard, column \"", "\"")
             .or_else(|| between(message, "column \"", "\""))
+            .or_else(|| between(message, "clause references: ", " must appear"))
             .or_else(|| between(message, "Expression ", " "))
             .unwrap_or("?");
         let column = column.rsplit('.').next().unwrap_or(column);
+        if column.contains(['(', ' ']) {
+            return Error::new(
+                SqlState::GROUPING_ERROR,
+                "what a query with HAVING shows must appear in the GROUP BY clause or be used in an aggregate function",
+            );
+        }
         return Error::new(
             SqlState::GROUPING_ERROR,
             format!(
@@ -342,10 +281,6 @@ fn from_plan(message: &str) -> Error {
         return Error::syntax(scrub(message), None);
     }
     Error::new(SqlState::SYNTAX_ERROR, scrub(message))
-}
-
-fn position(message: String) -> Error {
-    Error::new(SqlState::INVALID_COLUMN_REFERENCE, message)
 }
 
 /// Takes the engine's words out of a message: its name, its types, its layers.

@@ -15,11 +15,13 @@ mod inline;
 mod insert;
 mod joins;
 mod literal;
+mod mistake;
 mod named;
 mod moment;
 mod operator;
 mod pivot;
 mod reading;
+mod refusal;
 mod relation;
 mod rewrite;
 #[cfg(test)]
@@ -31,6 +33,7 @@ pub use constant::{ConstantRows, ConstantTarget};
 pub use error::{cast_failure, from_engine};
 pub use inline::{SqlFunction, call_cost, check_function};
 pub use literal::{LITERAL, LiteralColumn, LiteralTarget, literal_columns};
+pub use refusal::refusal;
 
 use crate::error::Result;
 use crate::statement::ObjectName;
@@ -210,15 +213,17 @@ fn bind_tree(
         loop {
             let mut tree = tree.clone();
             for missing in &aliases {
-                alias::replace(&mut tree, missing)?;
+                alias::replace(&mut tree, missing, names)?;
             }
             let failure = match plan(names, tree.clone(), parameters, targets) {
                 Ok(plan) => return Ok(plan),
                 Err(failure) => failure,
             };
             match alias::missing(&failure, &aliases) {
-                Some(missing) if alias::replace(&mut tree, &missing)? => aliases.push(missing),
-                _ => return Err(names.explain(failure)),
+                Some(missing) if alias::replace(&mut tree, &missing, names)? => {
+                    aliases.push(missing)
+                }
+                _ => return Err(names.explain(mistake::explain(names, &mut tree, failure))),
             }
         }
     })

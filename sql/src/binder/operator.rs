@@ -5,7 +5,7 @@ use super::branches;
 use super::context::external;
 use crate::error::Error;
 use crate::function::semistructured::{Use, is_super};
-use crate::function::{self, checked, exact, quotient};
+use crate::function::{self, chain, checked, exact, quotient};
 use crate::types::interval;
 use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion_common::{Column, DFSchema, Result, ScalarValue, TableReference};
@@ -111,6 +111,10 @@ fn timestamp() -> DataType {
 
 /// Reads a SUPER beside an arithmetic operator as a number.
 fn number_of(expr: Expr, schema: &DFSchema) -> Expr {
+    // What was made a number is none, and long sums are not asked for all that stands in them.
+    if matches!(&expr, Expr::Cast(cast) if cast.field.data_type().is_numeric()) {
+        return expr;
+    }
     match expr.to_field(schema) {
         Ok((_, field)) if is_super(&field) => Use::Number.call(vec![expr]),
         _ => expr,
@@ -178,7 +182,7 @@ fn in_bigint(left: Expr, operator: Operator, right: Expr) -> Expr {
         Some(function) => function.call(vec![wide(left), wide(right)]),
         None => binary_expr(wide(left), operator, wide(right)),
     };
-    cast(value, DataType::Int32)
+    chain::linked(cast(value, DataType::Int32))
 }
 
 impl ExprPlanner for Operators {
@@ -282,7 +286,7 @@ impl ExprPlanner for Operators {
                                 Ok(DataType::Int64) => value,
                                 _ => cast(value, DataType::Int64),
                             };
-                            function.call(vec![wide(expr.left), wide(expr.right)])
+                            chain::linked(function.call(vec![wide(expr.left), wide(expr.right)]))
                         }
                         None => return Ok(PlannerResult::Original(expr)),
                     },

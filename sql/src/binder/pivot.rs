@@ -3,6 +3,7 @@
 //! Which columns a PIVOT groups by depends on what columns its table has, so the table is planned first.
 
 use crate::binder::ident::folded;
+use crate::binder::rewrite::column_name::numbered;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
 use crate::statement::query::Query as Parsed;
@@ -19,6 +20,8 @@ use std::ops::ControlFlow;
 const AGGREGATES: &[&str] = &["avg", "count", "max", "min", "sum"];
 /// The columns of the list that UNPIVOT joins with; no user can write them, for the space.
 const INDEX: &str = "unpivot index";
+/// The name of a value that is no constant.
+const NAMELESS: &str = "?column?";
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -95,8 +98,14 @@ pub(super) fn pivoted(
     let mut items = Vec::new();
     let mut names = HashSet::new();
     for value in values {
+        if !named_columns(&value.expr).is_empty() {
+            return Err(Error::unsupported(
+                format!("{} as a value of PIVOT", value.expr),
+                "Write constants after IN",
+            ));
+        }
         for aggregate in aggregates {
-            let name = match (&value.alias, &aggregate.alias) {
+            let mut name = match (&value.alias, &aggregate.alias) {
                 (Some(value), None) => folded(value),
                 (Some(value), Some(aggregate)) => {
                     format!("{}_{}", folded(value), folded(aggregate))
@@ -106,6 +115,10 @@ pub(super) fn pivoted(
                     format!("{}_{}", default_name(&value.expr), folded(aggregate))
                 }
             };
+            // What has no name of its own may be there several times.
+            if value.alias.is_none() && name.starts_with(NAMELESS) && names.contains(&name) {
+                name = numbered(&name, names.len());
+            }
             if !names.insert(name.clone()) {
                 return Err(Error::new(
                     SqlState::DUPLICATE_COLUMN,
@@ -146,7 +159,7 @@ fn default_name(value: &Expr) -> String {
         },
         Expr::UnaryOp { op, expr } => format!("{op}{}", default_name(expr)),
         Expr::Cast { expr, .. } => default_name(expr),
-        _ => "?column?".to_owned(),
+        _ => NAMELESS.to_owned(),
     }
 }
 

@@ -101,26 +101,40 @@ impl ScalarUDFImpl for Checked {
         let [left, right] = args.args.as_slice() else {
             return Ok(ColumnarValue::Scalar(ScalarValue::Int64(None)));
         };
-        let apply = self.form().apply;
-        Ok(match (left, right) {
-            (ColumnarValue::Scalar(left), ColumnarValue::Scalar(right)) => {
-                let value = match (whole(left), whole(right)) {
-                    (Some(left), Some(right)) => Some(fitting(apply(left, right))?),
-                    _ => None,
-                };
-                ColumnarValue::Scalar(ScalarValue::Int64(value))
-            }
-            (ColumnarValue::Array(left), ColumnarValue::Scalar(right)) => {
-                with_constant(left, whole(right), apply)?
-            }
-            (ColumnarValue::Scalar(left), ColumnarValue::Array(right)) => {
-                with_constant(right, whole(left), |value, left| apply(left, value))?
-            }
-            (ColumnarValue::Array(left), ColumnarValue::Array(right)) => {
-                ColumnarValue::Array(of_arrays(left.as_primitive(), right.as_primitive(), apply)?)
-            }
-        })
+        of_values(self.form(), left, right)
     }
+}
+
+/// Computes `left operator right` of BIGINT values; of another operator the sum.
+pub(super) fn apply(
+    operator: Operator,
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+) -> Result<ColumnarValue> {
+    let form = FORMS.iter().find(|form| form.operator == operator);
+    of_values(form.unwrap_or(&FORMS[0]), left, right)
+}
+
+fn of_values(form: &Form, left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue> {
+    let apply = form.apply;
+    Ok(match (left, right) {
+        (ColumnarValue::Scalar(left), ColumnarValue::Scalar(right)) => {
+            let value = match (whole(left), whole(right)) {
+                (Some(left), Some(right)) => Some(fitting(apply(left, right))?),
+                _ => None,
+            };
+            ColumnarValue::Scalar(ScalarValue::Int64(value))
+        }
+        (ColumnarValue::Array(left), ColumnarValue::Scalar(right)) => {
+            with_constant(left, whole(right), apply)?
+        }
+        (ColumnarValue::Scalar(left), ColumnarValue::Array(right)) => {
+            with_constant(right, whole(left), |value, left| apply(left, value))?
+        }
+        (ColumnarValue::Array(left), ColumnarValue::Array(right)) => {
+            ColumnarValue::Array(of_arrays(left.as_primitive(), right.as_primitive(), apply)?)
+        }
+    })
 }
 
 fn whole(value: &ScalarValue) -> Option<i64> {

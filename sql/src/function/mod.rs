@@ -4,6 +4,7 @@ pub(crate) mod adapter;
 mod aggregate;
 pub mod as_is;
 pub(crate) mod call;
+pub mod chain;
 pub mod checked;
 pub mod declaration;
 mod declared;
@@ -55,6 +56,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         quotient::quotient(),
         unpadded::unpadded(),
         as_is::as_is(),
+        chain::chain(),
         one_row::one_row(),
         folded::folded(),
     ];

@@ -38,21 +38,31 @@ impl OptimizerRule for DisjointLists {
         // Columns above know an expression by its name.
         let names = NamePreserver::new(&plan);
         plan.map_expressions(|expression| {
+            // The members of ROLLUP, CUBE and GROUPING SETS each have a name, the whole has none.
+            if matches!(expression, Expr::GroupingSet(_)) {
+                return expression.map_children(|member| {
+                    let name = NamePreserver::new_for_projection().save(&member);
+                    Ok(rewritten(member)?.update_data(|member| name.restore(member)))
+                });
+            }
             let name = names.save(&expression);
-            let rewritten = expression.transform_up(|part| {
-                if let Expr::InList(list) = &part
-                    && list.list.iter().any(is_null)
-                {
-                    return Ok(Transformed::yes(without_nulls(list)));
-                }
-                Ok(match constant(&part) {
-                    Some((tested, value)) => Transformed::yes(unless_null(tested, value)),
-                    None => Transformed::no(part),
-                })
-            })?;
-            Ok(rewritten.update_data(|expression| name.restore(expression)))
+            Ok(rewritten(expression)?.update_data(|expression| name.restore(expression)))
         })
     }
+}
+
+fn rewritten(expression: Expr) -> Result<Transformed<Expr>> {
+    expression.transform_up(|part| {
+        if let Expr::InList(list) = &part
+            && list.list.iter().any(is_null)
+        {
+            return Ok(Transformed::yes(without_nulls(list)));
+        }
+        Ok(match constant(&part) {
+            Some((tested, value)) => Transformed::yes(unless_null(tested, value)),
+            None => Transformed::no(part),
+        })
+    })
 }
 
 /// Gives what is tested and the answer for every value but null, if two lists leave only one answer.

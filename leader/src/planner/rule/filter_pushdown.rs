@@ -86,9 +86,12 @@ fn push(
         return Ok(result);
     }
     // What the node itself wants below; where its columns come from decides about the filters from above.
-    let own = node
-        .gather_filters_for_pushdown(phase, Vec::new(), config)?
-        .self_filters();
+    let own = match forgets(node) {
+        true => vec![Vec::new(); children.len()],
+        false => node
+            .gather_filters_for_pushdown(phase, Vec::new(), config)?
+            .self_filters(),
+    };
     if own.len() != children.len() {
         return internal_err!("{} tells of {} inputs", node.name(), own.len());
     }
@@ -351,4 +354,16 @@ fn translate(filter: &Filter, origin: &Origin) -> Result<Option<Filter>> {
         })
     })?;
     Ok(known.then_some(rewritten.data))
+}
+
+/// Tells whether the filter that an aggregate makes while running would drop rows it needs: that of `max(a), max(b + 1)`
+/// knows the columns alone, and lets by only what is above the greatest `a`.
+fn forgets(node: &Plan) -> bool {
+    node.downcast_ref::<AggregateExec>()
+        .is_some_and(|aggregate| {
+            aggregate.aggr_expr().iter().any(|function| {
+                let arguments = function.expressions();
+                !matches!(arguments.as_slice(), [argument] if argument.is::<Column>())
+            })
+        })
 }

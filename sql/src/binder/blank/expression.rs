@@ -355,6 +355,16 @@ impl Walk<'_> {
         }
     }
 
+    /// Gives the arguments of an aggregate whose values are told apart; what stands between those of a list is none.
+    fn told_apart(&self, args: Vec<Expr>, scope: &Scope) -> Vec<Expr> {
+        let args = args.into_iter().enumerate();
+        args.map(|(place, arg)| match arg {
+            Expr::Literal(..) if place > 0 => arg,
+            arg => self.key(arg, scope),
+        })
+        .collect()
+    }
+
     /// Gives an expression as a key sees it.
     pub(super) fn key(&self, expr: Expr, scope: &Scope) -> Expr {
         let flag = self.flag(&expr, scope);
@@ -598,8 +608,7 @@ impl Walk<'_> {
             Expr::AggregateFunction(AggregateFunction { func, mut params }) => {
                 self.ensure_ordered(func.name(), &params.args, scope)?;
                 if params.distinct || is_by_value(func.name()) {
-                    let args = params.args.into_iter();
-                    params.args = args.map(|arg| self.key(arg, scope)).collect();
+                    params.args = self.told_apart(params.args, scope);
                 }
                 params.order_by = self.sort_keys(params.order_by, scope)?;
                 Expr::AggregateFunction(AggregateFunction { func, params })
@@ -608,8 +617,7 @@ impl Walk<'_> {
                 let WindowFunction { fun, mut params } = *window;
                 self.ensure_ordered(fun.name(), &params.args, scope)?;
                 if params.distinct || is_by_value(fun.name()) {
-                    let args = params.args.into_iter();
-                    params.args = args.map(|arg| self.key(arg, scope)).collect();
+                    params.args = self.told_apart(params.args, scope);
                 }
                 let keys = params.partition_by.into_iter();
                 params.partition_by = keys.map(|key| self.key(key, scope)).collect();

@@ -35,6 +35,11 @@ pub(in crate::binder) fn shown(name: &str) -> &str {
     name.split_once(UNIQUE).map_or(name, |(name, _)| name)
 }
 
+/// Makes a name another one that is shown alike.
+pub(in crate::binder) fn numbered(name: &str, number: usize) -> String {
+    format!("{name}{UNIQUE}{number}")
+}
+
 /// Names every expression of a list.
 pub(super) fn rewrite(select: &mut Select) {
     // What `*` stands for is not known here, so no made-up name may look like a column's.

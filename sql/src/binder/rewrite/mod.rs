@@ -3,6 +3,7 @@
 mod array;
 mod cast;
 mod cast_name;
+mod coalesce;
 pub(super) mod column_name;
 mod condition;
 mod connect_by;
@@ -48,6 +49,8 @@ pub(super) fn apply(part: &mut impl VisitMut) -> Result<HashMap<String, usize>> 
     }
 }
 
+/// Subqueries in conditions and values, one in the other; each level doubles what planning costs, and 18 take a second.
+const NESTED_MAX: usize = 16;
 /// Tables in one FROM clause; what planning a join costs grows faster than their number, and 300 take a second.
 const RELATIONS_MAX: usize = 256;
 
@@ -161,12 +164,22 @@ impl VisitorMut for Rewriter {
         if holds_query(expr) {
             self.nested += 1;
         }
+        if self.nested > NESTED_MAX {
+            let error = Error::new(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                "subqueries are nested too deeply",
+            )
+            .with_detail(format!("A subquery may stand in {NESTED_MAX} others."))
+            .with_hint("Put the result of the inner ones into a temporary table");
+            return ControlFlow::Break(error);
+        }
         niladic::rewrite(expr);
         path::rewrite(expr);
         number::rewrite(expr);
         date_part::rewrite(expr);
         decode::rewrite(expr);
         synonym::rewrite(expr);
+        coalesce::rewrite(expr);
         integer::rewrite(expr);
         flow(
             ordered::rewrite(expr)
