@@ -26,6 +26,7 @@ codes! {
     DIVISION_BY_ZERO = "22012", "Division by zero.";
     STRING_DATA_RIGHT_TRUNCATION = "22001", "A string is too long for its type.";
     SUBSTRING_ERROR = "22011", "A part of a text has a negative length.";
+    INVALID_REGULAR_EXPRESSION = "2201B", "A text is not a regular expression.";
     INVALID_DATETIME_FORMAT = "22007", "Text that is not a date or time.";
     DATETIME_FIELD_OVERFLOW = "22008", "A date or time out of range.";
     INVALID_TEXT_REPRESENTATION = "22P02", "Text that is not a value of the type.";

@@ -220,12 +220,29 @@ fn external(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Report {
     } else if let Some(error) = error.downcast_ref::<std::io::Error>() {
         io(error)
     } else {
-        Report::new(SqlState::INTERNAL_ERROR, first_line(&error.to_string()))
+        let text = error.to_string();
+        expression(&text)
+            .unwrap_or_else(|| Report::new(SqlState::INTERNAL_ERROR, first_line(&text)))
     }
+}
+
+/// Reads what the engine says of a regular expression: several lines, the last of which tells what is wrong.
+fn expression(text: &str) -> Option<Report> {
+    let why = text
+        .contains("regex parse error")
+        .then(|| text.trim().lines().last())??;
+    let report = Report::new(
+        SqlState::INVALID_REGULAR_EXPRESSION,
+        "invalid regular expression",
+    );
+    Some(report.with_detail(why.trim_start_matches("error: ")))
 }
 
 /// Finds the code of an engine error that has only its text, else `otherwise`.
 fn by_text(text: &str, otherwise: SqlState) -> Report {
+    if let Some(report) = expression(text) {
+        return report;
+    }
     let line = first_line(text);
     if let Some(error) = blueshift_sql::binder::cast_failure(&line) {
         return Report::new(error.code, error.message);

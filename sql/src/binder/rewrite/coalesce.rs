@@ -17,10 +17,10 @@ pub(super) fn rewrite(expr: &mut Expr) {
     let mut flat = Vec::with_capacity(list.args.len());
     let mut rest: Vec<FunctionArg> = std::mem::take(&mut list.args);
     rest.reverse();
-    while let Some(arg) = rest.pop() {
-        match inner(arg) {
-            Ok(args) => rest.extend(args.into_iter().rev()),
-            Err(arg) => flat.push(arg),
+    while let Some(mut arg) = rest.pop() {
+        match inner(&mut arg) {
+            Some(args) => rest.extend(args.into_iter().rev()),
+            None => flat.push(arg),
         }
     }
     list.args = flat;
@@ -33,16 +33,17 @@ fn is_coalesce(function: &Function) -> bool {
         && function.filter.is_none()
 }
 
-/// Gives the arguments of an argument that is such a call itself.
-fn inner(arg: FunctionArg) -> Result<Vec<FunctionArg>, FunctionArg> {
-    let FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(function))) = &arg else {
-        return Err(arg);
+/// Takes the arguments out of an argument that is such a call itself.
+fn inner(arg: &mut FunctionArg) -> Option<Vec<FunctionArg>> {
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(function))) = arg else {
+        return None;
     };
-    match &function.args {
+    let is_nested = is_coalesce(function);
+    match &mut function.args {
         // Of one argument it is an error, which stays one.
-        FunctionArguments::List(list) if is_coalesce(function) && list.args.len() > 1 => {
-            Ok(list.args.clone())
+        FunctionArguments::List(list) if is_nested && list.args.len() > 1 => {
+            Some(std::mem::take(&mut list.args))
         }
-        _ => Err(arg),
+        _ => None,
     }
 }
