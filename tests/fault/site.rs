@@ -58,7 +58,8 @@ impl Sites {
         traced.map(|(site, _)| site).collect()
     }
 
-    /// Gives the sites that were passed since [`Sites::trace`], in order, each with its file.
+    /// Gives the sites that were passed since [`Sites::trace`], in order, each with its file. The journal's are not among
+    /// them: it is written when its time comes, and no statement depends on it.
     pub(super) fn traced_files(&self) -> Vec<(String, PathBuf)> {
         let text = std::fs::read_to_string(self.file("trace")).unwrap_or_default();
         // A server that was killed may have been writing the last line.
@@ -67,7 +68,10 @@ impl Sites {
             let (site, path) = line.split_once('\t').expect("a site and its file");
             (site.to_owned(), PathBuf::from(path))
         };
-        whole.lines().map(split).collect()
+        let sites = whole.lines().map(split);
+        sites
+            .filter(|(site, _)| !site.ends_with(" journal"))
+            .collect()
     }
 
     /// Counts the files removed since [`Sites::trace`].

@@ -1,5 +1,6 @@
 //! Decides per scan whether partition `p` must be slice `p` (*pinned*), or whether a partition that is done may take
-//! pieces of other slices (*free*), which evens out skew. Run as the last step of planning.
+//! pieces of other slices (*free*), which evens out skew. Run when the plan is whole, but before places of it that read
+//! the same rows are made one: those hold on to the plan below them.
 
 use super::SliceScanExec;
 use crate::operator::shared::SharedExec;

@@ -35,11 +35,12 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         .create_physical_plan(&optimized, state)
         .await?;
     let physical = rule::colocated_subset_join::gather_keys(physical)?;
-    let physical = rule::shared_plan::unite(physical)?;
     let physical = match options::options_of(state.config_options()).free_scans {
         true => choose_scan_modes(physical)?,
         false => physical,
     };
+    // Last: places that read the same rows hold on to the plan that makes them, as it is then.
+    let physical = rule::shared_plan::unite(physical)?;
     if let Some(plans) = state.config().get_extension::<PlanLog>() {
         plans.add(&physical);
     }

@@ -218,6 +218,14 @@ fn of_day(hours: i64, minutes: i64, seconds: i64, micros: i64) -> Result<i64, Wr
 
 fn parse(text: &str, order: DateOrder) -> Result<Moment<'_>, Wrong> {
     let text = text.trim();
+    if let Some((day, zone)) = day_and_zone(text) {
+        let (date, common) = without_era(day);
+        return Ok(Moment {
+            days: Some(parse_date(date, common, order)?),
+            time: None,
+            zone,
+        });
+    }
     let Some(colon) = text.find(':') else {
         if let Some((days, time)) = packed(text)? {
             return Ok(Moment {
@@ -287,6 +295,13 @@ fn parse(text: &str, order: DateOrder) -> Result<Moment<'_>, Wrong> {
         time: Some(time),
         zone,
     })
+}
+
+/// `2026-11-10 +00`: a day and an offset without a time, as JDBC sends dates.
+fn day_and_zone(text: &str) -> Option<(&str, &str)> {
+    let (day, zone) = text.rsplit_once(' ')?;
+    let is_offset = zone.starts_with(['+', '-']) && offset(zone).is_some();
+    (is_offset && !day.contains(':')).then(|| (day.trim_end(), zone))
 }
 
 /// Takes a year off the front: `17 Dec 07:37:16 1997 PST`.
