@@ -78,51 +78,28 @@ impl SystemTable for SysQueryHistory {
             .collect();
         let queries = lock(&history.queries);
         for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
-            let (returned_rows, returned_bytes) = executed
-                .get(&query.query)
-                .map_or((0, 0), |query| query.executed.returned());
+            let returned = executed.get(&query.query);
             let status = match (&query.error, query.aborted) {
                 (_, false) => "success",
                 (Some(failure), true) if failure.code == "57014" => "canceled",
                 (_, true) => "failed",
             };
-            let elapsed = query.endtime_us - query.starttime_us;
             let message = query.error.as_ref().map_or("", |failure| &failure.message);
-            rows.push([
-                Cell::from(query.userid),
-                query.query.into(),
-                query.label.as_ref().into(),
-                query.xid.into(),
-                query.pid.into(),
-                query.database.as_ref().into(),
-                text::command(&query.text).into(),
-                status.into(),
-                false.into(),
-                query.starttime_us.into(),
-                query.endtime_us.into(),
-                elapsed.into(),
-                0.into(),
-                elapsed.into(),
-                message.chars().take(512).collect::<String>().into(),
-                returned_rows.into(),
-                returned_bytes.into(),
-                query.text.as_ref().into(),
-                version().into(),
-                Cell::Null,
-                "primary".into(),
-                0.into(),
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                user_name(query.userid).into(),
-            ]);
+            rows.push(cells(&Line {
+                userid: query.userid,
+                query: query.query,
+                label: &query.label,
+                xid: Some(query.xid),
+                pid: query.pid,
+                database: &query.database,
+                status,
+                starttime_us: query.starttime_us,
+                endtime_us: Some(query.endtime_us),
+                message,
+                returned: returned.map_or((0, 0), |query| query.executed.returned()),
+                text: &query.text,
+                user_name: user_name(query.userid),
+            }));
         }
         drop(queries);
         let sessions = lock(&history.sessions);
@@ -130,43 +107,73 @@ impl SystemTable for SysQueryHistory {
             let Some(running) = &session.running else {
                 continue;
             };
-            let elapsed = now_us() - running.starttime_us;
-            rows.push([
-                Cell::from(running.userid),
-                running.query.into(),
-                running.label.as_ref().into(),
-                Cell::Null,
-                running.pid.into(),
-                running.database.as_ref().into(),
-                text::command(&running.text).into(),
-                "running".into(),
-                false.into(),
-                running.starttime_us.into(),
-                Cell::Null,
-                elapsed.into(),
-                0.into(),
-                elapsed.into(),
-                "".into(),
-                0.into(),
-                0.into(),
-                running.text.as_ref().into(),
-                version().into(),
-                Cell::Null,
-                "primary".into(),
-                0.into(),
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                Cell::Null,
-                user_name(running.userid).into(),
-            ]);
+            rows.push(cells(&Line {
+                userid: running.userid,
+                query: running.query,
+                label: &running.label,
+                xid: None,
+                pid: running.pid,
+                database: &running.database,
+                status: "running",
+                starttime_us: running.starttime_us,
+                endtime_us: None,
+                message: "",
+                returned: (0, 0),
+                text: &running.text,
+                user_name: user_name(running.userid),
+            }));
         }
         Ok(())
     }
+}
+
+/// A statement that runs or that ended.
+struct Line<'a> {
+    userid: u32,
+    query: i64,
+    label: &'a str,
+    xid: Option<i64>,
+    pid: i32,
+    database: &'a str,
+    status: &'a str,
+    starttime_us: i64,
+    endtime_us: Option<i64>,
+    message: &'a str,
+    returned: (u64, u64),
+    text: &'a str,
+    user_name: Option<&'a str>,
+}
+
+/// Gives the columns; null for what is not measured. There is no queue to wait in, and no cache of results.
+fn cells(line: &Line<'_>) -> [Cell; 33] {
+    let elapsed = line.endtime_us.unwrap_or_else(now_us) - line.starttime_us;
+    let (returned_rows, returned_bytes) = line.returned;
+    let mut cells = [const { Cell::Null }; 33];
+    let known: [Cell; 19] = [
+        line.userid.into(),
+        line.query.into(),
+        line.label.into(),
+        line.xid.into(),
+        line.pid.into(),
+        line.database.into(),
+        text::command(line.text).into(),
+        line.status.into(),
+        false.into(),
+        line.starttime_us.into(),
+        line.endtime_us.into(),
+        elapsed.into(),
+        0.into(),
+        elapsed.into(),
+        line.message.chars().take(512).collect::<String>().into(),
+        returned_rows.into(),
+        returned_bytes.into(),
+        line.text.into(),
+        version().into(),
+    ];
+    for (cell, value) in cells.iter_mut().zip(known) {
+        *cell = value;
+    }
+    let [.., user_name] = &mut cells;
+    *user_name = line.user_name.into();
+    cells
 }

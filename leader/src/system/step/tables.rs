@@ -5,7 +5,7 @@ use crate::history::executed::ExecutedQuery;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::profile::StepKind::{self, *};
-use blueshift_compute::profile::{LEADER_SLICE, Step, StepTable, Work};
+use blueshift_compute::profile::{Step, StepTable, Work};
 use blueshift_sql::SqlType::{self, BigInt, Char, Integer, Timestamp};
 
 /// A table of steps.
@@ -223,7 +223,6 @@ impl Place<'_> {
             "starttime" | "start_time" => work.started_us.into(),
             "endtime" | "end_time" => work.ended_us.into(),
             "elapsed_time" => (work.ended_us - work.started_us).into(),
-            "tasknum" => step.stream.into(),
             "rows" => work.rows.into(),
             "bytes" => work.bytes.into(),
             "label" => step.label().into(),
@@ -232,9 +231,7 @@ impl Place<'_> {
             "is_diskbased" => flag(work.spilled_bytes > 0),
             "workmem" => work.memory.into(),
             "is_rrscan" => flag(step.is_range_restricted),
-            // Columns that a filter does not need are always read after it, and scans take the ranges of joins.
-            "is_delayed_scan" => flag(false),
-            "rows_pre_filter" | "rows_pre_user_filter" => work.rows_scanned.into(),
+            "rows_pre_filter" => work.rows_scanned.into(),
             "fetches" => work.blocks_read.into(),
             // 1 is a scan of what the network brought, 2 of a user's table on disk, 4 of a work table.
             "type" if step.kind == Scan => match step.table {
@@ -243,12 +240,9 @@ impl Place<'_> {
                 None => 1,
             }
             .into(),
-            "type" => "HASHED".into(),
             "num_parts" => step.slices.len().into(),
-            "hash_looped" | "switched_parts" | "used_prefetching" => flag(false),
+            // Rows are written where they stay, none of them apart from the others.
             "inserted_mega_value" | "use_staging_table" => flag(false),
-            "is_rlf_scan" | "runtime_filtering" => flag(false),
-            "is_vectorized_scan" => flag(self.slice != LEADER_SLICE),
             _ => Cell::Null,
         }
     }
