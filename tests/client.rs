@@ -1,7 +1,7 @@
-//! Real clients: psql, psycopg 2 and 3, asyncpg, Redshift's own driver, SQLAlchemy and pandas, JDBC, ODBC, node; many at once; S3 through a stand-in.
+//! Real clients: psql, psycopg 2 and 3, asyncpg, Redshift's own driver, SQLAlchemy and pandas, JDBC, ODBC, node, dbt; many at once; S3 through a stand-in.
 
 use blueshift_tests::server::PASSWORD;
-use blueshift_tests::{Server, ServerOptions, connect, full, python};
+use blueshift_tests::{Server, ServerOptions, connect, full, installed, python};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -151,6 +151,20 @@ async fn odbc_reads_the_catalog_and_writes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlalchemy_makes_and_reflects_tables() {
     script_says_ok("sqlalchemy_reflection.py").await;
+}
+
+/// The certificate is the one the server made, trusted as users trust their own authority; the host is checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn dbt_builds_a_project_twice() {
+    let server = Server::start(ServerOptions::default()).await;
+    let output = Command::new(installed("BLUESHIFT_TEST_DBT"))
+        .arg(folder().join("build_with_dbt.py"))
+        .env("SSL_CERT_FILE", server.data.join("private/server.crt"))
+        .env("BLUESHIFT_PORT", server.port.to_string())
+        .env("PGPASSWORD", PASSWORD)
+        .output()
+        .expect("python runs");
+    assert!(text(&output).ends_with("ok\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,14 +38,19 @@ if [ "${#packages[@]}" -gt 0 ]; then
     $sudo apt-get update -qq
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
-venv="$CARGO_TARGET_DIR/venv"
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-stamp="$venv/installed-$(cksum < tests/client/requirements.txt | cut -d' ' -f1)"
-if [ ! -e "$stamp" ]; then
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/client/requirements.txt
+# A Python environment beside the build output, with what a list of requirements names.
+environment() {
+    local venv="$CARGO_TARGET_DIR/$1" stamp
+    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+    stamp="$venv/installed-$(cksum < "$2" | cut -d' ' -f1)"
+    [ -e "$stamp" ] || "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$2"
     touch "$stamp"
-fi
-export BLUESHIFT_TEST_PYTHON="$venv/bin/python"
+}
+environment venv tests/client/requirements.txt
+export BLUESHIFT_TEST_PYTHON="$CARGO_TARGET_DIR/venv/bin/python"
+# dbt wants other versions of the drivers.
+environment venv-dbt tests/client/dbt/requirements.txt
+export BLUESHIFT_TEST_DBT="$CARGO_TARGET_DIR/venv-dbt/bin/python"
 export BLUESHIFT_TEST_NODE="$CARGO_TARGET_DIR/npm"
 if [ ! -e "$BLUESHIFT_TEST_NODE/node_modules/pg" ]; then
     mkdir -p "$BLUESHIFT_TEST_NODE"

@@ -18,6 +18,13 @@ pub fn full() -> bool {
 /// # Panics
 /// Without it: run `bash tests/run.sh`.
 pub fn python() -> String {
-    std::env::var("BLUESHIFT_TEST_PYTHON")
-        .expect("BLUESHIFT_TEST_PYTHON is set by `bash tests/run.sh`")
+    installed("BLUESHIFT_TEST_PYTHON")
+}
+
+/// Gives what `tests/run.sh` installed and named in `variable`.
+///
+/// # Panics
+/// Without it: run `bash tests/run.sh`.
+pub fn installed(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is set by `bash tests/run.sh`"))
 }

@@ -1,4 +1,6 @@
 //! `stv_mv_info`: materialized views, and whether they show all of their tables.
+//!
+//! The manual's sample shows `1` and `0` for its flags, but dbt's tests against clusters read `t` and `f`.
 
 use crate::catalog::Oid;
 use crate::error::Result;
@@ -46,17 +48,17 @@ impl SystemTable for StvMvInfo {
             }
             let schema = catalog.schemas.get(&view.schema);
             let owner = catalog.users.get(&view.owner);
-            let digit = |yes: bool| Cell::from(if yes { "1" } else { "0" });
+            let flag = |yes: bool| Cell::from(if yes { "t" } else { "f" });
             rows.push([
                 Cell::from(ctx.catalog.database_name()),
                 schema.map(|schema| schema.name.as_str()).into(),
                 view.name.as_str().into(),
                 kept.xid.into(),
-                if kept.is_stale(&ctx.view) { "t" } else { "f" }.into(),
+                flag(kept.is_stale(&ctx.view)),
                 owner.map(|owner| owner.name.as_str()).into(),
                 kept.state.into(),
-                digit(kept.auto_refresh),
-                digit(kept.is_rewritable),
+                flag(kept.auto_refresh),
+                flag(kept.is_rewritable),
             ]);
         }
         Ok(())

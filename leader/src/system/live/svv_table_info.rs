@@ -2,9 +2,10 @@
 //!
 //! `size` counts blocks of 1 MB, each file rounded up. `skew_rows` is the ratio of the fullest slice to the emptiest,
 //! where an empty one counts as one row; a table that is kept once has no skew. `skew_sortkey1` compares whole
-//! megabytes, so it is 1 for small tables.
+//! megabytes, so it is 1 for small tables. The rows a materialized view keeps are told under the view's name: tools
+//! look for the view.
 
-use crate::catalog::{Table, TableDistribution, TableSort};
+use crate::catalog::{Oid, Table, TableDistribution, TableSort};
 use crate::error::Result;
 use crate::system::pg_catalog::pg_attribute::encoding_word;
 use crate::system::rows::{Cell, Rows};
@@ -14,6 +15,7 @@ use blueshift_sql::SqlType;
 use blueshift_storage::SliceId;
 use blueshift_storage::store::Store;
 use blueshift_storage::store::version::TableVersion;
+use std::collections::HashMap;
 
 /// The table.
 pub struct SvvTableInfo;
@@ -108,6 +110,12 @@ impl SystemTable for SvvTableInfo {
         }
         let store = &ctx.server.node.store;
         let disk = store.disk_space()?;
+        let views: HashMap<Oid, &str> = ctx
+            .catalog
+            .materialized
+            .iter()
+            .filter_map(|(oid, kept)| Some((kept.table, ctx.catalog.views.get(oid)?.name.as_str())))
+            .collect();
         for table in ctx.catalog.tables.values() {
             let version = ctx.view.table(table.id())?;
             let figures = Figures::of(version);
@@ -127,7 +135,11 @@ impl SystemTable for SvvTableInfo {
                 Cell::from(ctx.catalog.database_name()),
                 schema.name.as_str().into(),
                 table.oid.into(),
-                table.name.as_str().into(),
+                views
+                    .get(&table.oid)
+                    .copied()
+                    .unwrap_or(table.name.as_str())
+                    .into(),
                 encoded(table).into(),
                 dist_style(table).into(),
                 sort_key(table).into(),
