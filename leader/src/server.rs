@@ -61,7 +61,13 @@ impl Server {
     /// temporary tables that a crash left behind are dropped. Blocks.
     pub fn start(options: ServerOptions) -> Result<Arc<Server>> {
         let store = Store::open(options.store)?;
-        let transactions = Arc::new(Transactions::new(store.clone()));
+        let history = History {
+            statistics: Statistics::of_kept(store.kept_statistics()?),
+            ..History::default()
+        };
+        let keeper = Keeper::open(&store, &history)?;
+        let history = Arc::new(history);
+        let transactions = Arc::new(Transactions::new(store.clone(), history.clone()));
         let catalog = transactions.committed_catalog()?;
         if catalog.users.is_empty() {
             store.commit(first_commit((options.admin_verifier)()?)?)?;
@@ -75,18 +81,12 @@ impl Server {
         for database in catalog.databases.values() {
             transactions.set_isolation(database.oid, database.isolation);
         }
-        let statistics = Statistics::of_kept(store.kept_statistics()?);
         let node = Node::start(store, options.node)?;
-        let history = History {
-            statistics,
-            ..History::default()
-        };
-        let keeper = Keeper::open(&node.store, &history)?;
         Ok(Arc::new(Server {
             node,
             keeper: Mutex::new(keeper),
             started_us: crate::history::now_us(),
-            history: Arc::new(history),
+            history,
             snapshots: Arc::default(),
             transactions,
             placement_fingerprint: blueshift_compute::distribution::fingerprint(),

@@ -1,13 +1,14 @@
 //! Who runs what now: sessions come and go, statements begin and end.
 
 use super::control::SessionControl;
+use super::plans::RunningPlans;
 use super::{
     EndedSession, Failure, FileLoad, FinishedQuery, History, LiveSession, RunningLoad, lock,
     now_us, push,
 };
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 /// A statement that runs; [`History::end_statement`] turns it into a row of STL_QUERY.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct RunningStatement {
     pub text: Arc<str>,
     /// Microseconds since 1970.
     pub starttime_us: i64,
+    /// Its plans.
+    pub plans: Arc<RunningPlans>,
 }
 
 /// Who connects to what.
@@ -100,6 +103,7 @@ impl History {
             used: None,
             starttime_us: now_us(),
             running: None,
+            cursor: Weak::new(),
             control: opening.control,
         });
         Ok(())
@@ -186,6 +190,7 @@ impl History {
             label,
             text,
             starttime_us,
+            plans: Arc::default(),
         };
         if let Some(session) = lock(&self.sessions)
             .iter_mut()
@@ -236,6 +241,15 @@ impl History {
         let query = statement.query;
         push(&self.queries, statement);
         query
+    }
+
+    /// Lists the statements that run.
+    pub fn running(&self) -> Vec<RunningStatement> {
+        let sessions = lock(&self.sessions);
+        let running = sessions.iter();
+        running
+            .filter_map(|session| session.running.clone())
+            .collect()
     }
 
     /// Tells whether any session runs a statement.

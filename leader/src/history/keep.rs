@@ -1,10 +1,13 @@
 //! Keeps the history over restarts: what is new in the queues goes to the journal, which is read when the server starts.
 
+use super::action::{Stop, TableChange};
 use super::analyze::AnalyzeEvent;
 use super::connection::ConnectionEvent;
 use super::executed::ExecutedQuery;
+use super::load::EndedLoad;
 use super::matview::RefreshEvent;
 use super::procedure::{CallEvent, CallMessage};
+use super::transaction::{EndedTransaction, UserChange};
 use super::vacuum::VacuumEvent;
 use super::{EndedSession, FileLoad, FinishedQuery, History, LoadError, lock, now_us, push};
 use crate::error::{Error, Result};
@@ -30,6 +33,9 @@ macro_rules! queues {
             /// The last query id given.
             #[serde(default)]
             last_query: i64,
+            /// The last transaction id given.
+            #[serde(default)]
+            last_xid: i64,
             $(
                 #[serde(default, skip_serializing_if = "Vec::is_empty")]
                 $name: Vec<$event>,
@@ -50,6 +56,7 @@ macro_rules! queues {
             fn news(&self, written: &mut Written) -> Record {
                 let mut record = Record {
                     last_query: self.last_query.load(Ordering::Relaxed),
+                    last_xid: self.last_xid.load(Ordering::Relaxed),
                     ..Record::default()
                 };
                 $(record.$name = lock(&self.$name).since(&mut written.$name);)*
@@ -59,6 +66,7 @@ macro_rules! queues {
 
             fn restore(&self, record: Record) {
                 self.last_query.fetch_max(record.last_query, Ordering::Relaxed);
+                self.last_xid.fetch_max(record.last_xid, Ordering::Relaxed);
                 $(record.$name.into_iter().for_each(|event| push(&self.$name, event));)*
                 let mut executed = lock(&self.executed);
                 record.executed.into_iter().for_each(|query| executed.push(query));
@@ -85,6 +93,11 @@ queues! {
     analyzes: AnalyzeEvent,
     vacuums: VacuumEvent,
     refreshes: RefreshEvent,
+    loads: EndedLoad,
+    transactions: EndedTransaction,
+    user_changes: UserChange,
+    stops: Stop,
+    table_changes: TableChange,
 }
 
 /// The journal of a history.

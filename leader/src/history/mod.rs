@@ -3,16 +3,21 @@
 //! At most [`ROWS_MAX`] rows of each kind are here; [`keep`] keeps them over restarts, but for what happened in the last
 //! second before a kill. Load errors are kept apart from transactions, so they outlive the rollback of the COPY that met them.
 
+pub mod action;
 pub mod activity;
 pub mod analyze;
 pub mod connection;
 pub mod control;
+pub mod cursor;
 pub mod executed;
 pub mod filtered;
 pub mod keep;
+pub mod load;
 pub mod matview;
+pub mod plans;
 pub mod procedure;
 pub mod statistics;
+pub mod transaction;
 pub mod vacuum;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
@@ -20,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashSet, VecDeque};
 use std::ops::Deref;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Rows kept of each kind; older ones go first.
 pub const ROWS_MAX: usize = 100_000;
@@ -51,6 +56,8 @@ pub struct RunningLoad {
     pub query: i64,
     /// The process id of the session.
     pub pid: i32,
+    /// When it began, in microseconds since 1970.
+    pub starttime_us: i64,
     /// Counters.
     pub progress: Arc<LoadProgress>,
 }
@@ -123,6 +130,8 @@ pub struct LiveSession {
     pub starttime_us: i64,
     /// The running statement.
     pub running: Option<activity::RunningStatement>,
+    /// The open cursor.
+    pub cursor: Weak<cursor::CursorFacts>,
     /// What stops it.
     pub control: Arc<control::SessionControl>,
 }
@@ -153,6 +162,16 @@ pub struct History {
     pub load_commits: Mutex<Events<FileLoad>>,
     /// STL_FILE_SCAN.
     pub file_scans: Mutex<Events<FileLoad>>,
+    /// SYS_LOAD_HISTORY.
+    pub loads: Mutex<Events<load::EndedLoad>>,
+    /// STL_COMMIT_STATS, STL_UNDONE, SYS_TRANSACTION_HISTORY.
+    pub transactions: Mutex<Events<transaction::EndedTransaction>>,
+    /// STL_USERLOG.
+    pub user_changes: Mutex<Events<transaction::UserChange>>,
+    /// SVL_TERMINATE.
+    pub stops: Mutex<Events<action::Stop>>,
+    /// SVL_AUTO_WORKER_ACTION.
+    pub table_changes: Mutex<Events<action::TableChange>>,
     /// STV_LOAD_STATE.
     pub running_loads: Mutex<Vec<RunningLoad>>,
     /// STL_QUERY.
@@ -185,6 +204,8 @@ pub struct History {
     pub changed: tokio::sync::Notify,
     /// The last query id given.
     pub last_query: AtomicI64,
+    /// The last transaction id given.
+    pub last_xid: AtomicI64,
 }
 
 /// Locks a mutex; what a panicking holder left is still whole, as every change here is one push or one removal.

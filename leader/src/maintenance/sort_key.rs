@@ -52,6 +52,8 @@ pub(super) async fn choose(server: &Arc<Server>, table: &Arc<Table>) -> Result<(
     transaction.change_layout(after.id(), table_layout(&after)?);
     transaction.change_catalog(put_table(&after)?);
     transaction.commit().await?;
+    let history = &server.history;
+    history.changed_table(table.oid, "sortkey", "SORTKEY: AUTO".to_owned());
     tracing::info!(table_id = table.oid, column, "sort key chosen");
     Ok(())
 }

@@ -106,7 +106,7 @@ impl StatementEnd {
         let query = statement.query;
         Self {
             history,
-            plans: Arc::default(),
+            plans: Arc::new(PlanLog::over(Arc::clone(&statement.plans))),
             statement: Some(statement),
             query,
             xid: 0,

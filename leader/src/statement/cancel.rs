@@ -25,6 +25,8 @@ pub fn run(ctx: &mut Context<'_>, cancel: &Cancel) -> Result<Body> {
         )
     })?;
     control.cancel(cancel.message.as_deref());
+    let history = &ctx.server.history;
+    history.stopped(cancel.pid, ctx.user.oid, false);
     Ok(Body::done("CANCEL"))
 }
 

@@ -14,6 +14,7 @@ use crate::catalog::name::Relation;
 use crate::catalog::{Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use crate::history::activity::LoadStatement;
+use crate::history::load::LoadOutcome;
 use crate::history::{RunningLoad, now_us};
 use crate::transaction::lock::Mode;
 use blueshift_compute::load::{self, LoadColumn, LoadPlan, LoadProgress, Loaded};
@@ -72,11 +73,18 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
     };
     ctx.last.query_id = Some(ctx.query);
     let history = ctx.server.history.clone();
+    let outcome = LoadOutcome {
+        table_name: table.name.clone(),
+        source: copy.source.clone(),
+        format: format!("{:?}", copy.options.format).to_lowercase(),
+        ..LoadOutcome::default()
+    };
     let loaded = {
         let _shown = history.begin_load(RunningLoad {
             userid: ctx.user.oid,
             query: ctx.query,
             pid: ctx.pid,
+            starttime_us: statement.starttime_us,
             progress: progress.clone(),
         });
         load::load(&node, plan, progress).await
@@ -84,6 +92,12 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(failure) => {
+            let failed = LoadOutcome {
+                errors: failure.rejects.len() as u64,
+                is_failed: true,
+                ..outcome
+            };
+            history.ended_load(&statement, failed);
             history.load_errors(&statement, failure.rejects);
             if matches!(failure.error, blueshift_compute::Error::Load { .. }) {
                 ctx.last.copy_id = Some(ctx.query);
@@ -100,6 +114,14 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         rejected,
         files,
     } = loaded;
+    let outcome = LoadOutcome {
+        rows: if copy.options.no_load { 0 } else { rows },
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        files: files.len(),
+        errors: rejected,
+        ..outcome
+    };
+    history.ended_load(&statement, outcome);
     history.load_errors(&statement, rejects);
     let files = history.file_scans(&statement, files);
     if copy.options.no_load {

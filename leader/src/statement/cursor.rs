@@ -7,6 +7,10 @@
 use super::answer::{Body, OutputColumn};
 use super::context::Context;
 use crate::error::{Error, Result};
+use crate::history::cursor::CursorFacts;
+use crate::history::executed::ExecutedQuery;
+use crate::history::{History, now_us};
+use crate::planner::log::PlanLog;
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
 use blueshift_sql::SqlState;
@@ -18,6 +22,7 @@ use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::Mutex;
 
 /// An open cursor.
@@ -38,6 +43,32 @@ struct Rows {
     rest: Option<RecordBatch>,
     /// The row it stands on.
     current: Option<RecordBatch>,
+    /// Last: dropped after the rows, when their plan has counted all it did.
+    end: CursorEnd,
+}
+
+/// Writes what a cursor's query did to the history, when dropped: its plan runs on after the DECLARE.
+struct CursorEnd {
+    history: Arc<History>,
+    facts: Arc<CursorFacts>,
+    query: i64,
+    plans: PlanLog,
+}
+
+impl Drop for CursorEnd {
+    fn drop(&mut self) {
+        if let Some(executed) = self.plans.take() {
+            self.history.executed(ExecutedQuery {
+                userid: self.facts.userid,
+                query: self.query,
+                xid: self.facts.xid,
+                pid: self.facts.pid,
+                endtime_us: now_us(),
+                executed,
+                alerts: Vec::new(),
+            });
+        }
+    }
 }
 
 impl Rows {
@@ -63,6 +94,10 @@ impl Rows {
         if taken < batch.num_rows() {
             self.rest = Some(batch.slice(taken, batch.num_rows() - taken));
         }
+        self.end
+            .facts
+            .fetched
+            .fetch_add(taken as u64, Ordering::Relaxed);
         self.current = taken.checked_sub(1).map(|last| batch.slice(last, 1));
         Some(Ok(batch.slice(0, taken)))
     }
@@ -108,6 +143,22 @@ pub async fn open(ctx: &mut Context<'_>, name: &str, query: &Query) -> Result<()
     else {
         return Err(Error::internal("a query has rows"));
     };
+    let facts = Arc::new(CursorFacts {
+        userid: ctx.user.oid,
+        name: name.to_owned(),
+        xid: ctx.transaction.xid,
+        pid: ctx.pid,
+        starttime_us: now_us(),
+        ..CursorFacts::default()
+    });
+    let history = ctx.server.history.clone();
+    history.show_cursor(&facts);
+    let end = CursorEnd {
+        history,
+        facts,
+        query: ctx.query,
+        plans: ctx.plans.hand_over(),
+    };
     *ctx.cursor = Some(OpenCursor {
         name: name.to_string(),
         columns,
@@ -116,6 +167,7 @@ pub async fn open(ctx: &mut Context<'_>, name: &str, query: &Query) -> Result<()
             stream,
             rest: None,
             current: None,
+            end,
         })),
     });
     Ok(())

@@ -111,6 +111,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &live::blueshift_restores::BlueshiftRestores,
     &live::blueshift_snapshot_schedule::BlueshiftSnapshotSchedule,
     &live::blueshift_snapshots::BlueshiftSnapshots,
+    &live::stv_active_cursors::StvActiveCursors,
     &live::stv_blocklist::StvBlocklist,
     &live::stv_db_isolation_level::StvDbIsolationLevel,
     &live::stv_inflight::StvInflight,
@@ -141,22 +142,30 @@ static TABLES: &[&dyn SystemTable] = &[
     &live::svv_user_info::SvvUserInfo,
     &live::svv_vacuum_progress::SvvVacuumProgress,
     &log::stl_analyze::StlAnalyze,
+    &log::stl_commit_stats::StlCommitStats,
     &log::stl_connection_log::StlConnectionLog,
     &log::stl_ddltext::StlDdltext,
     &log::stl_error::StlError,
     &log::stl_file_scan::StlFileScan,
     &log::stl_load_commits::StlLoadCommits,
     &log::stl_load_errors::StlLoadErrors,
+    &log::stl_loaderror_detail::StlLoaderrorDetail,
     &log::stl_query::StlQuery,
     &log::stl_querytext::StlQuerytext,
     &log::stl_sessions::StlSessions,
     &log::stl_tr_conflict::StlTrConflict,
+    &log::stl_undone::StlUndone,
+    &log::stl_userlog::StlUserlog,
     &log::stl_utilitytext::StlUtilitytext,
     &log::stl_vacuum::StlVacuum,
+    &log::sys_load_history::SysLoadHistory,
     &log::sys_query_history::SysQueryHistory,
+    &log::sys_transaction_history::SysTransactionHistory,
+    &log::svl_auto_worker_action::SvlAutoWorkerAction,
     &log::svl_mv_refresh_status::SvlMvRefreshStatus,
     &log::svl_stored_proc_call::SvlStoredProcCall,
     &log::svl_stored_proc_messages::SvlStoredProcMessages,
+    &log::svl_terminate::SvlTerminate,
     &log::svv_vacuum_summary::SvvVacuumSummary,
     &pg_catalog::pg_attrdef::PgAttrdef,
     &pg_catalog::pg_attribute::PgAttribute,
@@ -183,7 +192,10 @@ static TABLES: &[&dyn SystemTable] = &[
     &step::stl_alert_event_log::StlAlertEventLog,
     &step::stl_explain::StlExplain,
     &step::stl_plan_info::StlPlanInfo,
+    &step::metrics::ENDED,
+    &step::metrics::LIVE,
     &step::stl_stream_segs::StlStreamSegs,
+    &step::stv_exec_state::StvExecState,
     &step::sys_query_detail::SysQueryDetail,
 ];
 
@@ -191,7 +203,7 @@ static TABLES: &[&dyn SystemTable] = &[
 pub fn tables() -> &'static [&'static dyn SystemTable] {
     static ALL: LazyLock<Vec<&'static dyn SystemTable>> = LazyLock::new(|| {
         let views = view::views().iter().map(|view| view as &dyn SystemTable);
-        let empty = pg_catalog::empty::TABLES.iter();
+        let empty = pg_catalog::empty::TABLES.iter().chain(log::empty::TABLES);
         let empty = empty.map(|table| table as &dyn SystemTable);
         let steps = step::tables::TABLES.iter();
         let steps = steps.map(|table| table as &dyn SystemTable);

@@ -7,6 +7,7 @@
 //! are a conflict.
 
 pub mod append;
+mod audit;
 pub mod lock;
 pub mod quota;
 pub mod read;
@@ -15,7 +16,8 @@ pub mod serial;
 use crate::catalog::cache::CatalogCache;
 use crate::catalog::{Catalog, IsolationLevel, Oid};
 use crate::error::{Error, Result};
-use crate::history::{Events, lock as guard, now_us, push};
+use crate::history::transaction::{CommitFigures, TransactionEnd};
+use crate::history::{Events, History, lock as guard, now_us, push};
 use append::Append;
 use blueshift_compute::write::IdentityCounter;
 use blueshift_storage::row_group::RowGroupRecord;
@@ -25,7 +27,7 @@ use blueshift_storage::{TableId, TableLayout};
 use lock::{Lockable, Locks, Mode};
 use serial::Serial;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,7 +43,9 @@ pub struct Transactions {
     pub locks: Locks,
     store: Arc<Store>,
     catalogs: CatalogCache,
-    last_xid: AtomicI64,
+    history: Arc<History>,
+    /// Commits that were asked for and are not durable.
+    committing: Arc<AtomicU32>,
     identities: Mutex<IdentityCounters>,
     /// By transaction id.
     open: Mutex<HashMap<i64, OpenTransaction>>,
@@ -78,12 +82,13 @@ pub struct OpenTransaction {
 
 impl Transactions {
     /// Makes the front of a store.
-    pub fn new(store: Arc<Store>) -> Self {
+    pub fn new(store: Arc<Store>, history: Arc<History>) -> Self {
         Self {
             locks: Locks::default(),
             store,
             catalogs: CatalogCache::default(),
-            last_xid: AtomicI64::new(0),
+            history,
+            committing: Arc::default(),
             identities: Mutex::default(),
             open: Mutex::default(),
             last_commits: Mutex::default(),
@@ -103,7 +108,7 @@ impl Transactions {
 
     /// Begins a transaction of the server's own, which sees all databases.
     pub fn begin(self: &Arc<Self>, pid: i32, explicit: bool) -> Transaction {
-        let xid = self.last_xid.fetch_add(1, Ordering::Relaxed) + 1;
+        let xid = self.history.last_xid.fetch_add(1, Ordering::Relaxed) + 1;
         let starttime_us = now_us();
         let facts = OpenTransaction {
             xid,
@@ -131,6 +136,7 @@ impl Transactions {
             appends: Vec::new(),
             after_commit: Vec::new(),
             created: HashSet::new(),
+            is_committed: false,
         }
     }
 
@@ -225,6 +231,8 @@ pub struct Transaction {
     after_commit: Vec<AfterCommit>,
     /// Tables this transaction made.
     created: HashSet<TableId>,
+    /// Whether its changes are durable.
+    is_committed: bool,
 }
 
 impl Transaction {
@@ -625,7 +633,11 @@ impl Transaction {
             return work.await.map_err(Error::internal)?;
         }
         let (shared, facts) = (self.shared.clone(), self.facts);
+        let user_changes = self.user_changes()?;
+        let (mut figures, turn) = self.figures();
         let work = tokio::task::spawn_blocking(move || {
+            let turn = turn;
+            figures.begun_us = now_us();
             self.rebase_masks()?;
             if self.is_serializable {
                 self.shared.serial.committing(self.xid);
@@ -645,6 +657,9 @@ impl Transaction {
                         self.shared.serial.committed(self.xid, version.0);
                     }
                     let now = now_us();
+                    figures.durable_us = now;
+                    drop(turn);
+                    self.is_committed = true;
                     let written = self.writes.iter().map(|table| (*table, now));
                     let mut last_commits = guard(&self.shared.last_commits);
                     last_commits.extend(written);
@@ -657,6 +672,11 @@ impl Transaction {
                         if let Err(error) = act() {
                             tracing::warn!(%error, "what follows a commit was not done");
                         }
+                    }
+                    figures.ended_us = now_us();
+                    self.note_end(TransactionEnd::Committed(figures));
+                    for change in user_changes {
+                        push(&self.shared.history.user_changes, change);
                     }
                 }
                 Err(_) => self.shared.store.discard(&written, &masks),
@@ -700,9 +720,14 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
+        let begun_us = now_us();
         let written = std::mem::take(&mut self.own.added);
         let masks = std::mem::take(&mut self.own.masks);
         self.discard(written, masks);
+        if self.changes > 0 && !self.is_committed {
+            let ended_us = now_us();
+            self.note_end(TransactionEnd::Undone { begun_us, ended_us });
+        }
         guard(&self.shared.open).remove(&self.xid);
         if self.is_serializable {
             self.shared.serial.end(self.xid);

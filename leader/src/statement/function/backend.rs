@@ -1,7 +1,6 @@
 //! `pg_cancel_backend`, `pg_terminate_backend`: what CANCEL does, as functions; 1 if there was such a session.
 
 use super::{Arg, SessionFunction, refuse};
-use crate::history::control::SessionControl;
 use crate::statement::cancel::find;
 use crate::statement::names::into_sql;
 use crate::system::SystemContext;
@@ -14,17 +13,13 @@ use std::sync::Arc;
 
 /// Adds all of this file. They are volatile: planning a query must not run them.
 pub(super) fn add_all(ctx: &Arc<SystemContext>, functions: &mut HashMap<String, Arc<ScalarUDF>>) {
-    let acts: [(&'static str, fn(&SessionControl)); 2] = [
-        ("pg_cancel_backend", |control| control.cancel(None)),
-        ("pg_terminate_backend", SessionControl::terminate),
-    ];
-    for (name, act) in acts {
+    for (name, is_end) in [("pg_cancel_backend", false), ("pg_terminate_backend", true)] {
         let shared = ctx.clone();
         let function = SessionFunction {
             name,
             signature: Signature::any(1, Volatility::Volatile),
             returns: DataType::Int32,
-            body: Arc::new(move |args| stop(&shared, args, act)),
+            body: Arc::new(move |args| stop(&shared, args, is_end)),
         };
         functions.insert(
             name.to_string(),
@@ -33,14 +28,19 @@ pub(super) fn add_all(ctx: &Arc<SystemContext>, functions: &mut HashMap<String, 
     }
 }
 
-fn stop(ctx: &SystemContext, args: &[Arg], act: fn(&SessionControl)) -> Result<ScalarValue> {
+fn stop(ctx: &SystemContext, args: &[Arg], is_end: bool) -> Result<ScalarValue> {
     let Some(Arg::Int(pid)) = args.first() else {
         return Ok(ScalarValue::Int32(None));
     };
     let found = find(&ctx.server.history, &ctx.catalog, &ctx.user, *pid)
         .map_err(|error| refuse(into_sql(error)))?;
     if let Some(control) = &found {
-        act(control);
+        match is_end {
+            true => control.terminate(),
+            false => control.cancel(None),
+        }
+        let history = &ctx.server.history;
+        history.stopped(*pid, ctx.user.oid, is_end);
     }
     Ok(ScalarValue::Int32(Some(i32::from(found.is_some()))))
 }

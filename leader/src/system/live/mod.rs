@@ -3,6 +3,7 @@
 pub mod blueshift_restores;
 pub mod blueshift_snapshot_schedule;
 pub mod blueshift_snapshots;
+pub mod stv_active_cursors;
 pub mod stv_blocklist;
 pub mod stv_db_isolation_level;
 pub mod stv_inflight;

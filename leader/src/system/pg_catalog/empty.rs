@@ -32,7 +32,10 @@ impl SystemTable for EmptyTable {
     }
 }
 
-const fn table(name: &'static str, columns: &'static [(&'static str, SqlType)]) -> EmptyTable {
+pub(in crate::system) const fn table(
+    name: &'static str,
+    columns: &'static [(&'static str, SqlType)],
+) -> EmptyTable {
     EmptyTable { name, columns }
 }
 

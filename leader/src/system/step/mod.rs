@@ -2,9 +2,11 @@
 //!
 //! The tables of single kinds of steps differ in their columns only: [`tables::TABLES`] lists them.
 
+pub mod metrics;
 pub mod stl_alert_event_log;
 pub mod stl_explain;
 pub mod stl_plan_info;
 pub mod stl_stream_segs;
+pub mod stv_exec_state;
 pub mod sys_query_detail;
 pub mod tables;

@@ -206,7 +206,7 @@ struct Place<'a> {
     work: &'a Work,
 }
 
-fn flag(value: bool) -> Cell {
+pub(super) fn flag(value: bool) -> Cell {
     if value { "t" } else { "f" }.into()
 }
 

@@ -1,0 +1,63 @@
+//! COPY commands that ended: SYS_LOAD_HISTORY.
+
+use super::activity::LoadStatement;
+use super::{History, now_us, push};
+use serde::{Deserialize, Serialize};
+
+/// A COPY that ended.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct EndedLoad {
+    /// The user's oid.
+    pub userid: u32,
+    /// The query id.
+    pub query: i64,
+    /// The process id of the session.
+    pub pid: i32,
+    /// The table's oid.
+    pub table: u32,
+    /// Microseconds since 1970.
+    pub starttime_us: i64,
+    /// Microseconds since 1970.
+    pub endtime_us: i64,
+    /// What it loaded.
+    pub outcome: LoadOutcome,
+}
+
+/// What a COPY loaded, or read before it failed.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct LoadOutcome {
+    /// The table's name.
+    pub table_name: String,
+    /// What it was told to read.
+    pub source: String,
+    /// The format of the files.
+    pub format: String,
+    /// Rows loaded.
+    pub rows: u64,
+    /// Bytes of text read, after decompression.
+    pub bytes: u64,
+    /// Files read.
+    pub files: usize,
+    /// Rows refused.
+    pub errors: u64,
+    /// Whether it failed.
+    pub is_failed: bool,
+}
+
+impl History {
+    /// Records the end of a COPY.
+    pub fn ended_load(&self, statement: &LoadStatement, outcome: LoadOutcome) {
+        push(
+            &self.loads,
+            EndedLoad {
+                userid: statement.userid,
+                query: statement.query,
+                pid: statement.pid,
+                table: statement.table,
+                starttime_us: statement.starttime_us,
+                endtime_us: now_us(),
+                outcome,
+            },
+        );
+    }
+}
