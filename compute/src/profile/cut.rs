@@ -1,6 +1,7 @@
 //! Cuts a tree of operators into segments.
 
 use super::measure::{by_partition, hash_build};
+use super::together::{is_everywhere, lies_together};
 use super::{LEADER_SLICE, Sink, Step, StepKind, StepTable, Work};
 use crate::operator::shared::SharedExec;
 use crate::scan::SliceScanExec;
@@ -74,6 +75,8 @@ impl Segment {
 enum Gather {
     ToLeader,
     ToAll,
+    /// They stay where they are; what gathers them makes one hash table of all slices.
+    Stay,
 }
 
 /// Cuts a plan into segments.
@@ -216,11 +219,21 @@ impl Cutter {
 
     fn hash_join(&mut self, join: &HashJoinExec, gather: Gather) -> Segment {
         let is_collected = *join.partition_mode() == PartitionMode::CollectLeft;
-        let below = if is_collected { Gather::ToAll } else { gather };
+        let stays = is_everywhere(join.left()) || lies_together(join);
+        let below = match (is_collected, stays) {
+            (false, _) => gather,
+            (true, true) => Gather::Stay,
+            (true, false) => Gather::ToAll,
+        };
         let build = self.walk(join.left().as_ref(), below);
         let mut hash = Draft::new(StepKind::Hash, hash_build(join));
-        if hash.work.is_empty() {
-            hash.work = build.given();
+        if hash.work.is_empty() || below == Gather::Stay {
+            let built = std::mem::replace(&mut hash.work, build.given());
+            for (partition, built) in built {
+                let work = hash.work.entry(partition).or_default();
+                work.memory += built.memory;
+                work.compute_ns += built.compute_ns;
+            }
         }
         let build = self.end(build, hash, true);
         let mut segment = self.walk(join.right().as_ref(), gather);
@@ -308,6 +321,7 @@ impl Cutter {
         gather: Gather,
     ) -> Segment {
         let kind = match gather {
+            Gather::Stay => return segment,
             Gather::ToLeader => StepKind::Return,
             Gather::ToAll => StepKind::Broadcast,
         };

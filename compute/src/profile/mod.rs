@@ -7,6 +7,7 @@
 
 mod cut;
 mod measure;
+pub mod together;
 
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,7 @@ mod expression;
 
 use crate::history::executed::PlanNode;
 use crate::planner::estimate::physical;
-use crate::planner::rule::colocated_join_mode;
-use blueshift_compute::distribution::Distribution;
+use blueshift_compute::profile::together::{is_everywhere, lies_together};
 use blueshift_compute::scan::SliceScanExec;
 use datafusion::common::JoinType;
 use datafusion::physical_expr::window::WindowExpr;
@@ -461,7 +460,7 @@ fn motion(join: &HashJoinExec) -> &'static str {
         },
         PartitionMode::CollectLeft if is_everywhere(join.left()) => "DS_DIST_ALL_NONE",
         // One table for all slices, but each finds its matches among its own rows.
-        PartitionMode::CollectLeft if colocated_join_mode::lies_together(join) => "DS_DIST_NONE",
+        PartitionMode::CollectLeft if lies_together(join) => "DS_DIST_NONE",
         PartitionMode::CollectLeft => "DS_BCAST_INNER",
     }
 }
@@ -483,17 +482,6 @@ fn moves(plan: &Arc<dyn ExecutionPlan>) -> bool {
     match plan.children().as_slice() {
         [child] if plan.downcast_ref::<AggregateExec>().is_none() => moves(child),
         _ => false,
-    }
-}
-
-/// Whether a side reads only tables of which every node has a copy.
-fn is_everywhere(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let children = plan.children();
-    match children.as_slice() {
-        [] => plan
-            .downcast_ref::<SliceScanExec>()
-            .is_some_and(|scan| scan.table().distribution == Distribution::All),
-        many => many.iter().all(|child| is_everywhere(child)),
     }
 }
 

@@ -4,8 +4,9 @@
 //! already: the join is made on `k` alone and the other equalities become its filter, until the plan is finished; then
 //! they become keys again. Only for large sides: small ones are collected anyway.
 
-use super::colocated_join_mode::{BUILD_ROWS_MIN, key_position, placed_by};
+use super::colocated_join_mode::BUILD_ROWS_MIN;
 use crate::planner::estimate::physical;
+use blueshift_compute::profile::together::{key_position, placed_by};
 use datafusion::arrow::datatypes::Schema;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{JoinSide, NullEquality};
