@@ -1,6 +1,7 @@
 //! The one test binary that drives servers; each module is a kind of test.
 
 mod access;
+mod admin;
 mod bombs;
 mod cli;
 mod client;
