@@ -36,6 +36,8 @@ pub struct Config {
     pub auto_analyze: bool,
     /// Vacuums tables in the background, likewise.
     pub auto_vacuum: bool,
+    /// Days that statements and what they did are remembered; 0 remembers nothing, and STL_QUERY and its like are empty.
+    pub history_days: u32,
     /// Milliseconds between looks at what is due in the background.
     pub maintenance_interval_ms: u64,
     /// A certificate chain in PEM; needs `tls_key`.
@@ -59,7 +61,7 @@ const TEXTS: [&str; 6] = [
     "admin_password",
 ];
 /// Fields whose variables are read as numbers, addresses and truth.
-const NUMBERS: [&str; 9] = [
+const NUMBERS: [&str; 10] = [
     "listen",
     "slices",
     "memory",
@@ -68,12 +70,16 @@ const NUMBERS: [&str; 9] = [
     "insecure",
     "auto_analyze",
     "auto_vacuum",
+    "history_days",
     "maintenance_interval_ms",
 ];
 /// The block cache if nothing else is said.
 const CACHE_BYTES: usize = 512 << 20;
 /// Sessions at once if nothing else is said; Redshift's bound.
 const CONNECTIONS: usize = 500;
+
+/// Days of history if nothing else is said; what Redshift keeps.
+const HISTORY_DAYS: u32 = 7;
 
 /// Between looks at what is due in the background, if nothing else is said.
 const MAINTENANCE_INTERVAL_MS: u64 = 60_000;
@@ -93,6 +99,7 @@ impl Default for Config {
             insecure: false,
             auto_analyze: true,
             auto_vacuum: true,
+            history_days: HISTORY_DAYS,
             maintenance_interval_ms: MAINTENANCE_INTERVAL_MS,
             tls_cert: None,
             tls_key: None,

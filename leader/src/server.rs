@@ -32,6 +32,8 @@ pub struct ServerOptions {
     pub store: StoreOptions,
     /// Threads, memory, and where COPY may read from.
     pub node: NodeOptions,
+    /// Days that statements are remembered; 0 remembers nothing.
+    pub history_days: u32,
     /// Gives the SCRAM verifier of `admin`; called only for a new data directory.
     pub admin_verifier: Box<dyn FnOnce() -> Result<String> + Send>,
 }
@@ -63,9 +65,10 @@ impl Server {
         let store = Store::open(options.store)?;
         let history = History {
             statistics: Statistics::of_kept(store.kept_statistics()?),
+            is_off: options.history_days == 0,
             ..History::default()
         };
-        let keeper = Keeper::open(&store, &history)?;
+        let keeper = Keeper::open(&store, &history, options.history_days)?;
         let history = Arc::new(history);
         let transactions = Arc::new(Transactions::new(store.clone(), history.clone()));
         let catalog = transactions.committed_catalog()?;

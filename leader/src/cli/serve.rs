@@ -97,6 +97,10 @@ pub(super) struct Flags {
     #[arg(long, value_name = "BOOLEAN")]
     #[serde(skip_serializing_if = "Option::is_none")]
     auto_vacuum: Option<bool>,
+    /// Days that statements and what they did are remembered; 0 remembers nothing [default: 7].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_days: Option<u32>,
     /// Milliseconds between looks at what is due in the background [default: 60000].
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -227,6 +231,7 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
                 ..ObjectPolicy::default()
             },
         },
+        history_days: config.history_days,
         admin_verifier: Box::new(admin_verifier),
     })?;
     if let Some(password) = &config.admin_password

@@ -190,7 +190,7 @@ impl History {
             label,
             text,
             starttime_us,
-            plans: Arc::default(),
+            plans: Arc::new(RunningPlans::new(self.is_off)),
         };
         if let Some(session) = lock(&self.sessions)
             .iter_mut()
@@ -217,6 +217,9 @@ impl History {
             session.running = None;
         }
         self.changed.notify_waiters();
+        if self.is_off {
+            return;
+        }
         push(
             &self.queries,
             FinishedQuery {
@@ -239,7 +242,9 @@ impl History {
     pub fn add_statement(&self, mut statement: FinishedQuery) -> i64 {
         statement.query = self.last_query.fetch_add(1, Ordering::Relaxed) + 1;
         let query = statement.query;
-        push(&self.queries, statement);
+        if !self.is_off {
+            push(&self.queries, statement);
+        }
         query
     }
 

@@ -16,11 +16,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// What the journal holds at most; Redshift keeps its logs for seven days.
-const LIMITS: JournalLimits = JournalLimits {
-    bytes: 256 << 20,
-    days: 7,
-};
+/// Bytes that the journal holds at most.
+const BYTES_MAX: u64 = 256 << 20;
 /// Microseconds of a day.
 const DAY_US: i64 = 86_400_000_000;
 
@@ -112,10 +109,15 @@ fn today() -> u32 {
 }
 
 impl Keeper {
-    /// Reads what was kept into a new history. Records that cannot be read are told of and left out. Blocks.
-    pub fn open(store: &Store, history: &History) -> Result<Self> {
+    /// Reads what was kept into a new history, and keeps it for a number of days. Records that cannot be read are told
+    /// of and left out. Blocks.
+    pub fn open(store: &Store, history: &History, days: u32) -> Result<Self> {
+        let limits = JournalLimits {
+            bytes: BYTES_MAX,
+            days: days.max(1),
+        };
         let journal = store.journal(
-            LIMITS,
+            limits,
             today(),
             &mut |record| match serde_json::from_slice(&record) {
                 Ok(record) => history.restore(record),
@@ -130,6 +132,9 @@ impl Keeper {
 
     /// Writes what is new. What cannot be written is lost. Blocks.
     pub fn keep(&mut self, history: &History) -> Result<()> {
+        if history.is_off {
+            return Ok(());
+        }
         let record = history.news(&mut self.written);
         if record.is_empty() {
             return Ok(());

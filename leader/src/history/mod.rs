@@ -188,6 +188,8 @@ pub struct History {
     pub call_messages: Mutex<Events<procedure::CallMessage>>,
     /// STL_ANALYZE.
     pub analyzes: Mutex<Events<analyze::AnalyzeEvent>>,
+    /// Whether statements are not remembered.
+    pub is_off: bool,
     /// What is known of tables.
     pub statistics: statistics::Statistics,
     /// STL_VACUUM.

@@ -27,6 +27,7 @@ fn options(directory: &Path) -> ServerOptions {
             memory_bytes: Some(256 << 20),
             ..NodeOptions::default()
         },
+        history_days: 7,
         admin_verifier: Box::new(|| Ok("SCRAM-SHA-256$4096:AAAA$AAAA:AAAA".to_string())),
     }
 }

@@ -20,6 +20,9 @@ impl Drop for Turn {
 impl Transaction {
     /// Records how the transaction ended.
     pub(super) fn note_end(&self, end: TransactionEnd) {
+        if self.shared.history.is_off {
+            return;
+        }
         self.shared.history.ended_transaction(EndedTransaction {
             userid: SERVER_USER,
             xid: self.xid,

@@ -38,9 +38,15 @@ pub fn redacted(text: &str) -> String {
             | Token::EscapedStringLiteral(_)
             | Token::NationalStringLiteral(_)
             | Token::DollarQuotedString(_) => {
-                if secret {
+                let raw = text.get(start..end).unwrap_or_default();
+                let masked = if secret {
+                    Some("'***'".to_owned())
+                } else {
+                    redacted_literal(raw)
+                };
+                if let Some(masked) = masked {
                     result.push_str(text.get(kept..start).unwrap_or_default());
-                    result.push_str("'***'");
+                    result.push_str(&masked);
                     kept = end;
                 }
                 secret = false;
@@ -50,6 +56,25 @@ pub fn redacted(text: &str) -> String {
     }
     result.push_str(text.get(kept..).unwrap_or_default());
     result
+}
+
+/// Masks the secrets of a literal that is a statement itself: the body of a procedure, or what EXECUTE is given. `None`
+/// if there is none.
+fn redacted_literal(raw: &str) -> Option<String> {
+    if !may_have_secret(raw.as_bytes()) {
+        return None;
+    }
+    if let Some(tag_bytes) = raw.strip_prefix('$').and_then(|rest| rest.find('$')) {
+        let tag = raw.get(..tag_bytes + 2)?;
+        let inner = raw.strip_prefix(tag)?.strip_suffix(tag)?;
+        let masked = redacted(inner);
+        return (masked != inner).then(|| format!("{tag}{masked}{tag}"));
+    }
+    let (start, end) = (raw.find('\'')? + 1, raw.rfind('\'')?);
+    let inner = raw.get(start..end)?;
+    let inner = inner.replace("\\'", "'").replace("''", "'");
+    let masked = redacted(&inner);
+    (masked != inner).then(|| format!("'{}'", masked.replace('\'', "''")))
 }
 
 /// Looks for the words of secrets in any case, without a copy of the text: every statement comes by here.
@@ -84,6 +109,18 @@ mod tests {
                 "copy t from 's3://b' ACCESS_KEY_ID '***' SECRET_ACCESS_KEY '***' delimiter '|'",
             ),
             ("create user u password 'open", "*** (text with a secret)"),
+            (
+                "create procedure p() as $b$ begin execute 'create user u password ''x1'''; end $b$",
+                "create procedure p() as $b$ begin execute 'create user u password ''***'''; end $b$",
+            ),
+            (
+                "select 'alter user u password ''' || pw || ''''",
+                "select '*** (text with a secret)' || pw || ''''",
+            ),
+            (
+                "select 'a password', 'token'",
+                "select 'a password', 'token'",
+            ),
         ] {
             assert_eq!(redacted(text), expected);
         }
