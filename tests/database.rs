@@ -333,3 +333,44 @@ async fn use_moves_where_names_are_looked_for() {
     assert_eq!(dev.failure("USE nowhere").await.0, "3D000");
     assert_eq!(dev.failure("BEGIN; USE sales").await.0, "25001");
 }
+
+/// Texts of a database of COLLATE CASE_INSENSITIVE have no case, unless their column says otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_has_a_collation() {
+    let server = start(1).await;
+    let dev = connect(server.port).await;
+    dev.run("CREATE DATABASE folds COLLATE CASE_INSENSITIVE")
+        .await;
+    assert_eq!(dev.value("SELECT db_collation()").await, "case_sensitive");
+    let folds = connect_to(server.port, "folds").await;
+    assert_eq!(
+        folds.value("SELECT db_collation()").await,
+        "case_insensitive"
+    );
+    folds
+        .run("CREATE TABLE t (a VARCHAR(5), b VARCHAR(5) COLLATE CASE_SENSITIVE, c INTEGER)")
+        .await;
+    folds
+        .run("INSERT INTO t VALUES ('x', 'x', 1), ('X', 'X', 2)")
+        .await;
+    folds.run("CREATE TABLE copied AS SELECT a FROM t").await;
+    folds.run("ALTER TABLE t ADD d CHAR(3) DEFAULT 'q'").await;
+    for (query, count) in [
+        ("SELECT count(*) FROM t WHERE a = 'X'", "2"),
+        ("SELECT count(*) FROM t WHERE b = 'X'", "1"),
+        ("SELECT count(*) FROM t WHERE d = 'Q'", "2"),
+        ("SELECT count(DISTINCT a) FROM copied", "1"),
+    ] {
+        assert_eq!(folds.value(query).await, count, "{query}");
+    }
+    let change = "ALTER DATABASE folds COLLATE CASE_SENSITIVE";
+    assert_eq!(folds.failure(change).await.0, "55000");
+    folds.run("DROP TABLE t; DROP TABLE copied").await;
+    folds.run(change).await;
+    folds.run("CREATE TABLE t (a VARCHAR(5))").await;
+    folds.run("INSERT INTO t VALUES ('x')").await;
+    assert_eq!(
+        folds.value("SELECT count(*) FROM t WHERE a = 'X'").await,
+        "0"
+    );
+}

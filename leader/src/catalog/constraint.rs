@@ -12,6 +12,14 @@ const DERIVED_FIRST: Oid = 1 << 30;
 const DERIVED_EACH: Oid = 64;
 /// Names longer than this are cut before a number is added, as PostgreSQL cuts them.
 const NAME_MAX: usize = 63;
+/// Comments on constraints are kept with those of their table, numbered from here by place; columns are far below.
+const COMMENT_FIRST: u32 = 1 << 16;
+
+/// Gives the number of the comment on the constraint at a place.
+pub fn constraint_comment(place: usize) -> u32 {
+    let place = u32::try_from(place).unwrap_or(u32::MAX);
+    COMMENT_FIRST.saturating_add(place)
+}
 
 /// A constraint with what the catalogs show of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,15 +118,22 @@ impl Table {
         self.constraints.push(constraint);
     }
 
-    /// Removes the constraints that are not to be kept.
-    pub fn retain_constraints(&mut self, mut keep: impl FnMut(&TableConstraint) -> bool) {
+    /// Removes the constraints that are not to be kept; gives the places the others had.
+    pub fn retain_constraints(
+        &mut self,
+        mut keep: impl FnMut(&TableConstraint) -> bool,
+    ) -> Vec<usize> {
+        let mut kept = Vec::new();
         let names = std::mem::take(&mut self.constraint_names);
         let names = names.into_iter().chain(std::iter::repeat(None));
-        for (constraint, name) in std::mem::take(&mut self.constraints).into_iter().zip(names) {
+        let all = std::mem::take(&mut self.constraints).into_iter().zip(names);
+        for (place, (constraint, name)) in all.enumerate() {
             if keep(&constraint) {
                 self.add_constraint(name, constraint);
+                kept.push(place);
             }
         }
+        kept
     }
 
     /// Tells whether it has a primary key.
@@ -133,6 +148,25 @@ impl Catalog {
     pub fn table_of_derived(&self, oid: Oid) -> Option<&Arc<Table>> {
         let place = oid.checked_sub(DERIVED_FIRST)?;
         self.tables.get(&(place / DERIVED_EACH))
+    }
+
+    /// Finds the comment on a constraint or any other object that has an oid of its own, or on a column of a relation.
+    pub fn comment(&self, oid: Oid, column: u32) -> Option<&String> {
+        let plain = self.comments.get(&(oid, column));
+        if plain.is_some() || column != 0 {
+            return plain;
+        }
+        let table = self.table_of_derived(oid)?;
+        let named = table.named_constraints();
+        let place = named.iter().position(|constraint| constraint.oid == oid)?;
+        self.comments.get(&(table.oid, constraint_comment(place)))
+    }
+
+    /// Gives what a comment of a table with a number beyond its columns is on: the oid of a constraint.
+    pub fn commented_constraint(&self, table: Oid, number: u32) -> Option<Oid> {
+        let table = self.tables.get(&table)?;
+        let place = usize::try_from(number.checked_sub(COMMENT_FIRST)?).ok()?;
+        Some(table.named_constraints().get(place)?.oid)
     }
 
     /// Finds the view of a rule.

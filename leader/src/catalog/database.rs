@@ -33,6 +33,9 @@ pub struct Database {
     /// CONNECTION LIMIT; `None` is UNLIMITED.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_limit: Option<u32>,
+    /// COLLATE CASE_INSENSITIVE: texts of its tables have that collation unless their column says otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub case_insensitive: bool,
 }
 
 fn first_name() -> String {
@@ -52,6 +55,7 @@ impl Database {
             owner: ADMIN_OID,
             isolation: IsolationLevel::default(),
             connection_limit: None,
+            case_insensitive: false,
         }
     }
 
@@ -77,6 +81,12 @@ impl Catalog {
     pub fn database_name(&self) -> &str {
         let database = self.databases.get(&self.database);
         database.map_or("", |database| database.name.as_str())
+    }
+
+    /// Tells whether texts of new tables are case-insensitive unless their column says otherwise.
+    pub fn is_case_insensitive(&self) -> bool {
+        let database = self.databases.get(&self.database);
+        database.is_some_and(|database| database.case_insensitive)
     }
 
     /// Gives the database it shows, as access lists name it.

@@ -20,6 +20,7 @@ use crate::history::History;
 use blueshift_compute::scan::{StoredTable, choose_scan_modes};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
+use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::functions_aggregate::min_max::min_udaf;
 use datafusion::logical_expr::{LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
@@ -56,7 +57,12 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
     let bound = rule::subquery_value::settle(bound)?;
     leader_only::check(&bound, config)?;
     sort_based::check(&bound, config)?;
-    let bound = blueshift_sql::binder::settle_blanks(bound, &may_be_padded, min_udaf())?;
+    let bound = blueshift_sql::binder::settle_blanks(
+        bound,
+        &may_be_padded,
+        min_udaf(),
+        first_value_udaf(),
+    )?;
     // Types first: a subquery is replaced by a literal of exactly its own type.
     let analyzed = state
         .analyzer()

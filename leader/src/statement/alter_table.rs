@@ -6,7 +6,7 @@
 
 mod append;
 mod column;
-mod constraint;
+pub(super) mod constraint;
 mod design;
 
 use super::answer::Body;

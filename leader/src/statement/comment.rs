@@ -5,6 +5,8 @@ use super::context::Context;
 use super::names::Named;
 use crate::access::check;
 use crate::catalog::cache::put_comment;
+use crate::catalog::constraint::constraint_comment;
+use crate::catalog::name::Relation;
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ddl::Comment;
@@ -13,7 +15,7 @@ use blueshift_sql::statement::routine::RoutineKind;
 /// Runs a COMMENT.
 pub async fn run(ctx: &mut Context<'_>, comment: &Comment) -> Result<Body> {
     let (oid, column) = match comment.kind.as_str() {
-        "table" | "view" | "column" => relation(ctx, comment)?,
+        "table" | "view" | "column" | "constraint" => relation(ctx, comment)?,
         "schema" => {
             let catalog = ctx.transaction.catalog()?;
             let name = &comment.name.name;
@@ -44,7 +46,7 @@ pub async fn run(ctx: &mut Context<'_>, comment: &Comment) -> Result<Body> {
         kind => {
             return Err(blueshift_sql::Error::unsupported(
                 format!("COMMENT ON {}", kind.to_uppercase()),
-                "Comment on a table, column, view, schema, function, procedure or database.",
+                "Comment on a table, column, constraint, view, schema, function, procedure or database.",
             )
             .into());
         }
@@ -69,6 +71,9 @@ fn relation(ctx: &mut Context<'_>, comment: &Comment) -> Result<(u32, u32)> {
     };
     let catalog = ctx.transaction.catalog()?;
     check::owner(&catalog, ctx.user, &relation)?;
+    if comment.kind == "constraint" {
+        return constraint(&relation, comment.column.as_deref().unwrap_or_default());
+    }
     if comment.kind != "column" && comment.kind != relation.kind() {
         return Err(Error::new(
             SqlState::WRONG_OBJECT_TYPE,
@@ -94,4 +99,24 @@ fn relation(ctx: &mut Context<'_>, comment: &Comment) -> Result<(u32, u32)> {
             )
         })?;
     Ok((relation.oid(), place))
+}
+
+/// Finds a constraint of a table; its comment is kept with the table's, by its place.
+fn constraint(relation: &Relation, name: &str) -> Result<(u32, u32)> {
+    let missing = || {
+        Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!(
+                "constraint \"{name}\" for table \"{}\" does not exist",
+                relation.name()
+            ),
+        )
+    };
+    let Relation::Table(table) = relation else {
+        return Err(missing());
+    };
+    let named = table.named_constraints();
+    let place = named.iter().position(|known| known.name == name);
+    let place = place.ok_or_else(missing)?;
+    Ok((table.oid, constraint_comment(place)))
 }

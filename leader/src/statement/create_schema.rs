@@ -6,10 +6,38 @@ use crate::access::check;
 use crate::catalog::Schema;
 use crate::catalog::cache::put_schema;
 use crate::error::{Error, Result};
+use crate::settings::Scope;
 use crate::transaction::lock::{Lockable, Mode};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ddl::CreateSchema;
 use blueshift_sql::statement::grant::Privilege;
+
+/// Runs what stands inside a CREATE SCHEMA; names without a schema are of the new one.
+async fn elements(ctx: &mut Context<'_>, create: &CreateSchema, schema: &Schema) -> Result<()> {
+    if create.elements.is_empty() {
+        return Ok(());
+    }
+    if schema.owner != ctx.user.oid {
+        return Err(blueshift_sql::Error::unsupported(
+            "CREATE SCHEMA for another user with statements inside",
+            "SET SESSION AUTHORIZATION to that user first, or send them as statements of their own",
+        )
+        .into());
+    }
+    let before = ctx.settings.clone();
+    let path = before.search_path(&ctx.user.name);
+    let path: Vec<String> = std::iter::once(schema.name.clone()).chain(path).collect();
+    ctx.settings.set("search_path", &path, Scope::Session)?;
+    for element in &create.elements {
+        let done = Box::pin(super::run(ctx, element)).await;
+        if let Err(error) = done {
+            *ctx.settings = before;
+            return Err(error);
+        }
+    }
+    *ctx.settings = before;
+    Ok(())
+}
 
 /// Runs a CREATE SCHEMA.
 pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
@@ -65,5 +93,6 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
         quota: create.quota,
     };
     ctx.transaction.change_catalog(put_schema(&schema)?);
+    elements(ctx, create, &schema).await?;
     Ok(Body::done("CREATE SCHEMA"))
 }

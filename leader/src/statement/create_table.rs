@@ -10,7 +10,7 @@ use crate::catalog::database::elsewhere;
 use crate::catalog::layout::{self, table_layout};
 use crate::catalog::name::Relation;
 use crate::catalog::{
-    Column, Identity, Oid, Schema, Table, TableConstraint, TableDistribution, TableSort,
+    Catalog, Column, Identity, Oid, Schema, Table, TableConstraint, TableDistribution, TableSort,
 };
 use crate::error::{Error, Result};
 use crate::history::now_us;
@@ -53,7 +53,8 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTable) -> Result<Body> {
         }));
         copied = Some(parent);
     }
-    columns.extend(create.columns.iter().map(column));
+    let catalog = ctx.transaction.catalog()?;
+    columns.extend(create.columns.iter().map(|one| column(one, &catalog)));
     let mut table = new_table(ctx, &schema, &create.name.name, columns, &mut attributes)?;
     if let Some(parent) = copied {
         inherit(&mut table, &parent, &create.attributes);
@@ -187,7 +188,10 @@ pub async fn reserve_name(
     ))
 }
 
-pub(super) fn column(definition: &ColumnDefinition) -> Column {
+/// Makes a column of its definition; a text without COLLATE has the collation of the database.
+pub(super) fn column(definition: &ColumnDefinition, catalog: &Catalog) -> Column {
+    let is_text = matches!(definition.ty, SqlType::Char(_) | SqlType::Varchar(_));
+    let of_database = is_text && catalog.is_case_insensitive();
     Column {
         name: definition.name.clone(),
         id: 0,
@@ -203,7 +207,7 @@ pub(super) fn column(definition: &ColumnDefinition) -> Column {
             by_default: identity.by_default,
         }),
         not_null: definition.not_null || definition.identity.is_some(),
-        case_insensitive: definition.case_insensitive,
+        case_insensitive: definition.case_insensitive.unwrap_or(of_database),
     }
 }
 

@@ -20,7 +20,13 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTableAs) -> Result<Body> 
     reserve_name(ctx, &schema, &create.name.name, false).await?;
     let names = ctx.names()?;
     let bound = binder::bind_query(&names, &create.query, &ctx.parameter_types())?;
-    let columns = columns(&bound, &create.columns)?;
+    let mut columns = columns(&bound, &create.columns)?;
+    if ctx.transaction.catalog()?.is_case_insensitive() {
+        let is_text =
+            |column: &&mut Column| matches!(column.ty, SqlType::Char(_) | SqlType::Varchar(_));
+        let texts = columns.iter_mut().filter(is_text);
+        texts.for_each(|column| column.case_insensitive = true);
+    }
     let mut attributes = create.attributes.clone();
     name_keys(&mut attributes, &columns);
     let mut table = new_table(ctx, &schema, &create.name.name, columns, &mut attributes)?;

@@ -58,6 +58,7 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateDatabase) -> Result<Bo
         owner,
         isolation: level(create.serializable),
         connection_limit: create.connection_limit,
+        case_insensitive: create.case_insensitive,
     };
     let public = Schema {
         oid: ctx.server.next_oid()?,
@@ -128,7 +129,22 @@ pub async fn alter(ctx: &mut Context<'_>, alter: &AlterDatabase) -> Result<Body>
                     .fix("transaction_isolation", word, Scope::Session);
             }
         }
-        AlterDatabaseAction::CaseSensitive => {}
+        AlterDatabaseAction::Collation(folds) => {
+            let within = catalog.within(database.oid);
+            let count = within.tables.len() + within.views.len();
+            if database.case_insensitive != *folds && count > 0 {
+                return Err(blueshift_sql::Error::new(
+                    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    format!(
+                        "cannot change the collation of database \"{}\" because it is not empty",
+                        database.name
+                    ),
+                )
+                .with_hint("Create another database with COLLATE and copy the rows.")
+                .into());
+            }
+            database.case_insensitive = *folds;
+        }
     }
     ctx.transaction.change_catalog(put_database(&database)?);
     Ok(Body::done("ALTER DATABASE"))

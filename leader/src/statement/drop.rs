@@ -1,5 +1,6 @@
 //! DROP TABLE, DROP VIEW, DROP SCHEMA: what depends on them goes with CASCADE, or keeps them.
 
+use super::alter_table::constraint;
 use super::answer::{Body, Notice};
 use super::context::Context;
 use super::names::Named;
@@ -229,9 +230,11 @@ fn forget_foreign_keys(ctx: &mut Context<'_>, table: Oid, target: Oid) -> Result
     let catalog = ctx.transaction.catalog()?;
     if let Some(table) = catalog.tables.get(&table) {
         let mut table = Table::clone(table);
-        table.retain_constraints(|constraint| {
-            !matches!(constraint, TableConstraint::ForeignKey { table, .. } if *table == target)
-        });
+        constraint::retain(
+            ctx,
+            &mut table,
+            |constraint| !matches!(constraint, TableConstraint::ForeignKey { table, .. } if *table == target),
+        )?;
         ctx.transaction.change_catalog(put_table(&table)?);
     }
     Ok(())

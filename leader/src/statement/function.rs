@@ -248,6 +248,16 @@ pub fn session_functions(
         string.clone(),
         constant(ScalarValue::Utf8View(current_schema)),
     );
+    let collation = match ctx.connected.case_insensitive {
+        true => "case_insensitive",
+        false => "case_sensitive",
+    };
+    add(
+        "db_collation",
+        &[],
+        string.clone(),
+        constant(text(collation.to_owned())),
+    );
     for name in ["current_database", "current_catalog"] {
         add(
             name,
@@ -450,7 +460,7 @@ fn description(ctx: &SystemContext, args: &[Arg], column: u32) -> ScalarValue {
         Some(Arg::Int(oid)) => u32::try_from(*oid).unwrap_or_default(),
         _ => return ScalarValue::Utf8View(None),
     };
-    ScalarValue::Utf8View(ctx.catalog.comments.get(&(oid, column)).cloned())
+    ScalarValue::Utf8View(ctx.catalog.comment(oid, column).cloned())
 }
 
 /// Splits a name as SQL writes it: parts in quotes lose them, and names are folded as the session has it.

@@ -9,10 +9,11 @@ use crate::catalog::database::elsewhere;
 use crate::catalog::name::{Relation, quoted};
 use crate::catalog::{Table, TableConstraint, TableDistribution, TableSort};
 use crate::error::{Error, Result};
-use blueshift_sql::SqlState;
 use blueshift_sql::statement::grant::Privilege;
+use blueshift_sql::statement::routine::{ArgumentMode, RoutineKind, RoutineName, RoutineType};
 use blueshift_sql::statement::show::{GrantsOn, Listed, ShowDefinition, ShowList, ShownGrantee};
 use blueshift_sql::statement::{ObjectName, Query};
+use blueshift_sql::{SqlState, SqlType};
 
 /// Runs a SHOW that lists objects.
 pub async fn list(ctx: &mut Context<'_>, show: &ShowList) -> Result<Body> {
@@ -41,6 +42,7 @@ pub(crate) fn query(ctx: &mut Context<'_>, show: &ShowList) -> Result<Query> {
         Listed::Tables(schema) => (TABLES, in_schema(&names, schema)?),
         Listed::Functions(schema) => (FUNCTIONS, in_schema(&names, schema)?),
         Listed::Procedures(schema) => (PROCEDURES, in_schema(&names, schema)?),
+        Listed::Parameters(kind, routine) => return parameters(ctx, *kind, routine, show),
         Listed::Grants(on, grantee) => {
             let condition = granted_on(&names, on.as_ref())?;
             (GRANTS, condition + &granted_to(&names, grantee.as_ref())?)
@@ -66,6 +68,7 @@ pub(crate) fn query(ctx: &mut Context<'_>, show: &ShowList) -> Result<Query> {
         Listed::ForeignKeys(_) | Listed::ExportedKeys(_) => ("fk_name", "fk_name, key_seq"),
         Listed::Functions(_) => ("function_name", "function_name, argument_list"),
         Listed::Procedures(_) => ("procedure_name", "procedure_name, argument_list"),
+        Listed::Parameters(..) => ("parameter_name", "ordinal_position"),
         Listed::Grants(..) => (
             "object_name",
             "schema_name, object_name, identity_name, identity_type, privilege_type",
@@ -89,6 +92,84 @@ pub(crate) fn query(ctx: &mut Context<'_>, show: &ShowList) -> Result<Query> {
         sql += &format!(" LIMIT {limit}");
     }
     Ok(Query::parse(&sql)?)
+}
+
+/// Makes the query of the arguments of a routine that the user may call.
+fn parameters(
+    ctx: &mut Context<'_>,
+    kind: RoutineKind,
+    wanted: &RoutineName,
+    show: &ShowList,
+) -> Result<Query> {
+    let names = ctx.names()?;
+    let routine = super::routine::find(ctx, wanted, kind)?;
+    let catalog = names.catalog();
+    check::call(catalog, &names.system.user, &routine)?;
+    let schema = catalog.schemas.get(&routine.schema);
+    let schema = schema.map_or("", |schema| schema.name.as_str());
+    let pattern = show.like.as_deref();
+    let condition = pattern.map_or_else(String::new, |like| {
+        format!(" WHERE o.parameter_name LIKE {}", literal(like))
+    });
+    let number = |number: Option<String>| number.unwrap_or_else(|| "NULL".to_owned());
+    let rows = routine.arguments.iter().enumerate().map(|(at, argument)| {
+        let (length, precision, scale) = match argument.ty {
+            RoutineType::Sql(SqlType::Char(bytes) | SqlType::Varchar(bytes)) => {
+                (Some(bytes.to_string()), None, None)
+            }
+            RoutineType::Sql(SqlType::Decimal { precision, scale }) => {
+                (None, Some(precision.to_string()), Some(scale.to_string()))
+            }
+            RoutineType::Sql(ty) => (None, whole_digits(ty), None),
+            RoutineType::Refcursor => (None, None, None),
+        };
+        let mode = match argument.mode {
+            ArgumentMode::In => "IN",
+            ArgumentMode::Out => "OUT",
+            ArgumentMode::InOut => "INOUT",
+        };
+        format!(
+            "SELECT {}, {}, '{mode}', {}, {}, {}, {}",
+            argument
+                .name
+                .as_deref()
+                .map_or_else(|| "NULL".to_owned(), literal),
+            at + 1,
+            literal(&argument.ty.signature()),
+            number(length),
+            number(precision),
+            number(scale),
+        )
+    });
+    let none = "SELECT NULL, 0, NULL, NULL, NULL, NULL, NULL WHERE false".to_owned();
+    let rows: Vec<_> = std::iter::once(none).chain(rows).collect();
+    let text = format!(
+        "SELECT * FROM (SELECT {}::varchar(128) AS database_name, {}::varchar(128) AS schema_name, \
+         {}::varchar(128) AS {}_name, r.a::varchar(128) AS parameter_name, r.b::integer AS ordinal_position, \
+         r.c::varchar(8) AS parameter_type, r.d::varchar(128) AS data_type, \
+         r.e::integer AS character_maximum_length, r.f::integer AS numeric_precision, \
+         r.g::integer AS numeric_scale, NULL::varchar AS remarks \
+         FROM ({}) r (a, b, c, d, e, f, g)) o{condition} ORDER BY o.ordinal_position",
+        literal(catalog.database_name()),
+        literal(schema),
+        literal(&routine.name),
+        kind.word(),
+        rows.join(" UNION ALL "),
+    );
+    Ok(Query::parse(&text)?)
+}
+
+/// The digits of numbers that are kept in a fixed number of bits, as SHOW COLUMNS has them.
+fn whole_digits(ty: SqlType) -> Option<String> {
+    let bits = match ty {
+        SqlType::SmallInt => 16,
+        SqlType::Integer => 32,
+        SqlType::BigInt => 64,
+        SqlType::Real => 24,
+        SqlType::Double => 53,
+        _ => return None,
+    };
+    Some(bits.to_string())
 }
 
 /// The condition that a column `schema_name` names a schema.

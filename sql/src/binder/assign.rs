@@ -44,6 +44,15 @@ pub(super) fn assign(expr: Expr, source: &Field, target: SqlType) -> Expr {
             SqlType::Char(other) if other <= length => value,
             _ => text_length::assign().call(vec![value, lit(i64::from(length)), lit(true)]),
         },
+        SqlType::Varbyte(length) => match SqlType::from_field(source) {
+            SqlType::Varbyte(other)
+                if other <= length
+                    && source.metadata().contains_key(crate::types::SQL_TYPE_KEY) =>
+            {
+                value
+            }
+            _ => text_length::assign_varbyte().call(vec![value, lit(i64::from(length))]),
+        },
         _ => value,
     }
 }

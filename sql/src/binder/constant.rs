@@ -221,7 +221,8 @@ impl Column {
                 return (text.len() <= length as usize).then_some(value);
             }
             (SqlType::Char(length), Constant::Text(text)) => {
-                let is_plain = text.len() <= length as usize && !text.ends_with(' ');
+                let is_plain =
+                    text.len() <= length as usize && !text.ends_with(' ') && text.is_ascii();
                 return is_plain.then_some(value);
             }
             (SqlType::Date, Constant::Text(text)) => Constant::Date(date(text)?),

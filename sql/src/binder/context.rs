@@ -162,6 +162,9 @@ impl ContextProvider for Context<'_> {
             // Redshift has neither; LISTAGG is its word for the first.
             "string_agg" if self.names.comfort() => self.names.aggregate_function("string_agg"),
             "string_agg" | "array_agg" => None,
+            // The engine has these, Redshift has not.
+            "corr" | "covar_pop" | "covar_samp" => None,
+            name if name.starts_with("regr_") => None,
             "variance" => self.names.aggregate_function("var_samp"),
             name => self.names.aggregate_function(name),
         }

@@ -36,7 +36,13 @@ pub fn from_engine(error: &DataFusionError) -> Error {
         DataFusionError::ArrowError(arrow, _) => from_arrow(arrow),
         DataFusionError::Plan(message) => from_plan(message),
         DataFusionError::NotImplemented(message) => refusal(message).unwrap_or_else(|| {
-            let text = format!("not supported: {}", scrub(message));
+            // A tree of the parser says nothing to a user.
+            let shown = message
+                .split([':', '{'])
+                .next()
+                .filter(|_| message.contains(" { "));
+            let shown = shown.unwrap_or(message).trim_end_matches(" in sqltorel");
+            let text = format!("not supported: {}", scrub(shown));
             Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
                 .with_hint("Write the query another way")
         }),

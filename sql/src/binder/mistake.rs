@@ -94,12 +94,45 @@ fn missing_function(names: &dyn Names, error: &mut Error) {
         };
         return;
     }
+    if let Some((_, hint)) = INSTEAD.iter().find(|(known, _)| *known == name) {
+        error.hint = Some((*hint).to_owned());
+        return;
+    }
     let all = names.function_names();
-    let shown = all.iter().filter(|known| !known.starts_with("blueshift_"));
+    let shown = all
+        .iter()
+        .filter(|known| !known.starts_with("blueshift_") && *known != name);
     if let Some(near) = nearest(name, shown.map(String::as_str)) {
         error.hint = Some(format!("Did you mean \"{near}\"?"));
     }
 }
+
+/// Functions that PostgreSQL has and Redshift has not, and what to write.
+const INSTEAD: &[(&str, &str)] = &[
+    ("string_agg", "Use LISTAGG(text, separator)"),
+    (
+        "array_agg",
+        "Use LISTAGG, or SPLIT_TO_ARRAY(LISTAGG(text, ','), ',') for a SUPER",
+    ),
+    ("pg_sleep", "Wait in the client"),
+    ("clock_timestamp", "Use GETDATE() or SYSDATE"),
+    ("statement_timestamp", "Use GETDATE()"),
+    ("transaction_timestamp", "Use SYSDATE"),
+    (
+        "corr",
+        "Write it with AVG: (AVG(x*y) - AVG(x)*AVG(y)) / (STDDEV_POP(x) * STDDEV_POP(y))",
+    ),
+    ("covar_pop", "Write it with AVG: AVG(x*y) - AVG(x)*AVG(y)"),
+    (
+        "gen_random_uuid",
+        "Use MD5(RANDOM()::VARCHAR), or make the identifiers in the client",
+    ),
+    ("to_json", "Use JSON_SERIALIZE of a SUPER"),
+    ("json_agg", "Use LISTAGG and JSON_PARSE"),
+    ("jsonb_agg", "Use LISTAGG and JSON_PARSE"),
+    ("json_build_object", "Use OBJECT(name, value)"),
+    ("jsonb_build_object", "Use OBJECT(name, value)"),
+];
 
 /// Finds where a name first stands as a column.
 fn place(query: &mut Query, name: &str) -> Option<usize> {

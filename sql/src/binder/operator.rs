@@ -3,6 +3,7 @@
 use super::Names;
 use super::branches;
 use super::context::external;
+use super::rewrite::NEGATIVE;
 use crate::error::Error;
 use crate::function::semistructured::{Use, is_super};
 use crate::function::{self, chain, checked, exact, quotient};
@@ -44,6 +45,36 @@ impl Operators {
             date_timetz: names.scalar_function("blueshift_date_timetz"),
             time_plus: names.scalar_function("blueshift_time_plus"),
         }
+    }
+}
+
+impl Operators {
+    /// Plans the minus before a value.
+    fn negative(&self, value: Expr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let value = number_of(branches::settle_operand(value, schema)?, schema);
+        let ty = value.get_type(schema)?;
+        let is_known = ty.is_signed_integer()
+            || ty.is_floating()
+            || ty.is_null()
+            || matches!(ty, DataType::Decimal128(..) | DataType::Interval(_));
+        let negative = match (&ty, &self.interval_times) {
+            (DataType::Duration(_), Some(times)) => {
+                let minus = Expr::Literal(ScalarValue::Float64(Some(-1.0)), None);
+                cast(times.call(vec![value, minus]), ty)
+            }
+            _ if is_known => Expr::Negative(Box::new(value)),
+            _ => {
+                let shown = super::refusal::type_shown(&ty.to_string()).to_owned();
+                return Err(external(
+                    Error::new(
+                        crate::SqlState::UNDEFINED_FUNCTION,
+                        format!("operator does not exist: - {shown}"),
+                    )
+                    .with_hint("Add an explicit cast, as in -CAST(x AS DECIMAL(18,2))"),
+                ));
+            }
+        };
+        Ok(PlannerResult::Planned(negative))
     }
 }
 
@@ -123,6 +154,13 @@ fn number_of(expr: Expr, schema: &DFSchema) -> Expr {
 
 /// Makes a text of what stands beside `||`, where the engine has none or another.
 fn text_of(expr: Expr, schema: &DFSchema) -> Expr {
+    // Asking for the type of a field writes the names of all that stands in it, and a long chain would write itself at
+    // each of its links.
+    if matches!(&expr, Expr::BinaryExpr(link) if link.op == Operator::StringConcat)
+        || matches!(&expr, Expr::Literal(value, None) if value.data_type().is_string())
+    {
+        return expr;
+    }
     match expr.to_field(schema) {
         Ok((_, field)) if is_super(&field) => Use::Text.call(vec![expr]),
         Ok((_, field)) => match function::writer(field.data_type()) {
@@ -211,6 +249,9 @@ impl ExprPlanner for Operators {
             | BinaryOperator::Gt
             | BinaryOperator::GtEq => {
                 return Ok(PlannerResult::Original(beside_span(expr, schema)));
+            }
+            BinaryOperator::Custom(ref name) if name == NEGATIVE => {
+                return self.negative(expr.right, schema);
             }
             _ => return Ok(PlannerResult::Original(expr)),
         };

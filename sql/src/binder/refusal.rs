@@ -3,6 +3,26 @@
 use crate::error::Error;
 use crate::sqlstate::SqlState;
 
+/// What the engine says of forms that it does not plan: what they are, and what to write.
+const UNPLANNED: &[(&str, &str, &str)] = &[
+    (
+        "mpty tuple not supported",
+        "GROUP BY ()",
+        "Leave GROUP BY out: the aggregates are then of all rows",
+    ),
+    ("FETCH clause is not supported", "FETCH FIRST", "Use LIMIT"),
+    (
+        "nsupported ast node in sqltorel: Collate",
+        "COLLATE as an operator",
+        "Write COLLATE(text, 'case_insensitive')",
+    ),
+    (
+        "ot access not supported",
+        "a key behind this value",
+        "Compute the value in a subquery and name its column before the key",
+    ),
+];
+
 /// Gives our error for a message of the engine's planner, if it is one that a user can do something about.
 pub fn refusal(message: &str) -> Option<Error> {
     if is_correlated(message) {
@@ -42,6 +62,11 @@ pub fn refusal(message: &str) -> Option<Error> {
         let operator = operator.rsplit(' ').next().unwrap_or(operator);
         let text = format!("each {operator} query must have the same number of columns");
         return Some(Error::syntax(text, None));
+    }
+    for (words, what, hint) in UNPLANNED {
+        if message.contains(words) {
+            return Some(Error::unsupported(*what, *hint));
+        }
     }
     if message.contains("The subquery should only return one column") {
         return Some(Error::syntax("subquery must return only one column", None));

@@ -61,9 +61,21 @@ impl RelationPlanner for Relations {
                 let input = context.plan(table.as_ref().clone())?;
                 let array = context.sql_to_expr(value, input.schema())?;
                 let name = context.normalize_ident(name);
-                let place = alias.map(|alias| context.normalize_ident(alias.name));
+                let (place, qualifier) = match alias {
+                    Some(alias) => {
+                        let mut qualifiers = alias.columns.into_iter();
+                        let qualifier = qualifiers.next();
+                        let qualifier = qualifier.map(|one| context.normalize_ident(one.name));
+                        let place = context.normalize_ident(alias.name);
+                        (Some(place).filter(|place| !place.is_empty()), qualifier)
+                    }
+                    None => (None, None),
+                };
                 let plan = match null_inclusion {
-                    None => unnest::unnested(input, array, &name, place.as_deref())?,
+                    None => {
+                        let qualifier = qualifier.as_deref();
+                        unnest::unnested(input, array, &name, place.as_deref(), qualifier)?
+                    }
                     Some(_) => unnest::unpivoted(input, array, &name, place.as_deref())?,
                 };
                 return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(

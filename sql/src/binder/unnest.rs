@@ -1,19 +1,27 @@
 //! Arrays and objects of SUPER in FROM: a row for each element or attribute, beside the row that holds them.
 
 use super::context::external;
+use super::rewrite::NOTHING;
 use crate::error::Error;
 use crate::function::semistructured::{Use, is_super};
 use datafusion_common::{Column, Result, UnnestOptions};
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 
-/// Unnests `array`, an expression over `input`, into a column `name`, and its places into another.
+/// Unnests `array`, an expression over `input`, into a column `name`, and its places into another; both of a table
+/// `qualifier`, if there is one.
 pub(super) fn unnested(
     input: LogicalPlan,
     array: Expr,
     name: &str,
     place: Option<&str>,
+    qualifier: Option<&str>,
 ) -> Result<LogicalPlan> {
-    spread(input, array, name, place, (Use::Items, Use::Places))
+    let columns = Columns {
+        value: name,
+        place,
+        qualifier,
+    };
+    spread(input, array, columns, (Use::Items, Use::Places))
 }
 
 /// Unnests `object`, an expression over `input`: its values into a column `name`, their attributes into another.
@@ -23,14 +31,29 @@ pub(super) fn unpivoted(
     name: &str,
     attribute: Option<&str>,
 ) -> Result<LogicalPlan> {
-    spread(input, object, name, attribute, (Use::Values, Use::Keys))
+    let columns = Columns {
+        value: name,
+        place: attribute,
+        qualifier: None,
+    };
+    spread(input, object, columns, (Use::Values, Use::Keys))
 }
+
+/// What the columns are called.
+struct Columns<'a> {
+    value: &'a str,
+    place: Option<&'a str>,
+    qualifier: Option<&'a str>,
+}
+
+/// What they are called until they are whole, so that no other column is called so.
+const VALUE: &str = "\u{1}value";
+const PLACE: &str = "\u{1}place";
 
 fn spread(
     input: LogicalPlan,
     array: Expr,
-    name: &str,
-    place: Option<&str>,
+    names: Columns<'_>,
     (items, places): (Use, Use),
 ) -> Result<LogicalPlan> {
     if !array
@@ -38,7 +61,7 @@ fn spread(
         .is_ok_and(|(_, field)| is_super(&field))
     {
         return Err(external(Error::unsupported(
-            format!("{name} in FROM, which is not a SUPER,"),
+            format!("{} in FROM, which is not a SUPER,", names.value),
             "Name a table, or an array in a SUPER column",
         )));
     }
@@ -46,23 +69,27 @@ fn spread(
         .schema()
         .columns()
         .into_iter()
+        .filter(|column| column.name != NOTHING)
         .map(Expr::Column)
         .collect();
     let mut list = kept.clone();
-    list.push(items.call(vec![array.clone()]).alias(name));
-    let mut columns = vec![Column::new_unqualified(name)];
-    if let Some(place) = place {
-        list.push(places.call(vec![array]).alias(place));
-        columns.push(Column::new_unqualified(place));
+    list.push(items.call(vec![array.clone()]).alias(VALUE));
+    let mut columns = vec![Column::new_unqualified(VALUE)];
+    if names.place.is_some() {
+        list.push(places.call(vec![array]).alias(PLACE));
+        columns.push(Column::new_unqualified(PLACE));
     }
     let options = UnnestOptions::new().with_preserve_nulls(false);
     let plan = LogicalPlanBuilder::from(input)
         .project(list)?
         .unnest_columns_with_options(columns, options)?;
     // The elements are SUPER values again.
-    let element = Use::Raw.call(vec![Expr::Column(Column::new_unqualified(name))]);
+    let element = Use::Raw.call(vec![Expr::Column(Column::new_unqualified(VALUE))]);
     let mut list = kept;
-    list.push(element.alias(name));
-    list.extend(place.map(|place| Expr::Column(Column::new_unqualified(place))));
+    list.push(element.alias_qualified(names.qualifier, names.value));
+    list.extend(names.place.map(|place| {
+        let column = Expr::Column(Column::new_unqualified(PLACE));
+        column.alias_qualified(names.qualifier, place)
+    }));
     plan.project(list)?.build()
 }

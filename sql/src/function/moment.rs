@@ -161,6 +161,10 @@ fn not_a(text: &str, name: &str, wrong: &Wrong) -> Error {
             SqlState::INVALID_DATETIME_FORMAT,
             format!("invalid input syntax for type {name}: \"{text}\""),
         ),
+        Wrong::Range if is_late(text) => Error::unsupported(
+            format!("\"{text}\" as a {name}, a day after the year {YEAR_MAX},"),
+            "Use 9999-12-31 for a day that never comes",
+        ),
         Wrong::Range => Error::new(
             SqlState::DATETIME_FIELD_OVERFLOW,
             format!("date/time field value out of range: \"{text}\""),
@@ -170,6 +174,22 @@ fn not_a(text: &str, name: &str, wrong: &Wrong) -> Error {
             "Use a date far away, such as 9999-12-31 or 4713-01-01 BC",
         ),
     }
+}
+
+/// The last year whose days the engine counts; Redshift goes up to 294276.
+const YEAR_MAX: u32 = 262_142;
+
+/// Tells whether a text begins with a year that is beyond the engine alone.
+fn is_late(text: &str) -> bool {
+    let text = text.trim_start();
+    let year = text.split(['-', '/', '.']).next().unwrap_or_default();
+    let year = year.parse::<u32>().ok();
+    year.is_some_and(|year| {
+        year > YEAR_MAX
+            && text
+                .trim_start_matches(|c: char| c.is_ascii_digit())
+                .starts_with('-')
+    })
 }
 
 /// The form that data has: YYYY-MM-DD.

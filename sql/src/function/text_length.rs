@@ -6,7 +6,7 @@ use crate::sqlstate::SqlState;
 use arrow::array::{ArrayRef, StringViewBuilder};
 use arrow_schema::DataType;
 use datafusion_common::Result;
-use datafusion_common::cast::as_string_view_array;
+use datafusion_common::cast::{as_binary_view_array, as_string_view_array};
 use datafusion_expr::{ScalarUDF, Volatility};
 use std::sync::{Arc, LazyLock};
 
@@ -18,6 +18,17 @@ static ASSIGN: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
         returns: DataType::Utf8View,
         volatility: Volatility::Immutable,
         eval: assign_text,
+    })
+});
+
+static ASSIGN_BYTES: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    scalar(Scalar {
+        name: "blueshift_assign_bytes",
+        aliases: &[],
+        arguments: &[DataType::BinaryView, DataType::Int64],
+        returns: DataType::BinaryView,
+        volatility: Volatility::Immutable,
+        eval: assign_bytes,
     })
 });
 
@@ -53,6 +64,11 @@ pub(crate) fn assign() -> Arc<ScalarUDF> {
     Arc::clone(&ASSIGN)
 }
 
+/// The function `(value, bytes)` of a VARBYTE: an error if it is too long.
+pub(crate) fn assign_varbyte() -> Arc<ScalarUDF> {
+    Arc::clone(&ASSIGN_BYTES)
+}
+
 /// The function `(text, bytes)`: the longest start of the text that fits.
 pub(crate) fn cut() -> Arc<ScalarUDF> {
     Arc::clone(&CUT)
@@ -68,7 +84,9 @@ fn assign_text(args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (values, length) = (super::adapter::first(args)?, limit(args));
     let text = as_string_view_array(values)?;
     let is_char = super::adapter::boolean_at(args, 2, 0).unwrap_or(false);
-    let fits = |value: &str| value.len() <= length && !(is_char && value.ends_with(' '));
+    let fits = |value: &str| {
+        value.len() <= length && !(is_char && (value.ends_with(' ') || !value.is_ascii()))
+    };
     if text.iter().flatten().all(fits) {
         return Ok(Arc::clone(values));
     }
@@ -83,6 +101,17 @@ fn assign_text(args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         } else {
             value
         };
+        if is_char && !value.is_ascii() {
+            let found: String = value.chars().filter(|c| !c.is_ascii()).take(1).collect();
+            return Err(super::adapter::failure(
+                Error::new(
+                    SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+                    format!("CHAR string contains invalid ASCII character {found}"),
+                )
+                .with_detail("A CHAR holds characters of one byte.")
+                .with_hint("Use VARCHAR for other characters"),
+            ));
+        }
         if value.len() <= length {
             builder.append_value(value);
         } else if value.trim_end_matches(' ').len() <= length {
@@ -104,6 +133,22 @@ fn assign_text(args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         }
     }
     Ok(Arc::new(builder.finish()))
+}
+
+fn assign_bytes(args: &[ArrayRef], _rows: usize) -> Result<ArrayRef> {
+    let (values, length) = (super::adapter::first(args)?, limit(args));
+    let bytes = as_binary_view_array(values)?;
+    match bytes.iter().flatten().find(|value| value.len() > length) {
+        None => Ok(Arc::clone(values)),
+        Some(value) => Err(super::adapter::failure(
+            Error::new(
+                SqlState::STRING_DATA_RIGHT_TRUNCATION,
+                format!("value too long for type binary varying({length})"),
+            )
+            .with_detail(format!("The value has {} bytes.", value.len()))
+            .with_hint("Cut the value with SUBSTRING, or make the column wider"),
+        )),
+    }
 }
 
 fn cut_text(args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {

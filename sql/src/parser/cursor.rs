@@ -72,6 +72,17 @@ impl<'a> Cursor<'a> {
         rest
     }
 
+    /// Cuts off what stands before a mark as a cursor of its own, as for the elements of CREATE SCHEMA.
+    pub(crate) fn cut(&mut self, mark: usize) -> Cursor<'a> {
+        let piece = Cursor {
+            begin: self.at,
+            end: mark.min(self.end),
+            ..self.clone()
+        };
+        self.at = piece.end;
+        piece
+    }
+
     /// Whether nothing is left.
     pub(crate) fn at_end(&self) -> bool {
         self.at >= self.end
@@ -436,17 +447,40 @@ impl<'a> Cursor<'a> {
         Ok(Query { tree })
     }
 
-    /// The expression of a column's DEFAULT: a NOT NULL after it is the column's.
+    /// The expression of a column's DEFAULT: a NOT NULL and a COLLATE after it are the column's.
     pub(crate) fn default_expression(&mut self) -> Result<Expression> {
         let mark = self.mark();
         let dialect = RedshiftDialect {
             not_null_is_test: false,
         };
-        let tree = Box::new(self.with_dialect(&dialect, |parser| parser.parse_expr())?);
+        // The parser of expressions takes a COLLATE behind any value.
+        let mut before = Cursor {
+            end: self.collate_at(),
+            ..self.clone()
+        };
+        let tree = Box::new(before.with_dialect(&dialect, |parser| parser.parse_expr())?);
+        self.at = before.at;
         Ok(Expression {
             tree,
             text: self.text_from(mark).to_owned(),
         })
+    }
+
+    /// Where the next COLLATE outside parentheses stands, or the end.
+    fn collate_at(&self) -> usize {
+        let mut at = self.clone();
+        let mut depth = 0_usize;
+        while let Some(token) = at.peek() {
+            match token {
+                Token::LParen => depth += 1,
+                Token::RParen if depth == 0 => break,
+                Token::RParen => depth -= 1,
+                _ if depth == 0 && at.is_word("collate") => return at.at,
+                _ => {}
+            }
+            at.skip();
+        }
+        self.end
     }
 
     /// An expression, up to where it ends.

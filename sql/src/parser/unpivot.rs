@@ -1,5 +1,6 @@
 //! `FROM t, UNPIVOT t.object AS value AT attribute`, a form that the parser of queries does not know: the word and the
-//! name behind it become one name with a mark, which the binder takes off again.
+//! name behind it become one name with a mark, which the binder takes off again. And `FROM UNNEST(array) WITH OFFSET AS
+//! a (value, place)`, which it knows with another word.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
@@ -9,6 +10,7 @@ pub(crate) const MARK: char = '\u{1}';
 
 /// Joins each such UNPIVOT with the name behind it; gives the places of the tokens that are two.
 pub(super) fn joined(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<usize>) {
+    let tokens = with_ordinality(tokens);
     if !tokens
         .iter()
         .any(|token| is(&token.token, Keyword::UNPIVOT))
@@ -46,6 +48,26 @@ pub(super) fn joined(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<usi
         made.push(token);
     }
     (made, places)
+}
+
+/// `UNNEST(...) WITH OFFSET` -> `UNNEST(...) WITH ORDINALITY`, as the parser of queries knows it.
+fn with_ordinality(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let is_there = tokens.iter().any(|token| is(&token.token, Keyword::UNNEST));
+    if !is_there {
+        return tokens;
+    }
+    let found = tokens.windows(3).enumerate().filter(|(_, three)| {
+        matches!(three, [end, with, offset] if end.token == Token::RParen
+            && is(&with.token, Keyword::WITH)
+            && is(&offset.token, Keyword::OFFSET))
+    });
+    let places: Vec<usize> = found.map(|(place, _)| place + 2).collect();
+    for place in places {
+        if let Some(token) = tokens.get_mut(place) {
+            token.token = Token::make_keyword("ORDINALITY");
+        }
+    }
+    tokens
 }
 
 fn is(token: &Token, keyword: Keyword) -> bool {

@@ -157,6 +157,14 @@ pub(super) fn action(cursor: &mut Cursor<'_>, name: &ObjectName) -> Result<Alter
     if cursor.take_word("add") {
         return add(cursor, name);
     }
+    let after = cursor.peek_at(2);
+    if cursor.are_words(&["drop", "partition"]) && after == Some(&Token::LParen) {
+        return Err(Error::unsupported(
+            "ALTER TABLE ... DROP PARTITION of an external table",
+            "There are no external tables; use DELETE",
+        )
+        .at(position));
+    }
     if cursor.take_words(&["drop", "constraint"]) {
         let name = cursor.name()?;
         return Ok(AlterAction::DropConstraint {

@@ -65,7 +65,7 @@ pub struct ColumnDefinition {
     /// NOT NULL.
     pub not_null: bool,
     /// COLLATE CASE_INSENSITIVE or CASE_SENSITIVE.
-    pub case_insensitive: bool,
+    pub case_insensitive: Option<bool>,
 }
 
 /// An identity column's numbers.
@@ -194,6 +194,7 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>, temporary: bool) -> Result<Statemen
     cursor.expect(&Token::RParen)?;
     let mut attributes = std::mem::take(&mut table.attributes);
     attributes_of(cursor, &mut attributes)?;
+    refuse_other_attributes(cursor)?;
     if !sort_columns.is_empty() {
         if attributes.sort.is_some() {
             return Err(invalid(
@@ -205,6 +206,51 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>, temporary: bool) -> Result<Statemen
     table.attributes = attributes;
     ensure_sound(&table)?;
     Ok(Statement::CreateTable(Box::new(table)))
+}
+
+/// Refuses what PostgreSQL has behind a table's columns, and what is for tables kept elsewhere.
+fn refuse_other_attributes(cursor: &Cursor<'_>) -> Result<()> {
+    let known: &[(&[&str], &str, &str)] = &[
+        (
+            &["using"],
+            "CREATE TABLE ... USING",
+            "Leave it out: rows are kept in this server's own format",
+        ),
+        (
+            &["partition", "by"],
+            "CREATE TABLE ... PARTITION BY",
+            "Choose a DISTKEY and a SORTKEY",
+        ),
+        (
+            &["partitioned", "by"],
+            "CREATE TABLE ... PARTITIONED BY",
+            "Choose a DISTKEY and a SORTKEY",
+        ),
+        (
+            &["inherits"],
+            "CREATE TABLE ... INHERITS",
+            "Use CREATE TABLE (LIKE parent)",
+        ),
+        (
+            &["tablespace"],
+            "CREATE TABLE ... TABLESPACE",
+            "Leave it out: the server places the rows itself",
+        ),
+        (
+            &["on", "commit"],
+            "CREATE TABLE ... ON COMMIT",
+            "Leave it out: a temporary table lasts as long as the session",
+        ),
+        (
+            &["location"],
+            "CREATE TABLE ... LOCATION",
+            "Load the files with COPY",
+        ),
+    ];
+    let found = known.iter().find(|(words, _, _)| cursor.are_words(words));
+    found.map_or(Ok(()), |(_, name, hint)| {
+        Err(Error::unsupported(*name, *hint).at(cursor.position()))
+    })
 }
 
 /// Tries `[(columns)] attributes AS query`.
@@ -335,7 +381,7 @@ fn column(
         identity: None,
         encoding: None,
         not_null: false,
-        case_insensitive: false,
+        case_insensitive: None,
     };
     let mut null = false;
     while !matches!(cursor.peek(), None | Some(Token::Comma | Token::RParen)) {
@@ -395,7 +441,7 @@ fn column(
                 });
             }
             "collate" => {
-                column.case_insensitive = match cursor.word()?.as_str() {
+                let folds = match cursor.word()?.as_str() {
                     "case_insensitive" | "ci" => true,
                     "case_sensitive" | "cs" => false,
                     other => {
@@ -407,7 +453,8 @@ fn column(
                     }
                 };
                 let is_text = matches!(column.ty, SqlType::Char(_) | SqlType::Varchar(_));
-                if column.case_insensitive && !is_text {
+                column.case_insensitive = Some(folds);
+                if folds && !is_text {
                     return Err(Error::new(
                         SqlState::INVALID_TABLE_DEFINITION,
                         format!(
@@ -659,7 +706,7 @@ fn ensure_sound(table: &CreateTable) -> Result<()> {
         )));
     }
     let keys = attributes.dist_key.iter().chain(sort_columns);
-    for name in keys.clone().chain(constrained) {
+    for name in keys.clone().chain(constrained.iter().copied()) {
         if !table.columns.iter().any(|column| column.name == *name) {
             return Err(Error::new(
                 SqlState::UNDEFINED_COLUMN,
@@ -675,6 +722,14 @@ fn ensure_sound(table: &CreateTable) -> Result<()> {
         if is_super {
             return Err(invalid(format!(
                 "SUPER column \"{name}\" cannot be a DISTKEY or SORTKEY"
+            )));
+        }
+    }
+    for column in table.columns.iter().filter(|one| one.ty == SqlType::Super) {
+        if constrained.contains(&&column.name) {
+            return Err(invalid(format!(
+                "SUPER column \"{}\" cannot be part of a PRIMARY KEY, UNIQUE or FOREIGN KEY",
+                column.name
             )));
         }
     }

@@ -16,6 +16,8 @@ pub struct CreateDatabase {
     pub connection_limit: Option<u32>,
     /// SERIALIZABLE; otherwise SNAPSHOT.
     pub serializable: bool,
+    /// COLLATE CASE_INSENSITIVE.
+    pub case_insensitive: bool,
 }
 
 /// `ALTER DATABASE name action`.
@@ -38,8 +40,8 @@ pub enum AlterDatabaseAction {
     ConnectionLimit(Option<u32>),
     /// ISOLATION LEVEL: whether it is SERIALIZABLE.
     Isolation(bool),
-    /// COLLATE CASE_SENSITIVE, which it is.
-    CaseSensitive,
+    /// COLLATE: whether it is CASE_INSENSITIVE.
+    Collation(bool),
 }
 
 /// `DROP DATABASE name [FORCE]`.
@@ -73,7 +75,7 @@ pub(crate) fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
                 create.owner = Some(cursor.name()?);
             }
             "connection" => create.connection_limit = limit(cursor)?,
-            "collate" => collate(cursor, position)?,
+            "collate" => create.case_insensitive = collate(cursor)?,
             "isolation" => create.serializable = isolation(cursor)?,
             "from" => {
                 return Err(Error::unsupported(
@@ -112,8 +114,13 @@ pub(crate) fn parse_alter(cursor: &mut Cursor<'_>) -> Result<Statement> {
     } else if cursor.take_word("connection") {
         AlterDatabaseAction::ConnectionLimit(limit(cursor)?)
     } else if cursor.take_word("collate") {
-        collate(cursor, position)?;
-        AlterDatabaseAction::CaseSensitive
+        AlterDatabaseAction::Collation(collate(cursor)?)
+    } else if cursor.is_word("integration") {
+        return Err(Error::unsupported(
+            "ALTER DATABASE ... INTEGRATION",
+            "There are no zero-ETL integrations; load the rows with COPY",
+        )
+        .at(position));
     } else {
         cursor.expect_word("isolation")?;
         AlterDatabaseAction::Isolation(isolation(cursor)?)
@@ -168,18 +175,15 @@ fn isolation(cursor: &mut Cursor<'_>) -> Result<bool> {
     Ok(serializable)
 }
 
-/// Parses `CASE_SENSITIVE`, and refuses the other collation.
-fn collate(cursor: &mut Cursor<'_>, position: usize) -> Result<()> {
-    if cursor.take_word("case_insensitive") {
-        return Err(Error::unsupported(
-            "COLLATE CASE_INSENSITIVE of a database",
-            "Compare LOWER() of texts",
-        )
-        .at(position));
-    }
-    cursor.take_word("case_sensitive");
-    cursor.take_word("cs");
-    Ok(())
+/// Parses `CASE_SENSITIVE | CS | CASE_INSENSITIVE | CI`; tells whether it is the latter.
+fn collate(cursor: &mut Cursor<'_>) -> Result<bool> {
+    let mut at = cursor.clone();
+    let folds = match cursor.word()?.as_str() {
+        "case_insensitive" | "ci" => true,
+        "case_sensitive" | "cs" => false,
+        _ => return Err(at.rest().unexpected()),
+    };
+    Ok(folds)
 }
 
 #[cfg(test)]
@@ -203,13 +207,15 @@ mod tests {
             owner: Some("u".into()),
             connection_limit: Some(5),
             serializable: true,
+            case_insensitive: false,
         };
         assert_eq!(create, wanted);
         for (text, code) in [
             ("CREATE DATABASE", "42601"),
             ("CREATE DATABASE d OWNER u OWNER u", "42601"),
             ("CREATE DATABASE d CONNECTION LIMIT -1", "22023"),
-            ("CREATE DATABASE d COLLATE CASE_INSENSITIVE", "0A000"),
+            ("CREATE DATABASE d COLLATE \"x\"", "42601"),
+            ("ALTER DATABASE d INTEGRATION REFRESH ALL TABLES", "0A000"),
             (
                 "CREATE DATABASE d FROM DATASHARE s OF NAMESPACE 'n'",
                 "0A000",

@@ -18,7 +18,7 @@ pub struct DropObjects {
     pub cascade: bool,
 }
 
-/// `CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION user] [QUOTA size]`.
+/// `CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION user] [QUOTA size] [element ...]`.
 #[derive(Clone, Debug)]
 pub struct CreateSchema {
     /// Its name.
@@ -29,16 +29,18 @@ pub struct CreateSchema {
     pub owner: Option<String>,
     /// QUOTA in megabytes; `None` is UNLIMITED.
     pub quota: Option<u64>,
+    /// CREATE TABLE, CREATE VIEW and GRANT of what is to be in it.
+    pub elements: Vec<Statement>,
 }
 
 /// `COMMENT ON kind name IS 'text'`.
 #[derive(Clone, Debug)]
 pub struct Comment {
-    /// `table`, `column`, `schema`, `view`, `database`, `function`, `procedure`.
+    /// `table`, `column`, `constraint`, `schema`, `view`, `database`, `function`, `procedure`.
     pub kind: String,
-    /// The object; for a column `schema.table` is in here and the column in `column`.
+    /// The object; for a column or constraint its table, and its own name is in `column`.
     pub name: ObjectName,
-    /// For a column.
+    /// For a column or a constraint.
     pub column: Option<String>,
     /// For a function or procedure, with its arguments.
     pub routine: Option<RoutineName>,
@@ -101,19 +103,64 @@ pub(crate) fn parse_create_schema(cursor: &mut Cursor<'_>) -> Result<Statement> 
         true => quota(cursor)?,
         false => None,
     };
-    if cursor.is_word("create") || cursor.is_word("grant") {
-        return Err(Error::unsupported(
-            "CREATE SCHEMA with statements inside",
-            "Send them as statements of their own",
-        )
-        .at(cursor.position()));
+    let elements = elements(cursor)?;
+    let position = cursor.position();
+    if if_not_exists && !elements.is_empty() {
+        let text = "CREATE SCHEMA IF NOT EXISTS cannot include schema elements";
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+            .with_hint("Send them as statements of their own")
+            .at(position));
     }
     Ok(Statement::CreateSchema(CreateSchema {
         name,
         if_not_exists,
         owner,
         quota,
+        elements,
     }))
+}
+
+/// Parses the statements inside a CREATE SCHEMA. No semicolon parts them: the next begins with CREATE or GRANT outside
+/// parentheses, but for `GRANT CREATE` and `WITH GRANT OPTION`.
+fn elements(cursor: &mut Cursor<'_>) -> Result<Vec<Statement>> {
+    let mut elements = Vec::new();
+    while !cursor.at_end() {
+        let position = cursor.position();
+        let mut end = cursor.clone();
+        let (mut depth, mut continues) = (0_usize, true);
+        while let Some(token) = end.peek() {
+            let begins = end.is_word("create") || end.is_word("grant");
+            if begins && depth == 0 && !continues {
+                break;
+            }
+            match token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            continues = *token == Token::Comma || end.is_word("grant") || end.is_word("with");
+            end.skip();
+        }
+        let mark = end.mark();
+        let is_element = cursor.is_word("create") || cursor.is_word("grant");
+        if !is_element {
+            return Err(cursor.unexpected());
+        }
+        let statement = super::parse_one(&mut cursor.cut(mark))?.statement;
+        let is_element = matches!(
+            statement,
+            Statement::CreateTable(_) | Statement::CreateView(_) | Statement::Grant(_)
+        );
+        if !is_element {
+            return Err(Error::unsupported(
+                "CREATE SCHEMA with a statement other than CREATE TABLE, CREATE VIEW and GRANT inside",
+                "Send it as a statement of its own",
+            )
+            .at(position));
+        }
+        elements.push(statement);
+    }
+    Ok(elements)
 }
 
 /// `n [MB | GB | TB] | UNLIMITED` after QUOTA, in megabytes; `None` is UNLIMITED. Gigabytes if no unit is given.
@@ -160,6 +207,11 @@ pub(crate) fn parse_comment(cursor: &mut Cursor<'_>) -> Result<Statement> {
             (routine.insert(named).name.clone(), None)
         }
         "table" | "view" | "schema" | "database" => (cursor.object_name()?, None),
+        "constraint" => {
+            let constraint = cursor.name()?;
+            cursor.expect_word("on")?;
+            (cursor.object_name()?, Some(constraint))
+        }
         "column" => {
             let mut parts = vec![cursor.name()?];
             while cursor.take(&Token::Period) {
@@ -184,7 +236,7 @@ pub(crate) fn parse_comment(cursor: &mut Cursor<'_>) -> Result<Statement> {
         other => {
             return Err(Error::unsupported(
                 format!("COMMENT ON {}", other.to_uppercase()),
-                "Comment on a table, column, view, schema, function, procedure or database",
+                "Comment on a table, column, constraint, view, schema, function, procedure or database",
             )
             .at(position));
         }

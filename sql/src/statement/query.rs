@@ -182,6 +182,10 @@ pub(crate) fn parse_with(cursor: &mut Cursor<'_>) -> Result<Statement> {
             "WITH before INSERT",
             "Write the WITH clause after the table name: INSERT INTO t WITH ... SELECT",
         )),
+        Some("merge") => Err(Error::unsupported(
+            "WITH before MERGE",
+            "Write the query after USING: MERGE INTO t USING (SELECT ...) s ON ...",
+        )),
         _ => {
             *cursor = start;
             parse(cursor)

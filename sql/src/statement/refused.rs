@@ -47,6 +47,56 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     ),
     (&["alter"], "ALTER", "Drop the object and create it again"),
     (
+        &["alter", "rls"],
+        "ALTER RLS POLICY",
+        "There are no policies; select through a view",
+    ),
+    (
+        &["alter", "masking"],
+        "ALTER MASKING POLICY",
+        "There are no policies; select through a view",
+    ),
+    (
+        &["alter", "identity"],
+        "ALTER IDENTITY PROVIDER",
+        "Users log in with a password; use ALTER USER",
+    ),
+    (
+        &["alter", "external", "schema"],
+        "ALTER EXTERNAL SCHEMA",
+        "There are no external schemas; load the files with COPY",
+    ),
+    (
+        &["alter", "external", "view"],
+        "ALTER EXTERNAL VIEW",
+        "Use CREATE OR REPLACE VIEW ... WITH NO SCHEMA BINDING",
+    ),
+    (
+        &["alter", "datashare"],
+        "ALTER DATASHARE",
+        "There are no datashares; copy the rows",
+    ),
+    (
+        &["alter", "template"],
+        "ALTER TEMPLATE",
+        "Write the options in each COPY",
+    ),
+    (
+        &["alter", "system"],
+        "ALTER SYSTEM",
+        "Change the configuration file of the server; `blueshift config` shows it",
+    ),
+    (
+        &["desc", "identity"],
+        "DESC IDENTITY PROVIDER",
+        "SVV_USER_INFO lists the users",
+    ),
+    (
+        &["desc", "datashare"],
+        "DESC DATASHARE",
+        "There are no datashares; SHOW TABLES lists what can be read",
+    ),
+    (
         &["create", "external"],
         "CREATE EXTERNAL",
         "Load the files with COPY",
@@ -55,6 +105,46 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         &["create", "or"],
         "CREATE OR REPLACE of this kind",
         "Use CREATE OR REPLACE VIEW",
+    ),
+    (
+        &["create", "external", "schema"],
+        "CREATE EXTERNAL SCHEMA",
+        "Load the files with COPY; names of three parts read other databases of this server",
+    ),
+    (
+        &["create", "external", "model"],
+        "CREATE EXTERNAL MODEL",
+        "Call the model outside the database",
+    ),
+    (
+        &["create", "external", "view"],
+        "CREATE EXTERNAL VIEW",
+        "Use CREATE VIEW ... WITH NO SCHEMA BINDING",
+    ),
+    (
+        &["create", "external", "protected", "view"],
+        "CREATE EXTERNAL PROTECTED VIEW",
+        "Use CREATE VIEW ... WITH NO SCHEMA BINDING",
+    ),
+    (
+        &["create", "or", "replace", "external"],
+        "CREATE OR REPLACE EXTERNAL",
+        "Use CREATE OR REPLACE VIEW ... WITH NO SCHEMA BINDING",
+    ),
+    (
+        &["create", "or", "replace", "library"],
+        "CREATE LIBRARY",
+        "Do that work outside the database",
+    ),
+    (
+        &["create", "or", "replace", "template"],
+        "CREATE TEMPLATE",
+        "Write the options in each COPY",
+    ),
+    (
+        &["create", "unlogged"],
+        "CREATE UNLOGGED TABLE",
+        "Use CREATE TEMP TABLE",
     ),
     (
         &["create", "external", "function"],
@@ -176,6 +266,26 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     ),
     (&["drop", "model"], "DROP MODEL", "There are no models"),
     (
+        &["drop", "external", "view"],
+        "DROP EXTERNAL VIEW",
+        "There are no external views; use DROP VIEW",
+    ),
+    (
+        &["drop", "external", "model"],
+        "DROP EXTERNAL MODEL",
+        "There are no models",
+    ),
+    (
+        &["drop", "external"],
+        "DROP EXTERNAL",
+        "There are no external objects; use DROP SCHEMA or DROP TABLE",
+    ),
+    (
+        &["drop", "template"],
+        "DROP TEMPLATE",
+        "There are no templates",
+    ),
+    (
         &["drop", "library"],
         "DROP LIBRARY",
         "There are no libraries",
@@ -196,14 +306,29 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "There are no external tables; use SHOW TABLE",
     ),
     (
-        &["show", "parameters"],
-        "SHOW PARAMETERS",
-        "SHOW FUNCTIONS and SHOW PROCEDURES list the arguments",
-    ),
-    (
         &["show", "policies"],
         "SHOW POLICIES",
         "There are no policies",
+    ),
+    (
+        &["show", "rls", "policies"],
+        "SHOW RLS POLICIES",
+        "There are no policies; SHOW GRANTS lists the permissions",
+    ),
+    (
+        &["show", "masking", "policies"],
+        "SHOW MASKING POLICIES",
+        "There are no policies; SHOW COLUMN GRANTS lists the permissions on columns",
+    ),
+    (
+        &["show", "template"],
+        "SHOW TEMPLATE",
+        "There are no templates; write the options in each COPY",
+    ),
+    (
+        &["show", "templates"],
+        "SHOW TEMPLATES",
+        "There are no templates; write the options in each COPY",
     ),
     (&["show", "model"], "SHOW MODEL", "There are no models"),
     (
@@ -241,9 +366,12 @@ pub(super) fn refuse(cursor: &Cursor<'_>) -> Error {
         .max_by_key(|(words, _, _)| words.len());
     match known {
         Some((words, name, hint)) => {
-            let more = matches!(*name, "ALTER" | "DESC" | "CREATE EXTERNAL")
-                .then(|| cursor.word_after(words.len()))
-                .flatten();
+            let more = matches!(
+                *name,
+                "ALTER" | "DESC" | "CREATE EXTERNAL" | "DROP EXTERNAL"
+            )
+            .then(|| cursor.word_after(words.len()))
+            .flatten();
             let name = more.map_or((*name).to_owned(), |more| {
                 format!("{name} {}", more.to_uppercase())
             });

@@ -440,7 +440,9 @@ fn show(cursor: &mut Cursor<'_>) -> Result<Option<Show>> {
         "template",
         "templates",
     ];
-    if OBJECTS.iter().any(|word| cursor.is_word(word)) {
+    let are_policies =
+        cursor.are_words(&["rls", "policies"]) || cursor.are_words(&["masking", "policies"]);
+    if are_policies || OBJECTS.iter().any(|word| cursor.is_word(word)) {
         return Ok(None);
     }
     Ok(Some(Show {

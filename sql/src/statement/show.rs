@@ -3,7 +3,8 @@
 //! `SHOW DATABASES`, `SHOW SCHEMAS FROM DATABASE d`, `SHOW TABLES FROM SCHEMA [d.]s`, `SHOW COLUMNS FROM TABLE
 //! [d.]s.t`, each with `[LIKE 'pattern'] [LIMIT n]`, `SHOW CONSTRAINTS PRIMARY KEYS | FOREIGN KEYS [EXPORTED] FROM
 //! TABLE [d.]s.t`, `SHOW FUNCTIONS | PROCEDURES FROM SCHEMA [d.]s [LIKE 'pattern'] [LIMIT n]`, `SHOW GRANTS [ON DATABASE
-//! | SCHEMA | [TABLE] | FUNCTION | PROCEDURE name] [FOR grantee] [LIMIT n]`, `SHOW COLUMN GRANTS ON TABLE [d.]s.t [LIKE
+//! | SCHEMA | [TABLE] | FUNCTION | PROCEDURE name] [FOR grantee] [LIMIT n]`, `SHOW PARAMETERS OF FUNCTION | PROCEDURE
+//! [d.]s.name(types) [LIKE 'pattern']`, `SHOW COLUMN GRANTS ON TABLE [d.]s.t [LIKE
 //! 'pattern'] [FOR grantee] [LIMIT n]`, `SHOW TABLE t`, `SHOW VIEW v`
 
 use super::routine::{self, RoutineKind, RoutineName};
@@ -44,6 +45,8 @@ pub enum Listed {
     Functions(ObjectName),
     /// Procedures of a schema.
     Procedures(ObjectName),
+    /// The arguments of a function or procedure.
+    Parameters(RoutineKind, RoutineName),
     /// Who may do what with an object, or what a grantee may do with anything.
     Grants(Option<GrantsOn>, Option<ShownGrantee>),
     /// Who may do what with the columns of a table.
@@ -115,6 +118,15 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Option<Statement>> {
     } else if cursor.take_word("procedures") {
         from(cursor, "schema")?;
         Listed::Procedures(cursor.object_name()?)
+    } else if cursor.take_words(&["parameters", "of"]) {
+        let kind = match cursor.take_word("function") {
+            true => RoutineKind::Function,
+            false => {
+                cursor.expect_word("procedure")?;
+                RoutineKind::Procedure
+            }
+        };
+        Listed::Parameters(kind, routine::named(cursor, kind)?)
     } else if cursor.take_word("constraints") {
         return constraints(cursor).map(Some);
     } else if cursor.take_word("grants") {

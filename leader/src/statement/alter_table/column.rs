@@ -1,6 +1,6 @@
 //! Columns: add, drop, rename, change the size of a VARCHAR.
 
-use super::{ensure_alone, place_of, put, rewrite};
+use super::{constraint, ensure_alone, place_of, put, rewrite};
 use crate::catalog::cache::{put_comment, put_materialized, put_table, remove};
 use crate::catalog::layout;
 use crate::catalog::matview::STATE_COLUMN_DROPPED;
@@ -59,14 +59,7 @@ pub(super) async fn add(
             format!("tables can have at most {COLUMNS_MAX} columns"),
         ));
     }
-    if definition.case_insensitive {
-        return Err(blueshift_sql::Error::unsupported(
-            "COLLATE of a column that is added",
-            "Create the table anew, or compare with COLLATE(column, 'case_insensitive')",
-        )
-        .into());
-    }
-    let mut column = create_table::column(definition);
+    let mut column = create_table::column(definition, &*ctx.transaction.catalog()?);
     column.id = table.next_column_id();
     if let Some(word) = &column.encoding {
         layout::encoding(word, &column.name, column.ty)?;
@@ -155,7 +148,9 @@ pub(super) async fn drop(
         }
         other => other.clone(),
     };
-    after.retain_constraints(|constraint| !touches(constraint, table.oid, place));
+    constraint::retain(ctx, &mut after, |constraint| {
+        !touches(constraint, table.oid, place)
+    })?;
     for constraint in &mut after.constraints {
         shift(constraint, table.oid, true, &shifted);
     }
@@ -284,10 +279,10 @@ async fn shift_referring(
             continue;
         };
         let mut other = Table::clone(other);
-        other.retain_constraints(|constraint| {
+        constraint::retain(ctx, &mut other, |constraint| {
             !matches!(constraint, TableConstraint::ForeignKey { table: target, referred, .. }
                 if *target == table.oid && referred.contains(&place))
-        });
+        })?;
         for constraint in &mut other.constraints {
             shift(constraint, table.oid, false, shifted);
         }

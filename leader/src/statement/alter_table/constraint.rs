@@ -1,7 +1,8 @@
 //! Constraints: kept and trusted by the planner, not enforced, so adding one looks at no row.
 
 use super::put;
-use crate::catalog::cache::put_table;
+use crate::catalog::cache::{put_comment, put_table};
+use crate::catalog::constraint::constraint_comment;
 use crate::catalog::{Table, TableConstraint};
 use crate::error::{Error, Result};
 use crate::statement::context::Context;
@@ -76,11 +77,11 @@ pub(super) async fn drop(
         .into());
     };
     let mut after = table.clone();
+    let mut places = 0..;
+    let kept = after.retain_constraints(|_| places.next() != Some(place));
     let Some(gone) = table.constraints.get(place).cloned() else {
         return Err(Error::internal("a constraint has a name and no place"));
     };
-    let mut places = 0..;
-    after.retain_constraints(|_| places.next() != Some(place));
     let referring = match &gone {
         TableConstraint::PrimaryKey(key) | TableConstraint::Unique(key) => {
             referring(ctx, table, &after, key)?
@@ -103,6 +104,7 @@ pub(super) async fn drop(
         .into());
     }
     put(ctx, &after)?;
+    move_comments(ctx, table, &kept)?;
     for other in referring {
         ctx.transaction
             .lock_table(other.oid, Mode::Exclusive)
@@ -112,8 +114,37 @@ pub(super) async fn drop(
             (catalog.tables.get(&other.oid), &gone)
         {
             let mut other = Table::clone(other);
-            other.retain_constraints(|constraint| !refers_to(constraint, table.oid, key));
+            retain(ctx, &mut other, |constraint| {
+                !refers_to(constraint, table.oid, key)
+            })?;
             ctx.transaction.change_catalog(put_table(&other)?);
+        }
+    }
+    Ok(())
+}
+
+/// Removes the constraints of a table that are not to be kept; the comments on the others follow them.
+pub(in crate::statement) fn retain(
+    ctx: &mut Context<'_>,
+    table: &mut Table,
+    keep: impl FnMut(&TableConstraint) -> bool,
+) -> Result<()> {
+    let before = table.clone();
+    let kept = table.retain_constraints(keep);
+    move_comments(ctx, &before, &kept)
+}
+
+/// Gives the comments on the constraints of a table to the places they have now, if those at `kept` are left.
+fn move_comments(ctx: &mut Context<'_>, before: &Table, kept: &[usize]) -> Result<()> {
+    let table = before.oid;
+    let catalog = ctx.transaction.catalog()?;
+    let text = |place: usize| catalog.comments.get(&(table, constraint_comment(place)));
+    for place in 0..before.constraints.len() {
+        let next = kept.get(place).and_then(|before| text(*before));
+        if text(place) != next {
+            let number = constraint_comment(place);
+            let change = put_comment(table, number, next.map(String::as_str));
+            ctx.transaction.change_catalog(change);
         }
     }
     Ok(())

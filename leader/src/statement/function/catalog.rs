@@ -54,6 +54,37 @@ pub(super) fn add_all(ctx: &Arc<SystemContext>, add: &mut Add<'_>) {
     add("regnamespace", &[1], string.clone(), with(regnamespace));
     add("regproc", &[1], string.clone(), with(regproc));
     add("regprocedure", &[1], string.clone(), with(regprocedure));
+    // `::regclass::text` is a name, whatever the cast began with.
+    add(
+        "blueshift_regclass_name",
+        &[1],
+        string.clone(),
+        with(|ctx, args| name_of(regclass, ctx, args)),
+    );
+    add(
+        "blueshift_regtype_name",
+        &[1],
+        string.clone(),
+        with(|ctx, args| name_of(regtype, ctx, args)),
+    );
+    add(
+        "blueshift_regnamespace_name",
+        &[1],
+        string.clone(),
+        with(|ctx, args| name_of(regnamespace, ctx, args)),
+    );
+    add(
+        "blueshift_regproc_name",
+        &[1],
+        string.clone(),
+        with(|ctx, args| name_of(regproc, ctx, args)),
+    );
+    add(
+        "blueshift_regprocedure_name",
+        &[1],
+        string.clone(),
+        with(|ctx, args| name_of(regprocedure, ctx, args)),
+    );
     // What PostgreSQL writes and reads such names with; scripts of administrators call them.
     for name in ["regprocedureout", "regprocout", "regclassout", "textin"] {
         add(name, &[1], string.clone(), with(kept_text));
@@ -234,6 +265,18 @@ fn table_bytes(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
         groups.map(|group| group.record.file_bytes).sum()
     });
     Ok(ScalarValue::Int64(i64::try_from(bytes).ok()))
+}
+
+/// What a cast to a kind of names shows as a text: the name, also where it was given a name.
+fn name_of(
+    cast: fn(&SystemContext, &[Arg]) -> Result<ScalarValue>,
+    ctx: &SystemContext,
+    args: &[Arg],
+) -> Result<ScalarValue> {
+    match (args.first(), cast(ctx, args)?) {
+        (Some(Arg::Text(_)), ScalarValue::Int64(Some(oid))) => cast(ctx, &[Arg::Int(oid)]),
+        (_, shown) => Ok(shown),
+    }
 }
 
 /// The oid of a name, or the name of an oid with its schema where the search path does not lead there.

@@ -29,7 +29,10 @@ impl SystemTable for PgDescription {
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         for ((object, column), text) in &ctx.catalog.comments {
             let catalog = &ctx.catalog;
-            let class = if catalog.relation(*object).is_some() {
+            let constraint = catalog.commented_constraint(*object, *column);
+            let class = if constraint.is_some() {
+                "pg_constraint"
+            } else if catalog.relation(*object).is_some() {
                 "pg_class"
             } else if catalog.routines.contains_key(object) {
                 "pg_proc"
@@ -43,9 +46,9 @@ impl SystemTable for PgDescription {
             };
             let class = crate::system::find("pg_catalog", class).map_or(0, crate::system::oid);
             rows.push([
-                Cell::from(*object),
+                Cell::from(constraint.unwrap_or(*object)),
                 class.into(),
-                (*column).into(),
+                constraint.map_or(*column, |_| 0).into(),
                 text.as_str().into(),
             ]);
         }

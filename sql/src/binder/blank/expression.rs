@@ -4,13 +4,15 @@ use super::{Flag, Scope, Walk, can_be_padded, trimmed};
 use crate::error::Error;
 use crate::function::adapter::failure;
 use crate::function::folded;
+use crate::function::semistructured::is_super;
 use crate::function::unpadded;
 use crate::sqlstate::SqlState;
 use crate::types::SqlType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::expr::{
-    AggregateFunction, Between, InList, InSubquery, ScalarFunction, SetComparison, WindowFunction,
+    AggregateFunction, AggregateFunctionParams, Between, InList, InSubquery, ScalarFunction,
+    SetComparison, WindowFunction,
 };
 use datafusion_expr::{
     BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan, Operator, Subquery, binary_expr, when,
@@ -191,8 +193,10 @@ fn different() -> DataFusionError {
 
 /// Gives an expression without what a flag says must not count.
 fn keyed(expr: Expr, flag: Flag) -> Expr {
-    if flag == Flag::Clean {
-        return expr;
+    match flag {
+        Flag::Clean => return expr,
+        Flag::Ranked => return flag.wrapped(expr),
+        Flag::Padded | Flag::Folded => {}
     }
     match expr {
         Expr::Literal(value, metadata) => {
@@ -219,8 +223,26 @@ fn keyed(expr: Expr, flag: Flag) -> Expr {
 impl Walk<'_> {
     /// Tells what comparisons must not see of an expression.
     pub(super) fn flag(&self, expr: &Expr, scope: &Scope) -> Flag {
+        let flag = self.text_flag(expr, scope);
+        // Types are asked for only where they may matter.
+        let is_call = matches!(expr, Expr::ScalarFunction(_));
+        if flag != Flag::Ranked && !is_call && !scope.has_super() {
+            return flag;
+        }
+        match expr.to_field(scope.schema()) {
+            Ok((_, field)) if is_super(&field) => Flag::Ranked,
+            // Made of a SUPER it may still be a text.
+            _ if flag == Flag::Ranked => match self.is_text(expr, scope) {
+                true => Flag::Padded,
+                false => Flag::Clean,
+            },
+            _ => flag,
+        }
+    }
+
+    fn text_flag(&self, expr: &Expr, scope: &Scope) -> Flag {
         let most = |exprs: &[Expr]| {
-            let flags = exprs.iter().map(|expr| self.flag(expr, scope));
+            let flags = exprs.iter().map(|expr| self.text_flag(expr, scope));
             flags.max().unwrap_or(Flag::Clean)
         };
         match expr {
@@ -236,25 +258,25 @@ impl Walk<'_> {
                     _ => Flag::of(field),
                 }
             }
-            Expr::Alias(alias) => self.flag(&alias.expr, scope),
+            Expr::Alias(alias) => self.text_flag(&alias.expr, scope),
             Expr::Cast(cast) => match cast.field.data_type().is_string() {
-                true => self.flag(&cast.expr, scope),
+                true => self.text_flag(&cast.expr, scope),
                 false => Flag::Clean,
             },
             Expr::TryCast(cast) => match cast.field.data_type().is_string() {
-                true => self.flag(&cast.expr, scope),
+                true => self.text_flag(&cast.expr, scope),
                 false => Flag::Clean,
             },
             Expr::Case(case) => {
                 let results = case.when_then_expr.iter().map(|(_, then)| then);
                 let results = results.chain(&case.else_expr);
-                let flags = results.map(|result| self.flag(result, scope));
+                let flags = results.map(|result| self.text_flag(result, scope));
                 flags.max().unwrap_or(Flag::Clean)
             }
             Expr::BinaryExpr(binary) => match binary.op {
                 Operator::StringConcat => {
-                    let left = self.flag(&binary.left, scope);
-                    left.max(self.flag(&binary.right, scope))
+                    let left = self.text_flag(&binary.left, scope);
+                    left.max(self.text_flag(&binary.right, scope))
                 }
                 _ => Flag::Clean,
             },
@@ -262,14 +284,14 @@ impl Walk<'_> {
                 ("collate", [text, Expr::Literal(name, _)]) => {
                     match text_of(name).is_some_and(is_insensitive) {
                         true => Flag::Folded,
-                        false => self.flag(text, scope).min(Flag::Padded),
+                        false => self.text_flag(text, scope).min(Flag::Padded),
                     }
                 }
                 ("btrim" | "trim" | "rtrim", [text]) => self.computed(text, scope),
                 ("blueshift_cut", [text, Expr::Literal(ScalarValue::Int64(Some(length)), _)])
                     if self.is_short(text, *length, scope) =>
                 {
-                    self.flag(text, scope)
+                    self.text_flag(text, scope)
                 }
                 (name, _) if CLEAN.contains(&name) => Flag::Clean,
                 (name, args) if FAITHFUL.contains(&name) => most(args),
@@ -308,7 +330,7 @@ impl Walk<'_> {
 
     /// The flag of what has lost its blanks.
     fn computed(&self, text: &Expr, scope: &Scope) -> Flag {
-        match self.flag(text, scope) {
+        match self.text_flag(text, scope) {
             Flag::Folded => Flag::Folded,
             _ => Flag::Clean,
         }
@@ -316,14 +338,17 @@ impl Walk<'_> {
 
     /// Tells whether an expression may have blanks or a case that must not count.
     fn is_flagged(&self, expr: &Expr, scope: &Scope) -> bool {
-        self.flag(expr, scope) != Flag::Clean
+        matches!(self.flag(expr, scope), Flag::Padded | Flag::Folded)
     }
 
     /// The flag under which values are compared; an error if one minds its case and another does not. A constant has
     /// no mind of its own.
     fn common(&self, exprs: &[&Expr], scope: &Scope) -> Result<Flag> {
         let flags = exprs.iter().map(|expr| self.flag(expr, scope));
-        let most = flags.max().unwrap_or(Flag::Clean);
+        let most = flags
+            .filter(|flag| *flag != Flag::Ranked)
+            .max()
+            .unwrap_or(Flag::Clean);
         if most == Flag::Folded {
             let minds = |expr: &&&Expr| {
                 self.flag(expr, scope) != Flag::Folded
@@ -583,19 +608,30 @@ impl Walk<'_> {
         Ok((self.side(expr, common, scope), subquery))
     }
 
-    /// Refuses the least and the greatest of what is ordered without its case: the engine orders with it.
-    fn ensure_ordered(&self, name: &str, args: &[Expr], scope: &Scope) -> Result<()> {
+    /// Tells whether a call asks for the least or the greatest of what is ordered without its case.
+    fn orders_folded(&self, name: &str, args: &[Expr], scope: &Scope) -> bool {
         let of_order = matches!(name, "min" | "max");
-        match of_order && args.iter().any(|arg| self.flag(arg, scope) == Flag::Folded) {
-            true => Err(failure(Error::unsupported(
-                format!("{} of a case-insensitive text", name.to_uppercase()),
-                format!(
-                    "Write {}(LOWER(COLLATE(text, 'case_sensitive')))",
-                    name.to_uppercase()
-                ),
-            ))),
-            false => Ok(()),
-        }
+        of_order && args.iter().any(|arg| self.flag(arg, scope) == Flag::Folded)
+    }
+
+    /// Gives the least or the greatest of a text ordered without its case, of which the engine knows nothing: the first
+    /// in that order, and among texts that are the same but for their case the first as they are written.
+    fn extreme(&self, call: AggregateFunction) -> Expr {
+        let (Some(first), [text]) = (&self.first, call.params.args.as_slice()) else {
+            return Expr::AggregateFunction(call);
+        };
+        let asc = call.func.name() == "min";
+        let keys = [keyed(text.clone(), Flag::Folded), text.clone()];
+        let order_by = keys.map(|key| key.sort(asc, false)).to_vec();
+        let params = AggregateFunctionParams {
+            order_by,
+            distinct: false,
+            ..call.params
+        };
+        Expr::AggregateFunction(AggregateFunction {
+            func: Arc::clone(first),
+            params,
+        })
     }
 
     /// Settles the keys of an aggregate or window function.
@@ -606,7 +642,9 @@ impl Walk<'_> {
                 Expr::Alias(alias)
             }
             Expr::AggregateFunction(AggregateFunction { func, mut params }) => {
-                self.ensure_ordered(func.name(), &params.args, scope)?;
+                if self.orders_folded(func.name(), &params.args, scope) {
+                    return Ok(self.extreme(AggregateFunction { func, params }));
+                }
                 if params.distinct || is_by_value(func.name()) {
                     params.args = self.told_apart(params.args, scope);
                 }
@@ -615,7 +653,13 @@ impl Walk<'_> {
             }
             Expr::WindowFunction(window) => {
                 let WindowFunction { fun, mut params } = *window;
-                self.ensure_ordered(fun.name(), &params.args, scope)?;
+                if self.orders_folded(fun.name(), &params.args, scope) {
+                    let name = fun.name().to_uppercase();
+                    return Err(failure(Error::unsupported(
+                        format!("{name} of a case-insensitive text as a window function"),
+                        format!("Write {name}(LOWER(COLLATE(text, 'case_sensitive')))"),
+                    )));
+                }
                 if params.distinct || is_by_value(fun.name()) {
                     params.args = self.told_apart(params.args, scope);
                 }

@@ -14,7 +14,7 @@
 mod expression;
 
 use crate::function::folded::folded;
-use crate::function::semistructured::is_super;
+use crate::function::semistructured::{Use, is_super};
 use crate::function::unpadded::{self, unpadded};
 use crate::types::is_case_insensitive;
 use arrow_schema::Field;
@@ -40,15 +40,18 @@ const STACK_STEP: usize = 4 * 1024 * 1024;
 const COMPUTED: &str = "__unpadded_";
 
 /// Makes a plan ignore blanks at the end of texts.
-/// `least` is the engine's MIN: of values that count as one, a group shows the least.
+/// `least` is the engine's MIN: of values that count as one, a group shows the least. `first` is its FIRST_VALUE: what is
+/// ordered without its case has its least and its greatest by it.
 pub fn settle_blanks(
     plan: LogicalPlan,
     may_be_padded: MayBePadded<'_>,
     least: Arc<AggregateUDF>,
+    first: Arc<AggregateUDF>,
 ) -> Result<LogicalPlan> {
     let mut walk = Walk {
         may_be_padded,
         least: Some(least),
+        first: Some(first),
         outer: Vec::new(),
         columns: 0,
     };
@@ -60,6 +63,7 @@ pub(super) fn settle_expr(expr: Expr) -> Result<Expr> {
     let mut walk = Walk {
         may_be_padded: &|_, _| true,
         least: None,
+        first: None,
         outer: Vec::new(),
         columns: 0,
     };
@@ -75,6 +79,8 @@ enum Flag {
     Padded,
     /// These, and its case.
     Folded,
+    /// How a SUPER is written: keys see its rank, and comparisons have been told before.
+    Ranked,
 }
 
 impl Flag {
@@ -83,6 +89,7 @@ impl Flag {
         match can_be_padded(field) {
             true if is_case_insensitive(field) => Self::Folded,
             true => Self::Padded,
+            false if is_super(field) => Self::Ranked,
             false => Self::Clean,
         }
     }
@@ -93,6 +100,7 @@ impl Flag {
             Self::Clean => expr,
             Self::Padded => unpadded().call(vec![expr]),
             Self::Folded => folded().call(vec![expr]),
+            Self::Ranked => Use::Rank.call(vec![expr]),
         }
     }
 }
@@ -131,6 +139,12 @@ impl Scope {
         })
     }
 
+    /// Tells whether a column is a SUPER.
+    fn has_super(&self) -> bool {
+        let mut flags = self.parts.iter().flat_map(|(_, flags)| flags);
+        flags.any(|flag| *flag == Flag::Ranked)
+    }
+
     /// The flags of all columns, one input after the other.
     fn all(&self) -> Flags {
         let flags = self.parts.iter().flat_map(|(_, flags)| flags);
@@ -142,6 +156,8 @@ struct Walk<'a> {
     may_be_padded: MayBePadded<'a>,
     /// MIN, if there are plans to walk.
     least: Option<Arc<AggregateUDF>>,
+    /// FIRST_VALUE, likewise.
+    first: Option<Arc<AggregateUDF>>,
     /// What the queries around the one at hand may name, the outermost first.
     outer: Vec<Scope>,
     /// Columns named so far.
@@ -164,7 +180,7 @@ fn trimmed(plan: LogicalPlan, flags: &[Flag]) -> Result<LogicalPlan> {
     let exprs = columns.map(|((relation, field), flag)| {
         let column = Expr::Column(Column::new(relation.cloned(), field.name()));
         match flag {
-            Flag::Clean => column,
+            Flag::Clean | Flag::Ranked => column,
             flag => flag
                 .wrapped(column)
                 .alias_qualified(relation.cloned(), field.name()),
@@ -262,7 +278,7 @@ impl Walk<'_> {
                 let fields = join.schema.iter().map(|(relation, field)| {
                     let column = Column::new(relation.cloned(), field.name());
                     match scope.flag(&column) {
-                        Some(flag) if can_be_padded(field) => flag,
+                        Some(flag) if can_be_padded(field) || is_super(field) => flag,
                         _ => Flag::of(field),
                     }
                 });
@@ -379,7 +395,7 @@ impl Walk<'_> {
         let mut flags: Flags = keys.iter().map(|key| self.flag(key, scope)).collect();
         let shown = keys.iter().zip(&flags).map(|(key, flag)| {
             let least = self.least.as_ref().filter(|_| *flag != Flag::Clean)?;
-            let is_shown = matches!(key, Expr::Column(_)) || *flag == Flag::Folded;
+            let is_shown = matches!(key, Expr::Column(_)) || *flag >= Flag::Folded;
             is_shown.then(|| least.call(vec![(*key).clone()]))
         });
         let shown: Vec<Option<Expr>> = shown.collect();
@@ -434,6 +450,11 @@ impl Walk<'_> {
                 Some(Some(least)) => {
                     let least =
                         Expr::Column(Column::new_unqualified(least.schema_name().to_string()));
+                    let least = match flags.get(place) {
+                        // Its note is lost in the aggregate.
+                        Some(Flag::Ranked) => Use::Raw.call(vec![least]),
+                        _ => least,
+                    };
                     match is_set {
                         // A key that the set of a row lacks is null.
                         true => when(

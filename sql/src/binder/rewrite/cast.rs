@@ -3,7 +3,16 @@
 use super::call;
 use crate::error::{Error, Result};
 use crate::types::SqlType;
-use sqlparser::ast::{CastKind, DataType, Expr, Value};
+use sqlparser::ast::{CastKind, DataType, Expr, Ident, ObjectName, Value};
+
+/// Types whose text is a name and whose number is an oid.
+const KINDS_OF_NAMES: &[&str] = &[
+    "regclass",
+    "regtype",
+    "regproc",
+    "regprocedure",
+    "regnamespace",
+];
 
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     let Expr::Cast {
@@ -27,12 +36,21 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     }
     let text = data_type.to_string().to_lowercase();
     let name = text.strip_prefix("pg_catalog.").unwrap_or(&text);
-    if matches!(
-        name,
-        "regclass" | "regtype" | "regproc" | "regprocedure" | "regnamespace"
-    ) {
+    if KINDS_OF_NAMES.contains(&name) {
         *expr = call(name, vec![(**inner).clone()]);
         return Ok(());
+    }
+    // The text of such a cast is the name, not the oid.
+    if let Expr::Function(call) = inner.as_mut()
+        && matches!(
+            SqlType::parse(name),
+            Ok(SqlType::Varchar(_) | SqlType::Char(_))
+        )
+    {
+        let cast = call.name.to_string();
+        if KINDS_OF_NAMES.contains(&cast.as_str()) {
+            call.name = ObjectName::from(vec![Ident::new(format!("blueshift_{cast}_name"))]);
+        }
     }
     if name == "super" {
         *expr = call("blueshift_super", vec![(**inner).clone()]);

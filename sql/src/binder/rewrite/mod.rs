@@ -33,6 +33,9 @@ mod window;
 mod with_columns;
 mod with_size;
 
+pub(super) use operator::NEGATIVE;
+pub(super) use path::NOTHING;
+
 use crate::binder::ident::folded;
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
@@ -95,6 +98,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        table_function::name_series(select);
         if let Err(error) = table_function::rewrite_list(select) {
             return ControlFlow::Break(error);
         }
@@ -175,7 +179,9 @@ impl VisitorMut for Rewriter {
         }
         niladic::rewrite(expr);
         path::rewrite(expr);
-        number::rewrite(expr);
+        if let Err(error) = number::rewrite(expr) {
+            return ControlFlow::Break(error);
+        }
         date_part::rewrite(expr);
         decode::rewrite(expr);
         synonym::rewrite(expr);
@@ -193,6 +199,8 @@ impl VisitorMut for Rewriter {
         if holds_query(expr) {
             self.nested -= 1;
         }
+        operator::rewrite_negative(expr);
+        table_function::rewrite_series(expr);
         flow(cast::rewrite(expr))
     }
 }

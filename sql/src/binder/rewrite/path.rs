@@ -3,10 +3,17 @@
 use crate::binder::ident::folded;
 use crate::error::{Error, Result};
 use crate::parser::unpivot::MARK;
+use crate::sqlstate::SqlState;
+use crate::statement::query::Query;
 use sqlparser::ast::{
     AccessExpr, Expr, Ident, JsonPath, JsonPathElem, NullInclusion, ObjectNamePart, Select,
-    Subscript, TableAlias, TableFactor, TableWithJoins, Value,
+    Subscript, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, Value,
+    visit_expressions,
 };
+use std::ops::ControlFlow;
+
+/// The column of the row that an array of no table is unnested beside; no user can name it.
+pub(in crate::binder) const NOTHING: &str = "\u{1}nothing";
 
 /// `x[0].b`, as the parser gives it, into the form that the planner takes.
 pub(super) fn rewrite_access(expr: &mut Expr) {
@@ -42,10 +49,15 @@ fn steps(path: &JsonPath) -> Option<Vec<AccessExpr>> {
 }
 
 pub(super) fn rewrite(expr: &mut Expr) {
-    let Expr::CompoundFieldAccess { access_chain, .. } = expr else {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else {
         return;
     };
-    let mut behind_place = false;
+    // A value that is no column has no table before it: `json_parse(text).key`.
+    let is_name = matches!(
+        root.as_ref(),
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_)
+    );
+    let mut behind_place = !is_name;
     for step in access_chain {
         match step {
             AccessExpr::Subscript(_) => behind_place = true,
@@ -78,6 +90,10 @@ pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
             index += 1;
             continue;
         };
+        if path.is_call {
+            unnest(select, index, path)?;
+            continue;
+        }
         let before = select.from.iter().take(index);
         let holder = before.map(|from| &from.relation).position(|relation| {
             let found = match path.is_alone {
@@ -119,11 +135,100 @@ pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
     Ok(())
 }
 
-/// Refuses the UNPIVOT of an object that is joined by JOIN.
+/// `FROM t, UNNEST(t.array) [WITH OFFSET] AS a (value, place)`: as `t.array AS value AT place`, whose columns are of `a`.
+/// An array that no table holds is unnested beside a row of nothing.
+fn unnest(select: &mut Select, index: usize, path: Path) -> Result<()> {
+    let before = select.from.iter().take(index);
+    let relations: Vec<_> = before.map(|from| &from.relation).collect();
+    let roots = roots(&path.value);
+    let holder = relations
+        .iter()
+        .position(|relation| names(relation).iter().any(|name| roots.contains(name)));
+    // A bare column is of what stands before it, if that is one item.
+    let holder = holder.or_else(|| (!roots.is_empty() && !relations.is_empty()).then_some(0));
+    let mut columns = path.alias.columns.into_iter().map(|column| column.name);
+    let (name, place) = (columns.next(), columns.next());
+    if columns.next().is_some() || place.is_some() && !path.has_place {
+        let text = format!(
+            "table \"{}\" has {} columns available but more are specified",
+            folded(&path.alias.name),
+            1 + usize::from(path.has_place)
+        );
+        return Err(Error::new(SqlState::INVALID_COLUMN_REFERENCE, text)
+            .with_hint("Write WITH OFFSET for the places of the elements"));
+    }
+    let place = path
+        .has_place
+        .then(|| place.unwrap_or_else(|| Ident::new("offset")));
+    let place = place.unwrap_or_else(|| Ident::new(""));
+    let qualifier = TableAliasColumnDef {
+        name: path.alias.name.clone(),
+        data_type: None,
+    };
+    let unnested = |table: TableFactor, name: &Option<Ident>| TableFactor::Unpivot {
+        table: Box::new(table),
+        value: path.value.clone(),
+        name: name.clone().unwrap_or_else(|| path.alias.name.clone()),
+        columns: Vec::new(),
+        null_inclusion: None,
+        alias: Some(TableAlias {
+            explicit: true,
+            name: place.clone(),
+            // A value without a name is called as the item is, so that paths lead into it.
+            columns: name.iter().map(|_| qualifier.clone()).collect(),
+            at: None,
+        }),
+    };
+    match holder {
+        Some(holder) => {
+            select.from.remove(index);
+            if let Some(from) = select.from.get_mut(holder) {
+                from.relation = unnested(from.relation.clone(), &name);
+            }
+        }
+        None => {
+            let nothing = Query::parse(&format!("SELECT 1 AS \"{NOTHING}\""))?;
+            let nothing = TableFactor::Derived {
+                lateral: false,
+                subquery: nothing.tree,
+                alias: None,
+                sample: None,
+            };
+            if let Some(from) = select.from.get_mut(index) {
+                from.relation = unnested(nothing, &name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first names of the columns in an expression.
+fn roots(expr: &Expr) -> Vec<String> {
+    let mut found = Vec::new();
+    let _: ControlFlow<()> = visit_expressions(expr, |part| {
+        match part {
+            Expr::Identifier(name) => found.push(folded(name)),
+            Expr::CompoundIdentifier(names) => found.extend(names.first().map(folded)),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// Refuses the UNPIVOT of an object, and UNNEST, that is joined by JOIN.
 fn refuse_joined(from: &TableWithJoins) -> Result<()> {
     let relations =
         std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation));
     let is_object = |relation: &TableFactor| path_of(relation).is_some_and(|path| path.is_object);
+    let is_call = |relation: &TableFactor| path_of(relation).is_some_and(|path| path.is_call);
+    let mut joined = from.joins.iter().map(|join| &join.relation);
+    if joined.any(is_call) || !from.joins.is_empty() && is_call(&from.relation) {
+        return Err(Error::unsupported(
+            "UNNEST beside JOIN",
+            "Write it behind a comma: FROM t, UNNEST(t.array) AS a (value)",
+        ));
+    }
     match relations.into_iter().any(is_object) {
         true => Err(Error::unsupported(
             "UNPIVOT of an object beside JOIN",
@@ -144,9 +249,38 @@ struct Path {
     is_object: bool,
     /// Whether it is a name alone, which may well be a table's.
     is_alone: bool,
+    /// Whether it is UNNEST(array).
+    is_call: bool,
+    /// Whether WITH OFFSET stands behind that.
+    has_place: bool,
 }
 
 fn path_of(relation: &TableFactor) -> Option<Path> {
+    if let TableFactor::UNNEST {
+        alias,
+        array_exprs,
+        with_ordinality,
+        ..
+    } = relation
+    {
+        let [value] = array_exprs.as_slice() else {
+            return None;
+        };
+        return Some(Path {
+            root: String::new(),
+            value: value.clone(),
+            alias: alias.clone().unwrap_or_else(|| TableAlias {
+                explicit: false,
+                name: Ident::new("unnest"),
+                columns: Vec::new(),
+                at: None,
+            }),
+            is_object: false,
+            is_alone: false,
+            is_call: true,
+            has_place: *with_ordinality,
+        });
+    }
     let TableFactor::Table {
         name,
         alias,
@@ -188,6 +322,8 @@ fn path_of(relation: &TableFactor) -> Option<Path> {
         alias,
         is_object,
         is_alone,
+        is_call: false,
+        has_place: false,
     })
 }
 
@@ -223,10 +359,13 @@ fn names(relation: &TableFactor) -> Vec<String> {
             table,
             name,
             columns,
+            alias,
             ..
         } if columns.is_empty() => {
             let mut found = names(table);
             found.push(folded(name));
+            let qualifiers = alias.iter().flat_map(|alias| &alias.columns);
+            found.extend(qualifiers.map(|qualifier| folded(&qualifier.name)));
             found
         }
         _ => Vec::new(),

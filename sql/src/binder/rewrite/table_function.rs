@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::statement::query::Query as Parsed;
 use sqlparser::ast::{
-    FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem, SetExpr,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem, SetExpr,
     TableAlias, TableFactor, Value,
 };
 
@@ -46,8 +46,7 @@ const COLUMN: &str = "view_schema || ',' || view_name || ',' || col_name || ',' 
 
 /// `SELECT pg_get_late_binding_view_cols()` gives its rows as texts.
 pub(super) fn rewrite_list(select: &mut Select) -> Result<()> {
-    let [SelectItem::UnnamedExpr(sqlparser::ast::Expr::Function(call))] = &select.projection[..]
-    else {
+    let [SelectItem::UnnamedExpr(Expr::Function(call))] = &select.projection[..] else {
         return Ok(());
     };
     let name = call.name.to_string().to_lowercase();
@@ -68,6 +67,35 @@ pub(super) fn rewrite_list(select: &mut Select) -> Result<()> {
         *select = *made;
     }
     Ok(())
+}
+
+/// The function of a set of numbers.
+const SERIES: &str = "generate_series";
+
+fn is_series(expr: &Expr) -> bool {
+    matches!(expr, Expr::Function(call) if call.over.is_none()
+        && call.name.to_string().eq_ignore_ascii_case(SERIES))
+}
+
+/// `SELECT generate_series(1, 3)` is called as the function is.
+pub(super) fn name_series(select: &mut Select) {
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) = item
+            && is_series(expr)
+        {
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias: Ident::new(SERIES),
+            };
+        }
+    }
+}
+
+/// `generate_series(1, 3)` within an expression gives a row for each number.
+pub(super) fn rewrite_series(expr: &mut Expr) {
+    if is_series(expr) {
+        *expr = super::call("unnest", vec![expr.clone()]);
+    }
 }
 
 pub(super) fn rewrite(factor: &mut TableFactor) -> Result<()> {
@@ -106,7 +134,7 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<()> {
     if SCALARS.contains(&function)
         && let SetExpr::Select(select) = query.tree.body.as_mut()
         && let Some(SelectItem::ExprWithAlias {
-            expr: sqlparser::ast::Expr::Function(call),
+            expr: Expr::Function(call),
             ..
         }) = select.projection.first_mut()
         && let FunctionArguments::List(list) = &mut call.args
@@ -135,12 +163,10 @@ pub(super) fn rewrite(factor: &mut TableFactor) -> Result<()> {
 /// The columns of one table or view; its name may have a schema before it.
 fn columns_of(args: &[FunctionArg]) -> Result<String> {
     let name = match args {
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(sqlparser::ast::Expr::Value(value)))] => {
-            match &value.value {
-                Value::SingleQuotedString(name) => Some(name.to_lowercase()),
-                _ => None,
-            }
-        }
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] => match &value.value {
+            Value::SingleQuotedString(name) => Some(name.to_lowercase()),
+            _ => None,
+        },
         _ => None,
     };
     let Some(name) = name else {

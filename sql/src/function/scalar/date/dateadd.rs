@@ -51,7 +51,7 @@ pub(super) const DATEADD: Scalar = Scalar {
             ("dateadd(month, 12, '2016-02-29')", "2017-02-28 00:00:00"),
             ("dateadd(year, 1, '2016-02-29')", "2017-03-01 00:00:00"),
             ("dateadd(hour, 12, time '13:24:55')", "01:24:55"),
-            ("dateadd(hour, 12, timetz '13:24:55+02')", "01:24:55+02"),
+            ("dateadd(hour, 12, timetz '13:24:55+02')", "23:24:55+00"),
             (
                 "dateadd(ms, -1, timestamp '2020-01-01 00:00:00')",
                 "2019-12-31 23:59:59.999",
@@ -78,9 +78,10 @@ fn eval(call: &Call<'_>) -> Result<ArrayRef> {
             else {
                 return Ok(None);
             };
-            let time = TimeTz::unpacked(time);
-            let local = around(part, count, time.local)?;
-            Ok(Some(TimeTz { local, ..time }.packed()))
+            // The manual shows the sum on the clocks of UTC.
+            let time = TimeTz::unpacked(time).instant().rem_euclid(DAY);
+            let local = around(part, count, time)?;
+            Ok(Some(TimeTz { local, ahead: 0 }.packed()))
         });
     }
     if matches!(call.returns, DataType::Time64(_)) {

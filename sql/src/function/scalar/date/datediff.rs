@@ -73,7 +73,11 @@ fn eval(call: &Call<'_>) -> Result<ArrayRef> {
             if !part.is_of_time() {
                 return Err(not_supported(part, "timetz"));
             }
-            let instant = |time| boundaries(part, TimeTz::unpacked(time).instant());
+            // Times of day in UTC: a zone leads into no other day.
+            let instant = |time| {
+                let time = TimeTz::unpacked(time).instant().rem_euclid(DAY);
+                boundaries(part, time)
+            };
             Ok(Some(instant(to)? - instant(from)?))
         });
     }
