@@ -7,7 +7,7 @@
 mod expression;
 
 use crate::history::executed::PlanNode;
-use crate::planner::estimate::physical;
+use crate::planner::estimate::{Estimate, physical};
 use blueshift_compute::profile::together::{is_everywhere, lies_together};
 use blueshift_compute::scan::SliceScanExec;
 use datafusion::common::JoinType;
@@ -27,6 +27,7 @@ use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{
     ExecutionPlan, ExecutionPlanProperties, Partitioning, displayable,
 };
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a sort adds to its cost, as Redshift prints it.
@@ -89,6 +90,51 @@ struct Printer {
     nodes: Vec<PlanNode>,
     analyze: bool,
     tag: &'static str,
+    measures: Measures,
+}
+
+/// What a node is expected to give and to cost.
+#[derive(Clone, Copy, Default)]
+struct Measure {
+    /// Up to the last row, with what is below.
+    cost: f64,
+    rows: f64,
+    width: f64,
+}
+
+/// What each node of a plan is expected to give, found once from below: a plan of hundreds of windows is as deep.
+#[derive(Default)]
+struct Measures(HashMap<usize, Measure>);
+
+impl Measures {
+    fn new(plan: &Arc<dyn ExecutionPlan>) -> Self {
+        let mut measures = Self(HashMap::new());
+        measures.enter(plan);
+        measures
+    }
+
+    fn key(plan: &Arc<dyn ExecutionPlan>) -> usize {
+        Arc::as_ptr(plan).cast::<()>().addr()
+    }
+
+    fn enter(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Estimate {
+        let children = plan.children();
+        let inputs: Vec<Estimate> = children.iter().map(|child| self.enter(child)).collect();
+        let below = children.iter().map(|child| self.of(child).cost).sum();
+        let estimate = physical::of_node(plan.as_ref(), &inputs);
+        let measure = Measure {
+            cost: cost_over(plan, below, estimate.rows),
+            rows: estimate.rows,
+            width: estimate.width(),
+        };
+        self.0.insert(Self::key(plan), measure);
+        estimate
+    }
+
+    /// What a node of the plan is expected to give.
+    fn of(&self, plan: &Arc<dyn ExecutionPlan>) -> Measure {
+        self.0.get(&Self::key(plan)).copied().unwrap_or_default()
+    }
 }
 
 struct Node {
@@ -132,6 +178,7 @@ impl Printer {
             nodes: Vec::new(),
             analyze,
             tag: tag(plan),
+            measures: Measures::new(plan),
         };
         printer.print(plan, &Place::default());
         printer.nodes
@@ -141,7 +188,7 @@ impl Printer {
         let mut place = place.clone();
         let limits = plan.fetch().is_some() || is_limit(plan);
         if limits && !place.limited {
-            let cost = cost_of(plan);
+            let cost = self.measures.of(plan).cost;
             let node = Node::new("Limit", Vec::new(), (cost, cost));
             self.node(place.depth, &node, plan, &actual(rows_of(plan), None));
             place.depth += 1;
@@ -150,7 +197,7 @@ impl Printer {
         if let Some(key) = gathered_by(plan, place.inside || self.tag == "LD") {
             self.gather(plan, &mut place, key);
         }
-        let Some(mut node) = describe(plan) else {
+        let Some(mut node) = describe(plan, &self.measures) else {
             if let Some(filter) = plan.downcast_ref::<FilterExec>() {
                 let text = expression::text(filter.predicate(), filter.input());
                 place.filters.push(format!("({text})"));
@@ -182,7 +229,7 @@ impl Printer {
             // The outer side first, the inner, hashed one below it.
             (Some(_), [build, probe]) => {
                 self.print(probe, &below(1));
-                let total = cost_of(build);
+                let total = self.measures.of(build).cost;
                 let hash = Node::new("Hash", Vec::new(), (total, total));
                 let measured = actual(rows_of(build), Some(nanoseconds(plan, "build_time")));
                 self.node(place.depth + 1, &hash, build, &measured);
@@ -196,7 +243,7 @@ impl Printer {
 
     /// Sorted rows are merged at the leader.
     fn gather(&mut self, plan: &Arc<dyn ExecutionPlan>, place: &mut Place<'_>, key: String) {
-        let cost = cost_of(plan);
+        let cost = self.measures.of(plan).cost;
         let merge = Node::new("Merge", vec![format!("Merge Key: {key}")], (cost, cost));
         let spent = match plan.downcast_ref::<SortPreservingMergeExec>() {
             Some(_) => nanoseconds(plan, "elapsed_compute"),
@@ -217,7 +264,7 @@ impl Printer {
     }
 
     fn node(&mut self, depth: usize, node: &Node, plan: &Arc<dyn ExecutionPlan>, measured: &str) {
-        let estimate = physical::estimate(plan.as_ref());
+        let measure = self.measures.of(plan);
         let arrow = if depth == 0 {
             String::new()
         } else {
@@ -229,8 +276,8 @@ impl Printer {
             node.title,
             node.cost.0,
             node.cost.1,
-            estimate.rows.max(1.0),
-            estimate.width()
+            measure.rows.max(1.0),
+            measure.width
         );
         if self.analyze {
             line.push_str(measured);
@@ -248,8 +295,8 @@ impl Printer {
             parent,
             startup_cost: node.cost.0,
             total_cost: node.cost.1,
-            rows: estimate.rows.max(1.0),
-            width: estimate.width(),
+            rows: measure.rows.max(1.0),
+            width: measure.width,
             text: line,
             info,
         });
@@ -274,7 +321,7 @@ fn gathered_by(plan: &Arc<dyn ExecutionPlan>, inside: bool) -> Option<String> {
             return Some(expression::sort_key(sort.expr().iter(), sort.input()));
         }
         match below.children().as_slice() {
-            [child] if describe(below).is_none() => below = child,
+            [child] if describe(below, &Measures::default()).is_none() => below = child,
             _ => return Some(expression::sort_key(merge.expr().iter(), merge.input())),
         }
     }
@@ -318,9 +365,10 @@ fn blocks(plan: &Arc<dyn ExecutionPlan>) -> String {
 }
 
 /// Says what a node is to a reader; `None` for those that only carry batches.
-fn describe(plan: &Arc<dyn ExecutionPlan>) -> Option<Node> {
-    let total = cost_of(plan);
-    let start = plan.children().first().map_or(0.0, |child| cost_of(child));
+fn describe(plan: &Arc<dyn ExecutionPlan>, measures: &Measures) -> Option<Node> {
+    let total = measures.of(plan).cost;
+    let first = plan.children().first().map(|child| measures.of(child));
+    let start = first.unwrap_or_default().cost;
     let node = |title: String, details: Vec<String>, start: f64| {
         Some(Node::new(title, details, (start, total.max(start))))
     };
@@ -485,10 +533,8 @@ fn moves(plan: &Arc<dyn ExecutionPlan>) -> bool {
     }
 }
 
-/// The cost up to the last row.
-fn cost_of(plan: &Arc<dyn ExecutionPlan>) -> f64 {
-    let below: f64 = plan.children().into_iter().map(cost_of).sum();
-    let rows = physical::estimate(plan.as_ref()).rows;
+/// The cost up to the last row, over that of what is `below`.
+fn cost_over(plan: &Arc<dyn ExecutionPlan>, below: f64, rows: f64) -> f64 {
     if plan.children().is_empty() {
         return rows * SCAN_COST;
     }

@@ -235,12 +235,14 @@ fn granted_to(names: &SessionNames, grantee: Option<&ShownGrantee>) -> Result<St
     let catalog = names.catalog();
     let is_known = match *kind {
         "user" => catalog.user_named(name).is_some(),
+        "role" => catalog.role_named(name).is_some(),
+        "group" => catalog.group_named(name).is_some(),
         _ => true,
     };
     if !is_known {
         return Err(Error::new(
             SqlState::UNDEFINED_OBJECT,
-            format!("user \"{name}\" does not exist"),
+            format!("{kind} \"{name}\" does not exist"),
         ));
     }
     Ok(format!(

@@ -102,9 +102,11 @@ fn missing_function(names: &dyn Names, error: &mut Error) {
     let shown = all
         .iter()
         .filter(|known| !known.starts_with("blueshift_") && *known != name);
-    if let Some(near) = nearest(name, shown.map(String::as_str)) {
-        error.hint = Some(format!("Did you mean \"{near}\"?"));
-    }
+    // What the engine has and Redshift has not is no hint.
+    error.hint = Some(match nearest(name, shown.map(String::as_str)) {
+        Some(near) => format!("Did you mean \"{near}\"?"),
+        None => "Look for the function in the manual".to_owned(),
+    });
 }
 
 /// Functions that PostgreSQL has and Redshift has not, and what to write.

@@ -592,7 +592,8 @@ fn principals(cursor: &mut Cursor<'_>, way: &mut GrantWay) -> Result<Vec<GrantTo
         } else if cursor.take_word("role") {
             Principal::Role(role_name(cursor)?)
         } else {
-            if cursor.is_word("rls") || cursor.is_word("iam_role") {
+            let policies = [["rls", "policy"], ["masking", "policy"]];
+            if policies.iter().any(|words| cursor.are_words(words)) || cursor.is_word("iam_role") {
                 return Err(Error::unsupported(
                     "GRANT to policies and IAM roles",
                     "Grant to users, groups and roles",
