@@ -118,6 +118,24 @@ async fn each_ends_and_the_server_lives() {
             Value("2"),
         ),
         (
+            "texts put together",
+            format!(
+                "SELECT len({}) FROM bomb WHERE i = 1",
+                list(600, "||", |_| "v".to_owned())
+            ),
+            Value("600"),
+        ),
+        (
+            "windows of different orders",
+            format!(
+                "SELECT {} FROM bomb WHERE i = 1",
+                list(60, ", ", |n| format!(
+                    "sum(i) OVER (ORDER BY i + {n} ROWS UNBOUNDED PRECEDING)"
+                ))
+            ),
+            Value("1"),
+        ),
+        (
             "JSON",
             select(format!(
                 "get_array_length(json_parse('{}'))",
