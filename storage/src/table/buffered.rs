@@ -43,7 +43,7 @@ pub(super) struct Order {
     /// The key columns of the first and of the last row.
     pub(super) ends: Vec<ArrayRef>,
     /// The place of each row; absent if the rows are in order as they came.
-    places: Option<Vec<u32>>,
+    pub(super) places: Option<Vec<u32>>,
 }
 
 struct Column {
@@ -134,6 +134,19 @@ impl Buffered {
                 .placed(places, &mut self.pool)
                 .into_array(&mut self.pool),
         })
+    }
+
+    /// Gives the numbers of a column of 64 bits in the order they came; a second call gives none.
+    pub(super) fn take_unplaced(&mut self, index: usize) -> Vec<i64> {
+        match self.columns.get_mut(index).map(|column| &mut column.values) {
+            Some(Values::I64(values)) => std::mem::take(values),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes memory back that a column was in.
+    pub(super) fn give_back(&mut self, values: Vec<i64>) {
+        self.pool.give(values);
     }
 
     /// Forgets the rows, whose columns were taken.

@@ -21,9 +21,7 @@ use crate::table::delete::{RowsToDelete, write_masks};
 use crate::table::order;
 use crate::table::scan::zones::VectorBatch;
 use crate::table::scan::{ROW_ID, RowGroupScan, ScanRequest, ZONE_ROWS, zone_count};
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::RecordBatch;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -352,9 +350,9 @@ impl<'a> Merge<'a> {
             id: RowGroupId(merged.store.next_file_id()),
         };
         make_room(&merged.store, run, rows as u64);
-        let row_ids = buffered.take_column(column_count, &order)?;
-        merged.remember(run, &row_ids);
-        drop(row_ids);
+        let row_ids = buffered.take_unplaced(column_count);
+        merged.remember(run, &row_ids, order.places.as_deref());
+        buffered.give_back(row_ids);
         let file_bytes = merged.store.row_groups().write_columns(
             &identity,
             &layout,
@@ -421,23 +419,34 @@ impl Merged {
         &self.added
     }
 
-    /// Remembers where rows go: `row_ids` are those of the next row group in its order.
-    fn remember(&mut self, run: &[Arc<RowGroupEntry>], row_ids: &ArrayRef) {
-        let Some(places) = &mut self.places else {
+    /// Remembers where rows go: `row_ids` are those of the next row group as they came, `places` where each goes
+    /// there, which is where it came if absent. Neighbours are written one after the other.
+    fn remember(&mut self, run: &[Arc<RowGroupEntry>], row_ids: &[i64], places: Option<&[u32]>) {
+        let Some(kept) = &mut self.places else {
             return;
         };
-        let first: u64 = self.added.iter().map(|record| record.rows).sum();
+        let first = self.added.iter().map(|record| record.rows).sum::<u64>() as u32;
         // By ordinal while they are filled: a look-up per row costs more than all else here.
-        let taken = run.iter().map(|group| places.remove(&group.record.id));
+        let taken = run.iter().map(|group| kept.remove(&group.record.id));
         let mut taken: Vec<Vec<u32>> = taken.map(Option::unwrap_or_default).collect();
-        for (place, id) in (first as u32..).zip(row_ids.as_primitive::<Int64Type>().values()) {
+        let mut note = |id: &i64, place: u32| {
             let (ordinal, offset) = ((id >> 32) as usize, (id & 0xFFFF_FFFF) as usize);
             if let Some(row) = taken.get_mut(ordinal).and_then(|rows| rows.get_mut(offset)) {
-                *row = place;
+                *row = first + place;
             }
+        };
+        match places {
+            Some(places) => row_ids
+                .iter()
+                .zip(places)
+                .for_each(|(id, place)| note(id, *place)),
+            None => row_ids
+                .iter()
+                .zip(0..)
+                .for_each(|(id, place)| note(id, place)),
         }
         let ids = run.iter().map(|group| group.record.id);
-        places.extend(ids.zip(taken));
+        kept.extend(ids.zip(taken));
     }
 
     /// Makes the new row groups visible in place of the old ones, without rows deleted meanwhile.
