@@ -1,4 +1,4 @@
-//! Real clients: psql, psycopg 2 and 3, asyncpg, Redshift's own driver, SQLAlchemy and pandas, JDBC, ODBC, node, dbt; many at once; S3 through a stand-in.
+//! Real clients: psql, psycopg 2 and 3, asyncpg, Redshift's own driver, SQLAlchemy and pandas, JDBC, ODBC, node, dbt, SQLsmith; many at once; S3 through a stand-in.
 
 use blueshift_tests::server::PASSWORD;
 use blueshift_tests::{Server, ServerOptions, connect, full, installed, python};
@@ -165,6 +165,44 @@ async fn dbt_builds_a_project_twice() {
         .output()
         .expect("python runs");
     assert!(text(&output).ends_with("ok\n"));
+}
+
+/// 10 000 statements in the long run, 400 in the short one.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlsmith_finds_no_crash() {
+    let mut server = Server::start(ServerOptions::default()).await;
+    let seed: u64 = std::env::var("BLUESHIFT_TEST_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(5);
+    let output = Command::new(python())
+        .arg(folder().join("sqlsmith.py"))
+        .arg(seed.to_string())
+        .arg(if full() { "10000" } else { "400" })
+        .env("BLUESHIFT_PORT", server.port.to_string())
+        .env("PGPASSWORD", PASSWORD)
+        .output()
+        .expect("python runs");
+    let shown = text(&output);
+    println!("{shown}");
+    assert!(shown.ends_with("ok\n"));
+    assert!(server.is_alive());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wire_keeps_its_promises_and_bears_nonsense() {
+    let mut server = Server::start(ServerOptions::default()).await;
+    let output = Command::new(python())
+        .args([folder().join("wire.py").as_os_str(), "5".as_ref()])
+        .env("BLUESHIFT_PORT", server.port.to_string())
+        .env("PGPASSWORD", PASSWORD)
+        .output()
+        .expect("python runs");
+    let shown = text(&output);
+    println!("{shown}");
+    assert!(shown.ends_with("ok\n"));
+    assert!(server.is_alive());
+    assert!(!server.log_text().contains("panicked"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

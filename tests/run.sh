@@ -31,6 +31,7 @@ command -v java >/dev/null || packages+=(default-jdk-headless)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 [ -e /usr/share/java/postgresql.jar ] || packages+=(libpostgresql-jdbc-java)
 command -v npm >/dev/null || packages+=(nodejs npm)
+command -v sqlsmith >/dev/null || packages+=(sqlsmith)
 compgen -G '/usr/lib/*/odbc/psqlodbcw.so' >/dev/null || packages+=(odbc-postgresql)
 if [ "${#packages[@]}" -gt 0 ]; then
     sudo=""

@@ -3,6 +3,7 @@
 mod answers;
 mod changes;
 mod client;
+mod connections;
 mod data;
 mod inserts;
 mod peers;
@@ -33,6 +34,8 @@ enum Suite {
     Load(Options),
     /// Small inserts over many connections.
     Inserts(inserts::Options),
+    /// Idle and active connections, `SELECT 1`, and a wide result in binary.
+    Connections(connections::Options),
     /// DELETE, UPDATE and MERGE of lineitem.
     Changes(Options),
     /// VACUUM FULL of lineitem, alone and beside a query.
@@ -78,6 +81,7 @@ fn main() -> anyhow::Result<()> {
             Suite::Tpch(options) => tpch::queries(&options).await,
             Suite::Tpcds(options) => tpcds::queries(&options).await,
             Suite::Load(options) => tpch::load(&options).await,
+            Suite::Connections(options) => connections::run(&options).await,
             Suite::Inserts(options) => inserts::run(&options).await,
             Suite::Changes(options) => changes::run(&options).await,
             Suite::Vacuum(options) => vacuum::run(&options).await,

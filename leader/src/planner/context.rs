@@ -12,6 +12,7 @@ use blueshift_sql::function::session::SessionOptions;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SessionState, SessionStateDefaults, TaskContext};
 use datafusion::prelude::SessionConfig;
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 /// Templates of the nodes of this process; more than one only in tests.
@@ -38,9 +39,19 @@ pub fn session_state(node: &Arc<Node>) -> SessionState {
     state
 }
 
-/// Gives the context that runs the plans of a statement.
+/// Gives the context that runs the plans of a statement. It knows no functions by name: only a plan that is read from
+/// bytes asks for them, and some four hundred names would be copied for each statement.
 pub fn task_context(state: &SessionState) -> Arc<TaskContext> {
-    state.task_ctx()
+    Arc::new(TaskContext::new(
+        None,
+        state.session_id().to_owned(),
+        state.config().clone(),
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        Arc::clone(state.runtime_env()),
+    ))
 }
 
 fn template(node: &Arc<Node>) -> SessionState {

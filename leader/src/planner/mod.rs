@@ -67,6 +67,7 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
     let analyzed = state
         .analyzer()
         .execute_and_check(bound, config, |_, _| {})?;
+    let analyzed = rule::microseconds::settle(analyzed)?;
     let ready = if switches.init_plan {
         Box::pin(rule::init_plan::run_subqueries(state, analyzed)).await?
     } else {

@@ -162,6 +162,9 @@ fn refuse(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
+/// The function that a session has only after SET SEED.
+pub(super) const SOMETIMES: &str = random::NAME;
+
 /// Makes every function of a session.
 pub fn session_functions(
     ctx: &Arc<SystemContext>,

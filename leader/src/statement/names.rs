@@ -9,7 +9,7 @@ mod view;
 pub use right::Right;
 
 use super::context::{LastStatements, no_schema};
-use super::function::{late_view, series, session_functions, timezone};
+use super::function::{SOMETIMES, late_view, series, session_functions, timezone};
 use crate::access::check;
 use crate::catalog::database::elsewhere;
 use crate::catalog::layout;
@@ -39,7 +39,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{
     AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
@@ -89,6 +89,10 @@ impl Deref for Engine {
         })
     }
 }
+
+/// What the functions of a session are called: the same in all, and known when one has made them. Most statements call
+/// none, so they need not make them to find that out.
+static SESSION_FUNCTIONS: OnceLock<HashSet<String>> = OnceLock::new();
 
 type MakeFunctions = Box<dyn FnOnce() -> HashMap<String, Arc<ScalarUDF>> + Send>;
 
@@ -595,7 +599,11 @@ impl Names for SessionNames {
     }
 
     fn scalar_function(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        let ours = self.functions.get(name);
+        let names = SESSION_FUNCTIONS.get_or_init(|| {
+            let sometimes = std::iter::once(SOMETIMES.to_owned());
+            self.functions.keys().cloned().chain(sometimes).collect()
+        });
+        let ours = names.get(name).and_then(|name| self.functions.get(name));
         ours.or_else(|| self.state.scalar_functions().get(name))
             .cloned()
     }

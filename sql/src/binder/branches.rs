@@ -313,6 +313,9 @@ fn common_type(types: impl IntoIterator<Item = DataType>) -> Option<DataType> {
         | (DataType::Float32 | DataType::Float64, DataType::Decimal128(..)) => {
             Some(DataType::Float64)
         }
+        // The engine would make nanoseconds of both, which end in the year 2262.
+        (DataType::Date32, moment @ DataType::Timestamp(..))
+        | (moment @ DataType::Timestamp(..), DataType::Date32) => Some(moment.clone()),
         (known, ty) => type_union_coercion(known, ty),
     })
 }

@@ -399,6 +399,14 @@ impl ExprPlanner for Operators {
                     None => return Ok(PlannerResult::Original(expr)),
                 }
             }
+            (DataType::Date32, Operator::Plus, DataType::Time64(TimeUnit::Microsecond)) => {
+                let passed = cast(cast(expr.right, DataType::Int64), interval::MICROSECONDS);
+                binary_expr(cast(expr.left, timestamp()), operator, passed)
+            }
+            (DataType::Time64(TimeUnit::Microsecond), Operator::Plus, DataType::Date32) => {
+                let passed = cast(cast(expr.left, DataType::Int64), interval::MICROSECONDS);
+                binary_expr(cast(expr.right, timestamp()), operator, passed)
+            }
             (DataType::Time64(_), Operator::Plus, span) if is_span(&span) => {
                 match &self.time_plus {
                     Some(plus) => plus.call(vec![expr.left, expr.right]),

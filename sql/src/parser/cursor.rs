@@ -1,6 +1,6 @@
 //! Walks over the tokens of one statement.
 
-use super::dialect::RedshiftDialect;
+use super::dialect::{RedshiftDialect, nests_joins};
 use super::literal::{is_reserved, literal, near, syntax_error, unescaped};
 use super::source::Source;
 use super::tree::{Expression, ObjectName, Query};
@@ -400,17 +400,12 @@ impl<'a> Cursor<'a> {
         &mut self,
         run: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
     ) -> Result<T> {
-        self.with_dialect(
-            &RedshiftDialect {
-                not_null_is_test: true,
-            },
-            run,
-        )
+        self.with_dialect(true, run)
     }
 
     fn with_dialect<T>(
         &mut self,
-        dialect: &RedshiftDialect,
+        not_null_is_test: bool,
         run: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
     ) -> Result<T> {
         let rest = self
@@ -420,12 +415,16 @@ impl<'a> Cursor<'a> {
             .unwrap_or_default();
         let tokens = rest.iter().map(unescaped).collect::<Result<Vec<_>>>()?;
         let (tokens, joined) = unpivot::joined(tokens);
+        let dialect = RedshiftDialect {
+            not_null_is_test,
+            nests_joins: nests_joins(&tokens),
+        };
         let at_end = Cursor {
             at: self.end,
             ..self.clone()
         };
         let outcome = stacker::grow(STACK_BYTES, || {
-            let mut parser = Parser::new(dialect)
+            let mut parser = Parser::new(&dialect)
                 .with_recursion_limit(RECURSION_MAX)
                 .with_tokens_with_locations(tokens);
             let value = run(&mut parser)?;
@@ -450,15 +449,12 @@ impl<'a> Cursor<'a> {
     /// The expression of a column's DEFAULT: a NOT NULL and a COLLATE after it are the column's.
     pub(crate) fn default_expression(&mut self) -> Result<Expression> {
         let mark = self.mark();
-        let dialect = RedshiftDialect {
-            not_null_is_test: false,
-        };
         // The parser of expressions takes a COLLATE behind any value.
         let mut before = Cursor {
             end: self.collate_at(),
             ..self.clone()
         };
-        let tree = Box::new(before.with_dialect(&dialect, |parser| parser.parse_expr())?);
+        let tree = Box::new(before.with_dialect(false, |parser| parser.parse_expr())?);
         self.at = before.at;
         Ok(Expression {
             tree,

@@ -4,7 +4,7 @@ use sqlparser::ast::{DuplicateTreatment, Expr, FunctionArguments, Ident, ObjectN
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 use std::any::TypeId;
 
 /// Redshift's words and operators, on top of PostgreSQL's.
@@ -12,6 +12,25 @@ use std::any::TypeId;
 pub(crate) struct RedshiftDialect {
     /// Whether `x NOT NULL` tests for null, as in a query; after a column's DEFAULT it is a constraint.
     pub(super) not_null_is_test: bool,
+    /// Whether `a JOIN b JOIN c ON x ON y` is read as `a JOIN (b JOIN c ON x) ON y`.
+    pub(super) nests_joins: bool,
+}
+
+/// How many joins a text may hold for them to nest without parentheses; each is a level of the parser's stack.
+const NESTING_JOINS_MAX: usize = 100;
+
+/// Tells whether the joins of a text may nest without parentheses. One with NATURAL may not: it has no condition to
+/// wait for, so what follows it joins the result.
+pub(super) fn nests_joins(tokens: &[TokenWithSpan]) -> bool {
+    let mut joins = 0;
+    for token in tokens {
+        match &token.token {
+            Token::Word(word) if word.keyword == Keyword::JOIN => joins += 1,
+            Token::Word(word) if word.keyword == Keyword::NATURAL => return false,
+            _ => {}
+        }
+    }
+    (2..=NESTING_JOINS_MAX).contains(&joins)
 }
 
 /// `TRIM([BOTH | LEADING | TRAILING] [what] FROM x)`, `TRIM(x)` and `TRIM(x, what)`.
@@ -76,6 +95,9 @@ impl Dialect for RedshiftDialect {
     }
     fn identifier_quote_style(&self, _identifier: &str) -> Option<char> {
         Some('"')
+    }
+    fn supports_left_associative_joins_without_parens(&self) -> bool {
+        !self.nests_joins
     }
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
         ch == '"'

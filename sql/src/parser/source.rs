@@ -30,6 +30,7 @@ impl<'a> Source<'a> {
         }
         let dialect = RedshiftDialect {
             not_null_is_test: true,
+            nests_joins: false,
         };
         let mut walk = Walk::new(text);
         let mut raw = Vec::new();

@@ -10,6 +10,7 @@ pub mod filter_pushdown;
 pub mod init_plan;
 pub mod join_keys;
 pub mod join_order;
+pub mod microseconds;
 pub mod null_side;
 pub mod outer_join;
 pub mod rounding_cast;

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-const NAME: &str = "random";
+pub(super) const NAME: &str = "random";
 
 /// Puts it in the place of the engine's function of this name, if the session has a seed.
 pub(super) fn add(ctx: &SystemContext, functions: &mut HashMap<String, Arc<ScalarUDF>>) {

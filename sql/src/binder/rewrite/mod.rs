@@ -158,7 +158,7 @@ impl VisitorMut for Rewriter {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         path::rewrite_access(expr);
         // First, as they make subqueries.
-        let queries = window::check(expr)
+        let queries = window::settle(expr)
             .and_then(|()| expand_array::rewrite_field(expr))
             .and_then(|()| array::rewrite(expr))
             .and_then(|()| row::rewrite(expr));

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
-use sqlparser::ast::{Expr, Select, WindowFrameUnits, WindowType};
+use sqlparser::ast::{Expr, Select, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowType};
 
 /// Functions that work on a frame.
 const FRAMED: &[&str] = &[
@@ -37,11 +37,13 @@ pub(super) fn check_select(select: &Select) -> Result<()> {
     ))
 }
 
-pub(super) fn check(expr: &Expr) -> Result<()> {
+/// Refuses windows that Redshift refuses, and gives one of a ranking function, which has no frame, one that works over
+/// every type: the engine's own default does not over times and bytes.
+pub(super) fn settle(expr: &mut Expr) -> Result<()> {
     let Expr::Function(function) = expr else {
         return Ok(());
     };
-    let Some(WindowType::WindowSpec(window)) = &function.over else {
+    let Some(WindowType::WindowSpec(window)) = &mut function.over else {
         return Ok(());
     };
     match &window.window_frame {
@@ -50,8 +52,14 @@ pub(super) fn check(expr: &Expr) -> Result<()> {
             "Write the frame with ROWS",
         )),
         None if !window.order_by.is_empty() => {
-            let name = function.name.to_string().to_lowercase();
+            let name = function.name.0.last().map(ToString::to_string);
+            let name = name.unwrap_or_default().to_lowercase();
             if !FRAMED.contains(&name.as_str()) {
+                window.window_frame = Some(WindowFrame {
+                    units: WindowFrameUnits::Rows,
+                    start_bound: WindowFrameBound::Preceding(None),
+                    end_bound: Some(WindowFrameBound::CurrentRow),
+                });
                 return Ok(());
             }
             Err(Error::new(

@@ -1,0 +1,174 @@
+//! Many connections: memory of idle ones, the round trip and the rate of `SELECT 1`, and a wide result in binary.
+
+use crate::client;
+use crate::server::Server;
+use anyhow::{Context, Result};
+use futures::TryStreamExt;
+use futures::future::try_join_all;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio_postgres::Client;
+
+/// What the suite takes.
+#[derive(clap::Args, Clone)]
+pub struct Options {
+    /// Connections that wait.
+    #[arg(long, default_value_t = 1_000)]
+    pub idle: usize,
+    /// Connections that work beside them.
+    #[arg(long, default_value_t = 100)]
+    pub active: usize,
+    /// Connections of the rate of `SELECT 1`.
+    #[arg(long, default_value_t = 16)]
+    pub connections: usize,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 5)]
+    pub seconds: u64,
+    /// Rows of the wide result, of ten columns.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub rows: u64,
+    /// Slices of the server.
+    #[arg(long, default_value_t = 2)]
+    pub slices: u32,
+    /// Where the server's data directory is made.
+    #[arg(long)]
+    pub work: Option<PathBuf>,
+}
+
+/// How `SELECT 1` is sent.
+#[derive(Clone, Copy)]
+enum Way {
+    Simple,
+    Prepared,
+}
+
+/// Runs all measurements on one server.
+pub async fn run(options: &Options) -> Result<()> {
+    let work = match &options.work {
+        Some(work) => work.clone(),
+        None => std::env::temp_dir().join("blueshift-connections"),
+    };
+    std::fs::create_dir_all(&work)?;
+    let places = (options.idle + options.active + options.connections + 10).to_string();
+    let settings = [("BLUESHIFT_CONNECTIONS", places.as_str())];
+    let server = Server::start_with(&work.join("data"), options.slices, &work, &settings).await?;
+    for (name, way) in [("simple", Way::Simple), ("prepared", Way::Prepared)] {
+        measure(&server, options, name, way).await?;
+    }
+    idle(&server, options).await?;
+    wide(&server, options).await
+}
+
+async fn select(client: &Client, way: Way, times: &mut Vec<Duration>, end: Instant) -> Result<()> {
+    let statement = client.prepare("SELECT 1").await?;
+    while Instant::now() < end {
+        let begun = Instant::now();
+        match way {
+            Way::Simple => drop(client.simple_query("SELECT 1").await?),
+            Way::Prepared => drop(client.query(&statement, &[]).await?),
+        }
+        times.push(begun.elapsed());
+    }
+    Ok(())
+}
+
+async fn measure(server: &Server, options: &Options, name: &str, way: Way) -> Result<()> {
+    for connections in [1, options.connections] {
+        let cpu = server.cpu_seconds();
+        let length = Duration::from_secs(options.seconds);
+        let end = Instant::now() + length;
+        let port = server.port;
+        let work = (0..connections).map(|_| {
+            tokio::spawn(async move {
+                let client = client::connect(port).await?;
+                let mut times = Vec::new();
+                select(&client, way, &mut times, end).await?;
+                Ok::<_, anyhow::Error>(times)
+            })
+        });
+        let mut times = Vec::new();
+        for done in try_join_all(work).await? {
+            times.extend(done?);
+        }
+        times.sort_unstable();
+        let cpu = (server.cpu_seconds() - cpu) / times.len().max(1) as f64 * 1e6;
+        let middle = times.get(times.len() / 2).context("no answers")?;
+        println!(
+            "SELECT 1, {name}, {connections} connections: p50 {:.3} ms, {:.0} a second, {cpu:.0} us of server CPU each",
+            middle.as_secs_f64() * 1e3,
+            times.len() as f64 / length.as_secs_f64(),
+        );
+    }
+    Ok(())
+}
+
+async fn idle(server: &Server, options: &Options) -> Result<()> {
+    let before = server.memory_bytes("VmRSS");
+    let mut waiting = Vec::with_capacity(options.idle);
+    for _ in 0..options.idle {
+        let client = client::connect(server.port).await?;
+        client.simple_query("SELECT 1").await?;
+        waiting.push(client);
+    }
+    let each = server.memory_bytes("VmRSS").saturating_sub(before) / options.idle.max(1) as u64;
+    println!(
+        "{} idle connections: {:.1} KB each",
+        options.idle,
+        each as f64 / 1e3
+    );
+    let end = Instant::now() + Duration::from_secs(options.seconds);
+    let port = server.port;
+    let work = (0..options.active).map(|_| {
+        tokio::spawn(async move {
+            let client = client::connect(port).await?;
+            let mut times = Vec::new();
+            select(&client, Way::Simple, &mut times, end).await?;
+            Ok::<_, anyhow::Error>(times.len())
+        })
+    });
+    let mut answers = 0;
+    for done in try_join_all(work).await? {
+        answers += done?;
+    }
+    for client in &waiting {
+        client.simple_query("SELECT 1").await?;
+    }
+    println!(
+        "{} active beside them: {:.0} answers a second, memory peak {} MB",
+        options.active,
+        answers as f64 / options.seconds as f64,
+        server.memory_bytes("VmHWM") >> 20
+    );
+    Ok(())
+}
+
+async fn wide(server: &Server, options: &Options) -> Result<()> {
+    let client = client::connect(server.port).await?;
+    let numbers = (0..10).map(|digit| format!("SELECT {digit} AS n"));
+    let numbers = numbers.collect::<Vec<_>>().join(" UNION ALL ");
+    let make = format!(
+        "CREATE TABLE wide (a integer, b bigint, c smallint, d double precision, e varchar(20), f date, g timestamp, \
+         h boolean, i integer, j varchar(40)); CREATE TABLE digit AS {numbers}; \
+         INSERT INTO wide SELECT n, n * 7, n % 1000, n / 3.0, 'text ' || n, '2024-01-01'::date + n % 1000, \
+         '2024-01-01'::timestamp + n * interval '1 second', n % 2 = 0, n % 10, 'a longer text of ' || n FROM \
+         (SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n + 100000 * f.n AS n \
+         FROM digit a, digit b, digit c, digit d, digit e, digit f) all_of_them WHERE n < {}",
+        options.rows
+    );
+    client::rows(&client, &make).await?;
+    let (begun, cpu) = (Instant::now(), server.cpu_seconds());
+    let rows = client
+        .query_raw("SELECT * FROM wide", Vec::<i32>::new())
+        .await?;
+    let mut rows = std::pin::pin!(rows);
+    let mut count = 0_u64;
+    while rows.try_next().await?.is_some() {
+        count += 1;
+    }
+    println!(
+        "{count} rows of 10 columns in binary: {:.0} a second, {:.2} us of server CPU each",
+        count as f64 / begun.elapsed().as_secs_f64(),
+        (server.cpu_seconds() - cpu) / count.max(1) as f64 * 1e6
+    );
+    Ok(())
+}
