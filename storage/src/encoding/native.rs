@@ -120,11 +120,11 @@ pub fn unpack_one<T: Native>(width: usize, packed: &[T], index: usize) -> T {
 /// So many picks at most are unpacked one by one; past them, unpacking the whole vector is faster.
 pub const PICKS_MAX: usize = 96;
 
+/// Indexes of picks that are made ready at a time.
+const PICKS_AT_ONCE: usize = 16;
+
 /// Appends the packed values of the rows `picks`, which count from a vector's first row and 1 024 times
 /// anything, with `reference` added around the corner: what depends on the width is settled once for all.
-///
-/// # Panics
-/// If there are more than [`PICKS_MAX`].
 pub fn unpack_picks<T: Native>(
     width: usize,
     packed: &[T],
@@ -133,20 +133,24 @@ pub fn unpack_picks<T: Native>(
     out: &mut Vec<T>,
 ) {
     assert!(width <= T::BITS && packed.len() == packed_words::<T>(width));
-    let mut indexes = [0; PICKS_MAX];
-    for (index, pick) in indexes.iter_mut().zip(picks) {
-        *index = usize::from(*pick) % VECTOR_ROWS;
-    }
-    let indexes = &indexes[..picks.len()];
     let start = out.len();
-    out.reserve(indexes.len());
-    let room = &mut out.spare_capacity_mut()[..indexes.len()];
-    // SAFETY: `T::Bits` is the unsigned integer of the same size and alignment.
-    let room = unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast(), room.len()) };
-    // SAFETY: the length of `packed` was asserted; indexes are checked by the kernel, which fills `room`.
-    unsafe { T::Bits::unchecked_unpack_indices(width, as_bits(packed), indexes, room) };
-    // SAFETY: as many values were just written.
-    unsafe { out.set_len(start + indexes.len()) };
+    out.reserve(picks.len());
+    // Most vectors have few picks, so a few indexes are made ready at a time.
+    let mut indexes = [0; PICKS_AT_ONCE];
+    for picks in picks.chunks(PICKS_AT_ONCE) {
+        for (index, pick) in indexes.iter_mut().zip(picks) {
+            *index = usize::from(*pick) % VECTOR_ROWS;
+        }
+        let indexes = &indexes[..picks.len()];
+        let written = out.len();
+        let room = &mut out.spare_capacity_mut()[..indexes.len()];
+        // SAFETY: `T::Bits` is the unsigned integer of the same size and alignment.
+        let room = unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast(), room.len()) };
+        // SAFETY: the length of `packed` was asserted; indexes are checked by the kernel, which fills `room`.
+        unsafe { T::Bits::unchecked_unpack_indices(width, as_bits(packed), indexes, room) };
+        // SAFETY: as many values were just written.
+        unsafe { out.set_len(written + indexes.len()) };
+    }
     for value in &mut out[start..] {
         *value = value.add(reference);
     }
