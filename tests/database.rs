@@ -197,7 +197,6 @@ async fn databases_are_altered_and_dropped_while_nobody_is_in_them() {
     for (sql, code) in [
         ("BEGIN; CREATE DATABASE d", "25001"),
         ("CREATE DATABASE dev", "42P04"),
-        ("CREATE DATABASE d COLLATE CASE_INSENSITIVE", "0A000"),
         ("CREATE DATABASE d OWNER nobody", "42704"),
         ("DROP DATABASE d", "3D000"),
         ("DROP DATABASE dev", "42809"),

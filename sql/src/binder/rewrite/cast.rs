@@ -14,6 +14,15 @@ const KINDS_OF_NAMES: &[&str] = &[
     "regnamespace",
 ];
 
+fn plain(name: &str) -> &str {
+    name.strip_prefix("pg_catalog.").unwrap_or(name)
+}
+
+/// Tells whether a type is one whose text is a name.
+pub(super) fn gives_names(ty: &DataType) -> bool {
+    KINDS_OF_NAMES.contains(&plain(&ty.to_string().to_lowercase()))
+}
+
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     let Expr::Cast {
         kind,
@@ -35,7 +44,7 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
         ));
     }
     let text = data_type.to_string().to_lowercase();
-    let name = text.strip_prefix("pg_catalog.").unwrap_or(&text);
+    let name = plain(&text);
     if KINDS_OF_NAMES.contains(&name) {
         *expr = call(name, vec![(**inner).clone()]);
         return Ok(());
