@@ -14,9 +14,16 @@ const SECRET_WORDS: &[&str] = &[
     "token",
 ];
 
+/// Literals within literals that are looked into; one that lies deeper and has a secret's word is masked whole.
+const DEPTH_MAX: usize = 8;
+
 /// Gives the text with every secret replaced by `***`. A text that cannot be cut into tokens but has a secret's
 /// word is masked whole: better nothing than a password.
 pub fn redacted(text: &str) -> String {
+    redacted_within(text, 0)
+}
+
+fn redacted_within(text: &str, depth: usize) -> String {
     if !may_have_secret(text.as_bytes()) {
         return text.to_owned();
     }
@@ -42,7 +49,7 @@ pub fn redacted(text: &str) -> String {
                 let masked = if secret {
                     Some("'***'".to_owned())
                 } else {
-                    redacted_literal(raw)
+                    redacted_literal(raw, depth)
                 };
                 if let Some(masked) = masked {
                     result.push_str(text.get(kept..start).unwrap_or_default());
@@ -60,20 +67,23 @@ pub fn redacted(text: &str) -> String {
 
 /// Masks the secrets of a literal that is a statement itself: the body of a procedure, or what EXECUTE is given. `None`
 /// if there is none.
-fn redacted_literal(raw: &str) -> Option<String> {
+fn redacted_literal(raw: &str, depth: usize) -> Option<String> {
     if !may_have_secret(raw.as_bytes()) {
         return None;
+    }
+    if depth >= DEPTH_MAX {
+        return Some("'***'".to_owned());
     }
     if let Some(tag_bytes) = raw.strip_prefix('$').and_then(|rest| rest.find('$')) {
         let tag = raw.get(..tag_bytes + 2)?;
         let inner = raw.strip_prefix(tag)?.strip_suffix(tag)?;
-        let masked = redacted(inner);
+        let masked = redacted_within(inner, depth + 1);
         return (masked != inner).then(|| format!("{tag}{masked}{tag}"));
     }
     let (start, end) = (raw.find('\'')? + 1, raw.rfind('\'')?);
     let inner = raw.get(start..end)?;
     let inner = inner.replace("\\'", "'").replace("''", "'");
-    let masked = redacted(&inner);
+    let masked = redacted_within(&inner, depth + 1);
     (masked != inner).then(|| format!("'{}'", masked.replace('\'', "''")))
 }
 
@@ -124,5 +134,15 @@ mod tests {
         ] {
             assert_eq!(redacted(text), expected);
         }
+    }
+
+    #[test]
+    fn literals_within_literals_end_somewhere() {
+        let tags = (0..20_000).map(|level| format!("$t{level}$"));
+        let tags: Vec<String> = tags.collect();
+        let back: String = tags.iter().rev().map(String::as_str).collect();
+        let text = format!("select {} password 'x1' {back}", tags.concat());
+        let masked = redacted(&text);
+        assert!(masked.contains("'***'") && !masked.contains("x1"));
     }
 }
