@@ -4,9 +4,9 @@
 //! is read when it has ended, and dropped: it may hold hash tables.
 
 use super::explain;
-use crate::history::executed::Executed;
+use crate::history::executed::{Executed, PlanNode};
 use crate::history::plans::RunningPlans;
-use blueshift_compute::profile::{self, Sink};
+use blueshift_compute::profile::{self, Sink, Step};
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
@@ -36,11 +36,9 @@ impl PlanLog {
 
     /// Reads what a plan did that has ended, and lets go of it.
     pub fn ended(&self, plan: &Arc<dyn ExecutionPlan>) {
-        if let Some((plan, sink)) = self.plans.remove(plan) {
-            let steps = profile::steps(&plan, &sink);
-            if !steps.is_empty() {
-                self.plans.ended(explain::nodes(&plan), steps);
-            }
+        let ended = self.plans.remove(plan);
+        if let Some((nodes, steps)) = ended.and_then(|(plan, sink)| read(&plan, &sink)) {
+            self.plans.ended(nodes, steps);
         }
     }
 
@@ -55,15 +53,16 @@ impl PlanLog {
     pub fn take(&self) -> Option<Executed> {
         let (open, mut done) = self.plans.take();
         for (plan, sink) in &open {
-            read(&mut done, (plan, sink));
+            if let Some((nodes, steps)) = read(plan, sink) {
+                done.add(nodes, steps);
+            }
         }
         (!done.steps.is_empty()).then_some(done)
     }
 }
 
-fn read(done: &mut Executed, (plan, sink): (&Arc<dyn ExecutionPlan>, &Sink)) {
+/// Reads what a plan did; `None` if it did not run.
+fn read(plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Option<(Vec<PlanNode>, Vec<Step>)> {
     let steps = profile::steps(plan, sink);
-    if !steps.is_empty() {
-        done.add(explain::nodes(plan), steps);
-    }
+    (!steps.is_empty()).then(|| (explain::nodes(plan), steps))
 }

@@ -156,7 +156,7 @@ impl Totals {
         self.ended_us = self.ended_us.max(work.ended_us);
     }
 
-    /// Gives the greatest of a slice and the sum, in megabytes if they are bytes.
+    /// Gives the greatest of a slice and the sum.
     fn of(&self, figure: impl Fn(&Figures) -> u64) -> (u64, u64) {
         let figures = || self.slices.values().map(&figure);
         (figures().max().unwrap_or(0), figures().sum())
