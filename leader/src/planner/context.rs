@@ -1,7 +1,8 @@
 //! The one builder of engine sessions on the leader.
 //!
 //! Building a state registers some four hundred functions, so it is done once per node; a statement gets a copy of
-//! the template, which shares everything that matters.
+//! the template, which shares everything that matters. Even the copy holds the names of all functions, so those that
+//! statements gave back are used again, with the template's settings.
 
 use crate::planner::options::PlannerOptions;
 use crate::planner::rule;
@@ -15,28 +16,65 @@ use datafusion::prelude::SessionConfig;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
+/// States kept for the statements to come: as many as run at the same time on a busy node.
+const SPARE_MAX: usize = 64;
+
+/// The states of a node.
+struct Template {
+    node: Weak<Node>,
+    state: SessionState,
+    spare: Vec<SessionState>,
+}
+
 /// Templates of the nodes of this process; more than one only in tests.
-static TEMPLATES: LazyLock<Mutex<Vec<(Weak<Node>, SessionState)>>> = LazyLock::new(Mutex::default);
+static TEMPLATES: LazyLock<Mutex<Vec<Template>>> = LazyLock::new(Mutex::default);
 
 /// Makes the session state of one statement: our rules, our functions, the node's memory and spill. Cheap: a copy of
 /// a template made once. `session_config` comes from `compute`.
 pub fn session_state(node: &Arc<Node>) -> SessionState {
     let mut templates = TEMPLATES.lock().unwrap_or_else(PoisonError::into_inner);
     let known = templates
-        .iter()
-        .find(|(of, _)| of.as_ptr() == Arc::as_ptr(node));
+        .iter_mut()
+        .find(|known| known.node.as_ptr() == Arc::as_ptr(node));
     let mut state = match known {
-        Some((_, template)) => template.clone(),
+        Some(known) => match known.spare.pop() {
+            Some(state) => state,
+            None => known.state.clone(),
+        },
         None => {
-            templates.retain(|(of, _)| of.strong_count() > 0);
-            let template = template(node);
-            templates.push((Arc::downgrade(node), template.clone()));
-            template
+            templates.retain(|known| known.node.strong_count() > 0);
+            let state = template(node);
+            templates.push(Template {
+                node: Arc::downgrade(node),
+                state: state.clone(),
+                spare: Vec::new(),
+            });
+            state
         }
     };
     drop(templates);
     state.mark_start_execution();
     state
+}
+
+/// Takes back the state of a statement that has ended.
+pub fn give_back(node: &Arc<Node>, mut state: SessionState) {
+    let mut templates = TEMPLATES.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = templates
+        .iter_mut()
+        .find(|known| known.node.as_ptr() == Arc::as_ptr(node));
+    let unused = match known {
+        Some(known) if known.spare.len() < SPARE_MAX => {
+            // What the statement hung on it, such as its plans, goes now.
+            *state.config_mut() = known.state.config().clone();
+            known.spare.push(state);
+            None
+        }
+        _ => Some(state),
+    };
+    drop(templates);
+    // What goes is torn down without the lock.
+    drop(unused);
 }
 
 /// Gives the context that runs the plans of a statement. It knows no functions by name: only a plan that is read from

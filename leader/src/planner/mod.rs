@@ -2,6 +2,7 @@
 //!
 //! The README of this crate tells how a plan is made, under "How a plan is made".
 
+mod constant;
 pub mod context;
 pub mod estimate;
 pub mod explain;
@@ -30,6 +31,9 @@ use std::sync::Arc;
 /// Optimizes a bound plan and makes it physical, with join order by cost and uncorrelated scalar subqueries run
 /// first (`InitPlan`: they are executed here, checked for at most one row, and become constants).
 pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some(constant) = constant::plan(state, &bound)? {
+        return Ok(constant);
+    }
     let optimized = logical(state, bound).await?;
     let physical = state
         .query_planner()

@@ -90,6 +90,14 @@ impl Deref for Engine {
     }
 }
 
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(state) = self.state.take() {
+            crate::planner::context::give_back(&self.system.server.node, state);
+        }
+    }
+}
+
 /// What the functions of a session are called: the same in all, and known when one has made them. Most statements call
 /// none, so they need not make them to find that out.
 static SESSION_FUNCTIONS: OnceLock<HashSet<String>> = OnceLock::new();
