@@ -148,6 +148,25 @@ async fn odbc_reads_the_catalog_and_writes() {
     script_says_ok("odbc.py").await;
 }
 
+/// The second port speaks arrow.
+#[tokio::test(flavor = "multi_thread")]
+async fn adbc_reads_arrow_over_flight_sql() {
+    let port = blueshift_tests::server::free_port();
+    let server = Server::start(ServerOptions {
+        arguments: vec!["--flight-listen".into(), format!("127.0.0.1:{port}")],
+        ..ServerOptions::default()
+    })
+    .await;
+    let output = Command::new(python())
+        .arg(folder().join("adbc_flight.py"))
+        .env("BLUESHIFT_FLIGHT_PORT", port.to_string())
+        .env("PGPASSWORD", PASSWORD)
+        .output()
+        .expect("python runs");
+    assert!(text(&output).contains("ok"));
+    drop(server);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlalchemy_makes_and_reflects_tables() {
     script_says_ok("sqlalchemy_reflection.py").await;

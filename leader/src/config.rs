@@ -16,6 +16,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where to listen for Arrow Flight SQL; nowhere if absent.
+    pub flight_listen: Option<SocketAddr>,
     /// Slices of a new data directory; an existing one keeps its own.
     pub slices: u32,
     /// Directories COPY may read `file://` from: a list, or one text with `:` between them.
@@ -32,6 +34,8 @@ pub struct Config {
     pub connections: usize,
     /// Accepts connections without TLS from beyond loopback.
     pub insecure: bool,
+    /// Lets users log in whose passwords were given as md5 digests.
+    pub md5: bool,
     /// Analyzes tables in the background, when enough of their rows changed and nobody runs a statement.
     pub auto_analyze: bool,
     /// Vacuums tables in the background, likewise.
@@ -61,13 +65,15 @@ const TEXTS: [&str; 6] = [
     "admin_password",
 ];
 /// Fields whose variables are read as numbers, addresses and truth.
-const NUMBERS: [&str; 10] = [
+const NUMBERS: [&str; 12] = [
     "listen",
+    "flight_listen",
     "slices",
     "memory",
     "cache",
     "connections",
     "insecure",
+    "md5",
     "auto_analyze",
     "auto_vacuum",
     "history_days",
@@ -90,6 +96,7 @@ impl Default for Config {
         Self {
             data: PathBuf::from("blueshift-data"),
             listen: SocketAddr::from(([127, 0, 0, 1], 5439)),
+            flight_listen: None,
             slices: u32::try_from(cores.max(2)).unwrap_or(2),
             copy_root: Vec::new(),
             snapshot_root: Vec::new(),
@@ -97,6 +104,7 @@ impl Default for Config {
             cache: CACHE_BYTES,
             connections: CONNECTIONS,
             insecure: false,
+            md5: false,
             auto_analyze: true,
             auto_vacuum: true,
             history_days: HISTORY_DAYS,

@@ -55,7 +55,8 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-fn free_port() -> u16 {
+/// Gives a port nobody listens on.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }

@@ -3,6 +3,7 @@
 use crate::access::scram;
 use crate::config::Config;
 use crate::maintenance::{self, MaintenanceOptions};
+use crate::protocol::flight::FlightDoor;
 use crate::protocol::tls::Certificate;
 use crate::protocol::{Door, DoorOptions};
 use crate::server::{Server, ServerOptions};
@@ -61,6 +62,10 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<SocketAddr>,
+    /// Where to listen for Arrow Flight SQL [default: nowhere].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flight_listen: Option<SocketAddr>,
     /// Slices of a new data directory [default: one per core, at least 2].
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,11 +135,19 @@ pub(super) fn run(serve: Serve) -> Result<()> {
             listen: config.listen,
             insecure: config.insecure,
             connections_max: config.connections,
-            certificate,
+            certificate: certificate.clone(),
         };
         let door = Door::open(server.clone(), options).await?;
         let address = door.address()?;
+        let flight = match config.flight_listen {
+            Some(listen) => Some(FlightDoor::open(&door, listen, &certificate).await?),
+            None => None,
+        };
         announce(address, generated_password.as_deref())?;
+        if let Some(flight) = &flight {
+            let address = flight.address()?;
+            writeln!(std::io::stdout(), "Arrow Flight SQL: grpc+tls://{address}")?;
+        }
         let snapshots = schedule::run(
             Arc::downgrade(&server.snapshots),
             Arc::downgrade(&server.node),
@@ -152,6 +165,7 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         };
         let background = maintenance::run(server.clone(), background, stop.clone());
         let background = tokio::spawn(background);
+        let flight = flight.map(|flight| tokio::spawn(flight.serve(stop.clone())));
         let mut serving = std::pin::pin!(door.serve(stop.clone()));
         tokio::select! {
             () = &mut serving => {}
@@ -164,6 +178,9 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         }
         stop.cancel();
         background.await?;
+        if let Some(flight) = flight {
+            flight.await?;
+        }
         snapshots.abort();
         history.abort();
         anyhow::Ok(())

@@ -104,19 +104,42 @@ impl Encoder {
 
     /// Casts the few arrays that are not in the form their kind is written from.
     fn canonical(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ArrowError> {
-        let strict = CastOptions {
-            safe: false,
-            ..CastOptions::default()
-        };
         let columns = batch.columns().iter().zip(&self.columns);
         columns
-            .map(|(array, (kind, _))| match form(*kind, array.data_type()) {
-                Form::AsIs => Ok(array.clone()),
-                Form::Cast(to) => cast_with_options(array, &to, &strict),
-                Form::Display => display(array),
-            })
+            .map(|(array, (kind, _))| canonical(array, *kind))
             .collect()
     }
+}
+
+/// Casts an array that is not in the form its kind is written from.
+pub(super) fn canonical(array: &ArrayRef, kind: Kind) -> Result<ArrayRef, ArrowError> {
+    let strict = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    match form(kind, array.data_type()) {
+        Form::AsIs => Ok(array.clone()),
+        Form::Cast(to) => cast_with_options(array, &to, &strict),
+        Form::Display => display(array),
+    }
+}
+
+/// Writes every value of a canonical array as its text.
+pub(super) fn texts(
+    array: &ArrayRef,
+    kind: Kind,
+    style: &TextStyle,
+) -> Result<StringArray, ArrowError> {
+    let cells = Cells::new(array, kind)?;
+    let mut text = BytesMut::new();
+    let texts = (0..array.len()).map(|row| {
+        text.clear();
+        array.is_valid(row).then(|| {
+            cells.write_text(row, style, &mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        })
+    });
+    Ok(texts.collect())
 }
 
 /// Writes the length of what was written since the placeholder at `start`; `less` is how many bytes of it do not count.

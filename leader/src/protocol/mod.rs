@@ -8,6 +8,7 @@ mod connection;
 mod damage;
 mod encode;
 mod extended;
+pub mod flight;
 mod frame;
 mod parameter;
 mod reply;
@@ -84,7 +85,7 @@ impl Door {
             .is_ok();
         let shared = Shared {
             server,
-            tls: TlsAcceptor::from(options.certificate.server_config()?),
+            tls: TlsAcceptor::from(options.certificate.server_config_for(b"postgresql")?),
             scram_bound: bound.then_some(scram),
             mock_key: rand::random(),
             insecure: options.insecure,

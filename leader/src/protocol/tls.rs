@@ -12,6 +12,7 @@ const CERTIFICATE_FILE: &str = "server.crt";
 const KEY_FILE: &str = "server.key";
 
 /// A certificate chain and its key, in PEM.
+#[derive(Clone)]
 pub struct Certificate {
     /// The chain, the server's own first.
     pub chain: Vec<u8>,
@@ -39,8 +40,8 @@ impl Certificate {
         Ok(Certificate { chain, key })
     }
 
-    /// Makes the TLS side of the server: 1.2 and 1.3, no client certificates.
-    pub(super) fn server_config(&self) -> Result<Arc<ServerConfig>> {
+    /// Makes the TLS side of a port: 1.2 and 1.3, no client certificates. `protocol` is its name for ALPN.
+    pub(super) fn server_config_for(&self, protocol: &[u8]) -> Result<Arc<ServerConfig>> {
         let chain = CertificateDer::pem_slice_iter(&self.chain)
             .collect::<Result<Vec<_>, _>>()
             .context("could not read the TLS certificate (--tls-cert) as PEM")?;
@@ -57,7 +58,7 @@ impl Certificate {
             .context(
                 "the TLS certificate (--tls-cert) and key (--tls-key) do not fit each other",
             )?;
-        config.alpn_protocols = vec![b"postgresql".to_vec()];
+        config.alpn_protocols = vec![protocol.to_vec()];
         Ok(Arc::new(config))
     }
 }
