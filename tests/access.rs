@@ -190,3 +190,59 @@ async fn who_may_log_in() {
     assert_eq!(again.value("SHOW search_path").await, "elsewhere");
     assert_eq!(again.failure("DROP USER bob").await.0, "42501");
 }
+
+/// User lists of other clusters hold md5 digests; only a server that is told to takes them.
+#[tokio::test(flavor = "multi_thread")]
+async fn md5_digests_are_off_until_the_server_is_told() {
+    let create = "CREATE USER ann PASSWORD 'md5' || md5('Good-password-1ann')";
+    let options = |arguments: &[&str]| ServerOptions {
+        arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
+        ..ServerOptions::default()
+    };
+    let server = Server::start(options(&["--md5"])).await;
+    let admin = connect(server.port).await;
+    assert_eq!(admin.failure(create).await.0, "42601");
+    let digest = admin
+        .value("SELECT 'md5' || md5('Good-password-1ann')")
+        .await;
+    let create = format!("CREATE USER ann PASSWORD '{digest}'");
+    admin.run(&create).await;
+    let ann = login(&server, "ann").await;
+    assert_eq!(ann.value("SELECT current_user").await, "ann");
+    for wrong in ["Good-password-2", digest.as_str()] {
+        let refused = refused_login(&server, "ann", wrong).await;
+        assert!(refused.starts_with("28P01"), "{refused}");
+    }
+    // The name is part of the digest.
+    admin.run("ALTER USER ann RENAME TO anna").await;
+    let refused = refused_login(&server, "anna", PASSWORD).await;
+    assert!(refused.starts_with("28P01"), "{refused}");
+
+    let strict = Server::start(ServerOptions::default()).await;
+    let admin = connect(strict.port).await;
+    let (code, text) = admin.failure(&create).await;
+    assert_eq!(code, "0A000");
+    assert!(!text.contains(&digest), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_keeps_the_rules() {
+    let (_server, admin) = server_with_users().await;
+    for weak in [
+        "Short-1",
+        "no-upper-case-1",
+        "NO-LOWER-CASE-1",
+        "No-digit-here",
+        "Not/allowed-1",
+        "Not@allowed-1",
+        "Nicht-erlaübt-1",
+        "With blank-1",
+    ] {
+        let (code, text) = admin
+            .failure(&format!("ALTER USER ann PASSWORD '{weak}'"))
+            .await;
+        assert_eq!(code, "22023", "{weak}");
+        assert!(!text.contains(weak), "{text}");
+    }
+    admin.run("ALTER USER ann PASSWORD '!Bears-~#1'").await;
+}

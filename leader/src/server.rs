@@ -34,6 +34,8 @@ pub struct ServerOptions {
     pub node: NodeOptions,
     /// Days that statements are remembered; 0 remembers nothing.
     pub history_days: u32,
+    /// Whether passwords may be given and checked as md5 digests.
+    pub md5: bool,
     /// Gives the SCRAM verifier of `admin`; called only for a new data directory.
     pub admin_verifier: Box<dyn FnOnce() -> Result<String> + Send>,
 }
@@ -44,6 +46,8 @@ pub struct Server {
     pub node: Arc<Node>,
     /// When it started, in microseconds since 1970.
     pub started_us: i64,
+    /// Whether passwords may be given and checked as md5 digests.
+    pub md5: bool,
     /// Typed events and live state behind the STL_, STV_ and SVL_ tables.
     pub history: Arc<History>,
     /// Keeps it.
@@ -89,6 +93,7 @@ impl Server {
             node,
             keeper: Mutex::new(keeper),
             started_us: crate::history::now_us(),
+            md5: options.md5,
             history,
             snapshots: Arc::default(),
             transactions,

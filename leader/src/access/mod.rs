@@ -1,4 +1,5 @@
 //! Users and login methods.
 
 pub mod check;
+pub mod md5;
 pub mod scram;

@@ -94,6 +94,10 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     insecure: bool,
+    /// Lets users log in whose passwords were given as md5 digests.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    md5: bool,
     /// Whether tables are analyzed in the background [default: true].
     #[arg(long, value_name = "BOOLEAN")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,6 +253,7 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
             },
         },
         history_days: config.history_days,
+        md5: config.md5,
         admin_verifier: Box::new(admin_verifier),
     })?;
     if let Some(password) = &config.admin_password

@@ -36,6 +36,14 @@ fn count(out: &mut BytesMut, count: usize) {
     out.put_u16(u16::try_from(count).unwrap_or(u16::MAX));
 }
 
+/// AuthenticationMD5Password.
+pub(super) fn md5(out: &mut BytesMut, salt: [u8; 4]) {
+    message(out, b'R', |out| {
+        out.put_u32(5);
+        out.put_slice(&salt);
+    });
+}
+
 /// AuthenticationSASL: the mechanisms offered. `has_end` writes the zero that closes the list.
 pub(super) fn sasl(out: &mut BytesMut, mechanisms: &[&str], has_end: bool) {
     message(out, b'R', |out| {

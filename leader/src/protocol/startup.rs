@@ -1,6 +1,6 @@
 //! From an accepted socket to a session: encryption, start-up message, password.
 
-use crate::access::scram;
+use crate::access::{md5, scram};
 use crate::error::sqlstate::{self, Report};
 use crate::history::connection::{ConnectionFacts, Happening};
 use crate::history::now_us;
@@ -321,7 +321,8 @@ async fn log_in(
     Ok(())
 }
 
-/// Speaks SCRAM-SHA-256, bound to the TLS channel if there is one. All failures look alike.
+/// Speaks SCRAM-SHA-256, bound to the TLS channel if there is one, or md5 where the server takes that and nothing
+/// better is known of the password. All failures look alike.
 async fn check_password(
     connection: &mut Connection,
     user: &str,
@@ -343,6 +344,18 @@ async fn check_password(
         Err(error) => return Err(Refused::Told(sqlstate::report(&error))),
     };
     let secret = match verifier {
+        Some(digest) if md5::is_digest(&digest) && shared.server.md5 => {
+            let salt = rand::random();
+            reply::md5(&mut connection.output, salt);
+            let answer = read_password(connection).await?;
+            let answer = answer.strip_suffix(&[0]).ok_or_else(wrong)?;
+            return match md5::answers(&digest, salt, answer) {
+                true => Ok(()),
+                false => Err(wrong()),
+            };
+        }
+        // The server no longer takes it.
+        Some(digest) if md5::is_digest(&digest) => scram::mock(user, &shared.mock_key),
         Some(verifier) => {
             scram::parse(&verifier).map_err(|error| Refused::Told(sqlstate::report(&error)))?
         }

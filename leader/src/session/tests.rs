@@ -28,6 +28,7 @@ fn options(directory: &Path) -> ServerOptions {
             ..NodeOptions::default()
         },
         history_days: 7,
+        md5: false,
         admin_verifier: Box::new(|| Ok("SCRAM-SHA-256$4096:AAAA$AAAA:AAAA".to_string())),
     }
 }

@@ -4,7 +4,7 @@ use super::answer::{Body, Notice};
 use super::context::Context;
 use super::grant::{lock, missing};
 use super::group;
-use crate::access::{check, scram};
+use crate::access::{check, md5, scram};
 use crate::catalog::access::{Grantee, Group, Role};
 use crate::catalog::cache::{put_group, put_role, put_user, remove};
 use crate::catalog::{Catalog, User};
@@ -19,6 +19,9 @@ use blueshift_sql::statement::user::UserOptions;
 
 /// Passwords of Redshift: 8 to 64 characters with an upper-case letter, a lower-case letter and a digit.
 const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=64;
+
+/// Characters that no password may have, as in Redshift.
+const PASSWORD_NEVER: [char; 5] = ['\'', '"', '\\', '/', '@'];
 
 /// Runs a CREATE USER.
 pub async fn create(ctx: &mut Context<'_>, create: &UserOptions) -> Result<Body> {
@@ -79,7 +82,7 @@ fn change(ctx: &mut Context<'_>, user: &mut User, given: &UserOptions) -> Result
         user.verifier = None;
     }
     if let Some(password) = &given.password {
-        user.verifier = Some(verifier(password)?);
+        user.verifier = Some(verifier(ctx, password)?);
     }
     user.create_database = given.create_database.unwrap_or(user.create_database);
     user.syslog_unrestricted = given
@@ -161,6 +164,12 @@ pub async fn alter(ctx: &mut Context<'_>, alter: &UserOptions) -> Result<Body> {
     change(ctx, &mut user, alter)?;
     if let Some(name) = &alter.rename {
         ensure_free(ctx, name)?;
+        // The name is part of such a digest.
+        if user.verifier.as_deref().is_some_and(md5::is_digest) {
+            user.verifier = None;
+            ctx.notices
+                .push(Notice::info("MD5 password cleared because of role rename"));
+        }
         user.name.clone_from(name);
     }
     ctx.transaction.change_catalog(put_user(&user)?);
@@ -168,17 +177,25 @@ pub async fn alter(ctx: &mut Context<'_>, alter: &UserOptions) -> Result<Body> {
 }
 
 /// Makes the verifier of the password given.
-fn verifier(password: &str) -> Result<String> {
+fn verifier(ctx: &Context<'_>, password: &str) -> Result<String> {
     // `sha256|password` asks for a hash of that kind, which every verifier is.
     let password = match password.strip_prefix("sha256|") {
         Some(rest) if !rest.contains('|') => rest,
         _ => password,
     };
-    let is_digest =
-        (password.len() == 35 && password.starts_with("md5")) || password.starts_with("sha256|");
-    if is_digest {
+    if md5::is_digest(password) {
+        if ctx.server.md5 {
+            return Ok(password.to_ascii_lowercase());
+        }
         return Err(blueshift_sql::Error::unsupported(
-            "a password given as md5 or sha256 digest",
+            "a password given as md5 digest, while the server does not take them",
+            "Give the password itself, or start the server with --md5.",
+        )
+        .into());
+    }
+    if password.starts_with("sha256|") {
+        return Err(blueshift_sql::Error::unsupported(
+            "a password given as sha256 digest",
             "Give the password itself; only its SCRAM-SHA-256 verifier is kept.",
         )
         .into());
@@ -187,15 +204,16 @@ fn verifier(password: &str) -> Result<String> {
     let is_strong = PASSWORD_LENGTH.contains(&password.chars().count())
         && has(char::is_ascii_uppercase)
         && has(char::is_ascii_lowercase)
-        && has(char::is_ascii_digit);
+        && has(char::is_ascii_digit)
+        && !has(|character| !character.is_ascii_graphic() || PASSWORD_NEVER.contains(character));
     if !is_strong {
         return Err(blueshift_sql::Error::new(
             SqlState::INVALID_PARAMETER_VALUE,
             "password is too weak",
         )
         .with_detail(
-            "A password must have 8 to 64 characters, with at least one upper-case letter, one lower-case letter \
-             and one digit.",
+            "A password must have 8 to 64 ASCII characters from ! to ~, with at least one upper-case letter, one \
+             lower-case letter and one digit, and without any of ' \" \\ / @.",
         )
         .into());
     }
