@@ -138,7 +138,7 @@ def extended():
     assert kinds(got) == "DC3Z" and got[0][1].endswith(b"30"), got
     raw.send(execute(b"p"), SYNC)
     got = raw.until_ready()
-    assert kinds(got) == "EZ" and b"C34000\0" in got[0][1], got
+    assert kinds(got) == "EZ" and b"C34000\0" in got[0][1] and got[1][1] == b"E", got
     raw.send(message(b"Q", b"ROLLBACK\0"))
     raw.until_ready()
     # After an error everything up to Sync is skipped; what follows in the same packet is answered.

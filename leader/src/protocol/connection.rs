@@ -205,6 +205,8 @@ impl Connection {
             _ if self.skipping => Ok(()),
             message => {
                 if let Err(report) = self.extended(message).await? {
+                    // Whatever is wrong with a message ends the block it is in, as what is wrong with a statement.
+                    self.fail().await?;
                     self.refuse(report);
                     self.skipping = true;
                 }
