@@ -1,13 +1,14 @@
 //! Many connections: memory of idle ones, the round trip and the rate of `SELECT 1`, and a wide result in binary.
 
-use crate::client;
-use crate::server::Server;
-use anyhow::{Context, Result};
+use crate::postgres::Postgres;
+use crate::server::{PASSWORD, Server};
+use crate::{client, peers};
+use anyhow::{Context, Result, ensure};
 use futures::TryStreamExt;
 use futures::future::try_join_all;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, NoTls};
 
 /// What the suite takes.
 #[derive(clap::Args, Clone)]
@@ -27,6 +28,9 @@ pub struct Options {
     /// Rows of the wide result, of ten columns.
     #[arg(long, default_value_t = 1_000_000)]
     pub rows: u64,
+    /// Fetches of the wide result by psycopg; the best is reported.
+    #[arg(long, default_value_t = 3)]
+    pub repeats: u32,
     /// Slices of the server.
     #[arg(long, default_value_t = 2)]
     pub slices: u32,
@@ -56,7 +60,7 @@ pub async fn run(options: &Options) -> Result<()> {
         measure(&server, options, name, way).await?;
     }
     idle(&server, options).await?;
-    wide(&server, options).await
+    wide(&server, options, &work).await
 }
 
 async fn select(client: &Client, way: Way, times: &mut Vec<Duration>, end: Instant) -> Result<()> {
@@ -142,20 +146,36 @@ async fn idle(server: &Server, options: &Options) -> Result<()> {
     Ok(())
 }
 
-async fn wide(server: &Server, options: &Options) -> Result<()> {
-    let client = client::connect(server.port).await?;
+/// A number below a million out of six digits; PostgreSQL and Blueshift make the same rows of it.
+const NUMBERS: &str = "SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n + 100000 * f.n AS n \
+    FROM digit a, digit b, digit c, digit d, digit e, digit f";
+
+/// Makes the table of ten columns.
+async fn make_wide(client: &Client, rows: u64) -> Result<()> {
     let numbers = (0..10).map(|digit| format!("SELECT {digit} AS n"));
     let numbers = numbers.collect::<Vec<_>>().join(" UNION ALL ");
-    let make = format!(
+    let make = [
         "CREATE TABLE wide (a integer, b bigint, c smallint, d double precision, e varchar(20), f date, g timestamp, \
-         h boolean, i integer, j varchar(40)); CREATE TABLE digit AS {numbers}; \
-         INSERT INTO wide SELECT n, n * 7, n % 1000, n / 3.0, 'text ' || n, '2024-01-01'::date + n % 1000, \
-         '2024-01-01'::timestamp + n * interval '1 second', n % 2 = 0, n % 10, 'a longer text of ' || n FROM \
-         (SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n + 100000 * f.n AS n \
-         FROM digit a, digit b, digit c, digit d, digit e, digit f) all_of_them WHERE n < {}",
-        options.rows
-    );
-    client::rows(&client, &make).await?;
+         h boolean, i integer, j varchar(40))"
+            .to_owned(),
+        format!("CREATE TABLE digit AS {numbers}"),
+        format!(
+            "INSERT INTO wide SELECT n, n::bigint * 7, (n % 1000)::smallint, n / 4.0, 'text ' || n, \
+             '2024-01-01'::date + n % 1000, '2024-01-01'::timestamp + n * interval '1 second', n % 2 = 0, n % 10, \
+             'a longer text of ' || n FROM ({NUMBERS}) all_of_them WHERE n < {rows}"
+        ),
+        "ANALYZE wide".to_owned(),
+    ];
+    for statement in make {
+        client.batch_execute(&statement).await?;
+    }
+    Ok(())
+}
+
+/// Fetches a wide result: by a client that only counts, then by psycopg, beside PostgreSQL if that is installed.
+async fn wide(server: &Server, options: &Options, work: &Path) -> Result<()> {
+    let client = client::connect(server.port).await?;
+    make_wide(&client, options.rows).await?;
     let (begun, cpu) = (Instant::now(), server.cpu_seconds());
     let rows = client
         .query_raw("SELECT * FROM wide", Vec::<i32>::new())
@@ -170,5 +190,27 @@ async fn wide(server: &Server, options: &Options) -> Result<()> {
         count as f64 / begun.elapsed().as_secs_f64(),
         (server.cpu_seconds() - cpu) / count.max(1) as f64 * 1e6
     );
+    let postgres = Postgres::start(&work.join("postgres"))?;
+    let dsn = |port: u16, database: &str| {
+        format!("host=127.0.0.1 port={port} user=admin dbname={database} sslmode=disable")
+    };
+    let mut command = peers::wide(work)?;
+    command
+        .arg(options.repeats.to_string())
+        .arg(format!("blueshift={}", dsn(server.port, "dev")))
+        .env("PGPASSWORD", PASSWORD);
+    match &postgres {
+        Some(postgres) => {
+            let config = dsn(postgres.port, "postgres");
+            let (client, connection) = tokio_postgres::connect(&config, NoTls).await?;
+            let driver = tokio::spawn(connection);
+            make_wide(&client, options.rows).await?;
+            drop(client);
+            driver.await??;
+            command.arg(format!("postgresql={config}"));
+        }
+        None => println!("PostgreSQL is not installed, so its rate is not measured"),
+    }
+    ensure!(command.status()?.success(), "psycopg failed");
     Ok(())
 }

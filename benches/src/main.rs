@@ -7,6 +7,7 @@ mod connections;
 mod data;
 mod inserts;
 mod peers;
+mod postgres;
 mod report;
 mod server;
 mod snapshot;

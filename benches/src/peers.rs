@@ -74,6 +74,14 @@ pub fn command(work: &Path, script: &str) -> Result<Command> {
     Ok(command)
 }
 
+/// Gives a command of `peers/wide.py`.
+pub fn wide(work: &Path) -> Result<Command> {
+    let python = environment(work, "wide-venv", "wide-requirements.txt")?;
+    let mut command = Command::new(python);
+    command.arg(crate_directory().join("peers/wide.py"));
+    Ok(command)
+}
+
 /// Gives a command of `peers/tpcds.py`: `make` or `run`.
 pub fn tpcds(work: &Path, order: &str) -> Result<Command> {
     let python = environment(work, "tpcds-venv", "tpcds-requirements.txt")?;
