@@ -11,7 +11,7 @@ use crate::protocol::Shared;
 use crate::protocol::cancel::Admission;
 use crate::session::{CancelHandle, LoginFacts, Session};
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use blueshift_sql::SqlState;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -244,7 +244,9 @@ fn name_and_password(headers: &MetadataMap) -> Result<(String, String), Status> 
     let coded = coded
         .filter(|coded| coded.len() <= LOGIN_BYTES_MAX)
         .ok_or_else(wrong)?;
-    let text = BASE64_STANDARD.decode(coded).map_err(|_| wrong())?;
+    // Clients in Go leave the padding out.
+    let coded = coded.trim_end_matches('=');
+    let text = BASE64_STANDARD_NO_PAD.decode(coded).map_err(|_| wrong())?;
     let text = String::from_utf8(text).map_err(|_| wrong())?;
     let (user, password) = text.split_once(':').ok_or_else(wrong)?;
     Ok((user.to_owned(), password.to_owned()))

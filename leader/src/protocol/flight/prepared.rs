@@ -42,6 +42,11 @@ impl Prepared {
         batch::schema(self.columns())
     }
 
+    /// Tells whether it gives rows.
+    pub(super) fn has_rows(&self) -> bool {
+        self.statement.columns.is_some()
+    }
+
     fn columns(&self) -> &[OutputColumn] {
         self.statement.columns.as_deref().unwrap_or_default()
     }
@@ -156,6 +161,19 @@ pub(super) async fn query(
     let parsed = Arc::clone(&statement.parsed);
     let (turn, body) = run::run(clients, client, turn, parsed, bound).await?;
     Ok(run::messages(clients, turn, body))
+}
+
+/// Runs a statement without rows with the values bound last; gives how many rows it changed.
+pub(super) async fn run_once(
+    clients: &Clients,
+    client: &Client,
+    prepared: Prepared,
+) -> Result<i64, Status> {
+    let turn = run::turn(client).await?;
+    let Prepared { statement, bound } = prepared;
+    let parsed = Arc::clone(&statement.parsed);
+    let (turn, body) = run::run(clients, client, turn, parsed, bound).await?;
+    Ok(run::count(clients, client, turn, body).await?.1)
 }
 
 /// Runs a prepared statement once per row of parameters, in one transaction; gives how many rows it changed.

@@ -85,6 +85,18 @@ fn here(
     ))
 }
 
+/// Answers for a statement without rows, which has run: clients ask for its rows late or never, and send the next
+/// statement meanwhile.
+fn done(rows: i64, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+    let info = FlightInfo::new()
+        .try_with_schema(&Schema::empty())
+        .map_err(|error| Status::internal(error.to_string()))?;
+    Ok(Response::new(
+        info.with_total_records(rows)
+            .with_descriptor(request.into_inner()),
+    ))
+}
+
 fn ipc(schema: &Schema) -> Result<Bytes, Status> {
     let options = IpcWriteOptions::default();
     let IpcMessage(bytes) = SchemaAsIpc::new(schema, &options)
@@ -127,6 +139,10 @@ impl FlightSqlService for Service {
     ) -> Result<Response<FlightInfo>, Status> {
         let client = self.client_in(&request, query.transaction_id.as_ref())?;
         let described = prepared::describe(&self.clients, &client, query.query.clone()).await?;
+        if !described.has_rows() {
+            let rows = prepared::run_once(&self.clients, &client, described).await?;
+            return done(rows, request);
+        }
         let ticket = TicketStatementQuery {
             statement_handle: query.query.into(),
         };
@@ -189,8 +205,12 @@ impl FlightSqlService for Service {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let client = self.client(&request)?;
-        let schema = prepared::find(&client, &query.prepared_statement_handle)?.schema();
-        here(&schema, &query, request)
+        let found = prepared::find(&client, &query.prepared_statement_handle)?;
+        if !found.has_rows() {
+            let rows = prepared::run_once(&self.clients, &client, found).await?;
+            return done(rows, request);
+        }
+        here(&found.schema(), &query, request)
     }
 
     async fn do_put_prepared_statement_query(
