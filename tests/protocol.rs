@@ -353,3 +353,45 @@ async fn parameters_have_the_type_of_what_they_become() {
         .await;
     assert_eq!(rows.expect("rows")[0].get::<_, i64>(0), 7 << 40);
 }
+
+/// Joins that make many rows of few, or let none of them through, would hold a thread for hours.
+#[tokio::test(flavor = "multi_thread")]
+async fn endless_joins_stop_and_let_others_run() {
+    let server = Server::start(ServerOptions::default()).await;
+    let client = connect(server.port).await;
+    let digits = "SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 \
+                  UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9";
+    client.run(&format!("CREATE TABLE digit AS {digits}")).await;
+    client
+        .run(
+            "CREATE TABLE many AS SELECT (a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d)::int AS n, 1 AS one \
+             FROM digit a, digit b, digit c, digit e, digit f",
+        )
+        .await;
+    let endless = [
+        "SELECT sum(a.n + c.n) FROM many a, many b, many c",
+        "SELECT count(*) FROM many a, many b, many c WHERE a.n <> b.n + c.n",
+        "SELECT count(*) FROM many a JOIN many b ON a.one = b.one JOIN many c ON b.one = c.one WHERE a.n + b.n > -c.n",
+        "SELECT count(*) FROM many a JOIN many b ON a.n + b.n < 0 AND a.n * b.n > 5",
+        "SELECT count(*) FROM (SELECT a.n FROM many a, many b WHERE a.n + b.n < 0 UNION ALL SELECT n FROM many) x",
+        "CREATE TABLE never AS SELECT a.n FROM many a, many b, many c WHERE a.n + b.n < c.n",
+        "SELECT max(a.n || b.n::text) FROM many a, many b, many c",
+        "SELECT a.n, b.n FROM many a, many b, many c ORDER BY a.n * b.n, c.n LIMIT 5",
+    ];
+    client.run("SET statement_timeout TO 300").await;
+    let mut others = Vec::new();
+    for text in endless {
+        let other = connect(server.port).await;
+        others.push(tokio::spawn(async move {
+            other.run("SET statement_timeout TO 2000").await;
+            other.failure(text).await.0
+        }));
+    }
+    for text in endless {
+        assert_eq!(client.failure(text).await.0, "57014", "{text}");
+        assert_eq!(client.value("SELECT sum(d) FROM digit").await, "45");
+    }
+    for other in others {
+        assert_eq!(other.await.expect("no panic"), "57014");
+    }
+}

@@ -2,7 +2,24 @@
 
 use super::lock;
 use std::sync::Mutex;
+use std::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// When a running statement must stop: for work that goes on for long without giving way.
+#[derive(Clone, Debug, Default)]
+pub struct StopSign {
+    /// Canceled to stop it.
+    pub token: CancellationToken,
+    /// When it has run for too long.
+    pub deadline: Option<Instant>,
+}
+
+impl StopSign {
+    /// Tells whether it must stop now.
+    pub fn is_up(&self) -> bool {
+        self.token.is_cancelled() || self.deadline.is_some_and(|end| Instant::now() >= end)
+    }
+}
 
 /// What stops a session.
 #[derive(Debug, Default)]

@@ -76,9 +76,11 @@ impl RunningPlans {
         (open, done)
     }
 
-    /// Puts back what was taken from others.
+    /// Adds what was taken from others.
     pub fn put(&self, (open, done): (Vec<OpenPlan>, Executed)) {
-        *lock(&self.plans) = Plans { open, done };
+        let mut plans = lock(&self.plans);
+        plans.open.extend(open);
+        plans.done.add(done.nodes, done.steps);
     }
 
     /// Gives the steps with what they did so far.

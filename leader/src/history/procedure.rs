@@ -148,6 +148,9 @@ impl History {
         starttime_us: i64,
         aborted: bool,
     ) {
+        if self.is_off {
+            return;
+        }
         push(
             &self.queries,
             FinishedQuery {

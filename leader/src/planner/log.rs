@@ -4,6 +4,7 @@
 //! is read when it has ended, and dropped: it may hold hash tables.
 
 use super::explain;
+use crate::history::control::StopSign;
 use crate::history::executed::{Executed, PlanNode};
 use crate::history::plans::RunningPlans;
 use blueshift_compute::profile::{self, Sink, Step};
@@ -14,12 +15,23 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct PlanLog {
     plans: Arc<RunningPlans>,
+    stop: StopSign,
 }
 
 impl PlanLog {
     /// Notes plans where others can see them run.
-    pub fn over(plans: Arc<RunningPlans>) -> Self {
-        Self { plans }
+    pub fn over(plans: Arc<RunningPlans>, stop: StopSign) -> Self {
+        Self { plans, stop }
+    }
+
+    /// Begins a log of its own for a statement within this one.
+    pub fn within(&self) -> Self {
+        Self::over(Arc::default(), self.stop.clone())
+    }
+
+    /// Tells when the statement must stop.
+    pub fn stop(&self) -> &StopSign {
+        &self.stop
     }
 
     /// Notes a plan, if it reads stored tables.
@@ -44,9 +56,14 @@ impl PlanLog {
 
     /// Moves the plans to a log of their own: they run on when the statement has ended.
     pub fn hand_over(&self) -> Self {
-        let handed = Self::default();
+        let handed = self.within();
         handed.plans.put(self.plans.take());
         handed
+    }
+
+    /// Takes over the plans of another log.
+    pub fn adopt(&self, other: &Self) {
+        self.plans.put(other.plans.take());
     }
 
     /// Gives what all plans did; `None` if none ran.

@@ -44,9 +44,12 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         true => choose_scan_modes(physical)?,
         false => physical,
     };
+    let plans = state.config().get_extension::<PlanLog>();
+    let stop = plans.as_ref().map(|plans| plans.stop());
+    let physical = rule::giving_way::give_way(physical, stop)?;
     // Last: places that read the same rows hold on to the plan that makes them, as it is then.
     let physical = rule::shared_plan::unite(physical)?;
-    if let Some(plans) = state.config().get_extension::<PlanLog>() {
+    if let Some(plans) = plans {
         plans.add(&physical);
     }
     Ok(physical)

@@ -5,6 +5,7 @@ use crate::error::sqlstate::report;
 use crate::history::History;
 use crate::history::activity::RunningStatement;
 use crate::history::control::SessionControl;
+use crate::history::control::StopSign;
 use crate::history::executed::ExecutedQuery;
 use crate::history::{Failure, now_us};
 use crate::planner::log::PlanLog;
@@ -102,11 +103,11 @@ pub struct StatementEnd {
 
 impl StatementEnd {
     /// Begins; the statement counts as aborted until [`StatementEnd::succeed`].
-    pub fn new(history: Arc<History>, statement: RunningStatement) -> Self {
+    pub fn new(history: Arc<History>, statement: RunningStatement, stop: StopSign) -> Self {
         let query = statement.query;
         Self {
             history,
-            plans: Arc::new(PlanLog::over(Arc::clone(&statement.plans))),
+            plans: Arc::new(PlanLog::over(Arc::clone(&statement.plans), stop)),
             statement: Some(statement),
             query,
             xid: 0,
@@ -217,6 +218,10 @@ impl Stream for StatementStream {
                 Poll::Ready(None)
             }
             Ok(Poll::Ready(Some(Err(error)))) => {
+                // What was told to stop while it ran tells why itself.
+                if let Poll::Ready(error) = self.stop.as_mut().poll(cx) {
+                    return self.fail(error);
+                }
                 self.is_over = true;
                 let error = Error::from(error);
                 self.end.fail(&error);

@@ -18,6 +18,7 @@ use crate::catalog::{Oid, User};
 use crate::error::{Error, Result};
 use crate::history::activity::{NotOpened, Opening};
 use crate::history::connection::{ConnectionFacts, Happening};
+use crate::history::control::StopSign;
 use crate::history::{FinishedQuery, lock, now_us};
 use crate::planner::log::PlanLog;
 use crate::server::{Server, drop_schema_contents};
@@ -263,7 +264,11 @@ impl Session {
         let history = self.server.history.clone();
         let (label, text) = (self.label(), redacted(parsed));
         let running = history.begin_statement(self.login.pid, self.user.oid, label, text);
-        let mut end = StatementEnd::new(history, running);
+        let sign = StopSign {
+            token: stop_token.clone(),
+            deadline: deadline.map(Instant::into_std),
+        };
+        let mut end = StatementEnd::new(history, running, sign);
         let query = end.query();
         let stop = || must_stop(stop_token.clone(), control.clone(), deadline, query);
         let mut notices = Vec::new();

@@ -7,6 +7,7 @@ pub mod colocated_subset_join;
 pub mod disjoint_lists;
 mod distribution;
 pub mod filter_pushdown;
+pub mod giving_way;
 pub mod init_plan;
 pub mod join_keys;
 pub mod join_order;

@@ -359,6 +359,30 @@ async fn secrets_are_in_no_table_and_no_error() {
 }
 
 #[tokio::test]
+async fn replaced_characters_are_told() {
+    let loading = Loading::start();
+    let mut session = login(&loading.server, "admin", 1);
+    let s = &mut session;
+    ok(s, "create table t (a varchar(9), b int, c varchar(9))").await;
+    let text = b"good|1|x\nb\xffd|2|y\xfe\nb\xff|bad|z\nalso|4|\xfa\n";
+    let copy = loading.copy("t", "replaced", text);
+    ok(s, &(copy + " acceptinvchars maxerror 5")).await;
+    assert_eq!(
+        ok(s, "select a, b, c from t order by b").await,
+        ["good|1|x", "b?d|2|y?", "also|4|?"]
+    );
+    // The refused row stands in the other table alone.
+    let told = "select line_number, colname, right(rtrim(filename), 8) from stl_replacements \
+                where query = pg_last_copy_id() order by 1, 2";
+    assert_eq!(
+        ok(s, told).await,
+        ["2|a|replaced", "2|c|replaced", "4|c|replaced"]
+    );
+    let refused = "select line_number from stl_load_errors where query = pg_last_copy_id()";
+    assert_eq!(ok(s, refused).await, ["3"]);
+}
+
+#[tokio::test]
 async fn options_convert_as_documented() {
     let loading = Loading::start();
     let mut session = login(&loading.server, "admin", 1);

@@ -4,6 +4,7 @@ use super::rows::{StreamRows, row};
 use super::{Chain, invoke, results, value_of};
 use crate::error::sqlstate::told;
 use crate::error::{Error, Result};
+use crate::history::executed::ExecutedQuery;
 use crate::history::now_us;
 use crate::history::procedure::{CallRecord, MESSAGES_MAX, Message};
 use crate::statement::answer::{Body, Notice};
@@ -129,12 +130,33 @@ impl<'a, 'c> CallRunner<'a, 'c> {
         self.ctx.query = history.next_query();
         let begun = now_us();
         let was_explicit = self.ctx.transaction.is_explicit;
+        // What it does is told under its own query id.
+        let own_plans = Arc::new(self.ctx.plans.within());
+        let outer_plans = std::mem::replace(&mut self.ctx.plans, own_plans);
         let outcome = match &parsed.statement {
             Statement::Call(_) => Err(Error::internal("calls go another way")),
             statement => Box::pin(run_unlocked(self.ctx, statement)).await,
         };
         let asked = std::mem::take(&mut *crate::history::lock(&self.ctx.asked));
         let outcome = outcome.and_then(|body| set::apply(self.ctx, asked).map(|()| body));
+        let plans = std::mem::replace(&mut self.ctx.plans, outer_plans);
+        match &outcome {
+            // Its rows are still to come.
+            Ok(Body::Rows { .. }) => self.ctx.plans.adopt(&plans),
+            _ => {
+                if let Some(executed) = plans.take() {
+                    history.executed(ExecutedQuery {
+                        userid: self.ctx.user.oid,
+                        query: self.ctx.query,
+                        xid: self.ctx.transaction.xid,
+                        pid: self.ctx.pid,
+                        endtime_us: now_us(),
+                        executed,
+                        alerts: Vec::new(),
+                    });
+                }
+            }
+        }
         history.end_inner(
             self.ctx.query,
             self.ctx.user.oid,

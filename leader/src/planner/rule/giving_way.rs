@@ -1,0 +1,138 @@
+//! Joins that make many rows of few give way to others, and can be stopped.
+//!
+//! The engine lets a task give way where it reads: at the leaves. A join of a hundred thousand rows with themselves
+//! reads once and then makes rows for hours, and nobody else gets its thread, nor does a cancel reach it. So each join
+//! counts as a place to give way too. And one whose condition lets no row through comes back with nothing for as long:
+//! its condition looks whether the statement must stop.
+
+use crate::history::control::StopSign;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{FieldRef, Schema};
+use blueshift_sql::SqlState;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::ColumnarValue;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::joins::utils::JoinFilter;
+use datafusion::physical_plan::joins::{
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder,
+    PiecewiseMergeJoinExec, SortMergeJoinExec,
+};
+use datafusion::physical_plan::unnest::UnnestExec;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// Lets the joins of a plan give way, and stop by the sign.
+pub(in crate::planner) fn give_way(
+    plan: Arc<dyn ExecutionPlan>,
+    stop: Option<&StopSign>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let made = plan.transform_up(|node| {
+        if !makes_many(&node) {
+            return Ok(Transformed::no(node));
+        }
+        let node = match (node.downcast_ref::<NestedLoopJoinExec>(), stop) {
+            (Some(join), Some(stop)) => stoppable(join, stop)?.unwrap_or(node),
+            _ => node,
+        };
+        Ok(Transformed::yes(
+            Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>
+        ))
+    });
+    Ok(made?.data)
+}
+
+/// Tells whether a node may make many rows of few.
+fn makes_many(node: &Arc<dyn ExecutionPlan>) -> bool {
+    node.is::<HashJoinExec>()
+        || node.is::<NestedLoopJoinExec>()
+        || node.is::<CrossJoinExec>()
+        || node.is::<SortMergeJoinExec>()
+        || node.is::<PiecewiseMergeJoinExec>()
+        || node.is::<UnnestExec>()
+}
+
+/// Makes the condition of a join look for the sign; `None` if it has none.
+fn stoppable(join: &NestedLoopJoinExec, stop: &StopSign) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(filter) = join.filter() else {
+        return Ok(None);
+    };
+    let condition = StoppableExpr {
+        inner: Arc::clone(filter.expression()),
+        stop: stop.clone(),
+    };
+    let filter = JoinFilter::new(
+        Arc::new(condition),
+        filter.column_indices().to_vec(),
+        Arc::clone(filter.schema()),
+    );
+    let builder = NestedLoopJoinExecBuilder::from(join).with_filter(Some(filter));
+    Ok(Some(Arc::new(builder.build()?)))
+}
+
+/// An expression that fails once the statement must stop.
+#[derive(Clone, Debug)]
+struct StoppableExpr {
+    inner: Arc<dyn PhysicalExpr>,
+    stop: StopSign,
+}
+
+impl PartialEq for StoppableExpr {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner.eq(&other.inner)
+    }
+}
+
+impl Eq for StoppableExpr {}
+
+impl Hash for StoppableExpr {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.hash(state);
+    }
+}
+
+impl fmt::Display for StoppableExpr {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(formatter)
+    }
+}
+
+impl PhysicalExpr for StoppableExpr {
+    fn return_field(&self, schema: &Schema) -> Result<FieldRef> {
+        self.inner.return_field(schema)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+        if self.stop.is_up() {
+            // The session says it in its own words.
+            let error =
+                crate::Error::new(SqlState::QUERY_CANCELED, "Query canceled on user's request");
+            return Err(DataFusionError::External(Box::new(error)));
+        }
+        self.inner.evaluate(batch)
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.inner]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Arc<dyn PhysicalExpr>> {
+        let [inner] = children.as_slice() else {
+            return datafusion::common::internal_err!("a condition is one expression");
+        };
+        Ok(Arc::new(Self {
+            inner: Arc::clone(inner),
+            stop: self.stop.clone(),
+        }))
+    }
+
+    fn fmt_sql(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt_sql(formatter)
+    }
+}
