@@ -61,7 +61,9 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateSchema) -> Result<Body> {
         .await?;
     let catalog = ctx.transaction.catalog()?;
     let committed = ctx.transaction.committed_catalog()?;
-    if catalog.schema_named(name).is_some() || committed.schema_named(name).is_some() {
+    let others = committed.schema_named(name);
+    let others = others.filter(|schema| ctx.transaction.leaves(schema.oid));
+    if catalog.schema_named(name).or(others).is_some() {
         if create.if_not_exists {
             ctx.notices.push(Notice::skipped(format!(
                 "schema \"{name}\" already exists, skipping"

@@ -41,7 +41,9 @@ fn ensure_free(ctx: &mut Context<'_>, name: &str) -> Result<()> {
     }
     let seen = ctx.transaction.catalog()?;
     let committed = ctx.transaction.committed_catalog()?;
-    if seen.group_named(name).is_some() || committed.group_named(name).is_some() {
+    let others = committed.group_named(name);
+    let others = others.filter(|group| ctx.transaction.leaves(group.oid));
+    if seen.group_named(name).or(others).is_some() {
         return Err(Error::new(
             SqlState::DUPLICATE_OBJECT,
             format!("group \"{name}\" already exists"),

@@ -42,8 +42,11 @@ fn ensure_free(ctx: &mut Context<'_>, name: &str) -> Result<()> {
     }
     let seen = ctx.transaction.catalog()?;
     let committed = ctx.transaction.committed_catalog()?;
-    for catalog in [&seen, &committed] {
-        let kind = match (catalog.role_named(name), catalog.user_named(name)) {
+    for (catalog, is_own) in [(&seen, true), (&committed, false)] {
+        let counts = |oid: u32| is_own || ctx.transaction.leaves(oid);
+        let role = catalog.role_named(name).filter(|one| counts(one.oid));
+        let user = catalog.user_named(name).filter(|one| counts(one.oid));
+        let kind = match (role, user) {
             (Some(_), _) => "role",
             (None, Some(_)) => "user",
             (None, None) => continue,

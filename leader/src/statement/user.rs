@@ -43,8 +43,11 @@ pub async fn create(ctx: &mut Context<'_>, create: &UserOptions) -> Result<Body>
 fn ensure_free(ctx: &mut Context<'_>, name: &str) -> Result<()> {
     let seen = ctx.transaction.catalog()?;
     let committed = ctx.transaction.committed_catalog()?;
-    for catalog in [&seen, &committed] {
-        let kind = match (catalog.user_named(name), catalog.role_named(name)) {
+    for (catalog, is_own) in [(&seen, true), (&committed, false)] {
+        let counts = |oid: u32| is_own || ctx.transaction.leaves(oid);
+        let user = catalog.user_named(name).filter(|one| counts(one.oid));
+        let role = catalog.role_named(name).filter(|one| counts(one.oid));
+        let kind = match (user, role) {
             (Some(_), _) => "user",
             (None, Some(_)) => "role",
             (None, None) => continue,

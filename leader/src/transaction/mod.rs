@@ -450,6 +450,12 @@ impl Transaction {
         self.changes_of(oid).any(|change| change.value.is_some())
     }
 
+    /// Tells whether what is committed of an object still stands for the transaction, which neither dropped nor
+    /// changed it. A name that it gave up itself is free for it.
+    pub fn leaves(&self, oid: u32) -> bool {
+        self.changes_of(oid).next().is_none()
+    }
+
     fn changes_of(&self, oid: u32) -> impl Iterator<Item = &CatalogChange> {
         let is_key =
             move |key: &str| key.split('/').nth(1).and_then(|text| text.parse().ok()) == Some(oid);
