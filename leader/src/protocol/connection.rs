@@ -23,6 +23,7 @@ use std::collections::HashMap;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
@@ -283,15 +284,25 @@ impl Connection {
     /// leaves meanwhile the work is canceled.
     pub(super) async fn on_compute<T: Send + 'static>(
         &mut self,
+        place: Place,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> io::Result<Result<T, Report>> {
+        let cancel = self.begun()?.cancel.clone();
+        let compute = self.shared.server.node.resources.compute.clone();
+        let mut work = Box::pin(AssertUnwindSafe(work).catch_unwind());
+        if place == Place::HereFirst
+            && let Poll::Ready(outcome) = futures::poll!(&mut work)
+        {
+            return Ok(match outcome {
+                Ok(value) => value.map_err(|error| sqlstate::report(&error)),
+                Err(_) => Err(sqlstate::panicked()),
+            });
+        }
         // What comes now may take long, and the answers before it are ready.
         if self.owes {
             self.flush().await?;
         }
-        let cancel = self.begun()?.cancel.clone();
-        let compute = self.shared.server.node.resources.compute.clone();
-        let mut task = compute.spawn(AssertUnwindSafe(work).catch_unwind());
+        let mut task = compute.spawn(work);
         let mut lost = None;
         let joined = loop {
             if lost.is_some() || self.input.len() >= AHEAD_BYTES_MAX {
@@ -335,7 +346,7 @@ impl Connection {
         }
         let session = self.session()?;
         let answer = self
-            .on_compute(async move {
+            .on_compute(Place::of(&parsed), async move {
                 let mut session = session.lock().await;
                 let answer = Box::pin(session.run(&parsed, &parameters)).await;
                 Ok(answer.map_err(|error| (session.take_told(), sqlstate::report(&error))))
@@ -400,6 +411,7 @@ impl Connection {
     /// Starts the rows of an answer.
     pub(super) async fn start_rows(
         &self,
+        place: Place,
         columns: &[OutputColumn],
         stream: datafusion::execution::SendableRecordBatchStream,
         binary: &[bool],
@@ -407,7 +419,7 @@ impl Connection {
         let style = self.begun()?.session.lock().await.text_style();
         let encoder = Encoder::new(columns, binary, style);
         let compute = &self.shared.server.node.resources.compute;
-        Ok(Rows::start(compute, stream, encoder))
+        Ok(Rows::start(compute, place, stream, encoder).await)
     }
 
     /// Writes RowDescription.
@@ -475,6 +487,25 @@ impl Connection {
             self.output.clear();
         }
         self.socket.write_all(&bytes).await
+    }
+}
+
+/// Where work of a session begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the compute runtime.
+    Compute,
+    /// On the thread of the connection, as far as it goes without waiting: then on the compute runtime.
+    HereFirst,
+}
+
+impl Place {
+    /// Tells where a statement begins.
+    pub(super) fn of(parsed: &Parsed) -> Self {
+        match parsed.is_instant() {
+            true => Self::HereFirst,
+            false => Self::Compute,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Extended queries: Parse, Bind, Describe, Execute, Close.
 
 use crate::error::sqlstate::Report;
-use crate::protocol::connection::{Connection, rows_tag};
+use crate::protocol::connection::{Connection, Place, rows_tag};
 use crate::protocol::frame::{Bind, Message, Target};
 use crate::protocol::rows::Rows;
 use crate::protocol::wire_type::parameter_oid;
@@ -76,7 +76,7 @@ impl Connection {
         }
         let session = self.session()?;
         let prepared = self
-            .on_compute(async move {
+            .on_compute(Place::Compute, async move {
                 let mut session = session.lock().await;
                 Box::pin(session.prepare(&text, &types)).await
             })
@@ -189,6 +189,7 @@ impl Connection {
             let parameters = std::mem::take(parameters);
             let parsed = portal.prepared.parsed.clone();
             let discards = matches!(parsed.statement, Statement::Discard(_));
+            let place = Place::of(&parsed);
             portal.progress = match self.run(parsed, parameters).await? {
                 Err(report) => return Ok(Err(report)),
                 Ok(Body::Done { tag }) => Progress::Finished { tag },
@@ -198,7 +199,9 @@ impl Connection {
                     stream,
                     tag,
                 }) => Progress::Rows {
-                    rows: self.start_rows(&columns, stream, &portal.binary).await?,
+                    rows: self
+                        .start_rows(place, &columns, stream, &portal.binary)
+                        .await?,
                     tag,
                 },
             };

@@ -1,6 +1,7 @@
 //! Rows on their way: a task on the compute runtime runs the plan and encodes, the connection takes the bytes.
 
 use crate::error::sqlstate::{self, Report};
+use crate::protocol::connection::Place;
 use crate::protocol::encode::{Chunk, Encoder};
 use bytes::Bytes;
 use datafusion::error::DataFusionError;
@@ -18,7 +19,8 @@ const CHUNKS_MAX: usize = 2;
 /// The rows of one answer; dropping them stops the plan.
 pub(super) struct Rows {
     chunks: mpsc::Receiver<Result<Chunk, Report>>,
-    task: AbortHandle,
+    /// What runs the plan, unless it has ended.
+    task: Option<AbortHandle>,
     /// What was taken and not yet sent.
     rest: VecDeque<Chunk>,
     /// Rows sent.
@@ -26,14 +28,15 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Starts the plan on the compute runtime.
-    pub(super) fn start(
+    /// Starts the plan where its statement began.
+    pub(super) async fn start(
         compute: &Handle,
+        place: Place,
         stream: SendableRecordBatchStream,
         encoder: Encoder,
     ) -> Rows {
         let (sender, chunks) = mpsc::channel(CHUNKS_MAX);
-        let task = compute.spawn(async move {
+        let mut work = Box::pin(async move {
             let outcome = AssertUnwindSafe(pump(stream, encoder, &sender)).catch_unwind();
             let error = match outcome.await {
                 Ok(Ok(())) => return,
@@ -43,9 +46,13 @@ impl Rows {
             // Nobody waits for the error if the connection is gone.
             let _gone = sender.send(Err(error)).await;
         });
+        let task = match place == Place::HereFirst && futures::poll!(&mut work).is_ready() {
+            true => None,
+            false => Some(compute.spawn(work).abort_handle()),
+        };
         Rows {
             chunks,
-            task: task.abort_handle(),
+            task,
             rest: VecDeque::new(),
             sent: 0,
         }
@@ -96,7 +103,9 @@ impl Rows {
 
 impl Drop for Rows {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 

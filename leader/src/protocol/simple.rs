@@ -2,12 +2,15 @@
 
 use crate::error::Error;
 use crate::error::sqlstate::Report;
-use crate::protocol::connection::{Connection, rows_tag};
+use crate::protocol::connection::{Connection, Place, rows_tag};
 use crate::protocol::reply;
 use crate::session::Body;
 use blueshift_sql::statement::Parsed;
 use std::io;
 use std::sync::Arc;
+
+/// A message that is parsed in less time than it takes to hand it to another thread.
+const SHORT_BYTES_MAX: usize = 256;
 
 /// Statements that may run before other connections have their turn, if none has to wait for anything.
 const AT_ONCE_MAX: u32 = 128;
@@ -19,11 +22,15 @@ impl Connection {
         self.statements.remove("");
         self.portals.remove("");
         let session = self.session()?;
+        let place = match text.len() <= SHORT_BYTES_MAX {
+            true => Place::HereFirst,
+            false => Place::Compute,
+        };
         let parse = async move {
             let folded = session.lock().await.settings().folded(&text).into_owned();
             blueshift_sql::statement::parse(&folded).map_err(Error::Sql)
         };
-        let statements = match self.on_compute(parse).await? {
+        let statements = match self.on_compute(place, parse).await? {
             Ok(statements) => statements,
             Err(report) => return Ok(Err(report)),
         };
@@ -49,6 +56,7 @@ impl Connection {
         parsed: Arc<Parsed>,
         alone: bool,
     ) -> io::Result<Result<(), Report>> {
+        let place = Place::of(&parsed);
         match self.run(parsed, Vec::new()).await? {
             Err(report) => return Ok(Err(report)),
             Ok(Body::Done { tag }) => reply::complete(&mut self.output, &tag),
@@ -60,7 +68,7 @@ impl Connection {
                 tag,
             }) => {
                 self.describe(&columns, &[]).await?;
-                let mut rows = self.start_rows(&columns, stream, &[]).await?;
+                let mut rows = self.start_rows(place, &columns, stream, &[]).await?;
                 if let Err(report) = self.send_rows(&mut rows, None).await? {
                     self.fail().await?;
                     return Ok(Err(report));

@@ -6,8 +6,13 @@ use crate::error::{Error, Result};
 pub use crate::parser::tree::{Expression, Query};
 
 use crate::parser::cursor::Cursor;
-use sqlparser::ast::{Ident, ObjectNamePart, Select, SelectItem, SetExpr, TableFactor, Visit};
+use sqlparser::ast::{
+    Expr, Ident, ObjectNamePart, Select, SelectItem, SetExpr, TableFactor, Visit,
+};
 use std::ops::ControlFlow;
+
+/// Literals of a row that is small.
+const CONSTANTS_MAX: usize = 64;
 
 impl Query {
     /// Parses a text that is one query, as a view's text in the catalog.
@@ -74,6 +79,26 @@ impl Query {
             (None, Some(first)) | (Some(first), _) => !own.contains(first),
         });
         named
+    }
+
+    /// Tells whether it is one row of literals and parameters and nothing else, as `SELECT 1`. More than
+    /// [`CONSTANTS_MAX`] are not looked at.
+    pub fn is_constants(&self) -> bool {
+        let is_constant = |item: &SelectItem| match item {
+            SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } => {
+                matches!(value, Expr::Value(_))
+            }
+            _ => false,
+        };
+        let SetExpr::Select(select) = self.tree.body.as_ref() else {
+            return false;
+        };
+        select.from.is_empty()
+            && select.selection.is_none()
+            && select.projection.len() <= CONSTANTS_MAX
+            && select.projection.iter().all(is_constant)
+            && self.limiting_clause().is_none()
+            && self.tree.with.is_none()
     }
 
     /// Names the clause that orders its rows or lets only some of them through, if it has one.
