@@ -65,7 +65,8 @@ pub struct LoadPlan {
     pub options: CopyOptions,
 }
 
-/// A row or file that was refused: one row of STL_LOAD_ERRORS.
+/// A row or file that was refused: one row of STL_LOAD_ERRORS. Or a field of a row that was loaded with some of its
+/// characters replaced: one row of STL_REPLACEMENTS.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Reject {
     /// The slice that read it.
@@ -86,7 +87,7 @@ pub struct Reject {
     pub raw_line: String,
     /// The field, at most 1 024 bytes.
     pub raw_field_value: String,
-    /// 1200 to 1224.
+    /// 1200 to 1224; 0 of a row of STL_REPLACEMENTS.
     pub err_code: i32,
     /// Redshift's text.
     pub err_reason: String,
@@ -120,6 +121,8 @@ pub struct Loaded {
     pub rejects: Vec<Reject>,
     /// Rows refused in all.
     pub rejected: u64,
+    /// Fields whose invalid characters were replaced, at most a bounded number.
+    pub replaced: Vec<Reject>,
     /// Files read.
     pub files: Vec<LoadedFile>,
 }
@@ -147,6 +150,7 @@ pub async fn load(
         Ok(loaded) => Ok(Loaded {
             rejects: kept,
             rejected,
+            replaced: rejects.take_replaced(),
             ..loaded
         }),
         Err(error) => Err(Box::new(LoadFailure {

@@ -154,7 +154,7 @@ impl Parser {
         )?)
     }
 
-    /// Reports the rows with notes, and gives the batch without them.
+    /// Reports the rows with notes, and gives the batch without those that are refused.
     #[cold]
     fn refuse(
         &self,
@@ -164,9 +164,13 @@ impl Parser {
         mut notes: Vec<Note>,
         batch: RecordBatch,
     ) -> Result<RecordBatch> {
-        // The first problem of a row is the one told.
         notes.sort_by_key(|note| (note.row, note.column));
+        let is_replaced = |note: &mut Note| note.problem == Problem::Replaced;
+        let mut replaced: Vec<Note> = notes.extract_if(.., is_replaced).collect();
+        // The first problem of a row is the one told.
         notes.dedup_by_key(|note| note.row);
+        let is_refused = |row: u32| notes.binary_search_by_key(&row, |note| note.row).is_ok();
+        replaced.retain(|note| !is_refused(note.row));
         let mut keep = vec![true; batch.num_rows()];
         let mut refused: Vec<(Line, Problem, Option<&Note>)> = Vec::new();
         for (line, problem) in &block.fields.bad {
@@ -193,8 +197,20 @@ impl Parser {
                 self.reject(reader, source.line(line), problem, blamed)
             })
             .collect();
+        let url = reader.file.url.clone();
+        let replaced: Vec<Reject> = replaced
+            .iter()
+            .take(self.rejects.replaced_wanted())
+            .filter_map(|note| {
+                let row = note.row as usize;
+                let line = block.fields.line(row, block.field_count, source.bytes)?;
+                let blamed = self.blamed(block, note);
+                Some(self.reject(reader, source.line(line), note.problem, blamed))
+            })
+            .collect();
+        self.rejects.add_replaced(replaced, &url);
         self.rejects
-            .add(count, described, &reader.file.url, &self.plan.table_name)?;
+            .add(count, described, &url, &self.plan.table_name)?;
         Ok(filter_record_batch(&batch, &BooleanArray::from(keep))?)
     }
 

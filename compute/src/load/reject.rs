@@ -24,6 +24,8 @@ pub(super) struct Rejects {
 #[derive(Default)]
 struct Kept {
     rejects: Vec<Reject>,
+    /// Fields whose invalid characters were replaced.
+    replaced: Vec<Reject>,
     by_file: HashMap<String, u64>,
 }
 
@@ -63,6 +65,26 @@ impl Rejects {
             .min(usize::try_from(left).unwrap_or(usize::MAX))
     }
 
+    /// Tells how many more fields with replaced characters will be kept.
+    pub(super) fn replaced_wanted(&self) -> usize {
+        KEPT_MAX.saturating_sub(self.kept().replaced.len())
+    }
+
+    /// Adds fields of one file whose invalid characters were replaced.
+    pub(super) fn add_replaced(&self, replaced: Vec<Reject>, url: &str) {
+        let slice = self.slice(url);
+        let mut kept = self.kept();
+        let room = KEPT_MAX.saturating_sub(kept.replaced.len());
+        let replaced = replaced.into_iter().take(room);
+        kept.replaced
+            .extend(replaced.map(|reject| Reject { slice, ..reject }));
+    }
+
+    fn slice(&self, url: &str) -> u32 {
+        let slice = self.slices.get().and_then(|slices| slices.get(url));
+        slice.copied().unwrap_or_default()
+    }
+
     /// Adds `refused` rows of one file, the first of them described; `Err` if the load must end.
     pub(super) fn add(
         &self,
@@ -72,15 +94,13 @@ impl Rejects {
         table: &str,
     ) -> Result<(), Error> {
         let count = self.count.fetch_add(refused, Ordering::Relaxed) + refused;
-        let slice = self.slices.get().and_then(|slices| slices.get(url));
+        let slice = self.slice(url);
         let mut kept = self.kept();
         *kept.by_file.entry(url.to_owned()).or_default() += refused;
         let room = KEPT_MAX.saturating_sub(kept.rejects.len());
-        let rejects = rejects.into_iter().take(room).map(|reject| Reject {
-            slice: slice.copied().unwrap_or_default(),
-            ..reject
-        });
-        kept.rejects.extend(rejects);
+        let rejects = rejects.into_iter().take(room);
+        kept.rejects
+            .extend(rejects.map(|reject| Reject { slice, ..reject }));
         if count < self.limit {
             return Ok(());
         }
@@ -105,9 +125,13 @@ impl Rejects {
 
     /// Gives the rows kept, in order of file and line, and the count of all.
     pub(super) fn take(&self) -> (Vec<Reject>, u64) {
-        let mut kept = std::mem::take(&mut self.kept().rejects);
-        kept.sort_by(|left, right| place(left).cmp(&place(right)));
-        (kept, self.count.load(Ordering::Relaxed))
+        let kept = std::mem::take(&mut self.kept().rejects);
+        (in_order(kept), self.count.load(Ordering::Relaxed))
+    }
+
+    /// Gives the fields kept whose characters were replaced, in order of file and line.
+    pub(super) fn take_replaced(&self) -> Vec<Reject> {
+        in_order(std::mem::take(&mut self.kept().replaced))
     }
 
     /// Writes the rows refused of each file to it. The rows of a file that was read twice stand with the first.
@@ -117,6 +141,11 @@ impl Rejects {
             file.errors = kept.by_file.remove(&file.filename).unwrap_or_default();
         }
     }
+}
+
+fn in_order(mut kept: Vec<Reject>) -> Vec<Reject> {
+    kept.sort_by(|left, right| place(left).cmp(&place(right)));
+    kept
 }
 
 fn place(reject: &Reject) -> (&str, i64) {

@@ -289,17 +289,14 @@ impl History {
     /// Records refused rows in STL_LOAD_ERRORS.
     pub fn load_errors(&self, statement: &LoadStatement, rejects: Vec<Reject>) {
         for reject in rejects {
-            push(
-                &self.load_errors,
-                super::LoadError {
-                    userid: statement.userid,
-                    query: statement.query,
-                    table: statement.table,
-                    starttime_us: statement.starttime_us,
-                    session: statement.pid,
-                    reject,
-                },
-            );
+            push(&self.load_errors, statement.told(reject));
+        }
+    }
+
+    /// Records fields with replaced characters in STL_REPLACEMENTS.
+    pub fn replacements(&self, statement: &LoadStatement, replaced: Vec<Reject>) {
+        for reject in replaced {
+            push(&self.replacements, statement.told(reject));
         }
     }
 
@@ -340,6 +337,19 @@ pub struct LoadStatement {
     pub table: u32,
     /// When it began, in microseconds since 1970.
     pub starttime_us: i64,
+}
+
+impl LoadStatement {
+    fn told(&self, reject: Reject) -> super::LoadError {
+        super::LoadError {
+            userid: self.userid,
+            query: self.query,
+            table: self.table,
+            starttime_us: self.starttime_us,
+            session: self.pid,
+            reject,
+        }
+    }
 }
 
 /// Takes a COPY out of STV_LOAD_STATE when dropped, and tells its workers to stop.

@@ -81,6 +81,7 @@ macro_rules! queues {
 queues! {
     queries: FinishedQuery,
     load_errors: LoadError,
+    replacements: LoadError,
     load_commits: FileLoad,
     file_scans: FileLoad,
     ended_sessions: EndedSession,

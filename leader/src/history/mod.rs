@@ -30,7 +30,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 /// Rows kept of each kind; older ones go first.
 pub const ROWS_MAX: usize = 100_000;
 
-/// A refused row with the statement that met it: STL_LOAD_ERRORS.
+/// A refused row, or a field with replaced characters, with the statement that met it: STL_LOAD_ERRORS,
+/// STL_REPLACEMENTS.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct LoadError {
     /// The user's oid.
@@ -43,7 +44,7 @@ pub struct LoadError {
     pub starttime_us: i64,
     /// The process id of the session.
     pub session: i32,
-    /// What was refused.
+    /// What was refused or replaced.
     pub reject: Reject,
 }
 
@@ -158,6 +159,8 @@ pub struct EndedSession {
 pub struct History {
     /// STL_LOAD_ERRORS.
     pub load_errors: Mutex<Events<LoadError>>,
+    /// STL_REPLACEMENTS.
+    pub replacements: Mutex<Events<LoadError>>,
     /// STL_LOAD_COMMITS.
     pub load_commits: Mutex<Events<FileLoad>>,
     /// STL_FILE_SCAN.

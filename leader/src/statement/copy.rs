@@ -112,6 +112,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         rows,
         rejects,
         rejected,
+        replaced,
         files,
     } = loaded;
     let outcome = LoadOutcome {
@@ -123,6 +124,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
     };
     history.ended_load(&statement, outcome);
     history.load_errors(&statement, rejects);
+    history.replacements(&statement, replaced);
     let files = history.file_scans(&statement, files);
     if copy.options.no_load {
         ctx.notices.push(Notice::info(format!(

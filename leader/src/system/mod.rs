@@ -152,6 +152,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &log::stl_loaderror_detail::StlLoaderrorDetail,
     &log::stl_query::StlQuery,
     &log::stl_querytext::StlQuerytext,
+    &log::stl_replacements::StlReplacements,
     &log::stl_sessions::StlSessions,
     &log::stl_tr_conflict::StlTrConflict,
     &log::stl_undone::StlUndone,

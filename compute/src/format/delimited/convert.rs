@@ -496,7 +496,17 @@ fn text_column(
         } else {
             match block.text(row, rule.field) {
                 Some(text) => column.push(text, ahead, &rule.text),
-                None => column.push_unchecked(bytes, &rule.text),
+                None => {
+                    let pushed = column.push_unchecked(bytes, &rule.text);
+                    if matches!(pushed, Ok(true)) && str::from_utf8(bytes).is_err() {
+                        notes.push(Note {
+                            row,
+                            column: rule.column,
+                            problem: Problem::Replaced,
+                        });
+                    }
+                    pushed
+                }
             }
         };
         let problem = match pushed {

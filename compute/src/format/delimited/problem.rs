@@ -41,6 +41,8 @@ pub enum Problem {
     Json,
     /// Not a sketch.
     Sketch,
+    /// Bytes that are not UTF-8 and were replaced, as ACCEPTINVCHARS asks: the row is good.
+    Replaced,
 }
 
 impl Problem {
@@ -61,6 +63,7 @@ impl Problem {
             Self::Hex => 1219,
             Self::Utf8 => 1220,
             Self::Json | Self::Sketch => 1224,
+            Self::Replaced => 0,
         }
     }
 
@@ -85,6 +88,7 @@ impl Problem {
                 "Multibyte character not supported for CHAR (Hint: try using VARCHAR)"
             }
             Self::Utf8 => "String contains invalid or unsupported UTF8 codepoints",
+            Self::Replaced => "Invalid characters were replaced",
             Self::Hex => "Invalid hexadecimal digit",
             Self::Sketch => "Invalid sketch: JSON if sparse, Base64 if dense",
             Self::Json => "Invalid JSON for a SUPER value",

@@ -12,6 +12,7 @@ pub mod stl_load_errors;
 pub mod stl_loaderror_detail;
 pub mod stl_query;
 pub mod stl_querytext;
+pub mod stl_replacements;
 pub mod stl_sessions;
 pub mod stl_tr_conflict;
 pub mod stl_undone;
