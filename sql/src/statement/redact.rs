@@ -17,6 +17,9 @@ const SECRET_WORDS: &[&str] = &[
 /// Literals within literals that are looked into; one that lies deeper and has a secret's word is masked whole.
 const DEPTH_MAX: usize = 8;
 
+/// What the words of secrets begin with.
+const FIRST_LETTERS: &[u8] = b"cpasmt";
+
 /// Gives the text with every secret replaced by `***`. A text that cannot be cut into tokens but has a secret's
 /// word is masked whole: better nothing than a password.
 pub fn redacted(text: &str) -> String {
@@ -90,6 +93,10 @@ fn redacted_literal(raw: &str, depth: usize) -> Option<String> {
 /// Looks for the words of secrets in any case, without a copy of the text: every statement comes by here.
 fn may_have_secret(text: &[u8]) -> bool {
     (0..text.len()).any(|at| {
+        let first = text.get(at).map(u8::to_ascii_lowercase);
+        if !first.is_some_and(|first| FIRST_LETTERS.contains(&first)) {
+            return false;
+        }
         let rest = text.get(at..).unwrap_or_default();
         SECRET_WORDS.iter().any(|word| {
             let start = rest.get(..word.len());
@@ -100,7 +107,17 @@ fn may_have_secret(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::redacted;
+    use super::{FIRST_LETTERS, SECRET_WORDS, redacted};
+
+    #[test]
+    fn every_word_is_looked_for() {
+        let starts = SECRET_WORDS.iter().map(|word| word.as_bytes()[0]);
+        assert!(
+            starts
+                .into_iter()
+                .all(|start| FIRST_LETTERS.contains(&start))
+        );
+    }
 
     #[test]
     fn secrets_are_masked_and_nothing_else() {
