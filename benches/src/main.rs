@@ -5,6 +5,7 @@ mod changes;
 mod client;
 mod connections;
 mod data;
+mod history;
 mod inserts;
 mod peers;
 mod postgres;
@@ -37,6 +38,8 @@ enum Suite {
     Inserts(inserts::Options),
     /// Idle and active connections, `SELECT 1`, and a wide result in binary.
     Connections(connections::Options),
+    /// What remembering statements costs.
+    History(history::Options),
     /// DELETE, UPDATE and MERGE of lineitem.
     Changes(Options),
     /// VACUUM FULL of lineitem, alone and beside a query.
@@ -83,6 +86,7 @@ fn main() -> anyhow::Result<()> {
             Suite::Tpcds(options) => tpcds::queries(&options).await,
             Suite::Load(options) => tpch::load(&options).await,
             Suite::Connections(options) => connections::run(&options).await,
+            Suite::History(options) => history::run(&options).await,
             Suite::Inserts(options) => inserts::run(&options).await,
             Suite::Changes(options) => changes::run(&options).await,
             Suite::Vacuum(options) => vacuum::run(&options).await,
