@@ -186,6 +186,22 @@ async fn dbt_builds_a_project_twice() {
     assert!(text(&output).ends_with("ok\n"));
 }
 
+/// The settings that a user of Superset gives, and what a browser would ask of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn superset_draws_a_chart() {
+    let server = Server::start(ServerOptions::default()).await;
+    let output = Command::new(installed("BLUESHIFT_TEST_SUPERSET"))
+        .arg(folder().join("draw_with_superset.py"))
+        .env("SSL_CERT_FILE", server.data.join("private/server.crt"))
+        .env("BLUESHIFT_PORT", server.port.to_string())
+        .env("PGPASSWORD", PASSWORD)
+        .output()
+        .expect("python runs");
+    // Superset says much on both sides.
+    let shown = text(&output);
+    assert!(output.stdout.ends_with(b"ok\n"), "{shown}");
+}
+
 /// 10 000 statements in the long run, 400 in the short one.
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlsmith_finds_no_crash() {
