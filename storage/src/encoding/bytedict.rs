@@ -116,7 +116,10 @@ impl Encoding for Bytedict {
     fn encode(&self, values: Values<'_>) -> Option<Encoded> {
         let mut encoded = Encoded::default();
         let (codes, firsts) = each_fixed!(values, slice => {
-            let (codes, firsts) = build(slice, self.entries_max, |value| value.hash(), |a, b| a == b)?;
+            let (codes, firsts) = match build_narrow(slice, self.entries_max) {
+                Some(built) => built?,
+                None => build(slice, self.entries_max, |value| value.hash(), |a, b| a == b)?,
+            };
             let entries: Vec<_> = firsts.iter().map(|row| slice[*row as usize]).collect();
             encoded.sections[0] = le_bytes(&entries);
             (codes, firsts)
@@ -216,8 +219,11 @@ fn pack_codes(codes: &[u16], width: usize) -> Vec<u8> {
 }
 
 /// A value that can be looked up in a table.
-pub(super) trait Hashed: Copy {
+pub(super) trait Hashed: Copy + Ord {
     fn hash(&self) -> u64;
+
+    /// Tells how far it lies above `least`.
+    fn above(&self, least: &Self) -> u128;
 }
 
 /// Folds the product of two words: one multiplication mixes 16 bytes.
@@ -233,10 +239,47 @@ macro_rules! hashed {
         impl Hashed for $type {
             #[inline(always)]
             fn hash(&self) -> u64 { fold(*self as u64, (*self as i128 >> 64) as u64) }
+
+            #[inline(always)]
+            fn above(&self, least: &Self) -> u128 { (*self as i128).wrapping_sub(*least as i128) as u128 }
         }
     )*};
 }
 hashed! { i8 i16 i32 i64 i128 u128 }
+
+/// Codes of rows, and the row each code first stands at.
+type Coded = (Vec<u16>, Vec<u32>);
+
+/// Values of a range up to this are looked up by where they lie in it; the table stays in a near cache.
+const NARROW_MAX: usize = 1 << 16;
+
+/// Does what [`build`] does for values that lie close together, without a hash; `None` if they do not.
+fn build_narrow<T: Hashed>(values: &[T], entries_max: usize) -> Option<Option<Coded>> {
+    const EMPTY: u32 = u32::MAX;
+    let first = *values.first()?;
+    let (least, most) = values.iter().fold((first, first), |(least, most), value| {
+        (least.min(*value), most.max(*value))
+    });
+    let range = usize::try_from(most.above(&least)).ok()?;
+    if range >= NARROW_MAX.min(values.len()) {
+        return None;
+    }
+    let mut known = vec![EMPTY; range + 1];
+    let mut firsts: Vec<u32> = Vec::new();
+    let mut codes: Vec<u16> = Vec::with_capacity(values.len());
+    for (row, value) in values.iter().enumerate() {
+        let code = &mut known[value.above(&least) as usize];
+        if *code == EMPTY {
+            if firsts.len() == entries_max {
+                return Some(None);
+            }
+            *code = firsts.len() as u32;
+            firsts.push(row as u32);
+        }
+        codes.push(*code as u16);
+    }
+    Some(Some((codes, firsts)))
+}
 
 /// Gives the code of every value and the row each code first stands at; `None` past `entries_max`.
 fn build<T: Copy>(
@@ -244,7 +287,7 @@ fn build<T: Copy>(
     entries_max: usize,
     hash: impl Fn(&T) -> u64,
     equal: impl Fn(&T, &T) -> bool,
-) -> Option<(Vec<u16>, Vec<u32>)> {
+) -> Option<Coded> {
     const EMPTY: u32 = u32::MAX;
     let mut slots = vec![EMPTY; 1_024];
     let mut entries: Vec<(T, u64)> = Vec::new();

@@ -35,8 +35,8 @@ const SYMBOL_BYTES: usize = 8;
 const TRAINING_BYTES: usize = 64 << 10;
 /// Of one text no more is looked at.
 const TRAINING_TEXT_BYTES: usize = 1 << 10;
-/// Codes compress at twice the speed of texts, so there is time for the level that finds more.
-const LEVEL: i32 = 3;
+/// The level codes are compressed at.
+const LEVEL: i32 = 1;
 
 /// The encoding.
 pub struct Fsst {
