@@ -246,3 +246,130 @@ async fn a_password_keeps_the_rules() {
     }
     admin.run("ALTER USER ann PASSWORD '!Bears-~#1'").await;
 }
+
+/// Gives the rows of a prepared statement without parameters, sorted.
+async fn rows_of(client: &Client, statement: &tokio_postgres::Statement) -> Vec<i32> {
+    let rows = client.inner.query(statement, &[]).await;
+    let rows = rows.unwrap_or_else(|error| panic!("{}", explain(&error)));
+    let mut values: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+    values.sort_unstable();
+    values
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_holds_from_the_next_statement_of_everybody() {
+    let (server, admin) = server_with_users().await;
+    admin.run("INSERT INTO t VALUES (2, 20), (3, 30)").await;
+    admin.run("GRANT SELECT ON t TO PUBLIC").await;
+    let (ann, bob) = (login(&server, "ann").await, login(&server, "bob").await);
+    let all = "SELECT a FROM t WHERE b > 0";
+    let of_ann = ann.inner.prepare(all).await.expect("prepare");
+    let of_bob = bob.inner.prepare(all).await.expect("prepare");
+    assert_eq!(rows_of(&ann, &of_ann).await, [1, 2, 3]);
+
+    admin
+        .run("CREATE RLS POLICY small WITH (a INTEGER) USING (a < 3)")
+        .await;
+    admin.run("ATTACH RLS POLICY small ON t TO ann").await;
+    // What is not committed is nobody else's business.
+    admin.run("BEGIN; ALTER TABLE t ROW LEVEL SECURITY ON").await;
+    assert_eq!(rows_of(&bob, &of_bob).await, [1, 2, 3]);
+    admin.run("COMMIT").await;
+    assert_eq!(rows_of(&ann, &of_ann).await, [1, 2]);
+    assert_eq!(rows_of(&bob, &of_bob).await, Vec::<i32>::new());
+    assert_eq!(admin.value("SELECT count(*) FROM t").await, "3");
+
+    admin
+        .run("CREATE MASKING POLICY none WITH (b INTEGER) USING (0)")
+        .await;
+    admin
+        .run("ATTACH MASKING POLICY none ON t(b) TO PUBLIC")
+        .await;
+    assert_eq!(rows_of(&ann, &of_ann).await, Vec::<i32>::new());
+    assert_eq!(ann.rows("SELECT * FROM t ORDER BY a").await, ["1|0", "2|0"]);
+    admin
+        .run("DETACH MASKING POLICY none ON t(b) FROM PUBLIC")
+        .await;
+
+    // A cursor gives what its user might see when it was declared.
+    ann.run("BEGIN; DECLARE c CURSOR FOR SELECT a FROM t ORDER BY a")
+        .await;
+    assert_eq!(ann.rows("FETCH 1 FROM c").await, ["1"]);
+    admin.run("DETACH RLS POLICY small ON t FROM ann").await;
+    assert_eq!(ann.rows("FETCH 5 FROM c").await, ["2"]);
+    ann.run("COMMIT").await;
+    assert_eq!(rows_of(&ann, &of_ann).await, Vec::<i32>::new());
+
+    admin.run("ALTER TABLE t ROW LEVEL SECURITY OFF").await;
+    assert_eq!(rows_of(&bob, &of_bob).await, [1, 2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_attachments_at_once_are_both_kept_and_outlive_a_kill() {
+    let (mut server, admin) = server_with_users().await;
+    admin.run("INSERT INTO t VALUES (2, 20), (3, 30)").await;
+    admin.run("GRANT SELECT ON t TO PUBLIC").await;
+    for text in [
+        "CREATE RLS POLICY one WITH (a INTEGER) USING (a = 1)",
+        "CREATE RLS POLICY two WITH (a INTEGER) USING (a = 2)",
+        "CREATE MASKING POLICY hidden WITH (b INTEGER) USING (-b)",
+        "ALTER TABLE t ROW LEVEL SECURITY ON CONJUNCTION TYPE OR",
+    ] {
+        admin.run(text).await;
+    }
+    let other = connect(server.port).await;
+    admin.run("BEGIN").await;
+    admin.run("SELECT count(*) FROM t").await;
+    other.run("ATTACH RLS POLICY one ON t TO bob").await;
+    // The view of this transaction is older than that attachment.
+    admin.run("ATTACH RLS POLICY two ON t TO bob").await;
+    admin
+        .run("ATTACH MASKING POLICY hidden ON t(b) TO bob")
+        .await;
+    admin.run("COMMIT").await;
+    // A table that goes takes what is attached to it along.
+    other.run("CREATE TABLE gone (a INTEGER)").await;
+    other.run("ATTACH RLS POLICY one ON gone TO PUBLIC").await;
+    other.run("DROP TABLE gone").await;
+
+    server.kill();
+    let server = server.restart().await;
+    let bob = login(&server, "bob").await;
+    assert_eq!(
+        bob.rows("SELECT * FROM t ORDER BY a").await,
+        ["1|-10", "2|-20"]
+    );
+    let admin = connect(server.port).await;
+    let attached = "SELECT relname, polname FROM svv_rls_attached_policy ORDER BY 2";
+    assert_eq!(admin.rows(attached).await, ["t|one", "t|two"]);
+    admin.run("DROP USER bob").await;
+    assert_eq!(admin.rows(attached).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_database_is_read_through_its_policies() {
+    let (server, admin) = server_with_users().await;
+    admin.run("GRANT SELECT ON t TO PUBLIC").await;
+    for text in [
+        "CREATE MASKING POLICY hidden WITH (b INTEGER) USING (-b)",
+        "ATTACH MASKING POLICY hidden ON t(b) TO PUBLIC",
+        "CREATE DATABASE elsewhere",
+    ] {
+        admin.run(text).await;
+    }
+    let there = try_connect_as(server.port, "bob", PASSWORD, "elsewhere")
+        .await
+        .unwrap_or_else(|error| panic!("{}", explain(&error)));
+    assert_eq!(there.rows("SELECT * FROM dev.public.t").await, ["1|-10"]);
+    admin.run("ALTER TABLE t ROW LEVEL SECURITY ON").await;
+    let (code, text) = there.failure("SELECT * FROM dev.public.t").await;
+    assert_eq!(code, "42501");
+    assert!(
+        text.contains(
+            "RLS-protected relation \"t\" cannot be accessed via cross-database query."
+        ),
+        "{text}"
+    );
+    admin.run("GRANT IGNORE RLS TO bob").await;
+    assert_eq!(there.rows("SELECT * FROM dev.public.t").await, ["1|-10"]);
+}

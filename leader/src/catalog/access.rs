@@ -407,6 +407,8 @@ pub type DefaultKey = (Oid, Oid, ObjectKind);
 
 /// The oid of `sys:monitor`, the first of the system's roles.
 const FIRST_SYSTEM_ROLE: Oid = 60;
+/// The oid of `sys:secadmin`.
+pub const SYS_SECADMIN_OID: Oid = 63;
 /// The oid of `sys:superuser`.
 pub const SYS_SUPERUSER_OID: Oid = 64;
 
@@ -453,6 +455,9 @@ const SYSTEM_ROLES: &[(&str, &[&str])] = &[
             "DROP USER",
             "CREATE ROLE",
             "DROP ROLE",
+            "EXPLAIN MASKING",
+            "EXPLAIN RLS",
+            "IGNORE RLS",
         ],
     ),
     ("sys:superuser", SYSTEM_PRIVILEGES),
@@ -548,9 +553,10 @@ impl Catalog {
         }
     }
 
-    /// Tells whether a user has a system permission by some role.
+    /// Tells whether a user has a system permission, by some role or as given to the user.
     pub fn has_system_privilege(&self, user: &User, privilege: &str) -> bool {
         user.superuser
+            || user.system.iter().any(|name| name == privilege)
             || self.roles.values().any(|role| {
                 role.system.iter().any(|name| name == privilege)
                     && self.has_role(user.oid, role.oid)

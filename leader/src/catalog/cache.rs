@@ -6,6 +6,7 @@
 use super::access::{AccessList, DefaultAccess, DefaultKey, Group, ObjectKind, Role, system_roles};
 use super::database::Database;
 use super::matview::MaterializedRows;
+use super::policy::{Policy, Protection};
 use super::routine::Routine;
 use super::{Catalog, DATABASE_OID, Oid, Schema, Table, User, View};
 use crate::error::Result;
@@ -195,6 +196,20 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
                 catalog.materialized.insert(oid, rows);
             }
         }
+        "policy" => {
+            catalog.policies.remove(&oid);
+            if let Some(value) = value {
+                let policy: Arc<Policy> = decode(key, value)?;
+                catalog.policies.insert(oid, policy);
+            }
+        }
+        "protection" => {
+            catalog.protections.remove(&oid);
+            if let Some(value) = value {
+                let protection: Arc<Protection> = decode(key, value)?;
+                catalog.protections.insert(oid, protection);
+            }
+        }
         "database" => {
             if let Some(value) = value {
                 let mut database: Arc<Database> = decode(key, value)?;
@@ -310,6 +325,29 @@ pub fn put_materialized(rows: &MaterializedRows) -> Result<CatalogChange> {
     change(key("materialized", rows.oid), rows)
 }
 
+/// Writes a policy.
+pub fn put_policy(policy: &Policy) -> Result<CatalogChange> {
+    change(policy_key(policy.oid), policy)
+}
+
+/// Gives the key of a policy.
+pub fn policy_key(oid: Oid) -> String {
+    key("policy", oid)
+}
+
+/// Writes what protects a relation; nothing is not kept.
+pub fn put_protection(protection: &Protection) -> Result<CatalogChange> {
+    match protection.is_empty() {
+        true => Ok(remove("protection", protection.relation)),
+        false => change(protection_key(protection.relation), protection),
+    }
+}
+
+/// Gives the key of what protects a relation.
+pub fn protection_key(relation: Oid) -> String {
+    key("protection", relation)
+}
+
 /// Writes a function or a procedure.
 pub fn put_routine(routine: &Routine) -> Result<CatalogChange> {
     change(key("routine", routine.oid), routine)
@@ -365,7 +403,7 @@ pub fn put_comment(oid: Oid, column: u32, text: Option<&str>) -> CatalogChange {
     }
 }
 
-/// Removes an object of a kind: `schema`, `table`, `view`, `materialized`, `routine`, `user`, `group`, `role`, or its `access`.
+/// Removes an object of a kind: `schema`, `table`, `view`, `materialized`, `policy`, `protection`, `routine`, `user`, `group`, `role`, or its `access`.
 pub fn remove(kind: &str, oid: Oid) -> CatalogChange {
     CatalogChange {
         key: key(kind, oid),

@@ -162,6 +162,11 @@ impl Catalog {
         part.materialized.retain(|oid, _| views.contains_key(oid));
         part.routines
             .retain(|_, routine| schemas.contains_key(&routine.schema));
+        part.policies
+            .retain(|_, policy| policy.database == database);
+        let (tables, views) = (&part.tables, &part.views);
+        part.protections
+            .retain(|oid, _| tables.contains_key(oid) || views.contains_key(oid));
         let names = &mut part.names;
         names
             .relations

@@ -1,7 +1,8 @@
 //! Databases, schemas, tables, columns, views, users: what the commit log keeps under string keys, decoded.
 //!
 //! Every object is one key of the store's catalog map (`database/<oid>`, `schema/<oid>`, `table/<oid>`, `view/<oid>`,
-//! `materialized/<oid>` (beside a view), `routine/<oid>`, `user/<oid>`, `group/<oid>`, `role/<oid>`, `comment/<oid>/<column>`, and who may do what:
+//! `materialized/<oid>` (beside a view), `policy/<oid>`,
+//! `protection/<oid>` (beside a table or view), `routine/<oid>`, `user/<oid>`, `group/<oid>`, `role/<oid>`, `comment/<oid>/<column>`, and who may do what:
 //! `access/<oid>`, `default_access/<owner>/<schema>/<kind>`), its value the JSON of one struct of this module. A table's oid is its
 //! storage `TableId`.
 
@@ -13,6 +14,7 @@ pub mod language;
 pub mod layout;
 pub mod matview;
 pub mod name;
+pub mod policy;
 pub mod routine;
 
 use blueshift_sql::SqlType;
@@ -340,6 +342,9 @@ pub struct User {
     /// EXTERNALID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// Permissions about policies given to the user alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub system: Vec<String>,
     /// ALTER USER ... SET: parameters that sessions begin with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<(String, String)>,
@@ -366,6 +371,10 @@ pub struct Catalog {
     pub roles: HashMap<Oid, Arc<access::Role>>,
     /// By the oid of the object; only those that are not as the object was born.
     pub access: HashMap<Oid, Arc<access::AccessList>>,
+    /// Row policies and masking policies by oid.
+    pub policies: HashMap<Oid, Arc<policy::Policy>>,
+    /// What protects tables and views, by their oid.
+    pub protections: HashMap<Oid, Arc<policy::Protection>>,
     /// What new objects are born with.
     pub defaults: HashMap<access::DefaultKey, Arc<access::DefaultAccess>>,
     /// By oid.

@@ -8,6 +8,7 @@ mod expression;
 
 use crate::history::executed::PlanNode;
 use crate::planner::estimate::{Estimate, physical};
+use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::profile::together::{is_everywhere, lies_together};
 use blueshift_compute::scan::SliceScanExec;
 use datafusion::common::JoinType;
@@ -55,7 +56,13 @@ pub fn text(plan: &Arc<dyn ExecutionPlan>, analyze: bool, verbose: bool) -> Vec<
                 .to_owned(),
         );
     }
-    if verbose {
+    if verbose && hides_some(plan) {
+        lines.push(String::new());
+        lines.push(
+            "The plan hides what protects a table; EXPLAIN RLS and EXPLAIN MASKING show it."
+                .to_owned(),
+        );
+    } else if verbose {
         lines.push(String::new());
         let tree = displayable(plan.as_ref()).indent(true).to_string();
         lines.extend(tree.lines().map(str::to_owned));
@@ -70,13 +77,26 @@ fn tag(plan: &Arc<dyn ExecutionPlan>) -> &'static str {
 
 /// Whether it reads stored tables.
 pub fn reads_tables(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    scan_name(plan).is_some() || plan.children().into_iter().any(reads_tables)
+    scan_name(plan).is_some()
+        || plan.downcast_ref::<SecureExec>().is_some()
+        || plan.children().into_iter().any(reads_tables)
+}
+
+/// Whether some of it must not be shown.
+fn hides_some(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    is_curtain(plan) || plan.children().into_iter().any(hides_some)
+}
+
+/// Whether what is below must not be shown.
+fn is_curtain(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let secure = plan.downcast_ref::<SecureExec>();
+    secure.is_some_and(|secure| !secure.is_shown())
 }
 
 fn crossed(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.downcast_ref::<CrossJoinExec>().is_some()
         || plan.downcast_ref::<NestedLoopJoinExec>().is_some()
-        || plan.children().into_iter().any(crossed)
+        || (!is_curtain(plan) && plan.children().into_iter().any(crossed))
 }
 
 /// The table a leaf reads.
@@ -225,6 +245,9 @@ impl Printer {
             inside: true,
             ..Place::default()
         };
+        if is_curtain(plan) {
+            return;
+        }
         match (join, plan.children().as_slice()) {
             // The outer side first, the inner, hashed one below it.
             (Some(_), [build, probe]) => {
@@ -418,6 +441,14 @@ fn describe(plan: &Arc<dyn ExecutionPlan>, measures: &Measures) -> Option<Node> 
         let title = format!("Nested Loop {}", collected(join.left()));
         return node(title, Vec::new(), 0.0);
     }
+    if let Some(secure) = plan.downcast_ref::<SecureExec>() {
+        let kind = if secure.keeps_rows() { "RLS" } else { "DDM" };
+        return node(
+            format!("{kind} SecureScan {}", secure.table()),
+            Vec::new(),
+            0.0,
+        );
+    }
     if plan.downcast_ref::<SortMergeJoinExec>().is_some() {
         return node("Merge Join DS_DIST_NONE".to_owned(), Vec::new(), 0.0);
     }
@@ -535,7 +566,7 @@ fn moves(plan: &Arc<dyn ExecutionPlan>) -> bool {
 
 /// The cost up to the last row, over that of what is `below`.
 fn cost_over(plan: &Arc<dyn ExecutionPlan>, below: f64, rows: f64) -> f64 {
-    if plan.children().is_empty() {
+    if plan.children().is_empty() || is_curtain(plan) {
         return rows * SCAN_COST;
     }
     if plan.downcast_ref::<SortExec>().is_some() {

@@ -12,7 +12,6 @@ use blueshift_sql::statement::show::ShowDefinition;
 use blueshift_sql::statement::{Parsed, Statement};
 use blueshift_sql::{SqlState, SqlType, binder};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use std::collections::BTreeMap;
@@ -60,7 +59,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
             let table = names.table_to_change(&update.table, &Right::Update(update))?;
             let columns = target::columns(&names, &table)?;
             let defaults: Vec<_> = columns.into_iter().map(|column| column.default).collect();
-            let source = provider_as_source(Arc::new(names.stored_table(&table, true)?));
+            let source = names.target_source(&table)?.source;
             (
                 Some(binder::bind_update(&names, source, update, &defaults)?.input),
                 None,
@@ -69,7 +68,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
         Statement::Delete(delete) => {
             let names = ctx.names_to_write()?;
             let table = names.table_to_change(&delete.table, &Right::Delete(delete))?;
-            let source = provider_as_source(Arc::new(names.stored_table(&table, true)?));
+            let source = names.target_source(&table)?.source;
             (Some(binder::bind_delete(&names, source, delete)?), None)
         }
         Statement::Explain(_) => (None, Some(vec![OutputColumn::text("QUERY PLAN")])),

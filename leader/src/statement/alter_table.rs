@@ -11,10 +11,10 @@ mod design;
 
 use super::answer::Body;
 use super::context::Context;
-use super::create_table::reserve_name;
-use super::grant;
+use super::create_table::{is_temporary, reserve_name};
 use super::names::{Named, Right, SessionNames};
 use super::target;
+use super::{grant, policy};
 use crate::access::check;
 use crate::catalog::cache::{put_table, put_view};
 use crate::catalog::layout::table_layout;
@@ -28,6 +28,7 @@ use blueshift_sql::statement::alter_table::{
     AlterAction, AlterDistribution, AlterSort, AlterTable,
 };
 use blueshift_sql::statement::grant::Privilege;
+use blueshift_sql::statement::policy::RowSecurity;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
 use std::sync::Arc;
@@ -41,17 +42,23 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Body> {
             append::run(ctx, &alter.name, &alter.action).await?;
             return Ok(Body::done("ALTER TABLE APPEND"));
         }
+        AlterAction::RowSecurity(wanted) => return row_security(ctx, &alter.name, *wanted).await,
         _ => {}
     }
     let right = Right::OwnerOr(Some(Privilege::Alter), "ALTER TABLE");
     let (names, table) = target::lock(ctx, &alter.name, right, Mode::Exclusive).await?;
     match &alter.action {
-        AlterAction::RenameColumn { from, to } => column::rename(ctx, &table, from, to)?,
+        AlterAction::RenameColumn { from, to } => {
+            policy::depend::ensure_free_column(ctx, &table, from, "rename")?;
+            column::rename(ctx, &table, from, to)?;
+        }
         AlterAction::AddColumn(definition) => column::add(ctx, &names, &table, definition).await?,
         AlterAction::DropColumn { name, cascade } => {
+            policy::depend::ensure_free_column(ctx, &table, name, "drop")?;
             column::drop(ctx, &table, name, *cascade).await?;
         }
         AlterAction::ColumnType { name, ty } => {
+            policy::depend::ensure_free_column(ctx, &table, name, "alter type of")?;
             column::change_size(ctx, &names, &table, name, *ty).await?;
         }
         AlterAction::AddConstraint(given) => constraint::add(ctx, &table, given)?,
@@ -63,7 +70,10 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Body> {
         AlterAction::Design { distribution, sort } => {
             design::change(ctx, &names, &table, distribution.as_ref(), sort.as_ref()).await?;
         }
-        AlterAction::Rename(_) | AlterAction::Owner(_) | AlterAction::Append { .. } => {}
+        AlterAction::Rename(_)
+        | AlterAction::Owner(_)
+        | AlterAction::RowSecurity(_)
+        | AlterAction::Append { .. } => {}
     }
     Ok(Body::done("ALTER TABLE"))
 }
@@ -129,6 +139,38 @@ fn find(names: &SessionNames, name: &ObjectName) -> Result<Relation> {
     }
 }
 
+/// ROW LEVEL SECURITY, of a table or a materialized view; it is no business of the owner.
+async fn row_security(
+    ctx: &mut Context<'_>,
+    name: &ObjectName,
+    wanted: RowSecurity,
+) -> Result<Body> {
+    grant::lock(ctx).await?;
+    let relation = find(&ctx.names()?, name)?;
+    let refused = match &relation {
+        Relation::Table(table) if is_temporary(table.schema, ctx) => Some("temporary table"),
+        Relation::Table(table) => {
+            if let Some(view) = table.view {
+                return Err(ctx.names()?.kept_by(view, &table.name).into());
+            }
+            None
+        }
+        Relation::View(view) if view.rows_table().is_none() => Some("view"),
+        Relation::View(_) => None,
+    };
+    if let Some(what) = refused {
+        return Err(blueshift_sql::Error::unsupported(
+            format!("row-level security of {what} \"{}\"", relation.name()),
+            "Turn it on for the tables below, or for a materialized view.",
+        )
+        .into());
+    }
+    let on = Lockable::Relation(relation.oid());
+    ctx.transaction.lock(on, Mode::Append).await?;
+    policy::row_security::change(ctx, relation.oid(), relation.name(), wanted)?;
+    Ok(Body::done("ALTER TABLE"))
+}
+
 /// RENAME TO, within its schema.
 async fn rename(ctx: &mut Context<'_>, name: &ObjectName, to: &str) -> Result<Body> {
     let relation = lock_relation(ctx, name).await?;
@@ -139,6 +181,7 @@ async fn rename(ctx: &mut Context<'_>, name: &ObjectName, to: &str) -> Result<Bo
         )
         .into());
     }
+    policy::depend::ensure_no_lookup(ctx, &relation, "rename")?;
     if to.starts_with('#') {
         return Err(Error::new(
             SqlState::INVALID_TABLE_DEFINITION,

@@ -203,6 +203,15 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropDatabase) -> Result<Body> {
         let change = put_default_access(*key, None)?;
         ctx.transaction.change_catalog(change);
     }
+    for oid in whole.protections.keys() {
+        if whole.relation(*oid).is_some_and(|one| inside(one.schema())) {
+            ctx.transaction.change_catalog(remove("protection", *oid));
+        }
+    }
+    let policies = whole.policies.values();
+    for policy in policies.filter(|policy| policy.database == database.oid) {
+        ctx.transaction.change_catalog(remove("policy", policy.oid));
+    }
     for schema in &schemas {
         forget(ctx, &whole, "schema", *schema)?;
     }

@@ -2,15 +2,13 @@
 
 use super::answer::Body;
 use super::context::Context;
-use super::names::Right;
+use super::names::{Right, TargetSource};
 use super::target;
 use crate::error::Result;
 use crate::transaction::lock::Mode;
 use blueshift_compute::profile::Sink;
 use blueshift_sql::binder;
 use blueshift_sql::statement::dml::Delete;
-use datafusion::datasource::provider_as_source;
-use std::sync::Arc;
 
 /// Runs a DELETE.
 pub async fn run(ctx: &mut Context<'_>, delete: &Delete) -> Result<Body> {
@@ -22,9 +20,8 @@ pub async fn run(ctx: &mut Context<'_>, delete: &Delete) -> Result<Body> {
 pub(super) async fn change(ctx: &mut Context<'_>, delete: &Delete) -> Result<u64> {
     let (names, table) =
         target::lock(ctx, &delete.table, Right::Delete(delete), Mode::Change).await?;
-    let source = names.stored_table(&table, true)?;
-    let version = source.version.clone();
-    let bound = binder::bind_delete(&names, provider_as_source(Arc::new(source)), delete)?;
+    let TargetSource { source, version } = names.target_source(&table)?;
+    let bound = binder::bind_delete(&names, source, delete)?;
     let plan = ctx.plan(&names.state, bound).await?;
     ctx.plans.goes_to(Sink::Delete(target::step_table(&table)));
     let task = ctx.task(&names.state);

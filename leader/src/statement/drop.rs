@@ -4,6 +4,7 @@ use super::alter_table::constraint;
 use super::answer::{Body, Notice};
 use super::context::Context;
 use super::names::Named;
+use super::policy;
 use crate::access::check;
 use crate::catalog::cache::{put_comment, put_default_access, put_table, remove};
 use crate::catalog::name::Relation;
@@ -247,6 +248,8 @@ fn remove_relation(ctx: &mut Context<'_>, relation: &Relation) -> Result<()> {
     if catalog.relation(oid).is_none() {
         return Ok(());
     }
+    policy::depend::ensure_no_lookup(ctx, relation, "drop")?;
+    policy::depend::forget_relation(ctx, oid)?;
     for (_, column) in catalog.comments.keys().filter(|(object, _)| *object == oid) {
         ctx.transaction
             .change_catalog(put_comment(oid, *column, None));

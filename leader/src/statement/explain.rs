@@ -10,9 +10,7 @@ use blueshift_sql::binder;
 use blueshift_sql::statement::Statement;
 use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::session::Explain;
-use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::LogicalPlan;
-use std::sync::Arc;
 
 /// Runs an EXPLAIN. Only queries may be run by ANALYZE, so that it never changes anything.
 pub async fn run(ctx: &mut Context<'_>, explain: &Explain) -> Result<Body> {
@@ -57,12 +55,12 @@ fn bound(
             let table = names.table_to_change(&update.table, &Right::Update(update))?;
             let columns = target::columns(names, &table)?;
             let defaults: Vec<_> = columns.into_iter().map(|column| column.default).collect();
-            let source = provider_as_source(Arc::new(names.stored_table(&table, true)?));
+            let source = names.target_source(&table)?.source;
             binder::bind_update(names, source, update, &defaults)?.input
         }
         Statement::Delete(delete) => {
             let table = names.table_to_change(&delete.table, &Right::Delete(delete))?;
-            let source = provider_as_source(Arc::new(names.stored_table(&table, true)?));
+            let source = names.target_source(&table)?.source;
             binder::bind_delete(names, source, delete)?
         }
         other => {

@@ -7,6 +7,7 @@ mod backend;
 mod catalog;
 mod definition;
 pub(super) mod late_view;
+mod mask;
 mod privilege;
 mod random;
 pub(super) mod series;
@@ -373,6 +374,7 @@ pub fn session_functions(
     array::add_all(ctx, &mut add);
     definition::add_all(ctx, &mut add);
     privilege::add_all(ctx, &mut add);
+    mask::add_all(ctx, &mut add);
     catalog::add_all(ctx, &mut add);
     backend::add_all(ctx, &mut functions);
     random::add(ctx, &mut functions);

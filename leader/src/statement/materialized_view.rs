@@ -100,6 +100,7 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateMaterializedView) -> R
             table: table.oid,
         },
     };
+    names.ensure_may_keep(&view)?;
     table.view = Some(view.oid);
     install(ctx, &table)?;
     ctx.transaction.change_catalog(put_view(&view)?);
@@ -194,8 +195,14 @@ pub async fn alter(ctx: &mut Context<'_>, alter: &AlterMaterializedView) -> Resu
     let view = find(ctx, &alter.name)?;
     let catalog = ctx.transaction.catalog()?;
     let relation = Relation::View(view.clone());
+    if let AlterMaterializedAction::RowSecurity(wanted) = &alter.action {
+        grant::lock(ctx).await?;
+        super::policy::row_security::change(ctx, view.oid, &view.name, *wanted)?;
+        return Ok(Body::done("ALTER MATERIALIZED VIEW"));
+    }
     check::owner(&catalog, ctx.user, &relation)?;
     match &alter.action {
+        AlterMaterializedAction::RowSecurity(_) => {}
         AlterMaterializedAction::AutoRefresh(yes) => {
             let is_over_another = view
                 .depends_on

@@ -34,6 +34,7 @@ pub mod insert;
 pub mod lock;
 pub mod materialized_view;
 pub mod merge;
+pub mod policy;
 pub mod prepare;
 pub mod role;
 pub mod routine;
@@ -50,6 +51,7 @@ use crate::error::{Error, Result};
 use answer::Body;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::Statement;
+use blueshift_sql::statement::policy::PolicyKind;
 use blueshift_sql::statement::routine::RoutineKind;
 use context::Context;
 
@@ -125,6 +127,12 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::Grant(grant) => grant::run(ctx, grant).await,
         Statement::GrantRole(grant) => role::grant(ctx, grant).await,
         Statement::GrantSystem(grant) => role::grant_system(ctx, grant).await,
+        Statement::GrantToPolicies(grant) => policy::grant(ctx, grant).await,
+        Statement::CreatePolicy(create) => policy::create(ctx, create).await,
+        Statement::AlterPolicy(alter) => policy::alter(ctx, alter).await,
+        Statement::DropPolicy(drop) => policy::drop(ctx, drop).await,
+        Statement::AttachPolicy(attach) => policy::attach(ctx, attach).await,
+        Statement::DetachPolicy(detach) => policy::detach(ctx, detach).await,
         Statement::DefaultPrivileges(given) => default_privileges::run(ctx, given).await,
         Statement::CreateRoutine(create) => routine::create(ctx, create).await,
         Statement::DropRoutine(drop) => routine::drop(ctx, drop).await,
@@ -255,6 +263,30 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Grant(grant) => grant::tag(grant.way),
         Statement::GrantRole(grant) => grant::tag(grant.way),
         Statement::GrantSystem(grant) => grant::tag(grant.way),
+        Statement::GrantToPolicies(grant) => match grant.revoke {
+            true => "REVOKE",
+            false => "GRANT",
+        },
+        Statement::CreatePolicy(create) => match create.kind {
+            PolicyKind::Rows => "CREATE RLS POLICY",
+            PolicyKind::Mask => "CREATE MASKING POLICY",
+        },
+        Statement::AlterPolicy(alter) => match alter.kind {
+            PolicyKind::Rows => "ALTER RLS POLICY",
+            PolicyKind::Mask => "ALTER MASKING POLICY",
+        },
+        Statement::DropPolicy(drop) => match drop.kind {
+            PolicyKind::Rows => "DROP RLS POLICY",
+            PolicyKind::Mask => "DROP MASKING POLICY",
+        },
+        Statement::AttachPolicy(attach) => match attach.kind {
+            PolicyKind::Rows => "ATTACH RLS POLICY",
+            PolicyKind::Mask => "ATTACH MASKING POLICY",
+        },
+        Statement::DetachPolicy(detach) => match detach.kind {
+            PolicyKind::Rows => "DETACH RLS POLICY",
+            PolicyKind::Mask => "DETACH MASKING POLICY",
+        },
         Statement::DefaultPrivileges(_) => "ALTER DEFAULT PRIVILEGES",
         Statement::Comment(_) => "COMMENT",
         Statement::CreateRoutine(create) => match create.kind {

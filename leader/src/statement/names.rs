@@ -3,9 +3,11 @@
 //! A name without a schema is looked for among temporary tables, then system tables, then along the search path.
 //! A view is bound when it is used, under the search path it was made under and with the rights of its owner.
 
+mod protection;
 mod right;
 mod view;
 
+pub use protection::TargetSource;
 pub use right::Right;
 
 use super::context::{LastStatements, no_schema};
@@ -16,8 +18,7 @@ use crate::catalog::layout;
 use crate::catalog::name::Relation;
 use crate::catalog::routine::Routine;
 use crate::catalog::{
-    Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User, View,
-    ViewSource,
+    Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User, ViewSource,
 };
 use crate::planner::options::PlannerOptions;
 use crate::system::provider::SystemTableProvider;
@@ -120,8 +121,12 @@ pub struct SessionNames {
     called: Mutex<BTreeSet<Oid>>,
     /// Names as written, and what they meant, not those inside views.
     written: Mutex<Vec<ViewSource>>,
-    /// The view whose text this resolver is for.
-    inside: Option<Arc<View>>,
+    /// What names meant in the text of a view or policy that this resolver is for.
+    inside: Option<Arc<[ViewSource]>>,
+    /// Who asks, whose policies hold: also inside views, whose other rights are their owner's.
+    reader: Arc<User>,
+    /// What the policy whose text this resolver is for may read.
+    lookups: Option<protection::Lookups>,
     view_depth: usize,
     /// Whether it resolves names of a database that the session is not in.
     is_elsewhere: bool,
@@ -139,6 +144,8 @@ impl SessionNames {
         let context = Arc::clone(&system);
         let functions: MakeFunctions = Box::new(move || session_functions(&context, last));
         Self {
+            reader: Arc::clone(&system.user),
+            lookups: None,
             state: Engine {
                 system: Arc::clone(&system),
                 state: OnceLock::new(),
@@ -202,7 +209,7 @@ impl SessionNames {
 
     /// Gives what a name in the text of a view meant when the view was made.
     fn source(&self, name: &ObjectName) -> Option<&ViewSource> {
-        let mut sources = self.inside.as_ref()?.sources.iter();
+        let mut sources = self.inside.as_ref()?.iter();
         sources.find(|source| source.schema == name.schema && source.name == name.name)
     }
 
@@ -472,8 +479,10 @@ impl SessionNames {
     }
 
     /// Makes a resolver one view deeper that sees the system as told.
-    fn with_system(&self, system: Arc<SystemContext>, inside: Option<Arc<View>>) -> Self {
+    fn with_system(&self, system: Arc<SystemContext>, inside: Option<Arc<[ViewSource]>>) -> Self {
         Self {
+            reader: Arc::clone(&self.reader),
+            lookups: self.lookups.clone(),
             system,
             state: self.state.clone(),
             functions: self.functions.clone(),
@@ -550,10 +559,16 @@ pub fn into_sql(error: crate::Error) -> Error {
 impl Names for SessionNames {
     fn table(&self, name: &ObjectName) -> Result<Arc<dyn TableSource>> {
         if let Some((there, in_it)) = self.elsewhere(name)? {
+            self.ensure_lookup(None, &name.name)?;
             crate::history::lock(&self.other_database).clone_from(&name.database);
             return there.table(&in_it);
         }
-        match self.find(name)? {
+        let found = self.find(name)?;
+        match &found {
+            Named::System(table) => self.ensure_lookup(None, table.name())?,
+            Named::Relation(relation) => self.ensure_lookup(Some(relation), relation.name())?,
+        }
+        match found {
             Named::System(table) if table.query().is_some() => {
                 let plan = self.bind_system_view(table)?;
                 let text = table.query().map(str::to_string);
@@ -567,14 +582,17 @@ impl Names for SessionNames {
                 let readable = self.readable_columns(&relation)?;
                 self.note(name, &relation);
                 let source = match &relation {
-                    Relation::Table(table) => match self.source(name) {
-                        Some(source) => self.as_of_view(table, source)?,
-                        None => provider_as_source(Arc::new(self.stored_table(table, false)?)),
-                    },
+                    Relation::Table(table) => {
+                        let rows = self.protected(&relation, self.unprotected(table)?)?;
+                        match self.source(name) {
+                            Some(source) => Self::as_of_view(table, source, rows)?,
+                            None => rows,
+                        }
+                    }
                     Relation::View(view) => {
                         let plan = self.bind_view(view)?;
                         let table = ViewTable::new(plan, Some(view.text.clone()));
-                        provider_as_source(Arc::new(table))
+                        self.protected(&relation, provider_as_source(Arc::new(table)))?
                     }
                 };
                 let Some(readable) = readable else {

@@ -5,11 +5,12 @@ use super::context::Context;
 use super::grant::{grantees, lock, missing, tag};
 use super::group::ensure_unnamed;
 use crate::access::check;
+use crate::catalog::User;
 use crate::catalog::access::{Grantee, Role, RoleMember, SYS_SUPERUSER_OID};
-use crate::catalog::cache::{put_role, remove};
+use crate::catalog::cache::{put_role, put_user, remove};
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
-use blueshift_sql::statement::grant::{GrantRole, GrantSystem};
+use blueshift_sql::statement::grant::{GrantRole, GrantSystem, POLICY_PRIVILEGES, Principal};
 use blueshift_sql::statement::group::{AlterRole, CreateRole, DropRole};
 
 /// Runs a CREATE ROLE.
@@ -173,6 +174,7 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropRole) -> Result<Body> {
         ctx.transaction.change_catalog(put_role(&other)?);
     }
     super::grant::forget(ctx, Grantee::Role(role.oid))?;
+    super::policy::depend::forget_grantee(ctx, Grantee::Role(role.oid))?;
     ctx.transaction.change_catalog(remove("role", role.oid));
     Ok(Body::done("DROP ROLE"))
 }
@@ -233,19 +235,43 @@ pub async fn grant(ctx: &mut Context<'_>, grant: &GrantRole) -> Result<Body> {
 
 /// Runs a GRANT or REVOKE of system permissions.
 pub async fn grant_system(ctx: &mut Context<'_>, grant: &GrantSystem) -> Result<Body> {
-    check::superuser(ctx.user, "grant or revoke system permissions")?;
+    let catalog = ctx.transaction.catalog()?;
+    let of_policies = grant
+        .privileges
+        .iter()
+        .all(|name| POLICY_PRIVILEGES.contains(name));
+    if !(of_policies && catalog.is_security_administrator(ctx.user)) {
+        check::superuser(ctx.user, "grant or revoke system permissions")?;
+    }
     lock(ctx).await?;
-    for name in &grant.roles {
-        let mut role = named(ctx, name)?;
-        ensure_not_of_system(&role)?;
-        for privilege in &grant.privileges {
-            role.system.retain(|known| known != privilege);
-            if !grant.way.revoke {
-                role.system.push((*privilege).to_string());
+    for to in &grant.to {
+        match to {
+            Principal::User(name) => {
+                let catalog = ctx.transaction.catalog()?;
+                let user = catalog.user_named(name);
+                let mut user = User::clone(user.ok_or_else(|| missing("user", name))?);
+                change_system(&mut user.system, grant);
+                ctx.transaction.change_catalog(put_user(&user)?);
             }
+            Principal::Role(name) => {
+                let mut role = named(ctx, name)?;
+                ensure_not_of_system(&role)?;
+                change_system(&mut role.system, grant);
+                ctx.transaction.change_catalog(put_role(&role)?);
+            }
+            // The parser lets no other through.
+            Principal::Group(_) | Principal::Public => {}
         }
-        role.system.sort();
-        ctx.transaction.change_catalog(put_role(&role)?);
     }
     Ok(Body::done(tag(grant.way)))
+}
+
+fn change_system(held: &mut Vec<String>, grant: &GrantSystem) {
+    for privilege in &grant.privileges {
+        held.retain(|known| known != privilege);
+        if !grant.way.revoke {
+            held.push((*privilege).to_string());
+        }
+    }
+    held.sort();
 }

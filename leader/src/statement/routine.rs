@@ -274,9 +274,10 @@ pub async fn remove_routine(ctx: &mut Context<'_>, routine: &Routine, cascade: b
     ctx.transaction
         .lock(Lockable::Relation(routine.oid), Mode::Exclusive)
         .await?;
+    let shown = format!("{} {}", routine.kind.word(), routine.signature());
+    super::policy::depend::ensure_not_called(ctx, routine.oid, &shown)?;
     let views = ctx.transaction.catalog()?.dependents(routine.oid);
     if !views.is_empty() && !cascade {
-        let shown = format!("{} {}", routine.kind.word(), routine.signature());
         let facts: Vec<_> = views
             .iter()
             .map(|view| format!("view {} depends on {shown}", view.name))

@@ -2,15 +2,13 @@
 
 use super::answer::Body;
 use super::context::Context;
-use super::names::Right;
+use super::names::{Right, TargetSource};
 use super::target;
 use crate::error::Result;
 use crate::transaction::lock::Mode;
 use blueshift_compute::profile::Sink;
 use blueshift_sql::binder;
 use blueshift_sql::statement::dml::Update;
-use datafusion::datasource::provider_as_source;
-use std::sync::Arc;
 
 /// Runs an UPDATE.
 pub async fn run(ctx: &mut Context<'_>, update: &Update) -> Result<Body> {
@@ -30,11 +28,9 @@ pub async fn run(ctx: &mut Context<'_>, update: &Update) -> Result<Body> {
 pub(super) async fn change(ctx: &mut Context<'_>, update: &Update) -> Result<u64> {
     let (names, table) =
         target::lock(ctx, &update.table, Right::Update(update), Mode::Change).await?;
-    let source = names.stored_table(&table, true)?;
-    let version = source.version.clone();
+    let TargetSource { source, version } = names.target_source(&table)?;
     let columns = target::columns(&names, &table)?;
     let defaults: Vec<_> = columns.into_iter().map(|column| column.default).collect();
-    let source = provider_as_source(Arc::new(source));
     let bound = binder::bind_update(&names, source, update, &defaults)?;
     let plan = ctx.plan(&names.state, bound.input).await?;
     let given = vec![true; table.columns.len()];

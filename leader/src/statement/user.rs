@@ -265,6 +265,7 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
         let who = Grantee::User(user.oid);
         group::ensure_unnamed(ctx, who, "user", name)?;
         leave(ctx, &catalog, user)?;
+        super::policy::depend::forget_grantee(ctx, who)?;
         ctx.transaction.change_catalog(remove("user", user.oid));
     }
     Ok(Body::done("DROP USER"))

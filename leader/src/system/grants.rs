@@ -1,9 +1,11 @@
-//! What the views of grants have in common: who sees which row, and how a grantee is told.
+//! What the views of grants and policies have in common: who sees which row, and how a grantee is told.
 
 use super::SystemContext;
 use super::rows::Cell;
 use crate::catalog::Oid;
 use crate::catalog::access::{AccessItem, AccessList, Grantee};
+use crate::catalog::name::Relation;
+use crate::catalog::policy::{Policy, Protection};
 use std::sync::Arc;
 
 impl SystemContext {
@@ -44,6 +46,30 @@ impl SystemContext {
         })
     }
 
+    /// Gives what is protected in the database, with what protects it, in order of oid; nothing to who is no security
+    /// administrator.
+    pub(super) fn protections(&self) -> Vec<(Relation, &Arc<Protection>)> {
+        if !self.catalog.is_security_administrator(&self.user) {
+            return Vec::new();
+        }
+        let all = self.catalog.protections.values();
+        let known = all.filter_map(|one| Some((self.catalog.relation(one.relation)?, one)));
+        let mut known: Vec<_> = known.collect();
+        known.sort_by_key(|(relation, _)| relation.oid());
+        known
+    }
+
+    /// Gives the name of a schema.
+    pub(super) fn schema_name(&self, oid: Oid) -> &str {
+        let schema = self.catalog.schemas.get(&oid);
+        schema.map_or("", |schema| schema.name.as_str())
+    }
+
+    /// Gives the name of a user.
+    pub(super) fn user_name(&self, oid: Oid) -> String {
+        self.catalog.grantee_name(Grantee::User(oid)).0
+    }
+
     /// Gives id, name and kind of a grantee.
     pub(super) fn identity(&self, grantee: Grantee) -> [Cell; 3] {
         let oid = match grantee {
@@ -53,4 +79,25 @@ impl SystemContext {
         let (name, kind) = self.catalog.grantee_name(grantee);
         [oid.into(), name.into(), kind.into()]
     }
+}
+
+/// Tells how the row policies of a relation go together.
+pub(super) fn conjunction_word(protection: &Protection) -> &'static str {
+    match protection.any {
+        true => "or",
+        false => "and",
+    }
+}
+
+/// Writes the columns that a policy looks at as the views of policies show them.
+pub(super) fn columns_text(policy: &Policy) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let columns = policy.columns.iter().map(|(name, ty)| {
+        format!(
+            "{{\"colname\":{},\"type\":{}}}",
+            quoted(name),
+            quoted(&ty.display())
+        )
+    });
+    format!("[{}]", columns.collect::<Vec<_>>().join(","))
 }

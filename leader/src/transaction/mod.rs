@@ -461,7 +461,7 @@ impl Transaction {
             move |key: &str| key.split('/').nth(1).and_then(|text| text.parse().ok()) == Some(oid);
         // What is kept beside an object under its oid.
         let is_beside = |key: &str| {
-            ["comment/", "access/", "default_access/"]
+            ["comment/", "access/", "default_access/", "protection/"]
                 .iter()
                 .any(|prefix| key.starts_with(prefix))
         };

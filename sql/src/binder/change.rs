@@ -1,7 +1,7 @@
 //! DELETE and UPDATE -> queries over the target with its row ids.
 
 use super::assign::assign;
-use super::{BoundUpdate, Names, ROW_ID, bind_tree, error};
+use super::{BoundUpdate, KEPT_OF, Names, ROW_ID, bind_tree, error};
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::sqlstate::SqlState;
@@ -47,9 +47,15 @@ pub(super) fn update(
     let columns: Vec<_> = schema
         .fields()
         .iter()
-        .filter(|field| field.name() != ROW_ID)
+        .filter(|field| field.name() != ROW_ID && !field.metadata().contains_key(KEPT_OF))
         .cloned()
         .collect();
+    // What a column holds whatever is shown of it.
+    let kept = |name: &str| {
+        let mut fields = schema.fields().iter();
+        let kept = fields.find(|field| field.metadata().get(KEPT_OF).is_some_and(|of| of == name));
+        kept.map_or_else(|| quoted(name), |field| quoted(field.name()))
+    };
     for (name, _) in &update.assignments {
         if !columns.iter().any(|column| column.name() == name) {
             let missing = Error::new(
@@ -78,9 +84,10 @@ pub(super) fn update(
         .iter()
         .map(|column| {
             format!(
-                "{}.{name} AS {name}",
+                "{}.{} AS {}",
                 quoted(alias),
-                name = quoted(column.name())
+                kept(column.name()),
+                quoted(column.name())
             )
         })
         .collect();

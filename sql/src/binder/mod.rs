@@ -20,6 +20,7 @@ mod named;
 mod moment;
 mod operator;
 mod pivot;
+mod policy;
 mod reading;
 mod refusal;
 mod relation;
@@ -33,6 +34,7 @@ pub use constant::{ConstantRows, ConstantTarget};
 pub use error::{cast_failure, from_engine};
 pub use inline::{SqlFunction, call_cost, check_function};
 pub use literal::{LITERAL, LiteralColumn, LiteralTarget, literal_columns};
+pub use policy::POLICY_RELATION;
 pub use refusal::refusal;
 
 use crate::error::Result;
@@ -101,6 +103,10 @@ pub trait Names {
 /// The name of the hidden column a table source adds for DELETE and UPDATE.
 pub const ROW_ID: &str = "_rowid";
 
+/// The metadata key by which a column of a target names the column that it keeps: the value before a mask, which goes
+/// to the new row of an UPDATE that does not assign it. The name of such a column cannot be guessed.
+pub const KEPT_OF: &str = "blueshift.kept_of";
+
 /// A bound UPDATE: `input` gives, per row to change, the [`ROW_ID`] of the old row and then the whole new
 /// row in table order. Built over `target`, a source of the table with its row ids as last column.
 #[derive(Clone, Debug)]
@@ -168,6 +174,27 @@ pub fn bind_update(
     defaults: &[Expr],
 ) -> Result<BoundUpdate> {
     change::update(names, target, update, defaults)
+}
+
+/// Binds the condition of a row policy over a relation that the policy knows as `alias`. Columns of the relation are
+/// qualified as [`POLICY_RELATION`].
+pub fn bind_row_policy(
+    names: &dyn Names,
+    target: Arc<dyn TableSource>,
+    alias: &str,
+    text: &str,
+) -> Result<Expr> {
+    policy::condition(names, target, alias, text)
+}
+
+/// Binds the values of a masking policy over a relation that has its columns, with the type of each. Columns of the
+/// relation are qualified as [`POLICY_RELATION`].
+pub fn bind_mask_policy(
+    names: &dyn Names,
+    target: Arc<dyn TableSource>,
+    text: &str,
+) -> Result<Vec<(Expr, SqlType)>> {
+    policy::masks(names, target, text)
 }
 
 /// A column of a table that rows are written to.

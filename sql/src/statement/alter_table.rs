@@ -3,6 +3,7 @@
 use super::create_table::{
     ColumnDefinition, CreateTable, DistStyle, NamedConstraint, TableAttributes, element,
 };
+use super::policy::{self, RowSecurity};
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
@@ -69,6 +70,8 @@ pub enum AlterAction {
         /// New sort key.
         sort: Option<AlterSort>,
     },
+    /// ROW LEVEL SECURITY ON | OFF.
+    RowSecurity(RowSecurity),
     /// APPEND FROM.
     Append {
         /// The table whose rows move.
@@ -213,10 +216,12 @@ pub(super) fn action(cursor: &mut Cursor<'_>, name: &ObjectName) -> Result<Alter
     if cursor.take_word("alter") {
         return alter(cursor);
     }
+    if cursor.are_words(&["row", "level"]) {
+        return Ok(AlterAction::RowSecurity(policy::row_security(cursor)?));
+    }
     let word = cursor.peek_word().unwrap_or_default();
     let refused = match word.as_str() {
-        "row" => Some("ALTER TABLE ... ROW LEVEL SECURITY"),
-        "masking" => Some("ALTER TABLE ... MASKING"),
+        "masking" => Some("ALTER TABLE ... MASKING FOR DATASHARES"),
         "set" => Some("ALTER TABLE ... SET of an external table"),
         "partition" => Some("ALTER TABLE ... PARTITION of an external table"),
         _ => None,
@@ -441,7 +446,8 @@ mod tests {
             "ALTER INTERLEAVED SORTKEY (a)",
             "ALTER COLUMN c SET NOT NULL",
             "ALTER COLUMN a ENCODE raw, ALTER COLUMN a ENCODE zstd",
-            "ROW LEVEL SECURITY ON",
+            "ROW LEVEL SECURITY",
+            "ROW LEVEL SECURITY OFF CONJUNCTION TYPE OR",
             "ALTER SORTKEY (a), ALTER SORTKEY NONE",
         ] {
             assert!(

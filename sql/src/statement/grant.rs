@@ -4,6 +4,7 @@
 //! The three kinds of GRANT begin alike: a list of permissions, then ON (an object), or TO (system permissions of a
 //! role); GRANT ROLE gives roles.
 
+use super::policy::{self, GrantToPolicies};
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
@@ -117,9 +118,22 @@ pub const SYSTEM_PRIVILEGES: &[&str] = &[
     "DROP TABLE",
     "DROP USER",
     "DROP VIEW",
+    EXPLAIN_MASKING,
+    EXPLAIN_RLS,
+    IGNORE_RLS,
     "TRUNCATE TABLE",
     "VACUUM",
 ];
+
+/// The permission to see in plans what masks a column.
+pub const EXPLAIN_MASKING: &str = "EXPLAIN MASKING";
+/// The permission to see in plans what keeps rows from being seen.
+pub const EXPLAIN_RLS: &str = "EXPLAIN RLS";
+/// The permission to see all rows whatever the policies say.
+pub const IGNORE_RLS: &str = "IGNORE RLS";
+
+/// The permissions about policies: users can hold them too, security administrators give them, and ALL is without.
+pub const POLICY_PRIVILEGES: &[&str] = &[EXPLAIN_MASKING, EXPLAIN_RLS, IGNORE_RLS];
 
 /// One permission of a list, perhaps on columns alone.
 #[derive(Clone, Debug)]
@@ -226,8 +240,8 @@ pub struct GrantSystem {
     pub way: GrantWay,
     /// Names of [`SYSTEM_PRIVILEGES`].
     pub privileges: Vec<&'static str>,
-    /// The roles.
-    pub roles: Vec<String>,
+    /// To or from whom: roles, and of [`POLICY_PRIVILEGES`] also users.
+    pub to: Vec<Principal>,
 }
 
 /// What default privileges are for.
@@ -272,6 +286,9 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     refuse_absent(&items)?;
     let object = object(cursor)?;
+    if let Some(statement) = to_policies(cursor, way, &items, &object)? {
+        return Ok(statement);
+    }
     let to = principals(cursor, &mut way)?;
     Ok(Statement::Grant(Box::new(Grant {
         way,
@@ -457,15 +474,9 @@ fn privileges(items: Vec<Item>) -> Result<Vec<PrivilegeItem>> {
 fn system(cursor: &mut Cursor<'_>, mut way: GrantWay, items: &[Item]) -> Result<Statement> {
     let mut privileges = Vec::new();
     for item in items {
-        if ["EXPLAIN RLS", "IGNORE RLS", "EXPLAIN MASKING"].contains(&item.words.as_str()) {
-            return Err(Error::unsupported(
-                format!("permission {}", item.words),
-                "There are no row-level security and masking policies; leave the statement out",
-            )
-            .at(item.position));
-        }
         if ["ALL", "ALL PRIVILEGES"].contains(&item.words.as_str()) {
-            privileges.extend_from_slice(SYSTEM_PRIVILEGES);
+            let all = SYSTEM_PRIVILEGES.iter();
+            privileges.extend(all.filter(|name| !POLICY_PRIVILEGES.contains(name)));
             continue;
         }
         let known = SYSTEM_PRIVILEGES.iter().find(|name| **name == item.words);
@@ -480,22 +491,62 @@ fn system(cursor: &mut Cursor<'_>, mut way: GrantWay, items: &[Item]) -> Result<
         privileges.push(*known);
     }
     let position = cursor.position();
-    let roles = principals(cursor, &mut way)?
+    let for_users = privileges
+        .iter()
+        .all(|name| POLICY_PRIVILEGES.contains(name));
+    let to = principals(cursor, &mut way)?
         .into_iter()
         .map(|to| match to.who {
-            Principal::Role(role) => Ok(role),
+            Principal::Role(_) => Ok(to.who),
+            Principal::User(_) if for_users && !to.option => Ok(to.who),
             _ => Err(Error::syntax(
                 "system permissions can be granted to roles only",
                 Some(position),
             )
             .with_hint("Use TO ROLE, and grant the role to the user.")),
         });
-    let roles = roles.collect::<Result<Vec<_>>>()?;
+    let to = to.collect::<Result<Vec<_>>>()?;
     Ok(Statement::GrantSystem(GrantSystem {
         way,
         privileges,
-        roles,
+        to,
     }))
+}
+
+/// SELECT on tables TO or FROM policies, which read them whoever asks.
+fn to_policies(
+    cursor: &mut Cursor<'_>,
+    way: GrantWay,
+    items: &[Item],
+    object: &GrantObject,
+) -> Result<Option<Statement>> {
+    let mut ahead = cursor.clone();
+    ahead.skip();
+    let Some(kind) = policy::kind(&mut ahead) else {
+        return Ok(None);
+    };
+    let is_select = matches!(items, [item] if item.words == "SELECT" && item.columns.is_empty());
+    let GrantObject::Tables(tables) = object else {
+        return Err(cursor.unexpected());
+    };
+    if !is_select || way.option_only {
+        return Err(Error::syntax(
+            format!("only SELECT on tables goes to an {}", kind.words()),
+            Some(cursor.position()),
+        ));
+    }
+    cursor.expect_word(if way.revoke { "from" } else { "to" })?;
+    policy::kind(cursor);
+    let mut policies = vec![policy::name(cursor)?];
+    while cursor.take(&Token::Comma) {
+        policies.push(policy::name(cursor)?);
+    }
+    Ok(Some(Statement::GrantToPolicies(GrantToPolicies {
+        revoke: way.revoke,
+        tables: tables.clone(),
+        kind,
+        policies,
+    })))
 }
 
 fn object(cursor: &mut Cursor<'_>) -> Result<GrantObject> {
@@ -592,10 +643,9 @@ fn principals(cursor: &mut Cursor<'_>, way: &mut GrantWay) -> Result<Vec<GrantTo
         } else if cursor.take_word("role") {
             Principal::Role(role_name(cursor)?)
         } else {
-            let policies = [["rls", "policy"], ["masking", "policy"]];
-            if policies.iter().any(|words| cursor.are_words(words)) || cursor.is_word("iam_role") {
+            if cursor.is_word("iam_role") {
                 return Err(Error::unsupported(
-                    "GRANT to policies and IAM roles",
+                    "GRANT to IAM roles",
                     "Grant to users, groups and roles",
                 )
                 .at(cursor.position()));

@@ -53,6 +53,8 @@ pub enum AlterMaterializedAction {
     Owner(String),
     /// ALTER DISTSTYLE, DISTKEY or SORTKEY of the stored rows.
     Design(Box<AlterAction>),
+    /// ROW LEVEL SECURITY ON | OFF.
+    RowSecurity(super::policy::RowSecurity),
 }
 
 fn yes_or_no(cursor: &mut Cursor<'_>) -> Result<bool> {
@@ -151,11 +153,7 @@ pub(crate) fn parse_alter(cursor: &mut Cursor<'_>) -> Result<Statement> {
             }
         }
     } else if cursor.is_word("row") {
-        return Err(Error::unsupported(
-            "ALTER MATERIALIZED VIEW ROW LEVEL SECURITY",
-            "Select through a view with the conditions",
-        )
-        .at(position));
+        AlterMaterializedAction::RowSecurity(super::policy::row_security(cursor)?)
     } else if cursor.are_words(&["rename"]) {
         return Err(Error::unsupported(
             "ALTER MATERIALIZED VIEW RENAME",

@@ -12,6 +12,7 @@ pub mod grant;
 pub mod group;
 pub mod materialized_view;
 pub mod merge;
+pub mod policy;
 pub mod query;
 mod redact;
 mod refused;
@@ -179,6 +180,18 @@ pub enum Statement {
     GrantRole(grant::GrantRole),
     /// GRANT and REVOKE of system permissions.
     GrantSystem(grant::GrantSystem),
+    /// GRANT and REVOKE of SELECT to policies.
+    GrantToPolicies(policy::GrantToPolicies),
+    /// CREATE RLS POLICY, CREATE MASKING POLICY.
+    CreatePolicy(Box<policy::CreatePolicy>),
+    /// ALTER RLS POLICY, ALTER MASKING POLICY.
+    AlterPolicy(policy::AlterPolicy),
+    /// DROP RLS POLICY, DROP MASKING POLICY.
+    DropPolicy(policy::DropPolicy),
+    /// ATTACH RLS POLICY, ATTACH MASKING POLICY.
+    AttachPolicy(Box<policy::AttachPolicy>),
+    /// DETACH RLS POLICY, DETACH MASKING POLICY.
+    DetachPolicy(Box<policy::AttachPolicy>),
     /// ALTER DEFAULT PRIVILEGES.
     DefaultPrivileges(Box<grant::DefaultPrivileges>),
     /// COMMENT ON.
@@ -227,6 +240,9 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         return Err(cursor.unexpected());
     };
     match word.as_str() {
+        "create" | "alter" | "drop" | "attach" | "detach" if policy::is_next(cursor) => {
+            policy::parse(cursor)
+        }
         "select" | "values" => query::parse(cursor),
         "with" => query::parse_with(cursor),
         "insert" => dml::parse_insert(cursor),

@@ -21,8 +21,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "REFRESH of this kind",
         "Use REFRESH MATERIALIZED VIEW",
     ),
-    (&["attach"], "ATTACH POLICY", "Select through a view"),
-    (&["detach"], "DETACH POLICY", "Select through a view"),
     (&["desc"], "DESC", "Read the system tables"),
     (&["listen"], "LISTEN", "Poll a table"),
     (&["notify"], "NOTIFY", "Poll a table"),
@@ -46,16 +44,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "Use DELETE and INSERT in one transaction",
     ),
     (&["alter"], "ALTER", "Drop the object and create it again"),
-    (
-        &["alter", "rls"],
-        "ALTER RLS POLICY",
-        "There are no policies; select through a view",
-    ),
-    (
-        &["alter", "masking"],
-        "ALTER MASKING POLICY",
-        "There are no policies; select through a view",
-    ),
     (
         &["alter", "identity"],
         "ALTER IDENTITY PROVIDER",
@@ -209,16 +197,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     ),
     (&["create", "rule"], "CREATE RULE", "Use a view"),
     (
-        &["create", "rls"],
-        "CREATE RLS POLICY",
-        "Select through a view",
-    ),
-    (
-        &["create", "masking"],
-        "CREATE MASKING POLICY",
-        "Select through a view",
-    ),
-    (
         &["create", "identity"],
         "CREATE IDENTITY PROVIDER",
         "Use CREATE USER",
@@ -248,16 +226,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         &["drop"],
         "DROP of this kind",
         "Use DROP TABLE, VIEW, SCHEMA or USER",
-    ),
-    (
-        &["drop", "rls"],
-        "DROP RLS POLICY",
-        "There are no policies; select through a view",
-    ),
-    (
-        &["drop", "masking"],
-        "DROP MASKING POLICY",
-        "There are no policies; select through a view",
     ),
     (
         &["drop", "datashare"],
@@ -308,17 +276,17 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (
         &["show", "policies"],
         "SHOW POLICIES",
-        "There are no policies",
+        "Read SVV_RLS_POLICY and SVV_MASKING_POLICY",
     ),
     (
         &["show", "rls", "policies"],
         "SHOW RLS POLICIES",
-        "There are no policies; SHOW GRANTS lists the permissions",
+        "Read SVV_RLS_POLICY and SVV_RLS_ATTACHED_POLICY",
     ),
     (
         &["show", "masking", "policies"],
         "SHOW MASKING POLICIES",
-        "There are no policies; SHOW COLUMN GRANTS lists the permissions on columns",
+        "Read SVV_MASKING_POLICY and SVV_ATTACHED_MASKING_POLICY",
     ),
     (
         &["show", "template"],
@@ -331,26 +299,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "There are no templates; write the options in each COPY",
     ),
     (&["show", "model"], "SHOW MODEL", "There are no models"),
-    (
-        &["attach", "rls"],
-        "ATTACH RLS POLICY",
-        "Select through a view",
-    ),
-    (
-        &["attach", "masking"],
-        "ATTACH MASKING POLICY",
-        "Select through a view",
-    ),
-    (
-        &["detach", "rls"],
-        "DETACH RLS POLICY",
-        "Select through a view",
-    ),
-    (
-        &["detach", "masking"],
-        "DETACH MASKING POLICY",
-        "Select through a view",
-    ),
     (
         &["show"],
         "SHOW of this kind",

@@ -64,7 +64,7 @@ fn refusals_have_their_code() {
         ("create table t (a int, a int)", "42701"),
         ("create table t (a uuid)", "0A000"),
         ("merge into t using t on a = b remove duplicates", "0A000"),
-        ("alter table t row level security on", "0A000"),
+        ("alter table t masking on for datashares", "0A000"),
         ("create index i on t (a)", "0A000"),
         ("copy t from 's3://b/k' parquet", "0A000"),
         ("copy t from 's3://b/k' csv escape", "42601"),

@@ -3,6 +3,7 @@
 use super::logical::comparison_of;
 use super::predicate::{self, Predicate, Term};
 use super::{ColumnEstimate, Estimate, JoinKey, ROWS_UNKNOWN};
+use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::scan::SliceScanExec;
 use blueshift_sql::function::as_is;
 use datafusion::arrow::datatypes::{DataType, Schema};
@@ -161,6 +162,12 @@ fn of_unary(plan: &dyn ExecutionPlan, input: &Estimate) -> Estimate {
             .map(|(expr, _)| column_of(expr, &input_schema, input))
             .collect();
         return input.group(keys, Vec::new());
+    }
+    if let Some(secure) = plan.downcast_ref::<SecureExec>()
+        && !secure.is_shown()
+    {
+        // What is expected of rows that the user may not see would tell of them.
+        return Estimate::unknown(&plan.schema(), ROWS_UNKNOWN);
     }
     input.clone()
 }

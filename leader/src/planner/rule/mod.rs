@@ -15,6 +15,7 @@ pub mod microseconds;
 pub mod null_side;
 pub mod outer_join;
 pub mod rounding_cast;
+pub mod secure_scan;
 pub mod shared_plan;
 pub mod small_decimals;
 pub mod subquery_value;
@@ -39,7 +40,11 @@ pub fn logical() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
             rules.push(Arc::new(join_keys::JoinKeys));
         }
         let last_of_its_kind = rule.name() == "eliminate_outer_join";
+        let pushes_filters = rule.name() == "push_down_filter";
         rules.push(rule);
+        if pushes_filters {
+            rules.push(Arc::new(secure_scan::SecureFilter));
+        }
         if last_of_its_kind {
             rules.push(Arc::new(outer_join::OuterJoin));
         }

@@ -7,6 +7,7 @@
 
 use crate::planner::estimate::logical::estimate;
 use crate::planner::options::options_of;
+use crate::planner::rule::secure_scan::SecureScan;
 use async_trait::async_trait;
 use blueshift_compute::operator::shared::SharedExec;
 use blueshift_compute::scan::StoredTable;
@@ -171,7 +172,7 @@ fn is_fixed(expr: &Expr) -> bool {
             .unwrap_or(true)
 }
 
-/// Makes operators of a plan, of [`Shared`] too.
+/// Makes operators of a plan, of [`Shared`] and [`SecureScan`] too.
 #[derive(Debug)]
 pub(crate) struct SharedPlanner;
 
@@ -199,6 +200,11 @@ impl ExtensionPlanner for SharedPlanner {
         _session: &dyn Session,
         _context: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if let (Some(secure), [input]) =
+            (node.as_any().downcast_ref::<SecureScan>(), physical_inputs)
+        {
+            return Ok(Some(secure.operator(input)));
+        }
         let (Some(shared), [input]) = (node.as_any().downcast_ref::<Shared>(), physical_inputs)
         else {
             return Ok(None);

@@ -41,6 +41,13 @@ pub(super) async fn run(
     if source.oid == table.oid {
         return Err(refused(&table, "it cannot be appended to itself"));
     }
+    // Its rows would be seen by who sees those of the target.
+    if names.catalog().is_kept_from(source.oid, ctx.user) {
+        return Err(refused(
+            &source,
+            "it is protected by policies that hold for the user",
+        ));
+    }
     ensure_same_design(&source, &table)?;
     if !ignore_extra {
         let extra = source.columns.iter().find(|column| {

@@ -224,6 +224,7 @@ async fn bring_up_to_date(ctx: &mut Context<'_>, oid: Oid) -> Result<RefreshStat
     if !is_own && !work.rows.is_stale(&names.system.view) {
         return Ok(RefreshStatus::Current);
     }
+    names.ensure_may_keep(&work.view)?;
     let bound = names.bind_definition(&work.view)?;
     let definition = Definition::of(bound)?;
     let is_whole = work.rows.is_whole(&names.system.view);

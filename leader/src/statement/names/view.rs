@@ -15,11 +15,10 @@ use std::sync::Arc;
 impl SessionNames {
     /// Gives a table as a view saw it when the view was made: its columns then, under their names then.
     pub(super) fn as_of_view(
-        &self,
         table: &Table,
         source: &ViewSource,
+        stored: Arc<dyn TableSource>,
     ) -> Result<Arc<dyn TableSource>> {
-        let stored = provider_as_source(Arc::new(self.stored_table(table, false)?));
         let now = table.columns.iter();
         let is_same = now
             .map(|column| (column.id, &column.name))
@@ -69,9 +68,11 @@ impl SessionNames {
         renamed(plan, view.columns.iter().map(|column| column.name.as_str()))
     }
 
-    /// Binds the query of a materialized view, as its owner.
+    /// Binds the query of a materialized view, as its owner, whose policies hold.
     pub fn bind_definition(&self, view: &View) -> Result<LogicalPlan> {
         let inner = self.inside_view(view)?;
+        let owner = Arc::clone(&inner.system.user);
+        let inner = inner.read_by(owner);
         binder::bind_query(&inner, &Query::parse(&view.text)?, &[])
     }
 
@@ -96,6 +97,7 @@ impl SessionNames {
         {
             inner.readable_columns(&relation)?;
         }
+        self.ensure_whole(&view.depends_on, &view.name)?;
         let mut stored = self.stored_table(table, false)?;
         // As Redshift names it in its plans.
         stored.name += " derived_table1";
@@ -137,7 +139,7 @@ impl SessionNames {
                 search_path: path.map(|schema| schema.oid).collect(),
                 ..system.as_ref().clone()
             }),
-            Some(Arc::new(view.clone())),
+            Some(view.sources.clone().into()),
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! `svv_system_privileges`: the system permissions of roles.
+//! `svv_system_privileges`: the system permissions of roles, and those about policies of users.
 
 use crate::catalog::access::Grantee;
 use crate::error::Result;
@@ -28,6 +28,13 @@ impl SystemTable for SvvSystemPrivileges {
     }
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
+        for user in ctx.catalog.users.values() {
+            let who = Grantee::User(user.oid);
+            for privilege in user.system.iter().filter(|_| ctx.sees_grantee(who)) {
+                let first = Cell::from(privilege.as_str());
+                rows.push([first].into_iter().chain(ctx.identity(who)));
+            }
+        }
         for role in ctx.catalog.roles.values() {
             if !ctx.sees_grantee(Grantee::Role(role.oid)) {
                 continue;

@@ -1,5 +1,5 @@
 //! Logs and states of what this server does not do: nothing waits in queues or hops between them, UNLOAD, external
-//! tables, data shares and policies are refused. Scripts join these tables all the same.
+//! tables and data shares are refused. Scripts join these tables all the same.
 
 use crate::system::pg_catalog::empty::{EmptyTable, table};
 use blueshift_sql::SqlType::{
@@ -262,72 +262,6 @@ pub static TABLES: &[EmptyTable] = &[
             ("qualified_partitions", Integer),
             ("assigned_partitions", Integer),
             ("assignment", Char(1)),
-        ],
-    ),
-    table(
-        "svv_rls_policy",
-        &[
-            ("poldb", Varchar(128)),
-            ("polname", Varchar(128)),
-            ("polalias", Varchar(256)),
-            ("polatts", Varchar(65_535)),
-            ("polqual", Varchar(65_535)),
-            ("polenabled", Boolean),
-            ("polmodifiedby", Name),
-            ("polmodifiedtime", Timestamp),
-        ],
-    ),
-    table(
-        "svv_rls_attached_policy",
-        &[
-            ("relschema", Varchar(128)),
-            ("relname", Varchar(128)),
-            ("relkind", Varchar(128)),
-            ("polname", Varchar(128)),
-            ("grantor", Varchar(128)),
-            ("grantee", Varchar(128)),
-            ("granteekind", Varchar(128)),
-            ("is_pol_on", Boolean),
-            ("is_rls_on", Boolean),
-            ("rls_conjunction_type", Char(3)),
-        ],
-    ),
-    table(
-        "svv_rls_relation",
-        &[
-            ("datname", Name),
-            ("relschema", Name),
-            ("relname", Name),
-            ("relkind", Varchar(128)),
-            ("is_rls_on", Boolean),
-            ("is_rls_datashare_on", Boolean),
-            ("rls_conjunction_type", Char(3)),
-        ],
-    ),
-    table(
-        "svv_masking_policy",
-        &[
-            ("policy_database", Varchar(128)),
-            ("policy_name", Varchar(128)),
-            ("input_columns", Varchar(65_535)),
-            ("policy_expression", Varchar(65_535)),
-            ("policy_modified_by", Varchar(128)),
-            ("policy_modified_time", Timestamp),
-        ],
-    ),
-    table(
-        "svv_attached_masking_policy",
-        &[
-            ("policy_name", Varchar(128)),
-            ("schema_name", Varchar(128)),
-            ("table_name", Varchar(128)),
-            ("table_type", Varchar(128)),
-            ("grantor", Varchar(128)),
-            ("grantee", Varchar(128)),
-            ("grantee_type", Varchar(128)),
-            ("priority", Integer),
-            ("input_columns", Varchar(65_535)),
-            ("output_columns", Varchar(65_535)),
         ],
     ),
     table(

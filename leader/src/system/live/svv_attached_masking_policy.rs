@@ -1,0 +1,69 @@
+//! `svv_attached_masking_policy`: which mask is attached to what for whom, for security administrators.
+
+use crate::catalog::name::Relation;
+use crate::error::Result;
+use crate::system::rows::{Cell, Rows};
+use crate::system::{SystemContext, SystemTable};
+use blueshift_sql::SqlType;
+
+/// The table.
+pub struct SvvAttachedMaskingPolicy;
+
+impl SystemTable for SvvAttachedMaskingPolicy {
+    fn schema(&self) -> &'static str {
+        "pg_catalog"
+    }
+
+    fn name(&self) -> &'static str {
+        "svv_attached_masking_policy"
+    }
+
+    fn columns(&self) -> &'static [(&'static str, SqlType)] {
+        &[
+            ("policy_name", SqlType::Varchar(128)),
+            ("schema_name", SqlType::Varchar(128)),
+            ("table_name", SqlType::Varchar(128)),
+            ("table_type", SqlType::Varchar(128)),
+            ("grantor", SqlType::Varchar(128)),
+            ("grantee", SqlType::Varchar(128)),
+            ("grantee_type", SqlType::Varchar(128)),
+            ("priority", SqlType::Integer),
+            ("input_columns", SqlType::Varchar(65_535)),
+            ("output_columns", SqlType::Varchar(65_535)),
+        ]
+    }
+
+    fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
+        for (relation, protection) in ctx.protections() {
+            for mask in &protection.masks {
+                let Some(policy) = ctx.catalog.policies.get(&mask.policy) else {
+                    continue;
+                };
+                let (grantee, kind) = ctx.catalog.grantee_name(mask.grantee);
+                rows.push([
+                    Cell::from(policy.name.as_str()),
+                    ctx.schema_name(relation.schema()).into(),
+                    relation.name().into(),
+                    relation.kind().into(),
+                    ctx.user_name(mask.grantor).into(),
+                    grantee.into(),
+                    kind.into(),
+                    mask.priority.into(),
+                    names(&relation, &mask.inputs).into(),
+                    names(&relation, &mask.outputs).into(),
+                ]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes columns as a JSON array of their names.
+fn names(relation: &Relation, ids: &[u32]) -> String {
+    let names = ids.iter().filter_map(|id| {
+        let mut columns = relation.columns().iter();
+        columns.find(|column| column.id == *id)
+    });
+    let names = names.map(|column| serde_json::Value::from(column.name.as_str()));
+    serde_json::Value::from(names.collect::<Vec<_>>()).to_string()
+}
