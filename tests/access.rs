@@ -272,7 +272,9 @@ async fn a_policy_holds_from_the_next_statement_of_everybody() {
         .await;
     admin.run("ATTACH RLS POLICY small ON t TO ann").await;
     // What is not committed is nobody else's business.
-    admin.run("BEGIN; ALTER TABLE t ROW LEVEL SECURITY ON").await;
+    admin
+        .run("BEGIN; ALTER TABLE t ROW LEVEL SECURITY ON")
+        .await;
     assert_eq!(rows_of(&bob, &of_bob).await, [1, 2, 3]);
     admin.run("COMMIT").await;
     assert_eq!(rows_of(&ann, &of_ann).await, [1, 2]);
@@ -365,9 +367,7 @@ async fn another_database_is_read_through_its_policies() {
     let (code, text) = there.failure("SELECT * FROM dev.public.t").await;
     assert_eq!(code, "42501");
     assert!(
-        text.contains(
-            "RLS-protected relation \"t\" cannot be accessed via cross-database query."
-        ),
+        text.contains("RLS-protected relation \"t\" cannot be accessed via cross-database query."),
         "{text}"
     );
     admin.run("GRANT IGNORE RLS TO bob").await;

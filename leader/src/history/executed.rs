@@ -52,11 +52,44 @@ pub struct Executed {
     pub nodes: Vec<PlanNode>,
     /// The steps.
     pub steps: Vec<Step>,
+    /// What row-level security did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secured: Vec<Secured>,
+}
+
+/// Row-level security of a table in a query: SVV_RLS_APPLIED_POLICY.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Secured {
+    /// The table's oid.
+    pub table: u32,
+    /// The table's schema.
+    pub schema: String,
+    /// The table's name.
+    pub name: String,
+    /// What the query does with the rows: `s`, `u` or `d`.
+    pub command: char,
+    /// The policy that chose the rows; `None` if there was none for the user, who saw nothing.
+    pub policy: Option<String>,
 }
 
 impl Executed {
+    /// Tells whether it did nothing that is worth keeping.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.secured.is_empty()
+    }
+
     /// Adds a plan that ran after those before.
-    pub fn add(&mut self, nodes: Vec<PlanNode>, steps: Vec<Step>) {
+    pub fn add(&mut self, plan: Self) {
+        let Self {
+            nodes,
+            steps,
+            secured,
+        } = plan;
+        for one in secured {
+            if !self.secured.contains(&one) {
+                self.secured.push(one);
+            }
+        }
         profile::append(&mut self.steps, steps);
         let before = self.nodes.len();
         self.nodes.extend(nodes.into_iter().map(|mut node| {
@@ -75,7 +108,9 @@ impl Executed {
         });
         let steps = self.steps.iter();
         let steps = steps.map(|step| STEP_BYTES + WORK_BYTES * step.slices.len());
-        nodes.chain(steps).sum()
+        let secured = self.secured.iter();
+        let secured = secured.map(|one| STEP_BYTES + one.schema.len() + one.name.len());
+        nodes.chain(steps).chain(secured).sum()
     }
 
     /// Gives the rows that went to the client.

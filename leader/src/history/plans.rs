@@ -1,6 +1,6 @@
 //! The plans of a statement that runs: what STV_EXEC_STATE shows, and what is kept when the statement has ended.
 
-use super::executed::{Executed, PlanNode};
+use super::executed::Executed;
 use super::lock;
 use blueshift_compute::profile::{self, Sink, Step};
 use datafusion::physical_plan::ExecutionPlan;
@@ -66,8 +66,8 @@ impl RunningPlans {
     }
 
     /// Adds what a plan did that has ended.
-    pub fn ended(&self, nodes: Vec<PlanNode>, steps: Vec<Step>) {
-        lock(&self.plans).done.add(nodes, steps);
+    pub fn ended(&self, plan: Executed) {
+        lock(&self.plans).done.add(plan);
     }
 
     /// Takes all plans, and what those did that have ended.

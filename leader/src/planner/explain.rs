@@ -90,7 +90,7 @@ fn hides_some(plan: &Arc<dyn ExecutionPlan>) -> bool {
 /// Whether what is below must not be shown.
 fn is_curtain(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let secure = plan.downcast_ref::<SecureExec>();
-    secure.is_some_and(|secure| !secure.is_shown())
+    secure.is_some_and(|secure| !secure.protected().is_shown)
 }
 
 fn crossed(plan: &Arc<dyn ExecutionPlan>) -> bool {
@@ -442,9 +442,13 @@ fn describe(plan: &Arc<dyn ExecutionPlan>, measures: &Measures) -> Option<Node> 
         return node(title, Vec::new(), 0.0);
     }
     if let Some(secure) = plan.downcast_ref::<SecureExec>() {
-        let kind = if secure.keeps_rows() { "RLS" } else { "DDM" };
+        let kind = if secure.protected().keeps_rows {
+            "RLS"
+        } else {
+            "DDM"
+        };
         return node(
-            format!("{kind} SecureScan {}", secure.table()),
+            format!("{kind} SecureScan {}", secure.protected().table),
             Vec::new(),
             0.0,
         );

@@ -5,9 +5,10 @@
 
 use super::explain;
 use crate::history::control::StopSign;
-use crate::history::executed::{Executed, PlanNode};
+use crate::history::executed::{Executed, Secured};
 use crate::history::plans::RunningPlans;
-use blueshift_compute::profile::{self, Sink, Step};
+use blueshift_compute::operator::secure::SecureExec;
+use blueshift_compute::profile::{self, Sink};
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
@@ -49,8 +50,8 @@ impl PlanLog {
     /// Reads what a plan did that has ended, and lets go of it.
     pub fn ended(&self, plan: &Arc<dyn ExecutionPlan>) {
         let ended = self.plans.remove(plan);
-        if let Some((nodes, steps)) = ended.and_then(|(plan, sink)| read(&plan, &sink)) {
-            self.plans.ended(nodes, steps);
+        if let Some(ended) = ended.and_then(|(plan, sink)| read(&plan, &sink)) {
+            self.plans.ended(ended);
         }
     }
 
@@ -70,16 +71,57 @@ impl PlanLog {
     pub fn take(&self) -> Option<Executed> {
         let (open, mut done) = self.plans.take();
         for (plan, sink) in &open {
-            if let Some((nodes, steps)) = read(plan, sink) {
-                done.add(nodes, steps);
+            if let Some(ended) = read(plan, sink) {
+                done.add(ended);
             }
         }
-        (!done.steps.is_empty()).then_some(done)
+        (!done.is_empty()).then_some(done)
     }
 }
 
 /// Reads what a plan did; `None` if it did not run.
-fn read(plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Option<(Vec<PlanNode>, Vec<Step>)> {
+fn read(plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Option<Executed> {
     let steps = profile::steps(plan, sink);
-    (!steps.is_empty()).then(|| (explain::nodes(plan), steps))
+    let mut ended = Executed {
+        nodes: Vec::new(),
+        steps,
+        secured: Vec::new(),
+    };
+    secured(plan, sink, &mut ended.secured);
+    if ended.is_empty() {
+        return None;
+    }
+    ended.nodes = explain::nodes(plan);
+    Some(ended)
+}
+
+/// Notes which row policies chose the rows of tables.
+fn secured(plan: &Arc<dyn ExecutionPlan>, sink: &Sink, found: &mut Vec<Secured>) {
+    let has_run = plan
+        .metrics()
+        .is_some_and(|metrics| metrics.iter().next().is_some());
+    let secure = plan.downcast_ref::<SecureExec>().filter(|_| has_run);
+    if let Some(protected) = secure
+        .map(SecureExec::protected)
+        .filter(|one| one.keeps_rows)
+    {
+        let one = |policy: Option<String>| Secured {
+            table: protected.oid,
+            schema: protected.schema.clone(),
+            name: protected.table.clone(),
+            command: match sink {
+                Sink::Update(_) => 'u',
+                Sink::Delete(_) => 'd',
+                _ => 's',
+            },
+            policy,
+        };
+        match protected.policies.is_empty() {
+            true => found.push(one(None)),
+            false => found.extend(protected.policies.iter().cloned().map(Some).map(one)),
+        }
+    }
+    for child in plan.children() {
+        secured(child, sink, found);
+    }
 }

@@ -172,6 +172,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &log::svl_stored_proc_call::SvlStoredProcCall,
     &log::svl_stored_proc_messages::SvlStoredProcMessages,
     &log::svl_terminate::SvlTerminate,
+    &log::svv_rls_applied_policy::SvvRlsAppliedPolicy,
     &log::svv_vacuum_summary::SvvVacuumSummary,
     &pg_catalog::pg_attrdef::PgAttrdef,
     &pg_catalog::pg_attribute::PgAttribute,

@@ -164,7 +164,7 @@ fn of_unary(plan: &dyn ExecutionPlan, input: &Estimate) -> Estimate {
         return input.group(keys, Vec::new());
     }
     if let Some(secure) = plan.downcast_ref::<SecureExec>()
-        && !secure.is_shown()
+        && !secure.protected().is_shown
     {
         // What is expected of rows that the user may not see would tell of them.
         return Estimate::unknown(&plan.schema(), ROWS_UNKNOWN);

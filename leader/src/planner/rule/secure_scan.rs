@@ -4,7 +4,7 @@
 //! A condition that can neither fail nor tell anybody what it saw is as good below as above, where it lets the scan
 //! skip blocks: the rule [`SecureFilter`] takes it down. Source: the manual's "Safety of operators and functions".
 
-use blueshift_compute::operator::secure::SecureExec;
+use blueshift_compute::operator::secure::{Protected, SecureExec};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchemaRef, Result, internal_err};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
@@ -21,12 +21,8 @@ use std::sync::Arc;
 /// Stands over the rows of a protected table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecureScan {
-    /// The table's name.
-    pub table: String,
-    /// Whether rows are kept back, and not only columns masked.
-    pub keeps_rows: bool,
-    /// Whether EXPLAIN may show what is below.
-    pub is_shown: bool,
+    /// What protects it.
+    pub protected: Arc<Protected>,
     /// Names of the columns that are masked.
     pub masked: BTreeSet<String>,
     /// What the user may see.
@@ -44,9 +40,7 @@ impl SecureScan {
     /// Makes it an operator over the physical plan of its input.
     pub(crate) fn operator(&self, input: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
         Arc::new(SecureExec::new(
-            self.table.clone(),
-            self.keeps_rows,
-            self.is_shown,
+            Arc::clone(&self.protected),
             Arc::clone(input),
         ))
     }
@@ -60,7 +54,7 @@ impl SecureScan {
 
 impl PartialOrd for SecureScan {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        self.table.partial_cmp(&other.table)
+        self.protected.oid.partial_cmp(&other.protected.oid)
     }
 }
 
@@ -82,7 +76,7 @@ impl UserDefinedLogicalNodeCore for SecureScan {
     }
 
     fn fmt_for_explain(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "SecureScan: {}", self.table)
+        write!(formatter, "SecureScan: {}", self.protected.table)
     }
 
     fn with_exprs_and_inputs(
@@ -196,6 +190,7 @@ impl OptimizerRule for SecureFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use datafusion::arrow::datatypes::DataType;
     use datafusion::logical_expr::{cast, col, lit};
 
     #[test]
@@ -212,7 +207,7 @@ mod tests {
         let unsafe_ones = [
             (lit(1) / col("a")).gt(lit(0)),
             col("a").like(lit("x%")),
-            cast(col("a"), datafusion::arrow::datatypes::DataType::Int32).eq(lit(1)),
+            cast(col("a"), DataType::Int32).eq(lit(1)),
             datafusion::functions::math::expr_fn::sqrt(col("a")).eq(lit(1)),
         ];
         for condition in unsafe_ones {

@@ -11,6 +11,7 @@ use crate::catalog::policy::{AttachedMask, Policy, Protection};
 use crate::catalog::{Column, Oid, Table, User, View};
 use crate::planner::rule::secure_scan::SecureScan;
 use crate::system::SystemContext;
+use blueshift_compute::operator::secure::Protected;
 use blueshift_compute::scan::StoredTable;
 use blueshift_sql::binder::{self, KEPT_OF, POLICY_RELATION};
 use blueshift_sql::statement::grant::{EXPLAIN_MASKING, EXPLAIN_RLS};
@@ -130,10 +131,21 @@ impl SessionNames {
             rows = rows.project(shown).map_err(from_engine)?;
         }
         let may = |privilege| catalog.has_system_privilege(&self.reader, privilege);
-        let secure = SecureScan {
+        let policies = match hides {
+            true => catalog.row_policies(protection, &self.reader),
+            false => Vec::new(),
+        };
+        let schema = catalog.schemas.get(&relation.schema());
+        let protected = Protected {
+            oid: relation.oid(),
+            schema: schema.map_or_else(String::new, |schema| schema.name.clone()),
             table: relation.name().to_owned(),
             keeps_rows: hides,
+            policies: policies.iter().map(|policy| policy.name.clone()).collect(),
             is_shown: (!hides || may(EXPLAIN_RLS)) && (masked.is_empty() || may(EXPLAIN_MASKING)),
+        };
+        let secure = SecureScan {
+            protected: Arc::new(protected),
             masked: masked.iter().map(|column| column.name.clone()).collect(),
             input: rows.build().map_err(from_engine)?,
         };

@@ -24,6 +24,7 @@ pub mod svl_mv_refresh_status;
 pub mod svl_stored_proc_call;
 pub mod svl_stored_proc_messages;
 pub mod svl_terminate;
+pub mod svv_rls_applied_policy;
 pub mod svv_vacuum_summary;
 mod text;
 pub mod sys_load_history;
