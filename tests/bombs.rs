@@ -126,6 +126,35 @@ async fn each_ends_and_the_server_lives() {
             Value("600"),
         ),
         (
+            "more texts put together",
+            format!(
+                "SELECT len({}) FROM bomb WHERE i = 1",
+                list(2_500, "||", |_| "v".to_owned())
+            ),
+            Value("2500"),
+        ),
+        (
+            "plus of decimals",
+            select(list(1_000, "+", |_| "1.5".to_owned())),
+            Value("1500.0"),
+        ),
+        (
+            "plus of doubles",
+            select(format!(
+                "{} FROM bomb WHERE i = 2",
+                list(1_000, "-", |_| "i * 1e0".to_owned())
+            )),
+            Value("-1996"),
+        ),
+        (
+            "aliases of aliases",
+            select(format!(
+                "i AS a0, {} FROM bomb",
+                list(40, ", ", |n| format!("a{n} + a{n} AS a{}", n + 1))
+            )),
+            too_deep(),
+        ),
+        (
             "windows of different orders",
             format!(
                 "SELECT {} FROM bomb WHERE i = 1",
@@ -204,8 +233,15 @@ async fn each_ends_and_the_server_lives() {
         ),
         (
             "some OR",
-            filter(list(500, " OR ", |n| format!("i = {n}"))),
+            filter(list(1_400, " OR ", |n| format!("i = {n}"))),
             Value("2"),
+        ),
+        (
+            "some OR of patterns",
+            filter(list(600, " OR ", |n| {
+                format!("v LIKE 'b{n}%' AND i <> {n}")
+            })),
+            Value("0"),
         ),
         ("plus", select(list(MANY, "+", number)), too_deep()),
         (

@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 /// How many names one query may have replaced; each costs a planning.
 const REPLACED_MAX: usize = 1_000;
 /// How many expressions a replaced tree may have, for aliases of aliases that double at each step.
-const EXPRESSIONS_MAX: usize = 100_000;
+const EXPRESSIONS_MAX: usize = 20_000;
 
 /// A name that is not a column, where the query names it.
 #[derive(Clone, Debug)]

@@ -126,7 +126,10 @@ pub fn bind_query(
     query: &Query,
     parameters: &[Option<arrow_schema::DataType>],
 ) -> Result<LogicalPlan> {
-    bind_tree(names, &query.tree, parameters, &[])
+    match rewrite::shown_names(&query.tree) {
+        Some(tree) => bind_tree(names, &tree, parameters, &[]),
+        None => bind_tree(names, &query.tree, parameters, &[]),
+    }
 }
 
 /// Binds an expression without columns (a DEFAULT, a VALUES cell, an EXECUTE argument).

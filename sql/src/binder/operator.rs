@@ -287,8 +287,9 @@ impl ExprPlanner for Operators {
             && exact::may_overflow(operator, (*p1, *s1), (*p2, *s2))
             && let Some(function) = exact::function(operator)
         {
-            let operands = vec![cast(expr.left, left), cast(expr.right, right)];
-            return Ok(PlannerResult::Planned(function.call(operands)));
+            let sides = ((expr.left, &left), (expr.right, &right));
+            let planned = exact::chain::call(&function, sides.0, sides.1)?;
+            return Ok(PlannerResult::Planned(planned));
         }
         if matches!(
             operator,
@@ -302,8 +303,9 @@ impl ExprPlanner for Operators {
                 DataType::Float64 => expr,
                 _ => cast(expr, DataType::Float64),
             };
-            let operands = vec![double(expr.left, &left), double(expr.right, &right)];
-            let result = function.call(operands);
+            let to = DataType::Float64;
+            let sides = (double(expr.left, &left), double(expr.right, &right));
+            let result = exact::chain::call(&function, (sides.0, &to), (sides.1, &to))?;
             return Ok(PlannerResult::Planned(match (&left, &right) {
                 (DataType::Float32, DataType::Float32) => cast(result, DataType::Float32),
                 _ => result,

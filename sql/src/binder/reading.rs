@@ -226,7 +226,8 @@ fn read(text: &Expr, ty: &DataType, schema: &dyn ExprSchema, or_null: bool) -> O
         let writer = function::writer(&text.get_type(schema).ok()?)?;
         return Some(writer.call(vec![text.clone()]));
     }
-    let reader = function::reader(ty)?;
+    let float = function::float_reader(ty);
+    let reader = function::reader(ty).or_else(|| float.clone())?;
     if !text.get_type(schema).ok()?.is_string() {
         return None;
     }
@@ -234,7 +235,11 @@ fn read(text: &Expr, ty: &DataType, schema: &dyn ExprSchema, or_null: bool) -> O
     if or_null {
         args.push(lit(true));
     }
-    Some(reader.call(args))
+    let read = reader.call(args);
+    Some(match (float, ty) {
+        (Some(_), DataType::Float32) => datafusion_expr::cast(read, DataType::Float32),
+        _ => read,
+    })
 }
 
 /// Casts a SUPER: what is no value of the type gives null.

@@ -4,6 +4,7 @@
 //! Precision and scale are the manual's ("Computations with numeric values"): beyond 38 digits those after the point
 //! give way, down to 4, and what still does not fit is error 22003. The engine would keep 39 digits and more.
 
+pub mod chain;
 pub mod small;
 
 use crate::error::Error;
@@ -113,34 +114,56 @@ impl ScalarUDFImpl for Exact {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         match arguments {
-            [DataType::Decimal128(p1, s1), DataType::Decimal128(p2, s2)] => {
-                let (precision, scale) = shape(self.operator, (*p1, *s1), (*p2, *s2));
-                Ok(DataType::Decimal128(precision, scale))
-            }
-            [DataType::Float64, DataType::Float64] => Ok(DataType::Float64),
-            _ => datafusion_common::plan_err!("{} takes two numbers of one kind", self.name),
+            [left, right] => exact_type(self.operator, left, right),
+            _ => datafusion_common::plan_err!("{} takes two numbers", self.name),
         }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        if let [left, right] = args.args.as_slice()
-            && left.data_type() == DataType::Float64
-        {
-            return double(self.operator, left, right);
+        match args.args.as_slice() {
+            [left, right] => compute_values(self.operator, left, right),
+            _ => datafusion_common::exec_err!("{} takes two numbers", self.name),
         }
-        let is_constant = |arg: &ColumnarValue| matches!(arg, ColumnarValue::Scalar(_));
-        let all_constant = args.args.iter().all(is_constant);
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let [left, right] = arrays.as_slice() else {
-            return datafusion_common::exec_err!("{} takes two numbers", self.name);
-        };
-        let (left, right) = (left.as_primitive(), right.as_primitive());
-        let result: ArrayRef = Arc::new(compute(self.operator, left, right)?);
-        if all_constant {
-            return ScalarValue::try_from_array(&result, 0).map(ColumnarValue::Scalar);
-        }
-        Ok(ColumnarValue::Array(result))
     }
+}
+
+/// Gives the type of a result.
+fn exact_type(operator: Operator, left: &DataType, right: &DataType) -> Result<DataType> {
+    match (left, right) {
+        (DataType::Decimal128(p1, s1), DataType::Decimal128(p2, s2)) => {
+            let (precision, scale) = shape(operator, (*p1, *s1), (*p2, *s2));
+            Ok(DataType::Decimal128(precision, scale))
+        }
+        (DataType::Float64, DataType::Float64) => Ok(DataType::Float64),
+        _ => datafusion_common::plan_err!("an operator takes two numbers of one kind"),
+    }
+}
+
+/// Computes with two decimals or two doubles.
+fn compute_values(
+    operator: Operator,
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+) -> Result<ColumnarValue> {
+    if left.data_type() == DataType::Float64 {
+        return double(operator, left, right);
+    }
+    let is_constant = |arg: &ColumnarValue| matches!(arg, ColumnarValue::Scalar(_));
+    let all_constant = is_constant(left) && is_constant(right);
+    let rows = match (left, right) {
+        (ColumnarValue::Array(array), _) | (_, ColumnarValue::Array(array)) => array.len(),
+        _ => 1,
+    };
+    let (left, right) = (left.to_array(rows)?, right.to_array(rows)?);
+    let result: ArrayRef = Arc::new(compute(
+        operator,
+        left.as_primitive(),
+        right.as_primitive(),
+    )?);
+    if all_constant {
+        return ScalarValue::try_from_array(&result, 0).map(ColumnarValue::Scalar);
+    }
+    Ok(ColumnarValue::Array(result))
 }
 
 /// Computes with doubles: a column and a constant, two columns or two constants.

@@ -57,6 +57,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         unpadded::unpadded(),
         as_is::as_is(),
         chain::chain(),
+        exact::chain::chain(),
         one_row::one_row(),
         folded::folded(),
     ];
@@ -115,6 +116,23 @@ pub(crate) fn reader(ty: &DataType) -> Option<Arc<ScalarUDF>> {
         DataType::Duration(TimeUnit::Microsecond) => microseconds.clone(),
         DataType::Timestamp(TimeUnit::Microsecond, None) => timestamp.clone(),
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => timestamptz.clone(),
+        _ => None,
+    }
+}
+
+static FLOATS: LazyLock<[Option<Arc<ScalarUDF>>; 2]> = LazyLock::new(|| {
+    [
+        declared::function(&scalar::READ_DOUBLE),
+        declared::function(&scalar::READ_REAL),
+    ]
+});
+
+/// Finds the function that reads a text as a floating-point number of an arrow type; its result is a double.
+pub(crate) fn float_reader(ty: &DataType) -> Option<Arc<ScalarUDF>> {
+    let [double, real] = &*FLOATS;
+    match ty {
+        DataType::Float64 => double.clone(),
+        DataType::Float32 => real.clone(),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 //! The engine names a computed column by the text of what computed it, in its own words; here such a name is looked up
 //! below and written as SQL again.
 
-use blueshift_sql::function::{as_is, chain, checked, unpadded};
+use blueshift_sql::function::{as_is, chain, checked, exact, unpadded};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{JoinSide, ScalarValue};
 use datafusion::logical_expr::Operator;
@@ -189,6 +189,15 @@ fn write(expr: &Expression, name: &dyn Fn(&Column) -> String) -> String {
                 .map(|steps| steps.value().try_as_str())
         {
             let more = chain::signs(steps).zip(rest);
+            let more = more.map(|(sign, next)| format!(" {sign} {}", operand(next, name)));
+            return operand(first, name) + &more.collect::<String>();
+        }
+        if let (exact::chain::NAME, [steps, first, rest @ ..]) = (function.name(), function.args())
+            && let Some(Some(Some(signs))) = steps
+                .downcast_ref::<Literal>()
+                .map(|steps| steps.value().try_as_str())
+        {
+            let more = signs.chars().zip(rest);
             let more = more.map(|(sign, next)| format!(" {sign} {}", operand(next, name)));
             return operand(first, name) + &more.collect::<String>();
         }

@@ -3,7 +3,9 @@
 use super::call;
 use crate::error::{Error, Result};
 use crate::types::SqlType;
-use sqlparser::ast::{CastKind, DataType, Expr, Ident, ObjectName, Value};
+use sqlparser::ast::{
+    CastKind, DataType, Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Value,
+};
 
 /// Types whose text is a name and whose number is an oid.
 const KINDS_OF_NAMES: &[&str] = &[
@@ -21,6 +23,60 @@ fn plain(name: &str) -> &str {
 /// Tells whether a type is one whose text is a name.
 pub(super) fn gives_names(ty: &DataType) -> bool {
     KINDS_OF_NAMES.contains(&plain(&ty.to_string().to_lowercase()))
+}
+
+/// Gives a query whose list shows the names that `'t'::regclass` and its like stand for, if it has such a cast: a client
+/// is shown a name, while inside a query it is an oid to compare with.
+pub(in crate::binder) fn shown_names(query: &Query) -> Option<Query> {
+    let is_name =
+        |expr: &Expr| matches!(expr, Expr::Cast { data_type, .. } if gives_names(data_type));
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
+    let has_name = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } if is_name(expr));
+    if !select.projection.iter().any(has_name) {
+        return None;
+    }
+    let mut query = query.clone();
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return None;
+    };
+    for item in &mut select.projection {
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+            continue;
+        };
+        let Expr::Cast {
+            expr: inner,
+            data_type,
+            ..
+        } = expr
+        else {
+            continue;
+        };
+        if !gives_names(data_type) {
+            continue;
+        }
+        let is_constant = matches!(**inner, Expr::Value(_));
+        let ty = plain(&data_type.to_string().to_lowercase()).to_owned();
+        let name = Expr::Cast {
+            kind: CastKind::DoubleColon,
+            expr: Box::new(expr.clone()),
+            data_type: DataType::Varchar(None),
+            array: false,
+            format: None,
+        };
+        match item {
+            SelectItem::UnnamedExpr(_) if is_constant => {
+                *item = SelectItem::ExprWithAlias {
+                    expr: name,
+                    alias: Ident::new(ty),
+                };
+            }
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => *expr = name,
+            _ => {}
+        }
+    }
+    Some(query)
 }
 
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {

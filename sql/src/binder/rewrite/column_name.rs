@@ -84,6 +84,11 @@ pub(super) fn rewrite(select: &mut Select) {
     }
 }
 
+/// Gives the name a result column has that nobody named.
+pub(super) fn named(expr: &Expr) -> Option<String> {
+    name(expr)
+}
+
 fn unique(name: &str, index: usize) -> String {
     format!("{name}{UNIQUE}{index}")
 }

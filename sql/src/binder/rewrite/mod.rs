@@ -1,6 +1,7 @@
 //! Rewrites of the syntax tree before binding, one file each.
 
 mod array;
+mod balance;
 mod cast;
 mod cast_name;
 mod coalesce;
@@ -13,6 +14,7 @@ mod expand_array;
 mod grouping;
 mod integer;
 mod interval;
+mod join_condition;
 mod like;
 mod niladic;
 mod number;
@@ -33,6 +35,7 @@ mod window;
 mod with_columns;
 mod with_size;
 
+pub(super) use cast::shown_names;
 pub(super) use operator::NEGATIVE;
 pub(super) use path::NOTHING;
 
@@ -98,6 +101,9 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if let Err(error) = join_condition::check(select) {
+            return ControlFlow::Break(error);
+        }
         table_function::name_series(select);
         if let Err(error) = table_function::rewrite_list(select) {
             return ControlFlow::Break(error);
@@ -157,6 +163,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         path::rewrite_access(expr);
+        balance::rewrite(expr);
         // First, as they make subqueries.
         let queries = window::settle(expr)
             .and_then(|()| expand_array::rewrite_field(expr))

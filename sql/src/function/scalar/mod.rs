@@ -19,6 +19,7 @@ pub(super) use date::span;
 pub(super) use format::text::TEXT;
 pub(super) use hll::sketch::SKETCH;
 pub(super) use json::scan::parse as json_value;
+pub(super) use math::read_double::{READ_DOUBLE, READ_REAL};
 pub(crate) use pattern::blueshift_like_pattern::with_backslash;
 
 /// Writes bytes as Base64.

@@ -19,6 +19,7 @@ mod pi;
 mod power;
 mod radians;
 mod random;
+pub(super) mod read_double;
 mod round;
 mod round_to;
 mod sign;
@@ -48,6 +49,8 @@ pub(super) const FUNCTIONS: &[&Scalar] = &[
     &power::POWER,
     &radians::RADIANS,
     &random::RANDOM,
+    &read_double::READ_DOUBLE,
+    &read_double::READ_REAL,
     &round::ROUND,
     &sign::SIGN,
     &sin::SIN,
