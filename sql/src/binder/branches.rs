@@ -18,7 +18,7 @@ use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::expr_rewriter::{NamePreserver, coerce_plan_expr_for_schema};
 use datafusion_expr::type_coercion::binary::type_union_coercion;
 use datafusion_expr::utils::merge_schema;
-use datafusion_expr::{Case, Expr, ExprSchemable, LogicalPlan, Union};
+use datafusion_expr::{Case, Expr, ExprSchemable, LogicalPlan, Union, lit};
 use std::sync::Arc;
 
 /// Gives every UNION and CASE of a plan its type, also those in subqueries. Types without a common one are left to
@@ -132,8 +132,8 @@ fn holds_case(expr: &Expr) -> bool {
 
 fn coerce_case(mut case: Case, schema: &dyn ExprSchema) -> Result<Case> {
     if case.expr.is_none() {
-        for (when, _) in &case.when_then_expr {
-            is_condition(when, schema)?;
+        for (when, _) in &mut case.when_then_expr {
+            settle_condition(when, schema)?;
         }
     }
     let results = case.when_then_expr.iter();
@@ -162,11 +162,15 @@ fn coerce_case(mut case: Case, schema: &dyn ExprSchema) -> Result<Case> {
     Ok(case)
 }
 
-/// Refuses what can be no condition: a number, a date.
-fn is_condition(when: &Expr, schema: &dyn ExprSchema) -> Result<()> {
+/// Makes a condition of a whole number, which is true unless it is zero; refuses other numbers and dates.
+fn settle_condition(when: &mut Expr, schema: &dyn ExprSchema) -> Result<()> {
     let Ok(ty) = when.get_type(schema) else {
         return Ok(());
     };
+    if ty.is_integer() {
+        *when = std::mem::take(when).not_eq(lit(0));
+        return Ok(());
+    }
     if !(ty.is_numeric() || ty.is_temporal()) {
         return Ok(());
     }

@@ -22,6 +22,20 @@ pub(super) fn explain(names: &dyn Names, query: &mut Query, mut error: Error) ->
                 missing_table(query, table, &mut error);
             }
         }
+        // What stands behind a comma beside its table is found before.
+        SqlState::INVALID_SCHEMA_NAME if is_table(query, name.as_deref()) => {
+            let table = name.unwrap_or_default();
+            let unsupported = Error::unsupported(
+                format!(
+                    "an array of \"{table}\" in an outer join, or in a subquery that stands beside it,"
+                ),
+                "Unnest it in a query of its own, (SELECT t.id, a FROM t, t.array AS a), and join that",
+            );
+            return Error {
+                position: error.position,
+                ..unsupported
+            };
+        }
         SqlState::UNDEFINED_FUNCTION => missing_function(names, &mut error),
         _ => {}
     }
@@ -50,6 +64,13 @@ fn missing_table(query: &mut Query, table: &str, error: &mut Error) {
     {
         error.hint = Some(format!("Perhaps you meant \"{near}\""));
     }
+}
+
+/// Tells whether a FROM clause of the query has a table of that name.
+fn is_table(query: &mut Query, name: Option<&str>) -> bool {
+    let mut tables = Tables::default();
+    let _ = VisitMut::visit(query, &mut tables);
+    name.is_some_and(|name| tables.names.iter().any(|known| known == name))
 }
 
 #[derive(Default)]

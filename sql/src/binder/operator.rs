@@ -223,6 +223,38 @@ fn in_bigint(left: Expr, operator: Operator, right: Expr) -> Expr {
     chain::linked(cast(value, DataType::Int32))
 }
 
+/// Reads a constant text as what stands on the other side of an operator: a number, or a date it is taken from.
+fn read_beside(text: &Expr, other: &Expr, ty: &DataType, operator: Operator) -> Option<Expr> {
+    let Expr::Literal(ScalarValue::Utf8(Some(digits)) | ScalarValue::Utf8View(Some(digits)), None) =
+        text
+    else {
+        return None;
+    };
+    match ty {
+        DataType::Decimal128(..) => Some(cast(
+            text.clone(),
+            written(digits).unwrap_or_else(|| ty.clone()),
+        )),
+        DataType::Date32 if operator == Operator::Minus => {
+            Some(cast(text.clone(), DataType::Date32))
+        }
+        ty if ty.is_integer() => Some(cast(text.clone(), integer_type(other, ty.clone()))),
+        ty if ty.is_floating() => Some(cast(text.clone(), ty.clone())),
+        _ => None,
+    }
+}
+
+/// Gives the decimal type of a number as it is written, if it has no exponent.
+fn written(text: &str) -> Option<DataType> {
+    let digits = text.trim().trim_start_matches(['+', '-']);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let precision = u8::try_from(whole.len() + fraction.len()).ok()?;
+    let known = is_number(whole) && is_number(fraction) && (1..=38).contains(&precision);
+    let scale = i8::try_from(fraction.len()).ok()?;
+    known.then_some(DataType::Decimal128(precision, scale))
+}
+
 impl ExprPlanner for Operators {
     fn plan_binary_op(
         &self,
@@ -269,6 +301,18 @@ impl ExprPlanner for Operators {
         let (Ok(left), Ok(right)) = types else {
             return Ok(PlannerResult::Original(expr));
         };
+        let (left_read, right_read) = (
+            read_beside(&expr.left, &expr.right, &right, operator),
+            read_beside(&expr.right, &expr.left, &left, operator),
+        );
+        if left_read.is_some() || right_read.is_some() {
+            let expr = RawBinaryExpr {
+                op: expr.op,
+                left: left_read.unwrap_or(expr.left),
+                right: right_read.unwrap_or(expr.right),
+            };
+            return self.plan_binary_op(expr, schema);
+        }
         if matches!(operator, Operator::Divide)
             && let Some((left, right)) = decimals(
                 &integer_type(&expr.left, left.clone()),

@@ -160,7 +160,7 @@ pub(super) fn type_shown(arrow: &str) -> &str {
     match arrow.split(['(', ' ']).next().unwrap_or(arrow) {
         "Int16" => "smallint",
         "Int32" => "integer",
-        "Int64" => "bigint",
+        "Int64" | "UInt64" => "bigint",
         "Float32" => "real",
         "Float64" => "double precision",
         "Decimal128" | "Decimal256" => "numeric",

@@ -15,6 +15,7 @@ mod grouping;
 mod integer;
 mod interval;
 mod join_condition;
+mod joined_array;
 mod like;
 mod niladic;
 mod number;

@@ -1,5 +1,6 @@
 //! Paths into SUPER values: the names behind a place are keys, as `c` in `x.b[2].c`; and arrays in FROM.
 
+use super::joined_array;
 use crate::binder::ident::folded;
 use crate::error::{Error, Result};
 use crate::parser::unpivot::MARK;
@@ -75,6 +76,7 @@ pub(super) fn rewrite(expr: &mut Expr) {
 /// `FROM t, t.array AS a AT place` -> an UNPIVOT without columns over `t`, which the planner of relations knows for
 /// what it is; no user can write one. With nulls included it is one of an object.
 pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
+    joined_array::split(select);
     let mut index = 0;
     while index < select.from.len() {
         let path = select.from.get(index).and_then(|from| {
@@ -94,14 +96,15 @@ pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
             unnest(select, index, path)?;
             continue;
         }
-        let before = select.from.iter().take(index);
-        let holder = before.map(|from| &from.relation).position(|relation| {
+        let holds = |relation: &TableFactor| {
             let found = match path.is_alone {
                 true => elements(relation),
                 false => names(relation),
             };
             found.contains(&path.root)
-        });
+        };
+        let mut before = select.from.iter().take(index).enumerate();
+        let holder = before.find_map(|(at, from)| Some((at, place_in(from, &holds)?)));
         let Some(holder) = holder else {
             if path.is_object {
                 return Err(Error::unsupported(
@@ -116,9 +119,14 @@ pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
             continue;
         };
         select.from.remove(index);
-        if let Some(from) = select.from.get_mut(holder) {
-            from.relation = TableFactor::Unpivot {
-                table: Box::new(from.relation.clone()),
+        let (holder, place) = holder;
+        let holder = select.from.get_mut(holder).and_then(|from| match place {
+            None => Some(&mut from.relation),
+            Some(join) => Some(&mut from.joins.get_mut(join)?.relation),
+        });
+        if let Some(relation) = holder {
+            *relation = TableFactor::Unpivot {
+                table: Box::new(relation.clone()),
                 value: path.value,
                 name: path.alias.name.clone(),
                 columns: Vec::new(),
@@ -133,6 +141,18 @@ pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Finds a relation of an item: the first, or that of an inner join, which may as well be unnested before it is joined.
+fn place_in(from: &TableWithJoins, holds: &dyn Fn(&TableFactor) -> bool) -> Option<Option<usize>> {
+    if holds(&from.relation) {
+        return Some(None);
+    }
+    if !from.joins.iter().all(joined_array::is_inner) {
+        return None;
+    }
+    let joined = from.joins.iter().position(|join| holds(&join.relation));
+    joined.map(Some)
 }
 
 /// `FROM t, UNNEST(t.array) [WITH OFFSET] AS a (value, place)`: as `t.array AS value AT place`, whose columns are of `a`.
@@ -239,23 +259,23 @@ fn refuse_joined(from: &TableWithJoins) -> Result<()> {
 }
 
 /// A path in FROM.
-struct Path {
+pub(super) struct Path {
     /// Its first name.
-    root: String,
+    pub(super) root: String,
     /// The array or object.
     value: Expr,
-    alias: TableAlias,
+    pub(super) alias: TableAlias,
     /// Whether UNPIVOT stands before it.
     is_object: bool,
     /// Whether it is a name alone, which may well be a table's.
-    is_alone: bool,
+    pub(super) is_alone: bool,
     /// Whether it is UNNEST(array).
-    is_call: bool,
+    pub(super) is_call: bool,
     /// Whether WITH OFFSET stands behind that.
     has_place: bool,
 }
 
-fn path_of(relation: &TableFactor) -> Option<Path> {
+pub(super) fn path_of(relation: &TableFactor) -> Option<Path> {
     if let TableFactor::UNNEST {
         alias,
         array_exprs,
@@ -345,7 +365,7 @@ fn elements(relation: &TableFactor) -> Vec<String> {
 }
 
 /// The names that a FROM item's columns can be reached by.
-fn names(relation: &TableFactor) -> Vec<String> {
+pub(super) fn names(relation: &TableFactor) -> Vec<String> {
     match relation {
         TableFactor::Table { name, alias, .. } => {
             let own = name.0.last().and_then(ObjectNamePart::as_ident);
