@@ -80,7 +80,7 @@ impl RunningPlans {
     pub fn put(&self, (open, done): (Vec<OpenPlan>, Executed)) {
         let mut plans = lock(&self.plans);
         plans.open.extend(open);
-        plans.done.add(done.nodes, done.steps);
+        plans.done.add(done);
     }
 
     /// Gives the steps with what they did so far.

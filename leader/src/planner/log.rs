@@ -97,10 +97,11 @@ fn read(plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Option<Executed> {
 
 /// Notes which row policies chose the rows of tables.
 fn secured(plan: &Arc<dyn ExecutionPlan>, sink: &Sink, found: &mut Vec<Secured>) {
-    let has_run = plan
-        .metrics()
-        .is_some_and(|metrics| metrics.iter().next().is_some());
-    let secure = plan.downcast_ref::<SecureExec>().filter(|_| has_run);
+    let has_run = |secure: &&SecureExec| {
+        let metrics = secure.metrics();
+        metrics.is_some_and(|metrics| metrics.iter().next().is_some())
+    };
+    let secure = plan.downcast_ref::<SecureExec>().filter(has_run);
     if let Some(protected) = secure
         .map(SecureExec::protected)
         .filter(|one| one.keeps_rows)
