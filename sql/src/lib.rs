@@ -7,6 +7,7 @@ pub mod function;
 pub mod types;
 pub mod parser;
 pub mod nearest;
+mod stack;
 pub mod error;
 pub mod sqlstate;
 

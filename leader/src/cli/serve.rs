@@ -26,6 +26,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Threads that answer sockets; plans have their own.
 const SOCKET_THREADS: usize = 2;
+/// Stack of such a thread: it parses short statements.
+const SOCKET_STACK_BYTES: usize = 8 << 20;
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -213,6 +215,7 @@ pub(super) fn socket_runtime() -> Result<Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SOCKET_THREADS)
         .thread_name("socket")
+        .thread_stack_size(SOCKET_STACK_BYTES)
         .enable_all()
         .build()?;
     Ok(runtime)

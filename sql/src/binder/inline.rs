@@ -5,9 +5,10 @@
 
 use super::assign::convert;
 use super::context::{Context, external};
-use super::{Names, STACK_BYTES, planner_context, rewrite};
+use super::{Names, planner_context, rewrite};
 use crate::error::Error;
 use crate::sqlstate::SqlState;
+use crate::stack::STACK_BYTES;
 use crate::statement::query::Query;
 use crate::statement::routine::RoutineVolatility;
 use crate::types::SqlType;

@@ -38,6 +38,7 @@ pub use policy::POLICY_RELATION;
 pub use refusal::refusal;
 
 use crate::error::Result;
+use crate::stack;
 use crate::statement::ObjectName;
 use crate::statement::dml::{Delete, Update};
 use crate::statement::query::{Expression, Query};
@@ -51,9 +52,6 @@ use datafusion_expr::{
 use datafusion_sql::planner::{PlannerContext, SqlToRel};
 use sqlparser::ast;
 use std::sync::Arc;
-
-/// Stack for one binding: planning recurses over trees as deep as the parser allows.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Resolves names as of a read view. Kept by the session; by fixed names in tests.
 pub trait Names {
@@ -139,7 +137,8 @@ pub fn bind_constant(names: &dyn Names, expression: &Expression) -> Result<Expr>
     let context = Context::new(names);
     let planner = SqlToRel::new_with_options(&context, Context::parser_options());
     let schema = DFSchema::empty();
-    stacker::grow(STACK_BYTES, || {
+    let is_small = stack::is_small(&tree);
+    stack::enough(is_small, || {
         let bound = planner.sql_to_expr(tree, &schema, &mut PlannerContext::new())?;
         let bound = match context.has_sql_functions() {
             true => inline::expression(names, bound, &schema)?,
@@ -238,7 +237,7 @@ fn bind_tree(
     parameters: &[Option<arrow_schema::DataType>],
     targets: &[(&str, Arc<dyn TableSource>)],
 ) -> Result<LogicalPlan> {
-    stacker::grow(STACK_BYTES, || {
+    stack::enough(stack::is_small(tree), || {
         let mut aliases = Vec::new();
         loop {
             let mut tree = tree.clone();

@@ -5,9 +5,10 @@ use super::literal::{is_reserved, literal, near, syntax_error, unescaped};
 use super::source::Source;
 use super::tree::{Expression, ObjectName, Query};
 use super::unpivot;
-use super::{NAME_BYTES_MAX, RECURSION_MAX, STACK_BYTES};
+use super::{NAME_BYTES_MAX, RECURSION_MAX};
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
+use crate::stack::{self, SMALL_TOKENS};
 use sqlparser::ast;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -423,7 +424,8 @@ impl<'a> Cursor<'a> {
             at: self.end,
             ..self.clone()
         };
-        let outcome = stacker::grow(STACK_BYTES, || {
+        let is_small = tokens.len() <= SMALL_TOKENS;
+        let outcome = stack::enough(is_small, || {
             let mut parser = Parser::new(&dialect)
                 .with_recursion_limit(RECURSION_MAX)
                 .with_tokens_with_locations(tokens);

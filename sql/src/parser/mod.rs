@@ -24,5 +24,3 @@ const CHAIN_TOKENS_MAX: usize = 6_000;
 const LIST_TOKENS_MAX: usize = 200_000;
 /// How deep the expression parser may recurse; each nesting costs it a few levels.
 const RECURSION_MAX: usize = 1_000;
-/// Stack for the recursive parser: about 30 KB for each level of [`NESTING_MAX`] in an unoptimized build.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
