@@ -135,6 +135,7 @@ async fn greet(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor) -> io::Res
         let peer = Peer {
             address: peer,
             is_encrypted,
+            line: Arc::default(),
         };
         Ok(Line { stream, peer })
     };
@@ -145,12 +146,14 @@ async fn greet(socket: TcpStream, peer: SocketAddr, tls: TlsAcceptor) -> io::Res
 }
 
 /// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Peer {
     /// The address.
     pub(super) address: SocketAddr,
     /// Whether it is encrypted.
     pub(super) is_encrypted: bool,
+    /// Held as long as the connection is open.
+    pub(super) line: Arc<()>,
 }
 
 /// A connection, encrypted or not.
@@ -163,7 +166,7 @@ impl Connected for Line {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        self.peer
+        self.peer.clone()
     }
 }
 

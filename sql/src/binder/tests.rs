@@ -414,7 +414,7 @@ fn answer(text: &str) -> std::result::Result<String, crate::Error> {
         let context = datafusion::prelude::SessionContext::new_with_state(state);
         context.execute_logical_plan(plan).await?.collect().await
     };
-    let batches = stacker::grow(crate::stack::STACK_BYTES, || {
+    let batches = stacker::grow(stack::STACK_BYTES, || {
         arrow::util::pretty::pretty_format_batches(
             &block_on(run).map_err(|engine| from_engine(&engine))?,
         )

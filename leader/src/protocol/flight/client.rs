@@ -15,7 +15,7 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use blueshift_sql::SqlState;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ use tonic::metadata::MetadataMap;
 
 /// How long a session without a request stays, if its user has no SESSION TIMEOUT: clients need not say goodbye.
 const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
+/// How long a session stays whose connection is gone: its client may come again by another.
+const GONE_MAX: Duration = Duration::from_secs(30);
 /// Between looks for idle sessions.
 const IDLE_LOOK: Duration = Duration::from_secs(10);
 /// Bytes of a token.
@@ -47,6 +49,8 @@ pub(super) struct Client {
     pub(super) transaction: Mutex<Option<u64>>,
     next_transaction: AtomicU64,
     seen: Mutex<Instant>,
+    /// The connection it was seen on.
+    line: Mutex<Weak<()>>,
     idle_max: Duration,
     _admission: Admission,
     _place: OwnedSemaphorePermit,
@@ -60,7 +64,12 @@ impl Client {
 
     fn is_idle(&self) -> bool {
         let is_busy = self.session.try_lock().is_err();
-        !is_busy && lock(&self.seen).elapsed() > self.idle_max
+        let is_gone = lock(&self.line).strong_count() == 0;
+        let idle_max = match is_gone {
+            true => GONE_MAX.min(self.idle_max),
+            false => self.idle_max,
+        };
+        !is_busy && lock(&self.seen).elapsed() > idle_max
     }
 }
 
@@ -89,8 +98,9 @@ impl Clients {
         let (user, password) = name_and_password(headers)?;
         let find = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let database = find(DATABASE_HEADER).unwrap_or(crate::server::DATABASE);
+        let line = peer.as_ref().map(|peer| Arc::downgrade(&peer.line));
         let facts = Arc::new(ConnectionFacts {
-            peer: peer.map(|peer| peer.address),
+            peer: peer.as_ref().map(|peer| peer.address),
             database: database.to_owned(),
             user,
             is_encrypted: peer.is_some_and(|peer| peer.is_encrypted),
@@ -101,7 +111,7 @@ impl Clients {
             protocol_minor: NO_MINOR,
             begun_us: now_us(),
         });
-        let outcome = self.begin(&facts, password).await;
+        let outcome = self.begin(&facts, password, line.unwrap_or_default()).await;
         if outcome.is_err() {
             let history = &self.shared.server.history;
             history.connection(Happening::Failed, 0, &facts);
@@ -113,6 +123,7 @@ impl Clients {
         &self,
         facts: &Arc<ConnectionFacts>,
         password: String,
+        line: Weak<()>,
     ) -> Result<String, Status> {
         let host = facts.peer.map(|peer| peer.ip().to_canonical());
         let is_near = host.is_some_and(|host| host.is_loopback());
@@ -177,6 +188,7 @@ impl Clients {
             transaction: Mutex::default(),
             next_transaction: AtomicU64::new(1),
             seen: Mutex::new(Instant::now()),
+            line: Mutex::new(line),
             _admission: admission,
             _place: place,
         };
@@ -186,12 +198,19 @@ impl Clients {
     }
 
     /// Finds who sends a request, by the header `authorization: Bearer`.
-    pub(super) fn of(&self, headers: &MetadataMap) -> Result<Arc<Client>, Status> {
+    pub(super) fn of(
+        &self,
+        headers: &MetadataMap,
+        line: Option<&Arc<()>>,
+    ) -> Result<Arc<Client>, Status> {
         let client = token(headers).and_then(|token| lock(&self.by_token).get(token).cloned());
         let client = client.ok_or_else(|| {
             Status::unauthenticated("not logged in, or the session was idle for too long: log in with user and password")
         })?;
         *lock(&client.seen) = Instant::now();
+        if let Some(line) = line {
+            *lock(&client.line) = Arc::downgrade(line);
+        }
         Ok(client)
     }
 

@@ -46,7 +46,8 @@ impl Service {
     }
 
     fn client<T>(&self, request: &Request<T>) -> Result<Arc<Client>, Status> {
-        self.clients.of(request.metadata())
+        let line = request.extensions().get::<Peer>().map(|peer| &peer.line);
+        self.clients.of(request.metadata(), line)
     }
 
     /// Finds who asks, who must say in which transaction if one is open.
@@ -118,7 +119,7 @@ impl FlightSqlService for Service {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Handshake>, Status> {
-        let peer = request.extensions().get::<Peer>().copied();
+        let peer = request.extensions().get::<Peer>().cloned();
         let token = self.clients.log_in(request.metadata(), peer).await?;
         let bearer = MetadataValue::try_from(format!("Bearer {token}"))
             .map_err(|_| Status::internal("no token"))?;
