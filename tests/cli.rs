@@ -202,7 +202,7 @@ async fn status_tells_how_the_server_is() {
 async fn users_are_made_without_a_password_in_sight() {
     let server = Server::start(ServerOptions::default()).await;
     let port = server.port;
-    let secret = "Topsecret-1'x";
+    let secret = "Topsecret-1;$$--x";
     printed(&run(
         port,
         &["user", "create", "ann", "--createdb"],
