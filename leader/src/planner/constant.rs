@@ -37,11 +37,13 @@ pub(super) fn plan(
     Ok(Some(Arc::new(plan)))
 }
 
-/// Tells whether an expression is a constant under any names.
+/// Tells whether an expression is a constant of any type, under any names.
 fn is_constant(expr: &Expr) -> bool {
     match expr {
         Expr::Literal(..) => true,
         Expr::Alias(alias) => is_constant(&alias.expr),
+        // A whole number is bound as BIGINT and then made INTEGER.
+        Expr::Cast(cast) => is_constant(&cast.expr),
         _ => false,
     }
 }
