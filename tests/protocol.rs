@@ -372,13 +372,14 @@ async fn endless_joins_stop_and_let_others_run() {
         "SELECT sum(a.n + c.n) FROM many a, many b, many c",
         "SELECT count(*) FROM many a, many b, many c WHERE a.n <> b.n + c.n",
         "SELECT count(*) FROM many a JOIN many b ON a.one = b.one JOIN many c ON b.one = c.one WHERE a.n + b.n > -c.n",
-        "SELECT count(*) FROM many a JOIN many b ON a.n + b.n < 0 AND a.n * b.n > 5",
+        "SELECT count(*) FROM many a JOIN many b ON a.n + b.n < 0 AND a.n - b.n > 5",
         "SELECT count(*) FROM (SELECT a.n FROM many a, many b WHERE a.n + b.n < 0 UNION ALL SELECT n FROM many) x",
         "CREATE TABLE never AS SELECT a.n FROM many a, many b, many c WHERE a.n + b.n < c.n",
         "SELECT max(a.n || b.n::text) FROM many a, many b, many c",
-        "SELECT a.n, b.n FROM many a, many b, many c ORDER BY a.n * b.n, c.n LIMIT 5",
+        "SELECT a.n, b.n FROM many a, many b, many c ORDER BY a.n + b.n, c.n LIMIT 5",
     ];
     client.run("SET statement_timeout TO 300").await;
+    let calm = connect(server.port).await;
     let mut others = Vec::new();
     for text in endless {
         let other = connect(server.port).await;
@@ -389,7 +390,7 @@ async fn endless_joins_stop_and_let_others_run() {
     }
     for text in endless {
         assert_eq!(client.failure(text).await.0, "57014", "{text}");
-        assert_eq!(client.value("SELECT sum(d) FROM digit").await, "45");
+        assert_eq!(calm.value("SELECT sum(d) FROM digit").await, "45");
     }
     for other in others {
         assert_eq!(other.await.expect("no panic"), "57014");
