@@ -34,10 +34,11 @@ pub(in crate::planner) fn give_way(
         if !makes_many(&node) {
             return Ok(Transformed::no(node));
         }
-        let node = match (node.downcast_ref::<NestedLoopJoinExec>(), stop) {
-            (Some(join), Some(stop)) => stoppable(join, stop)?.unwrap_or(node),
-            _ => node,
+        let stoppable = match stop {
+            Some(stop) => stoppable(&node, stop)?,
+            None => None,
         };
+        let node = stoppable.unwrap_or(node);
         Ok(Transformed::yes(
             Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>
         ))
@@ -55,22 +56,32 @@ fn makes_many(node: &Arc<dyn ExecutionPlan>) -> bool {
         || node.is::<UnnestExec>()
 }
 
-/// Makes the condition of a join look for the sign; `None` if it has none.
-fn stoppable(join: &NestedLoopJoinExec, stop: &StopSign) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let Some(filter) = join.filter() else {
-        return Ok(None);
+/// Makes the condition of a join look for the sign; `None` if it has none beside its keys.
+fn stoppable(
+    node: &Arc<dyn ExecutionPlan>,
+    stop: &StopSign,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let looking = |filter: &JoinFilter| {
+        let condition = StoppableExpr {
+            inner: Arc::clone(filter.expression()),
+            stop: stop.clone(),
+        };
+        let columns = filter.column_indices().to_vec();
+        JoinFilter::new(Arc::new(condition), columns, Arc::clone(filter.schema()))
     };
-    let condition = StoppableExpr {
-        inner: Arc::clone(filter.expression()),
-        stop: stop.clone(),
-    };
-    let filter = JoinFilter::new(
-        Arc::new(condition),
-        filter.column_indices().to_vec(),
-        Arc::clone(filter.schema()),
-    );
-    let builder = NestedLoopJoinExecBuilder::from(join).with_filter(Some(filter));
-    Ok(Some(Arc::new(builder.build()?)))
+    if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>()
+        && let Some(filter) = join.filter()
+    {
+        let builder = NestedLoopJoinExecBuilder::from(join).with_filter(Some(looking(filter)));
+        return Ok(Some(Arc::new(builder.build()?)));
+    }
+    if let Some(join) = node.downcast_ref::<HashJoinExec>()
+        && let Some(filter) = join.filter()
+    {
+        let builder = join.builder().with_filter(Some(looking(filter)));
+        return Ok(Some(builder.build_exec()?));
+    }
+    Ok(None)
 }
 
 /// An expression that fails once the statement must stop.
