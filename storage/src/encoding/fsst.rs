@@ -35,8 +35,6 @@ const SYMBOL_BYTES: usize = 8;
 const TRAINING_BYTES: usize = 64 << 10;
 /// Of one text no more is looked at.
 const TRAINING_TEXT_BYTES: usize = 1 << 10;
-/// The level codes are compressed at.
-const LEVEL: i32 = 1;
 
 /// The encoding.
 pub struct Fsst {
@@ -423,14 +421,14 @@ impl Coded {
 
 /// Tells what codes and lengths take when compressed.
 pub(super) fn compressed_bytes(coded: &Coded) -> Option<usize> {
-    let mut compressor = ::zstd::bulk::Compressor::new(LEVEL).ok()?;
+    let mut compressor = ::zstd::bulk::Compressor::new(zstd::LEVEL).ok()?;
     let codes = compressor.compress(&coded.codes).ok()?.len();
     Some(codes + compressor.compress(&coded.length_bytes()).ok()?.len())
 }
 
 /// Encodes with a trained table. `None` for a zone of codes past 4 GB.
 pub(super) fn encode_with(table: &Table, texts: Views<'_>, is_dense: bool) -> Option<Encoded> {
-    let mut compressor = ::zstd::bulk::Compressor::new(LEVEL).ok()?;
+    let mut compressor = ::zstd::bulk::Compressor::new(zstd::LEVEL).ok()?;
     let (mut directory, mut packed, mut codes) = (Vec::new(), Vec::new(), Vec::new());
     let mut coded = Coded::default();
     for views in texts.views.chunks(ZONE_ROWS) {
