@@ -33,6 +33,8 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 command -v npm >/dev/null || packages+=(nodejs npm)
 command -v sqlsmith >/dev/null || packages+=(sqlsmith)
 compgen -G '/usr/lib/*/odbc/psqlodbcw.so' >/dev/null || packages+=(odbc-postgresql)
+# The driver's package does not bring the manager that pyodbc opens it with.
+compgen -G '/usr/lib/*/libodbc.so.2' >/dev/null || packages+=(unixodbc)
 if [ "${#packages[@]}" -gt 0 ]; then
     sudo=""
     [ "$(id -u)" = 0 ] || sudo="sudo"
