@@ -5,7 +5,7 @@ use super::analyze::AnalyzeEvent;
 use super::connection::ConnectionEvent;
 use super::executed::ExecutedQuery;
 use super::load::EndedLoad;
-use super::matview::RefreshEvent;
+use super::matview::{RefreshEvent, StateChange};
 use super::procedure::{CallEvent, CallMessage};
 use super::transaction::{EndedTransaction, UserChange};
 use super::vacuum::VacuumEvent;
@@ -91,6 +91,7 @@ queues! {
     analyzes: AnalyzeEvent,
     vacuums: VacuumEvent,
     refreshes: RefreshEvent,
+    state_changes: StateChange,
     loads: EndedLoad,
     transactions: EndedTransaction,
     user_changes: UserChange,

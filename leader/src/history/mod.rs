@@ -199,6 +199,8 @@ pub struct History {
     pub vacuums: Mutex<Events<vacuum::VacuumEvent>>,
     /// SVL_MV_REFRESH_STATUS.
     pub refreshes: Mutex<Events<matview::RefreshEvent>>,
+    /// STL_MV_STATE.
+    pub state_changes: Mutex<Events<matview::StateChange>>,
     /// SVV_VACUUM_PROGRESS.
     pub running_vacuums: Mutex<vacuum::RunningVacuums>,
     /// STV_SESSIONS.

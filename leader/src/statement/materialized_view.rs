@@ -5,6 +5,7 @@ mod flat;
 mod pieces;
 pub mod refresh;
 pub(crate) mod rewrite;
+pub(super) mod state;
 
 use super::answer::{Body, Notice};
 use super::context::Context;

@@ -155,6 +155,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &log::stl_load_commits::StlLoadCommits,
     &log::stl_load_errors::StlLoadErrors,
     &log::stl_loaderror_detail::StlLoaderrorDetail,
+    &log::stl_mv_state::StlMvState,
     &log::stl_query::StlQuery,
     &log::stl_querytext::StlQuerytext,
     &log::stl_replacements::StlReplacements,

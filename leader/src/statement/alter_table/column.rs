@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::statement::answer::Notice;
 use crate::statement::context::Context;
 use crate::statement::create_table;
+use crate::statement::materialized_view::state;
 use crate::statement::names::SessionNames;
 use crate::statement::target;
 use crate::transaction::lock::{Lockable, Mode};
@@ -311,6 +312,7 @@ fn shift_comments(ctx: &mut Context<'_>, table: &Table, place: usize) -> Result<
 fn broken_views(ctx: &mut Context<'_>, table: &Table) -> Result<Vec<Relation>> {
     let names = ctx.names()?;
     let views = names.catalog().dependents(table.oid);
+    let mut lost = Vec::new();
     for view in views.iter().filter(|view| view.rows_table().is_some()) {
         // It goes on showing the rows it has, and can never be refreshed again, as documented.
         let rows = names.catalog().materialized.get(&view.oid);
@@ -319,9 +321,11 @@ fn broken_views(ctx: &mut Context<'_>, table: &Table) -> Result<Vec<Relation>> {
         {
             let mut rows = rows.as_ref().clone();
             rows.state = STATE_COLUMN_DROPPED;
+            lost.push(view.oid);
             ctx.transaction.change_catalog(put_materialized(&rows)?);
         }
     }
+    state::unrefreshable(ctx, table, "Column was dropped", &lost)?;
     let broken = views
         .into_iter()
         .filter(|view| names.bind_view(view).is_err())

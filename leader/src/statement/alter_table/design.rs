@@ -6,6 +6,7 @@ use crate::catalog::{Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use crate::statement::context::Context;
 use crate::statement::create_table;
+use crate::statement::materialized_view::state;
 use crate::statement::names::SessionNames;
 use crate::statement::target::AUTO_ALL_ROWS_MAX;
 use blueshift_sql::SqlState;
@@ -56,6 +57,12 @@ pub(super) async fn change(
     if after.distribution == table.distribution && key(&after.sort) == key(&table.sort) {
         return put(ctx, &after);
     }
+    let event = match distribution {
+        Some(AlterDistribution::Key(_)) => "ALTER TABLE ALTER DISTKEY",
+        Some(AlterDistribution::Style(_)) => "ALTER TABLE ALTER DISTSTYLE",
+        None => "ALTER TABLE ALTER SORTKEY",
+    };
+    state::rows_replaced(ctx, table, event)?;
     rewrite(ctx, names, table, &after, None).await
 }
 

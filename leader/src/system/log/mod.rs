@@ -10,6 +10,7 @@ pub mod stl_file_scan;
 pub mod stl_load_commits;
 pub mod stl_load_errors;
 pub mod stl_loaderror_detail;
+pub mod stl_mv_state;
 pub mod stl_query;
 pub mod stl_querytext;
 pub mod stl_replacements;
