@@ -8,7 +8,7 @@ use super::inexact;
 use super::named::keep_name;
 use super::refusal::type_shown;
 use crate::error::Error;
-use crate::function::semistructured::is_super;
+use crate::function::semistructured::{Use, is_super};
 use crate::function::{chain, checked};
 use crate::sqlstate::SqlState;
 use arrow_schema::DataType;
@@ -93,13 +93,19 @@ fn is_choice(function: &ScalarFunction) -> bool {
 /// among numbers. Subqueries are left alone.
 fn settle_cases(expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
     let settled = expr.transform_up(|part| match part {
-        Expr::Case(case) => {
-            coerce_case(case, schema).map(|case| Transformed::yes(Expr::Case(case)))
+        Expr::Case(mut case) => {
+            let then = case.when_then_expr.iter_mut().map(|(_, then)| then);
+            let branches = then.chain(case.else_expr.as_mut()).map(|one| one.as_mut());
+            let has_super = make_super(&mut branches.collect::<Vec<_>>(), schema);
+            let settled = Expr::Case(coerce_case(case, schema)?);
+            Ok(Transformed::yes(whole_super(settled, has_super)))
         }
         Expr::ScalarFunction(mut function) if is_choice(&function) => {
             // The first of NVL2 is looked at, and not given.
             let skipped = usize::from(function.name() == "nvl2");
+            let gives_any = matches!(function.name(), "coalesce" | "nvl" | "nvl2");
             let mut values: Vec<&mut Expr> = function.args.iter_mut().skip(skipped).collect();
+            let has_super = gives_any && make_super(&mut values, schema);
             let types = values
                 .iter()
                 .filter_map(|value| value.get_type(schema).ok());
@@ -110,8 +116,8 @@ fn settle_cases(expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
             }
             // The engine would make a decimal of both; of all else it makes what Redshift does.
             let changed = has_decimal && has_float && inexact::settle(&mut values, schema);
-            let expr = Expr::ScalarFunction(function);
-            Ok(match changed {
+            let expr = whole_super(Expr::ScalarFunction(function), has_super);
+            Ok(match changed || has_super {
                 true => Transformed::yes(expr),
                 false => Transformed::no(expr),
             })
@@ -119,6 +125,35 @@ fn settle_cases(expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
         part => Ok(Transformed::no(part)),
     })?;
     Ok(settled.data)
+}
+
+/// Makes SUPER values of those that stand beside one; `true` if one does, and others do not.
+fn make_super(values: &mut [&mut Expr], schema: &dyn ExprSchema) -> bool {
+    // A cast keeps the note of what it casts.
+    let is_plain =
+        |value: &Expr| matches!(value, Expr::Literal(..) | Expr::Cast(_) | Expr::TryCast(_));
+    let is_one = |value: &Expr| {
+        let field = value.to_field(schema);
+        !is_plain(value) && field.is_ok_and(|(_, field)| is_super(&field))
+    };
+    let has_super = values.iter().any(|value| is_one(value));
+    let mut changed = false;
+    for value in values
+        .iter_mut()
+        .filter(|value| has_super && !is_one(value))
+    {
+        **value = Use::Make.call(vec![std::mem::take(*value)]);
+        changed = true;
+    }
+    changed
+}
+
+/// Says that what is chosen among SUPER values is one.
+fn whole_super(expr: Expr, has_super: bool) -> Expr {
+    match has_super {
+        true => Use::Raw.call(vec![expr]),
+        false => expr,
+    }
 }
 
 fn holds_case(expr: &Expr) -> bool {
