@@ -5,6 +5,8 @@ use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{CastExpr, Literal};
 use datafusion::physical_expr::planner::create_physical_expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
@@ -35,6 +37,22 @@ pub(super) fn plan(
     let columns = columns.collect::<Result<Vec<_>>>()?;
     let plan = ProjectionExec::try_new(columns, Arc::new(input))?;
     Ok(Some(Arc::new(plan)))
+}
+
+/// Tells whether a plan is one row of constants, so that to run it is less work than to tell another thread of it.
+pub fn is_row(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let Some(row) = plan.downcast_ref::<ProjectionExec>() else {
+        return false;
+    };
+    let is_one_row = row.input().downcast_ref::<PlaceholderRowExec>().is_some();
+    is_one_row && row.expr().iter().all(|column| is_value(&column.expr))
+}
+
+fn is_value(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    match expr.downcast_ref::<CastExpr>() {
+        Some(cast) => is_value(cast.expr()),
+        None => expr.downcast_ref::<Literal>().is_some(),
+    }
 }
 
 /// Tells whether an expression is a constant of any type, under any names.

@@ -116,6 +116,8 @@ pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
     // The declared lengths in our columns' metadata differ where a branch of a UNION turned out to have no rows.
     let execution = &mut config.options_mut().execution;
     execution.skip_physical_aggregate_schema_check = true;
+    // As most sessions have it, so that these options need not be copied for each statement.
+    execution.time_zone = Some("UTC".to_owned());
     SessionStateBuilder::new()
         .with_config(config)
         .with_query_planner(Arc::new(rule::shared_plan::SharedPlanner))

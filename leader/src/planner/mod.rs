@@ -2,7 +2,7 @@
 //!
 //! The README of this crate tells how a plan is made, under "How a plan is made".
 
-mod constant;
+pub mod constant;
 pub mod context;
 pub mod estimate;
 pub mod explain;

@@ -15,6 +15,7 @@ use arrow::array::{
     Int64Array, IntervalMonthDayNanoArray, IntervalYearMonthArray, RecordBatch, StringArray,
     StringViewArray, Time64MicrosecondArray, Time64NanosecondArray, TimestampMicrosecondArray,
 };
+use arrow::buffer::NullBuffer;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type,
@@ -67,28 +68,34 @@ impl Encoder {
             )));
         }
         let arrays = self.canonical(batch)?;
-        let columns: Vec<(Cells<'_>, bool)> = arrays
+        let columns: Vec<(Cells<'_>, Option<&NullBuffer>, bool)> = arrays
             .iter()
             .zip(&self.columns)
-            .map(|(array, (kind, binary))| Ok((Cells::new(array, *kind)?, *binary)))
+            .map(|(array, (kind, binary))| Ok((Cells::new(array, *kind)?, array.nulls(), *binary)))
             .collect::<Result<_, ArrowError>>()?;
         let count = u16::try_from(columns.len()).unwrap_or(u16::MAX);
         let mut chunks = Vec::new();
-        let mut out = BytesMut::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
+        let empty = || BytesMut::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
+        let mut out = empty();
         let mut row_ends = Vec::new();
         for row in 0..batch.num_rows() {
             out.put_u8(b'D');
             let start = out.len();
             out.put_u32(0);
             out.put_u16(count);
-            for (cells, binary) in &columns {
-                cells.write(row, (!binary).then_some(&self.style), &mut out)?;
+            for (cells, nulls, binary) in &columns {
+                match nulls {
+                    Some(nulls) if nulls.is_null(row) => out.put_i32(-1),
+                    _ if *binary => cells.write_binary(row, &mut out)?,
+                    _ => framed(&mut out, |out| cells.write_text(row, &self.style, out))?,
+                }
             }
             patch(&mut out, start, 0)?;
             row_ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
             if out.len() >= CHUNK_BYTES {
+                // A new buffer: one that is split grows by copies.
                 chunks.push(Chunk {
-                    bytes: out.split().freeze(),
+                    bytes: std::mem::replace(&mut out, empty()).freeze(),
                     row_ends: std::mem::take(&mut row_ends),
                 });
             }
@@ -306,49 +313,6 @@ impl<'a> Cells<'a> {
         })
     }
 
-    fn array(&self) -> &dyn Array {
-        match self {
-            Self::Bool(array) => *array,
-            Self::Int2(array) => *array,
-            Self::Int4(array) => *array,
-            Self::Int8(array) | Self::Oid(array) => *array,
-            Self::Float4(array) => *array,
-            Self::Float8(array) => *array,
-            Self::Numeric(array, _) => *array,
-            Self::Text(array, _) => *array,
-            Self::TextView(array, _) => *array,
-            Self::Date(array) => *array,
-            Self::Time(array) => *array,
-            Self::Timestamp(array) | Self::TimestampTz(array) => *array,
-            Self::Bytes(array) => *array,
-            Self::BytesView(array) => *array,
-            Self::Interval(array) => *array,
-            Self::TimeTz(array) => *array,
-            Self::Months(array) => *array,
-            Self::Microseconds(array) => *array,
-        }
-    }
-
-    /// Writes one cell with its length before it: as text in a style, or in binary.
-    fn write(
-        &self,
-        row: usize,
-        style: Option<&TextStyle>,
-        out: &mut BytesMut,
-    ) -> Result<(), ArrowError> {
-        if self.array().is_null(row) {
-            out.put_i32(-1);
-            return Ok(());
-        }
-        let start = out.len();
-        out.put_u32(0);
-        match style {
-            Some(style) => self.write_text(row, style, out),
-            None => self.write_binary(row, out),
-        }
-        patch(out, start, 4)
-    }
-
     fn write_text(&self, row: usize, style: &TextStyle, out: &mut BytesMut) {
         let mut digits = itoa::Buffer::new();
         match self {
@@ -385,41 +349,89 @@ impl<'a> Cells<'a> {
         }
     }
 
-    fn write_binary(&self, row: usize, out: &mut BytesMut) {
+    /// Writes one value in binary with its length before it.
+    fn write_binary(&self, row: usize, out: &mut BytesMut) -> Result<(), ArrowError> {
         match self {
-            Self::Bool(array) => out.put_u8(u8::from(array.value(row))),
-            Self::Int2(array) => out.put_i16(array.value(row)),
-            Self::Int4(array) => out.put_i32(array.value(row)),
-            Self::Int8(array) => out.put_i64(array.value(row)),
-            Self::Oid(array) => out.put_u32(u32::try_from(array.value(row)).unwrap_or(0)),
-            Self::Float4(array) => out.put_f32(array.value(row)),
-            Self::Float8(array) => out.put_f64(array.value(row)),
-            Self::Numeric(array, scale) => number::decimal_binary(array.value(row), *scale, out),
-            Self::Text(array, width) => padded(array.value(row), *width, out),
-            Self::TextView(array, width) => padded(array.value(row), *width, out),
-            Self::Date(array) => out.put_i32(array.value(row).wrapping_sub(time::EPOCH_DAYS)),
-            Self::Time(array) => out.put_i64(array.value(row)),
+            Self::Bool(array) => sized([u8::from(array.value(row))], out),
+            Self::Int2(array) => sized(array.value(row).to_be_bytes(), out),
+            Self::Int4(array) => sized(array.value(row).to_be_bytes(), out),
+            Self::Int8(array) => sized(array.value(row).to_be_bytes(), out),
+            Self::Oid(array) => {
+                let oid = u32::try_from(array.value(row)).unwrap_or(0);
+                sized(oid.to_be_bytes(), out);
+            }
+            Self::Float4(array) => sized(array.value(row).to_be_bytes(), out),
+            Self::Float8(array) => sized(array.value(row).to_be_bytes(), out),
+            Self::Date(array) => {
+                let days = array.value(row).wrapping_sub(time::EPOCH_DAYS);
+                sized(days.to_be_bytes(), out);
+            }
+            Self::Time(array) => sized(array.value(row).to_be_bytes(), out),
+            Self::Months(array) => sized(array.value(row).to_be_bytes(), out),
+            Self::Microseconds(array) => sized(array.value(row).to_be_bytes(), out),
+            Self::Timestamp(array) | Self::TimestampTz(array) => {
+                let microseconds = array.value(row).wrapping_sub(time::EPOCH_MICROSECONDS);
+                sized(microseconds.to_be_bytes(), out);
+            }
+            Self::Text(array, 0) => return bytes(array.value(row).as_bytes(), out),
+            Self::TextView(array, 0) => return bytes(array.value(row).as_bytes(), out),
+            Self::Bytes(array) => return bytes(array.value(row), out),
+            Self::BytesView(array) => return bytes(array.value(row), out),
+            Self::Numeric(array, scale) => {
+                return framed(out, |out| {
+                    number::decimal_binary(array.value(row), *scale, out);
+                });
+            }
+            Self::Text(array, width) => {
+                return framed(out, |out| padded(array.value(row), *width, out));
+            }
+            Self::TextView(array, width) => {
+                return framed(out, |out| padded(array.value(row), *width, out));
+            }
             Self::TimeTz(array) => {
                 let value = TimeTz::unpacked(array.value(row));
-                out.put_i64(value.local);
-                // Seconds west of Greenwich.
-                out.put_i32(i32::try_from(value.ahead * -60).unwrap_or(0));
+                return framed(out, |out| {
+                    out.put_i64(value.local);
+                    // Seconds west of Greenwich.
+                    out.put_i32(i32::try_from(value.ahead * -60).unwrap_or(0));
+                });
             }
-            Self::Months(array) => out.put_i32(array.value(row)),
-            Self::Microseconds(array) => out.put_i64(array.value(row)),
-            Self::Timestamp(array) | Self::TimestampTz(array) => {
-                out.put_i64(array.value(row).wrapping_sub(time::EPOCH_MICROSECONDS));
-            }
-            Self::Bytes(array) => out.put_slice(array.value(row)),
-            Self::BytesView(array) => out.put_slice(array.value(row)),
             Self::Interval(array) => {
                 let value = array.value(row);
-                out.put_i64(value.nanoseconds / 1_000);
-                out.put_i32(value.days);
-                out.put_i32(value.months);
+                return framed(out, |out| {
+                    out.put_i64(value.nanoseconds / 1_000);
+                    out.put_i32(value.days);
+                    out.put_i32(value.months);
+                });
             }
         }
+        Ok(())
     }
+}
+
+/// Writes a value of any size with its length before it.
+fn framed(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) -> Result<(), ArrowError> {
+    let start = out.len();
+    out.put_u32(0);
+    write(out);
+    patch(out, start, 4)
+}
+
+/// Writes a value of a fixed size with its length before it, at once.
+fn sized<const SIZE: usize>(value: [u8; SIZE], out: &mut BytesMut) {
+    let mut cell = [0; 4 + 8];
+    cell[..4].copy_from_slice(&(SIZE as u32).to_be_bytes());
+    cell[4..4 + SIZE].copy_from_slice(&value);
+    out.put_slice(&cell[..4 + SIZE]);
+}
+
+/// Writes bytes with their length before them.
+fn bytes(value: &[u8], out: &mut BytesMut) -> Result<(), ArrowError> {
+    let length =
+        i32::try_from(value.len()).map_err(|_| ArrowError::OffsetOverflowError(value.len()))?;
+    out.put_i32(length);
+    out.put_slice(value);
+    Ok(())
 }
 
 /// Writes text, filled with blanks to `width` characters.

@@ -3,7 +3,7 @@
 //! Names of the form `prefix.name` are session context variables: any text, readable by `current_setting`. A change
 //! is undone when its transaction is rolled back, and one of `SET LOCAL` at the end of the transaction either way. So
 //! there are two maps, what is seen now and what will be after COMMIT; the session keeps a copy for ROLLBACK, so this
-//! type is cheap to clone.
+//! type is cheap to clone: copies share their maps until one is changed.
 
 pub mod list;
 pub mod random;
@@ -18,6 +18,7 @@ use list::{Effect, PARAMETERS, Parameter, find};
 use random::Sequence;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use style::{DateStyle, IntervalStyle, TextStyle, Zone};
 
@@ -61,11 +62,11 @@ fn unknown(name: &str) -> Error {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// What is seen, by the name as [`PARAMETERS`] spells it; context variables in lower case.
-    values: BTreeMap<String, String>,
+    values: Arc<BTreeMap<String, String>>,
     /// What will be seen after COMMIT: the same but for what SET LOCAL covers up.
-    lasting: BTreeMap<String, String>,
+    lasting: Arc<BTreeMap<String, String>>,
     /// What RESET goes back to: given at login.
-    login: BTreeMap<String, String>,
+    login: Arc<BTreeMap<String, String>>,
     /// What SET SEED began.
     random: Option<Sequence>,
 }
@@ -136,7 +137,7 @@ impl Settings {
             Scope::Session => [Some(&mut self.values), Some(&mut self.lasting)],
             Scope::Local => [Some(&mut self.values), None],
         };
-        for map in maps.into_iter().flatten() {
+        for map in maps.into_iter().flatten().map(Arc::make_mut) {
             match &value {
                 Some(value) => map.insert(key.to_string(), value.clone()),
                 None => map.remove(key),

@@ -89,11 +89,13 @@ impl Zone {
     /// an interval (`-8 hours`), or POSIX's form (`PST8`, west is positive).
     pub fn parse(text: &str) -> Option<(Zone, String)> {
         let text = text.trim();
-        let named = chrono_tz::TZ_VARIANTS
-            .iter()
-            .find(|zone| zone.name().eq_ignore_ascii_case(text));
+        // As it is spelled it is found by a hash; every statement asks.
+        let named = text.parse::<Tz>().ok().or_else(|| {
+            let mut zones = chrono_tz::TZ_VARIANTS.iter().copied();
+            zones.find(|zone| zone.name().eq_ignore_ascii_case(text))
+        });
         if let Some(zone) = named {
-            return Some((Zone::Named(*zone), zone.name().to_string()));
+            return Some((Zone::Named(zone), zone.name().to_string()));
         }
         let letters = text
             .find(|character: char| !character.is_ascii_alphabetic())

@@ -2,6 +2,7 @@
 
 use super::answer::OutputColumn;
 use crate::error::Result;
+use crate::planner::constant;
 use arrow_schema::Schema;
 use blueshift_compute::node::Node;
 use blueshift_sql::{SqlType, binder};
@@ -14,12 +15,18 @@ use std::sync::Arc;
 /// Batches that may wait for the client before the plan stops.
 const BATCHES_AHEAD: usize = 4;
 
-/// Runs a plan; batches come as they are made. Dropping the stream stops the plan.
+/// Runs a plan; batches come as they are made. Dropping the stream stops the plan. One row of constants is made where
+/// it is asked for.
 pub fn stream(
     node: &Arc<Node>,
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
 ) -> SendableRecordBatchStream {
+    if constant::is_row(&plan)
+        && let Ok(row) = execute_stream(Arc::clone(&plan), Arc::clone(&task))
+    {
+        return row;
+    }
     let mut builder = RecordBatchReceiverStreamBuilder::new(plan.schema(), BATCHES_AHEAD);
     let sender = builder.tx();
     let work = async move {

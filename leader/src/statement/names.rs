@@ -20,7 +20,7 @@ use crate::catalog::routine::Routine;
 use crate::catalog::{
     Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User, ViewSource,
 };
-use crate::planner::options::PlannerOptions;
+use crate::planner::options::{PlannerOptions, options_of};
 use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::scan::StoredTable;
@@ -71,16 +71,24 @@ impl Deref for Engine {
     fn deref(&self) -> &SessionState {
         self.state.get_or_init(|| {
             let mut state = crate::planner::context::session_state(&self.system.server.node);
-            let zone = self.system.settings.zone().engine_name();
             let config = state.config_mut();
-            config.options_mut().execution.time_zone = Some(zone);
-            let comfort = self.system.settings.is_on(COMFORT);
-            let extensions = &mut config.options_mut().extensions;
-            if let Some(options) = extensions.get_mut::<PlannerOptions>() {
+            let settings = &self.system.settings;
+            let (zone, comfort) = (settings.zone().engine_name(), settings.is_on(COMFORT));
+            let order = settings.date_order().name();
+            // Options are shared with the template until they are touched, and a copy of them is hundreds of texts.
+            if config.options().execution.time_zone.as_deref() != Some(zone.as_str()) {
+                config.options_mut().execution.time_zone = Some(zone);
+            }
+            if options_of(config.options()).comfort != comfort
+                && let Some(options) = config.options_mut().extensions.get_mut::<PlannerOptions>()
+            {
                 options.comfort = comfort;
             }
-            if let Some(options) = extensions.get_mut::<SessionOptions>() {
-                options.date_order = self.system.settings.date_order().name().to_owned();
+            let session = config.options().extensions.get::<SessionOptions>();
+            if session.is_none_or(|session| session.date_order != order)
+                && let Some(options) = config.options_mut().extensions.get_mut::<SessionOptions>()
+            {
+                options.date_order = order.to_owned();
             }
             config.set_extension(Arc::clone(&self.system.server.history));
             config.set_extension(Arc::clone(&self.system.plans));
