@@ -210,7 +210,8 @@ impl Printer {
         if limits && !place.limited {
             let cost = self.measures.of(plan).cost;
             let node = Node::new("Limit", Vec::new(), (cost, cost));
-            self.node(place.depth, &node, plan, &actual(rows_of(plan), None));
+            let measured = self.measured(|| actual(rows_of(plan), None));
+            self.node(place.depth, &node, plan, &measured);
             place.depth += 1;
             place.limited = true;
         }
@@ -223,7 +224,9 @@ impl Printer {
                 place.filters.push(format!("({text})"));
                 place.filter = place.filter.or(Some(plan));
             }
-            place.time += nanoseconds(plan, "elapsed_compute");
+            if self.analyze {
+                place.time += nanoseconds(plan, "elapsed_compute");
+            }
             plan.children()
                 .into_iter()
                 .for_each(|child| self.print(child, &place));
@@ -232,12 +235,13 @@ impl Printer {
         node.filters.append(&mut place.filters);
         let shown = place.filter.unwrap_or(plan);
         let join = plan.downcast_ref::<HashJoinExec>();
-        let own = match join {
-            Some(_) => nanoseconds(plan, "join_time"),
-            None => nanoseconds(plan, "elapsed_compute"),
-        };
-        let mut measured = actual(rows_of(shown), Some(own + place.time));
-        measured.push_str(&blocks(plan));
+        let measured = self.measured(|| {
+            let own = match join {
+                Some(_) => nanoseconds(plan, "join_time"),
+                None => nanoseconds(plan, "elapsed_compute"),
+            };
+            actual(rows_of(shown), Some(own + place.time)) + &blocks(plan)
+        });
         self.node(place.depth, &node, shown, &measured);
         let below = |deeper: usize| Place {
             depth: place.depth + deeper,
@@ -254,7 +258,8 @@ impl Printer {
                 self.print(probe, &below(1));
                 let total = self.measures.of(build).cost;
                 let hash = Node::new("Hash", Vec::new(), (total, total));
-                let measured = actual(rows_of(build), Some(nanoseconds(plan, "build_time")));
+                let measured =
+                    self.measured(|| actual(rows_of(build), Some(nanoseconds(plan, "build_time"))));
                 self.node(place.depth + 1, &hash, build, &measured);
                 self.print(build, &below(2));
             }
@@ -264,22 +269,35 @@ impl Printer {
         }
     }
 
+    /// What a node really did, which only EXPLAIN ANALYZE tells.
+    fn measured(&self, tell: impl FnOnce() -> String) -> String {
+        match self.analyze {
+            true => tell(),
+            false => String::new(),
+        }
+    }
+
     /// Sorted rows are merged at the leader.
     fn gather(&mut self, plan: &Arc<dyn ExecutionPlan>, place: &mut Place<'_>, key: String) {
         let cost = self.measures.of(plan).cost;
         let merge = Node::new("Merge", vec![format!("Merge Key: {key}")], (cost, cost));
-        let spent = match plan.downcast_ref::<SortPreservingMergeExec>() {
-            Some(_) => nanoseconds(plan, "elapsed_compute"),
-            None => 0,
-        };
-        let measured = actual(rows_of(plan), Some(spent + place.time));
+        let measured = self.measured(|| {
+            let spent = match plan.downcast_ref::<SortPreservingMergeExec>() {
+                Some(_) => nanoseconds(plan, "elapsed_compute"),
+                None => 0,
+            };
+            actual(rows_of(plan), Some(spent + place.time))
+        });
         self.node(place.depth, &merge, plan, &measured);
         let network = Node::new("Network", vec!["Send to Leader".to_owned()], (cost, cost));
-        let sent = match plan.downcast_ref::<SortPreservingMergeExec>() {
-            Some(merge) => rows_of(merge.input()),
-            None => rows_of(plan),
-        };
-        self.node(place.depth + 1, &network, plan, &actual(sent, None));
+        let measured = self.measured(|| {
+            let merge = plan.downcast_ref::<SortPreservingMergeExec>();
+            actual(
+                rows_of(merge.map_or(plan, SortPreservingMergeExec::input)),
+                None,
+            )
+        });
+        self.node(place.depth + 1, &network, plan, &measured);
         place.depth += 2;
         place.inside = true;
         place.limited = true;
@@ -302,9 +320,7 @@ impl Printer {
             measure.rows.max(1.0),
             measure.width
         );
-        if self.analyze {
-            line.push_str(measured);
-        }
+        line.push_str(measured);
         let mut info = node.details.clone();
         if !node.filters.is_empty() {
             let text = expression::all(&node.filters);
