@@ -415,3 +415,18 @@ impl Read for Bodies {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_bomb;
+
+    #[test]
+    fn a_file_may_grow_as_files_do() {
+        let mb = 1 << 20;
+        assert!(!is_bomb(mb, 256 * mb), "small files may");
+        assert!(!is_bomb(100 * mb, 10_000 * mb));
+        assert!(!is_bomb(mb, 500 * mb));
+        assert!(is_bomb(mb, 501 * mb + 500));
+        assert!(is_bomb(0, 257 * mb));
+    }
+}

@@ -135,10 +135,14 @@ pub fn shown(schema: &SchemaDescriptor, index: usize) -> String {
 /// Names a type as Redshift Spectrum does.
 pub fn type_shown(ty: SqlType) -> String {
     match ty {
+        SqlType::SmallInt => "SMALLINT".to_owned(),
         SqlType::Integer => "INT".to_owned(),
+        SqlType::BigInt => "BIGINT".to_owned(),
+        SqlType::Real => "REAL".to_owned(),
+        SqlType::Double => "DOUBLE".to_owned(),
+        SqlType::Boolean => "BOOLEAN".to_owned(),
         SqlType::Varchar(_) => "VARCHAR".to_owned(),
         SqlType::Char(_) => "CHAR".to_owned(),
-        SqlType::Double => "DOUBLE".to_owned(),
         SqlType::Decimal { precision, scale } => format!("DECIMAL({precision}, {scale})"),
         other => other.short_name().to_uppercase(),
     }

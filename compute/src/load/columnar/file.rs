@@ -2,6 +2,7 @@
 
 use super::scan_error;
 use crate::error::{Error, Result};
+use crate::format::delimited::problem::Problem;
 use crate::format::parquet::schema::{self, Way};
 use crate::load::parse::Parser;
 use crate::load::source::Source;
@@ -202,7 +203,14 @@ pub(super) fn unreadable(url: &str, error: ParquetError) -> Error {
     {
         return failed(url, cause);
     }
-    damaged(url, &error.to_string())
+    let why = error.to_string();
+    if why.contains("UTF-8") || why.contains("UTF8") {
+        let reason = Problem::Utf8.reason();
+        let context = format!("{reason}. File name: {url}");
+        let hint = "Add ACCEPTINVCHARS to load such texts with their characters replaced.";
+        return scan_error(SqlState::CHARACTER_NOT_IN_REPERTOIRE, context, hint);
+    }
+    damaged(url, &why)
 }
 
 fn damaged(url: &str, why: &str) -> Error {
@@ -224,6 +232,9 @@ pub(super) struct ObjectReader {
 impl ObjectReader {
     /// Reads the footer, without what stands behind it.
     async fn footer(&self, url: &str) -> Result<Bytes> {
+        if self.bytes < END_BYTES {
+            return Err(damaged(url, "it has no footer"));
+        }
         let tail_start = self.bytes.saturating_sub(TAIL_BYTES);
         let tail = self.read(tail_start..self.bytes).await;
         let tail = tail.map_err(|error| failed(url, &error))?;
