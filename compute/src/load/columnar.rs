@@ -74,6 +74,7 @@ async fn deal(
 ) -> Result<()> {
     let open = sources
         .into_iter()
+        .filter(|source| !is_mark(source))
         .map(|source| OpenFile::open(source, &parser));
     let mut opened = futures::stream::iter(open).buffered(at_once);
     while let Some(file) = opened.next().await {
@@ -89,6 +90,12 @@ async fn deal(
         }
     }
     Ok(())
+}
+
+/// Tells whether a file only says that others are whole, as writers of many files leave one: it is empty and hidden.
+fn is_mark(source: &Source) -> bool {
+    let name = source.url.rsplit('/').next().unwrap_or_default();
+    source.bytes == 0 && name.starts_with(['_', '.'])
 }
 
 /// Notes that a file was read whole.

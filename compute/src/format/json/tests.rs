@@ -35,6 +35,20 @@ fn read(text: &[u8], json: &Json, rows_max: usize) -> Rows {
     (good, bad)
 }
 
+/// Writes an object or an array in one way: by itself it keeps its blanks and escapes.
+fn normal(text: &str) -> String {
+    match serde_json::from_str(text) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => value.to_string(),
+        _ => text.to_owned(),
+    }
+}
+
+fn all_normal((good, bad): Rows) -> Rows {
+    let field = |field: Option<String>| field.map(|text| normal(&text));
+    let row = |row: Vec<Option<String>>| row.into_iter().map(field).collect();
+    (good.into_iter().map(row).collect(), bad)
+}
+
 /// Cuts a text into what should be documents.
 fn documents(text: &str) -> Vec<&str> {
     let bytes = text.as_bytes();
@@ -171,7 +185,8 @@ proptest! {
     fn names_are_found_as_another_parser_finds_them(text in file(), rows_max in 1_usize..5) {
         let wanted = ["b", "a", "aa", "nothing"];
         let json = Json::by_names(wanted, vec![false; 4], false);
-        prop_assert_eq!(read(text.as_bytes(), &json, rows_max), slow(&text, &names(&wanted)));
+        let found = all_normal(read(text.as_bytes(), &json, rows_max));
+        prop_assert_eq!(found, all_normal(slow(&text, &names(&wanted))));
     }
 
     #[test]
@@ -180,7 +195,8 @@ proptest! {
         let paths = parse_file(file).expect("paths").expect("paths");
         for paths in [&paths[1..], &paths[..1], &paths[3..]] {
             let json = Json::by_paths(paths.to_vec(), vec![false; paths.len()]);
-            prop_assert_eq!(read(text.as_bytes(), &json, 9), slow(&text, paths));
+            let found = all_normal(read(text.as_bytes(), &json, 9));
+            prop_assert_eq!(found, all_normal(slow(&text, paths)));
         }
     }
 
