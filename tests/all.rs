@@ -12,6 +12,7 @@ mod documented;
 mod fault;
 mod history;
 mod isolation;
+mod load;
 mod maintenance;
 mod materialized_view;
 mod plan;

@@ -12,6 +12,7 @@ const FILES_AT_ONCE: usize = 4;
 async fn run_all(slices: u32) {
     let server = Server::start(ServerOptions {
         slices: Some(slices),
+        arguments: vec!["--copy-root".into(), logic::fixture().display().to_string()],
         ..ServerOptions::default()
     })
     .await;

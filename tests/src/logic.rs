@@ -1,6 +1,7 @@
 //! Runs sqllogictest files, each in a schema of its own.
 //!
 //! `query` cells are compared as the text the server sends; null prints as `NULL`, an empty text as `(empty)`.
+//! Under `control substitution on`, `$FIXTURE` is the folder of the files that COPY may read.
 //! `statement error (SQLSTATE)` patterns match against `SQLSTATE: message [detail] (hint)`.
 
 use crate::client::{Client, connect, explain};
@@ -76,6 +77,11 @@ impl AsyncDB for Connection {
     }
 }
 
+/// Gives the folder of the files that a test may load: `tests/fixture/copy`.
+pub fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixture/copy")
+}
+
 /// Lists the `.slt` files under a folder of `tests/slt`, sorted.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -110,6 +116,7 @@ pub async fn run_file(port: u16, file: &Path, number: usize) -> Result<(), Strin
             }
         });
         runner.with_column_validator(|_, _| true);
+        runner.set_var("FIXTURE".to_owned(), fixture().display().to_string());
         runner
             .run_file_async(file)
             .await

@@ -2,8 +2,10 @@
 //! is given on as it is: only the row that lies across two pieces is copied.
 //!
 //! In plain text a row ends at a newline. With quotes a newline counts only outside them, with escapes only
-//! after an even number of backslashes; both are decided exactly, in one pass at memory speed.
+//! after an even number of backslashes; both are decided exactly, in one pass at memory speed. An object or array of JSON
+//! is a row, wherever lines end in it.
 
+use super::json::skim::Skimmer;
 use bytes::Bytes;
 
 /// Where rows may end.
@@ -20,6 +22,11 @@ pub enum RowEnd {
     },
     /// At every newline that no backslash makes literal.
     Escaped,
+    /// Behind every object or array of JSON.
+    Json {
+        /// Lines at the beginning of the file that are no JSON.
+        header_lines: u64,
+    },
 }
 
 /// Rows of one file, whole, with their place in it.
@@ -43,6 +50,9 @@ pub struct Cutter {
     /// Bytes since the last quoted field closed; the same quote right behind reopens it, being a doubled one.
     since_closed: Option<usize>,
     escaped: bool,
+    skimmer: Skimmer,
+    /// Lines that are left of a header.
+    header_lines: u64,
     lines: u64,
     offset: u64,
 }
@@ -59,6 +69,11 @@ impl Cutter {
             inside_quotes: false,
             since_closed: None,
             escaped: false,
+            skimmer: Skimmer::default(),
+            header_lines: match row_end {
+                RowEnd::Json { header_lines } => header_lines,
+                _ => 0,
+            },
             lines: 0,
             offset: 0,
         }
@@ -159,6 +174,23 @@ impl Cutter {
                     }
                 }
             }
+            RowEnd::Json { .. } => {
+                let mut at = 0;
+                while self.header_lines > 0 {
+                    let rest = bytes.get(at..).unwrap_or_default();
+                    let newline = memchr::memchr(b'\n', rest);
+                    at += newline.map_or(rest.len(), |newline| newline + 1);
+                    if newline.is_none() {
+                        break;
+                    }
+                    end_at(at - 1);
+                    self.header_lines -= 1;
+                }
+                while let Some(end) = self.skimmer.next_end(bytes, at) {
+                    end_at(end - 1);
+                    at = end;
+                }
+            }
         }
         ends
     }
@@ -248,7 +280,21 @@ mod tests {
 
     #[test]
     fn chunks_are_whole_rows_and_add_up() {
-        let cases: [(&[u8], RowEnd, &[&[u8]]); 3] = [
+        let json = RowEnd::Json { header_lines: 1 };
+        let cases: [(&[u8], RowEnd, &[&[u8]]); 4] = [
+            (
+                b"{\"\n{\"a\":\n[\"}\"]}{}\n\n [\n]x",
+                json,
+                &[
+                    b"{\"\n",
+                    b"{\"a\":\n[\"}\"]}",
+                    b"{}",
+                    b"\n",
+                    b"\n",
+                    b" [\n]",
+                    b"x",
+                ],
+            ),
             (
                 b"a|1\nbb|2\nc|3",
                 RowEnd::Newline,

@@ -2,17 +2,21 @@
 //! several in flight, whose bytes are not copied; compressed files through a decompressor each.
 
 use super::range::RangeReader;
+use super::reject::Rejects;
 use super::source::Source;
-use super::{LoadProgress, LoadedFile};
+use super::{LoadProgress, LoadedFile, Reject};
 use crate::error::{Error, Result};
 use crate::format::compression::{self, Compression};
 use crate::format::cut::{Chunk, Cutter, RowEnd};
+use crate::format::delimited::problem::Problem;
+use crate::format::encoding::{Decoder, Encoding};
+use crate::format::json::DOCUMENT_BYTES_MAX;
 use crate::object::failed;
 use crate::write::joined;
 use bytes::Bytes;
 use futures::StreamExt;
 use std::io::{ErrorKind, Read};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -28,6 +32,11 @@ const FILE_RANGE_BYTES: u64 = 2 << 20;
 const RANGES_IN_FLIGHT: usize = 3;
 /// The longest row; Redshift documents 4 MB, SUPER values 16 MB.
 const ROW_BYTES_MAX: usize = 64 << 20;
+/// A compressed file may become this much text whatever its size.
+const BOMB_BYTES_MIN: u64 = 256 << 20;
+/// Beyond that it may become so many times as large: logs that repeat themselves reach a fifth of it, GZIP of zeros twice
+/// as much.
+const BOMB_RATIO: u64 = 500;
 
 /// A chunk and the file it is of.
 pub(super) struct FileChunk {
@@ -41,6 +50,10 @@ pub(super) struct Feed {
     pub(super) reader: RangeReader,
     pub(super) compression: Compression,
     pub(super) row_end: RowEnd,
+    pub(super) encoding: Encoding,
+    /// The table's name for messages.
+    pub(super) table_name: Arc<str>,
+    pub(super) rejects: Arc<Rejects>,
     pub(super) progress: Arc<LoadProgress>,
     pub(super) files: Arc<Mutex<Vec<LoadedFile>>>,
 }
@@ -164,9 +177,12 @@ impl Feed {
                     return Ok(pieces.file);
                 }
             }
+            if pieces.is_skipped {
+                return Ok(pieces.file);
+            }
         }
-        let (last, file) = pieces.finish();
-        if let Some(chunk) = last {
+        let (last, file) = pieces.finish()?;
+        for chunk in last {
             // Parsers that have ended have an error of their own to tell.
             let _ended = chunks.send(chunk).await;
         }
@@ -191,10 +207,13 @@ impl Feed {
             let state = blueshift_sql::SqlState::BAD_COPY_FILE_FORMAT;
             Error::Sql(blueshift_sql::Error::new(state, message).with_hint(hint))
         };
+        let compressed = Arc::new(AtomicU64::new(0));
+        let mut decompressed = 0;
         let source = Bodies {
             bodies,
             current: Bytes::new(),
             ended: false,
+            read: Arc::clone(&compressed),
         };
         let mut reader = compression::reader(source, self.compression).map_err(failed)?;
         let mut pieces = Pieces::new(&url, slice, &self);
@@ -204,14 +223,21 @@ impl Feed {
             if { step }.read_to_end(&mut body).map_err(failed)? == 0 {
                 break;
             }
+            decompressed += body.len() as u64;
+            if is_bomb(compressed.load(Ordering::Relaxed), decompressed) {
+                return Err(bomb(&url, &option));
+            }
             for chunk in pieces.push(body.into())? {
                 if chunks.blocking_send(chunk).is_err() {
                     return Ok(pieces.file);
                 }
             }
+            if pieces.is_skipped {
+                return Ok(pieces.file);
+            }
         }
-        let (last, file) = pieces.finish();
-        if let Some(chunk) = last {
+        let (last, file) = pieces.finish()?;
+        for chunk in last {
             let _ended = chunks.blocking_send(chunk);
         }
         Ok(file)
@@ -239,45 +265,86 @@ impl Drop for AbortOnDrop {
     }
 }
 
+/// Tells whether a file becomes so much larger that it was made for that.
+fn is_bomb(compressed: u64, decompressed: u64) -> bool {
+    decompressed > BOMB_BYTES_MIN && decompressed / BOMB_RATIO > compressed
+}
+
+fn bomb(url: &str, option: &str) -> Error {
+    Error::Sql(
+        blueshift_sql::Error::new(
+            blueshift_sql::SqlState::PROGRAM_LIMIT_EXCEEDED,
+            format!(
+                "could not read \"{url}\": it becomes more than {BOMB_RATIO} times as large without {option}"
+            ),
+        )
+        .with_hint("Decompress the file before it is loaded, if it is what it should be."),
+    )
+}
+
 /// The chunks of one file, counted.
 struct Pieces {
     url: Arc<str>,
+    decoder: Decoder,
     cutter: Cutter,
+    row_bytes_max: usize,
     file: LoadedFile,
-    progress: Arc<LoadProgress>,
+    /// Whether the file is left out, as it is in another encoding.
+    is_skipped: bool,
+    feed: Feed,
 }
 
 impl Pieces {
     fn new(url: &Arc<str>, slice: u32, feed: &Feed) -> Self {
         Self {
             url: Arc::clone(url),
+            decoder: Decoder::new(feed.encoding),
             cutter: Cutter::new(feed.row_end),
+            row_bytes_max: match feed.row_end {
+                // What stands before a document waits with it; the parser looks at the document alone.
+                RowEnd::Json { .. } => DOCUMENT_BYTES_MAX + (64 << 10),
+                _ => ROW_BYTES_MAX,
+            },
             file: LoadedFile {
                 filename: url.to_string(),
                 slice,
                 ..LoadedFile::default()
             },
-            progress: Arc::clone(&feed.progress),
+            is_skipped: false,
+            feed: feed.clone(),
         }
     }
 
     fn count(&mut self, bytes: u64, lines: u64) {
         self.file.bytes += bytes;
         self.file.lines += lines;
-        if let Some(progress) = self.progress.slice(self.file.slice) {
+        if let Some(progress) = self.feed.progress.slice(self.file.slice) {
             progress.bytes_text.fetch_add(bytes, Ordering::Relaxed);
             progress.lines.fetch_add(lines, Ordering::Relaxed);
         }
     }
 
     fn push(&mut self, bytes: Bytes) -> Result<impl Iterator<Item = FileChunk> + use<>> {
-        let (byte_count, lines_before) = (bytes.len() as u64, self.cutter.lines());
-        let chunks = self.cutter.push(bytes);
+        let text = match self.decoder.decode(bytes) {
+            Ok(text) => text,
+            Err(_) => {
+                self.skip()?;
+                Bytes::new()
+            }
+        };
+        let (byte_count, lines_before) = (text.len() as u64, self.cutter.lines());
+        let chunks = match text.is_empty() {
+            true => [None, None],
+            false => self.cutter.push(text),
+        };
         self.count(byte_count, self.cutter.lines() - lines_before);
-        if self.cutter.waiting_bytes() > ROW_BYTES_MAX {
+        if self.cutter.waiting_bytes() > self.row_bytes_max {
             return Err(Error::Source {
                 url: self.url.to_string(),
-                reason: format!("a row is longer than {} MB", ROW_BYTES_MAX >> 20),
+                reason: match self.feed.row_end {
+                    RowEnd::Json { .. } => "a JSON object or array is larger than 4 MB".to_owned(),
+                    _ => format!("a row is longer than {} MB", ROW_BYTES_MAX >> 20),
+                },
             });
         }
         let url = Arc::clone(&self.url);
@@ -287,7 +354,26 @@ impl Pieces {
         }))
     }
 
-    fn finish(mut self) -> (Option<FileChunk>, LoadedFile) {
+    /// Leaves the file out, which counts as one error.
+    fn skip(&mut self) -> Result<()> {
+        self.is_skipped = true;
+        let problem = Problem::WrongEncoding;
+        let reject = Reject {
+            filename: self.url.to_string(),
+            err_code: problem.code(),
+            err_reason: problem.reason().to_owned(),
+            ..Reject::default()
+        };
+        let Feed {
+            rejects, progress, ..
+        } = &self.feed;
+        progress.rejected.fetch_add(1, Ordering::Relaxed);
+        rejects.add(1, vec![reject], &self.url, &self.feed.table_name)
+    }
+
+    fn finish(mut self) -> Result<(impl Iterator<Item = FileChunk> + use<>, LoadedFile)> {
+        let rest = self.decoder.finish();
+        let whole: Vec<FileChunk> = self.push(rest)?.collect();
         let lines_before = self.cutter.lines();
         let last = self.cutter.finish();
         // A last line without its newline is a line.
@@ -297,7 +383,8 @@ impl Pieces {
         // What was in no chunk yet.
         self.count(0, self.cutter.lines() - lines_before + u64::from(is_open));
         let url = self.url;
-        (last.map(|chunk| FileChunk { url, chunk }), self.file)
+        let last = last.map(|chunk| FileChunk { url, chunk });
+        Ok((whole.into_iter().chain(last), self.file))
     }
 }
 
@@ -306,6 +393,8 @@ struct Bodies {
     bodies: Receiver<Part>,
     current: Bytes,
     ended: bool,
+    /// Bytes given on.
+    read: Arc<AtomicU64>,
 }
 
 impl Read for Bodies {
@@ -322,6 +411,22 @@ impl Read for Bodies {
         if let Some(place) = buffer.get_mut(..count) {
             place.copy_from_slice(&taken);
         }
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_bomb;
+
+    #[test]
+    fn a_file_may_grow_as_files_do() {
+        let mb = 1 << 20;
+        assert!(!is_bomb(mb, 256 * mb), "small files may");
+        assert!(!is_bomb(100 * mb, 10_000 * mb));
+        assert!(!is_bomb(mb, 500 * mb));
+        assert!(is_bomb(mb, 501 * mb + 500));
+        assert!(is_bomb(0, 257 * mb));
     }
 }

@@ -1,11 +1,12 @@
 //! COPY on slices: sources, splits, parsing, checks, rejects, routing to slices, one list of row groups.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::compression::Compression;
+use crate::format::json::path::{self, Path};
 use crate::node::Node;
 use crate::write::{Router, WriteTarget, Written, joined};
-use blueshift_sql::SqlType;
-use blueshift_sql::statement::copy::{Authorization, CopyOptions};
+use blueshift_sql::statement::copy::{Authorization, CopyFormat, CopyOptions, JsonMapping};
+use blueshift_sql::{SqlState, SqlType};
 use blueshift_storage::row_group::RowGroupRecord;
 use reject::Rejects;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 
+mod columnar;
 mod describe;
 mod feed;
 mod list;
@@ -131,7 +133,7 @@ pub struct Loaded {
 #[derive(Debug)]
 pub struct LoadFailure {
     /// What the client sees.
-    pub error: crate::Error,
+    pub error: Error,
     /// For STL_LOAD_ERRORS.
     pub rejects: Vec<Reject>,
 }
@@ -162,8 +164,26 @@ pub async fn load(
 
 /// Checks that a plan's options fit together and its source may be reached, before anything runs.
 pub fn check(node: &Node, plan: &LoadPlan) -> Result<()> {
-    rules::Rules::new(plan)?;
+    rules::Rules::new(plan, None)?;
+    if let JsonMapping::Paths(url) = &plan.options.json {
+        Location::parse(url)?.check(&node.object_policy)?;
+    }
     Location::parse(&plan.source)?.check(&node.object_policy)
+}
+
+/// Reads the paths of a JSONPaths file. `None` if there is none, or none that names paths.
+async fn json_paths(node: &Node, plan: &LoadPlan) -> Result<Option<Vec<Path>>> {
+    let JsonMapping::Paths(url) = &plan.options.json else {
+        return Ok(None);
+    };
+    let file = source::read_paths(&node.object_policy, plan, url).await?;
+    path::parse_file(&file).map_err(|reason| {
+        let message = format!("invalid JSONPaths file \"{url}\": {reason}");
+        let state = SqlState::INVALID_PARAMETER_VALUE;
+        Error::Sql(blueshift_sql::Error::new(state, message).with_hint(
+            "Write {\"jsonpaths\": [\"$.first\", \"$.second[0]\"]} with a path for every column.",
+        ))
+    })
 }
 
 /// Adds up the bytes of the files a plan would load, compressed as they are. Lists them.
@@ -178,7 +198,8 @@ async fn run(
     progress: Arc<LoadProgress>,
     rejects: &Arc<Rejects>,
 ) -> Result<Loaded> {
-    let rules = Arc::new(rules::Rules::new(&plan)?);
+    let paths = json_paths(node, &plan).await?;
+    let rules = Arc::new(rules::Rules::new(&plan, paths)?);
     let mut sources = source::find(&node.object_policy, &plan).await?;
     let is_compressed = rules.compression != Compression::None;
     progress.deal(&mut sources, plan.target.slice_count, is_compressed);
@@ -188,33 +209,19 @@ async fn run(
         &node.resources.compute,
         &plan.target,
     ));
-    let (sender, receiver) = tokio::sync::mpsc::channel(CHUNKS_WAITING);
-    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
     let files = Arc::new(Mutex::new(Vec::new()));
-    let mut tasks = JoinSet::new();
-    for _ in 0..node.resources.threads.max(1) {
-        let parser = parse::Parser {
-            plan: plan.clone(),
-            rules: Arc::clone(&rules),
-            router: (!plan.options.no_load).then(|| Arc::clone(&router)),
-            rejects: Arc::clone(rejects),
-            progress: Arc::clone(&progress),
-        };
-        tasks.spawn_on(parser.run(Arc::clone(&receiver)), &node.resources.compute);
-    }
-    let feed = feed::Feed {
-        reader: range::RangeReader::new(),
-        compression: rules.compression,
-        row_end: rules.row_end,
+    let parser = parse::Parser {
+        plan: plan.clone(),
+        rules,
+        router: (!plan.options.no_load).then(|| Arc::clone(&router)),
+        rejects: Arc::clone(rejects),
         progress: Arc::clone(&progress),
-        files: Arc::clone(&files),
     };
-    tasks.spawn_on(
-        feed.run(sources, node.resources.threads.max(1), sender),
-        &node.resources.compute,
-    );
-    // The parsers own the receiver now: when all of them end, the feed ends too.
-    drop(receiver);
+    let mut tasks = JoinSet::new();
+    match plan.options.format {
+        CopyFormat::Parquet => columnar::spawn(node, parser, sources, &files, &mut tasks),
+        _ => spawn_text(node, parser, sources, &files, &mut tasks),
+    }
     while let Some(ended) = tasks.join_next().await {
         joined(ended)?;
     }
@@ -230,4 +237,33 @@ async fn run(
         files,
         ..Loaded::default()
     })
+}
+
+/// Starts what reads files of text, and what parses them.
+fn spawn_text(
+    node: &Node,
+    parser: parse::Parser,
+    sources: Vec<source::Source>,
+    files: &Arc<Mutex<Vec<LoadedFile>>>,
+    tasks: &mut JoinSet<Result<()>>,
+) {
+    let (sender, receiver) = tokio::sync::mpsc::channel(CHUNKS_WAITING);
+    // The parsers own the receiver: when all of them end, the feed ends too.
+    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
+    let threads = node.resources.threads.max(1);
+    for _ in 0..threads {
+        let parser = parser.clone();
+        tasks.spawn_on(parser.run(Arc::clone(&receiver)), &node.resources.compute);
+    }
+    let feed = feed::Feed {
+        reader: range::RangeReader::new(),
+        compression: parser.rules.compression,
+        row_end: parser.rules.row_end,
+        encoding: parser.rules.encoding,
+        table_name: parser.plan.table_name.as_str().into(),
+        rejects: parser.rejects,
+        progress: parser.progress,
+        files: Arc::clone(files),
+    };
+    tasks.spawn_on(feed.run(sources, threads, sender), &node.resources.compute);
 }

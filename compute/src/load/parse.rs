@@ -8,14 +8,15 @@ use super::{LoadColumn, LoadPlan, LoadProgress, Reject};
 use crate::error::{Error, Result};
 use crate::format::delimited::convert::{self, Block};
 use crate::format::delimited::problem::{Note, Problem};
-use crate::format::delimited::{Fields, Line, index, text, unquote};
+use crate::format::delimited::{Line, text};
+use crate::format::layout::Found;
 use crate::write::Router;
 use arrow::array::{
     ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
 };
 use arrow::compute::{filter_record_batch, take};
 use arrow_schema::{Field, Schema, SchemaRef};
-use blueshift_sql::SqlType;
+use blueshift_sql::{SqlState, SqlType};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::Mutex;
@@ -28,6 +29,7 @@ const BLOCK_ROWS: usize = 8_192;
 type Placed = (Option<usize>, RecordBatch);
 
 /// One of the parsers of a load.
+#[derive(Clone)]
 pub(super) struct Parser {
     pub(super) plan: LoadPlan,
     pub(super) rules: Arc<Rules>,
@@ -82,6 +84,11 @@ impl Parser {
     ) -> Result<Vec<Placed>> {
         let source = reader.next(&self.rules, index);
         let block = index.block(&self.rules, source);
+        let mut bad = block.fields.bad.iter();
+        if let Some((line, _)) = bad.find(|(_, problem)| *problem == Problem::TooLargeJson) {
+            let line = reader.line_number(source.line(*line).end as usize);
+            return Err(too_large_json(&reader.file.url, line));
+        }
         if block.fields.bad.is_empty()
             && let Some(batches) = self.by_slice(&block, schema)?
         {
@@ -232,7 +239,11 @@ impl Parser {
         problem: Problem,
         blamed: Option<(&LoadColumn, &[u8])>,
     ) -> Reject {
-        let line_number = reader.line_number(line.start as usize);
+        let counted = match self.rules.layout.is_counted_at_end() {
+            true => line.end,
+            false => line.start,
+        };
+        let line_number = reader.line_number(counted as usize);
         let (column, value) = match blamed {
             Some((column, value)) => (Some(column), value),
             None => (None, &[][..]),
@@ -265,15 +276,26 @@ impl Parser {
     }
 }
 
+fn too_large_json(url: &str, line: u64) -> Error {
+    Error::Sql(
+        blueshift_sql::Error::new(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            format!("could not read \"{url}\": the JSON object or array that ends in line {line} is larger than 4 MB"),
+        )
+        .with_hint("Split it into smaller ones; MAXERROR does not apply."),
+    )
+}
+
 /// Gives a column the file does not have: its DEFAULT, or null.
-fn left_out(column: &LoadColumn, rows: usize) -> Result<ArrayRef> {
+pub(super) fn left_out(column: &LoadColumn, rows: usize) -> Result<ArrayRef> {
     match &column.default {
         None => Ok(new_null_array(&column.ty.arrow(), rows)),
         Some(one) => Ok(take(one.as_ref(), &UInt32Array::from(vec![0; rows]), None)?),
     }
 }
 
-fn type_name(ty: SqlType) -> String {
+/// Names a type as STL_LOAD_ERRORS does.
+pub(super) fn type_name(ty: SqlType) -> String {
     match ty {
         SqlType::Char(_) => "char",
         other => other.short_name(),
@@ -281,7 +303,8 @@ fn type_name(ty: SqlType) -> String {
     .to_owned()
 }
 
-fn type_length(ty: SqlType) -> String {
+/// Gives the declared length of a type as STL_LOAD_ERRORS does.
+pub(super) fn type_length(ty: SqlType) -> String {
     match ty {
         SqlType::Char(bytes) | SqlType::Varchar(bytes) | SqlType::Varbyte(bytes) => {
             bytes.to_string()
@@ -294,9 +317,7 @@ fn type_length(ty: SqlType) -> String {
 /// The index of a block, and the memory it is made in.
 #[derive(Default)]
 struct Index {
-    fields: Fields,
-    /// The block's text without quotes and escapes, if it may have them.
-    rewritten: Vec<u8>,
+    found: Found,
     /// All numbers below some count of rows.
     rows: Vec<u32>,
 }
@@ -304,19 +325,22 @@ struct Index {
 impl Index {
     /// Gives the rows of the block read last, from `source`.
     fn block<'a>(&'a mut self, rules: &'a Rules, source: Source<'a>) -> Block<'a> {
-        let count = self.fields.rows as u32;
+        let Found {
+            fields, rewritten, ..
+        } = &self.found;
+        let count = fields.rows as u32;
         self.rows.extend(self.rows.len() as u32..count);
-        let (bytes, used) = match rules.dialect.is_plain() {
+        let (bytes, used) = match rules.layout.is_plain() {
             true => (source.bytes, source.block_bytes),
-            false => (self.rewritten.as_slice(), self.rewritten.len()),
+            false => (rewritten.as_slice(), rewritten.len()),
         };
         Block {
             bytes,
             text: text::checked(bytes.get(..used).unwrap_or_default()),
-            fields: &self.fields,
-            field_count: rules.dialect.field_count,
-            null_as: &rules.dialect.null_as,
-            rows: self.rows.get(..self.fields.rows).unwrap_or_default(),
+            fields,
+            field_count: rules.layout.field_count(),
+            null_as: rules.layout.null_as(),
+            rows: self.rows.get(..fields.rows).unwrap_or_default(),
         }
     }
 }
@@ -383,18 +407,9 @@ impl<'a> ChunkReader<'a> {
 
     /// Finds the fields of the next rows; gives what they were read from.
     fn next(&mut self, rules: &Rules, index: &mut Index) -> Source<'a> {
-        let (at, dialect) = (self.at, &rules.dialect);
+        let at = self.at;
         let bytes = self.file.chunk.bytes.get(at..).unwrap_or_default();
-        let Index {
-            fields, rewritten, ..
-        } = index;
-        let block_bytes = if dialect.is_plain() {
-            index::index(bytes, dialect, BLOCK_ROWS, fields)
-        } else {
-            fields.clear();
-            rewritten.clear();
-            unquote::rewrite(bytes, 0, dialect, BLOCK_ROWS, rewritten, fields)
-        };
+        let block_bytes = rules.layout.find(bytes, BLOCK_ROWS, &mut index.found);
         self.at += block_bytes;
         Source {
             bytes,

@@ -8,54 +8,42 @@ use crate::format::delimited::Dialect;
 use crate::format::delimited::convert::{ColumnRule, TimeRule};
 use crate::format::delimited::text::TextRule;
 use crate::format::delimited::time_format::TimeFormat;
-use blueshift_sql::statement::copy::{CopyCompression, CopyFormat, CopyOptions, TimeText};
+use crate::format::encoding::Encoding;
+use crate::format::fixed_width::FixedWidth;
+use crate::format::json::Json;
+use crate::format::json::path::Path;
+use crate::format::layout::Layout;
+use blueshift_sql::statement::copy::{
+    CopyCompression, CopyEncoding, CopyFormat, CopyOptions, JsonMapping, TimeText,
+};
 use blueshift_sql::{SqlState, SqlType};
 
 /// What the parser needs to know.
 pub(super) struct Rules {
-    pub(super) dialect: Dialect,
+    pub(super) layout: Layout,
     pub(super) columns: Vec<ColumnRule>,
     pub(super) compression: Compression,
     pub(super) row_end: RowEnd,
     pub(super) header_lines: u64,
+    pub(super) encoding: Encoding,
 }
 
 impl Rules {
-    /// Checks the options and makes the rules.
-    pub(super) fn new(plan: &LoadPlan) -> Result<Rules> {
+    /// Checks the options and makes the rules. `paths` are those of a JSONPaths file, if there is one.
+    pub(super) fn new(plan: &LoadPlan, paths: Option<Vec<Path>>) -> Result<Rules> {
         let options = &plan.options;
-        let is_csv = options.format == CopyFormat::Csv;
-        let quote = is_csv
-            .then(|| byte(options.quote.unwrap_or('"'), "QUOTE"))
-            .transpose()?;
-        let delimiter = delimiter(options, if is_csv { b',' } else { b'|' })?;
-        if quote == Some(delimiter) {
-            return Err(refused("QUOTE and DELIMITER must differ"));
-        }
-        if matches!(delimiter, b'\n' | b'\r') {
-            return Err(refused("DELIMITER must not be a line end"));
-        }
-        let dialect = Dialect {
-            delimiter,
-            quote,
-            escape: options.escape,
-            remove_quotes: options.remove_quotes,
-            null_as: null_as(options)?,
-            field_count: plan.field_count,
-            fill_record: options.fill_record,
-            ignore_blank_lines: options.ignore_blank_lines,
-        };
-        let row_end = match quote {
-            Some(quote) => RowEnd::Quoted { quote, delimiter },
-            None if options.escape => RowEnd::Escaped,
-            None => RowEnd::Newline,
+        let header_lines = options.ignore_header;
+        let (layout, row_end) = match options.format {
+            CopyFormat::FixedWidth => (fixed_width(plan)?, RowEnd::Newline),
+            CopyFormat::Json => (json(plan, paths)?, RowEnd::Json { header_lines }),
+            _ => delimited(plan)?,
         };
         let columns = (0_u32..)
             .zip(&plan.columns)
             .filter_map(|(place, column)| column_rule(place, column, options));
         Ok(Rules {
+            layout,
             columns: columns.collect::<Result<_>>()?,
-            dialect,
             compression: match options.compression {
                 CopyCompression::None => Compression::None,
                 CopyCompression::Gzip => Compression::Gzip,
@@ -63,9 +51,104 @@ impl Rules {
                 CopyCompression::Bzip2 => Compression::Bzip2,
             },
             row_end,
-            header_lines: options.ignore_header,
+            header_lines,
+            encoding: match options.encoding {
+                CopyEncoding::Utf8 => Encoding::Utf8,
+                CopyEncoding::Utf16 => Encoding::Utf16,
+                CopyEncoding::Utf16Le => Encoding::Utf16Le,
+                CopyEncoding::Utf16Be => Encoding::Utf16Be,
+                CopyEncoding::Iso88591 => Encoding::Iso88591,
+            },
         })
     }
+}
+
+fn delimited(plan: &LoadPlan) -> Result<(Layout, RowEnd)> {
+    let options = &plan.options;
+    let is_csv = options.format == CopyFormat::Csv;
+    let quote = is_csv
+        .then(|| byte(options.quote.unwrap_or('"'), "QUOTE"))
+        .transpose()?;
+    let delimiter = delimiter(options, if is_csv { b',' } else { b'|' })?;
+    if quote == Some(delimiter) {
+        return Err(refused("QUOTE and DELIMITER must differ"));
+    }
+    if matches!(delimiter, b'\n' | b'\r') {
+        return Err(refused("DELIMITER must not be a line end"));
+    }
+    let dialect = Dialect {
+        delimiter,
+        quote,
+        escape: options.escape,
+        remove_quotes: options.remove_quotes,
+        null_as: null_as(options)?,
+        field_count: plan.field_count,
+        fill_record: options.fill_record,
+        ignore_blank_lines: options.ignore_blank_lines,
+    };
+    let row_end = match quote {
+        Some(quote) => RowEnd::Quoted { quote, delimiter },
+        None if options.escape => RowEnd::Escaped,
+        None => RowEnd::Newline,
+    };
+    Ok((Layout::Delimited(dialect), row_end))
+}
+
+fn fixed_width(plan: &LoadPlan) -> Result<Layout> {
+    let options = &plan.options;
+    let widths = &options.fixed_width;
+    if widths.len() != plan.field_count {
+        return Err(refused(&format!(
+            "FIXEDWIDTH has {} fields, but {} columns are loaded",
+            widths.len(),
+            plan.field_count
+        )));
+    }
+    Ok(Layout::FixedWidth(FixedWidth {
+        widths: widths.iter().map(|width| *width as usize).collect(),
+        null_as: null_as(options)?,
+        remove_quotes: options.remove_quotes,
+        fill_record: options.fill_record,
+        ignore_blank_lines: options.ignore_blank_lines,
+    }))
+}
+
+fn json(plan: &LoadPlan, paths: Option<Vec<Path>>) -> Result<Layout> {
+    let mut loaded: Vec<(usize, &LoadColumn)> = plan
+        .columns
+        .iter()
+        .filter_map(|column| Some((column.field?, column)))
+        .collect();
+    loaded.sort_by_key(|(field, _)| *field);
+    let is_raw: Vec<bool> = loaded
+        .iter()
+        .map(|(_, column)| column.ty == SqlType::Super)
+        .collect();
+    let names = loaded.iter().map(|(_, column)| column.name.as_str());
+    let json = match (&plan.options.json, paths) {
+        (JsonMapping::NoShred, _) if is_raw != [true] => {
+            return Err(refused(
+                "JSON 'noshred' loads exactly one column, of type SUPER",
+            ));
+        }
+        (JsonMapping::NoShred, _) => Json::by_paths([Vec::new()], is_raw),
+        (JsonMapping::Paths(_), Some(paths)) => {
+            if paths.len() != is_raw.len() {
+                return Err(refused(&format!(
+                    "Number of jsonpaths and the number of columns should match. JSONPath size: {}, Number of columns \
+                     in table or column list: {}",
+                    paths.len(),
+                    is_raw.len()
+                )));
+            }
+            Json::by_paths(paths, is_raw)
+        }
+        (mapping, _) => {
+            let ignores_case = *mapping == JsonMapping::AutoIgnoreCase;
+            Json::by_names(names, is_raw, ignores_case)
+        }
+    };
+    Ok(Layout::Json(json))
 }
 
 fn refused(message: &str) -> Error {

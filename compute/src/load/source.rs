@@ -5,6 +5,7 @@ use super::list::{list_files, list_keys};
 use super::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::object::{ObjectPolicy, failed};
+use blueshift_sql::statement::copy::CopyFormat;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use std::sync::Arc;
 pub(super) const FILES_MAX: usize = 1_000_000;
 /// Size of a manifest at most.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
+/// Size of a JSONPaths file at most: a path for each of 1,600 columns.
+const PATHS_BYTES_MAX: u64 = 4 << 20;
 
 /// A file to load.
 #[derive(Clone)]
@@ -103,6 +106,25 @@ pub(super) async fn find(policy: &ObjectPolicy, plan: &LoadPlan) -> Result<Vec<S
         });
     }
     Ok(sources)
+}
+
+/// Reads a JSONPaths file: one file, not a prefix.
+pub(super) async fn read_paths(
+    policy: &ObjectPolicy,
+    plan: &LoadPlan,
+    url: &str,
+) -> Result<bytes::Bytes> {
+    let location = Location::parse(url)?;
+    location.check(policy)?;
+    let finder = Finder { policy, plan };
+    let file = finder.open(url, &location).await?;
+    let file = file.ok_or_else(|| Error::NoSource {
+        message: format!("The specified JSONPaths file '{url}' does not exist"),
+    })?;
+    if file.bytes > PATHS_BYTES_MAX {
+        return Err(invalid(url, "a JSONPaths file may have 4 MB"));
+    }
+    read_all(&file).await
 }
 
 struct Finder<'a> {
@@ -197,9 +219,13 @@ impl Finder<'_> {
                 Error::Sql(blueshift_sql::Error::new(state, message).with_hint(hint))
             })?;
             location.check(self.policy)?;
+            let length = entry.meta.and_then(|meta| meta.content_length);
+            if length.is_none() && self.plan.options.format == CopyFormat::Parquet {
+                return Err(no_length(&entry.url));
+            }
             match self.open(&entry.url, &location).await? {
                 Some(source) => {
-                    if let Some(expected) = entry.meta.and_then(|meta| meta.content_length)
+                    if let Some(expected) = length
                         && expected != source.bytes
                     {
                         return Err(Error::Source {
@@ -261,6 +287,20 @@ impl Finder<'_> {
             Err(error) => Err(failed(url, &error)),
         }
     }
+}
+
+/// A manifest of files in a columnar format must tell their sizes.
+fn no_length(url: &str) -> Error {
+    let state = blueshift_sql::SqlState::INVALID_PARAMETER_VALUE;
+    Error::Sql(
+        blueshift_sql::Error::new(state, "File entry does not have 'meta' key.")
+            .with_detail(format!(
+                "The entry of \"{url}\" has no content_length (code 15003)."
+            ))
+            .with_hint(
+                "Write \"meta\": {\"content_length\": bytes} in every entry of the manifest.",
+            ),
+    )
 }
 
 pub(super) fn object_path(key: &str, url: &str) -> Result<ObjectPath> {

@@ -229,6 +229,23 @@ pub(crate) fn interval_cuts() -> (Option<Arc<ScalarUDF>>, Option<Arc<ScalarUDF>>
     (months.clone(), microseconds.clone())
 }
 
+/// Reads a JSON text as a SUPER: appends it without the blanks between its parts, keys in their order and numbers as they
+/// are written. `false` if it is not JSON; nothing is appended then.
+pub fn read_super(text: &str, out: &mut String) -> bool {
+    match scalar::json::scan::parse(text) {
+        Some(value) => {
+            scalar::semistructured::value::compact(value.text, out);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Appends a text as a JSON string, in quotes.
+pub fn write_json_string(text: &str, out: &mut String) {
+    scalar::semistructured::value::quote(text, out);
+}
+
 /// Reads one value from its text as a cast does in a session: dates and times in every form.
 pub fn read_scalar(text: &str, ty: SqlType, session: Session<'_>) -> Result<ScalarValue> {
     let parts = || {

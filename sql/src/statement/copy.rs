@@ -1,5 +1,7 @@
 //! COPY: source, authorization, format and options, as the user wrote them.
 
+mod format;
+
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
@@ -47,6 +49,42 @@ pub enum CopyFormat {
     Text,
     /// CSV, `,` by default.
     Csv,
+    /// FIXEDWIDTH
+    FixedWidth,
+    /// JSON
+    Json,
+    /// PARQUET
+    Parquet,
+}
+
+/// Which part of a JSON document goes to which column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum JsonMapping {
+    /// 'auto': a value goes to the column of its name.
+    #[default]
+    Auto,
+    /// 'auto ignorecase'
+    AutoIgnoreCase,
+    /// The URL of a JSONPaths file: one path a column.
+    Paths(String),
+    /// 'noshred': the document goes to one SUPER column.
+    NoShred,
+}
+
+/// ENCODING: how text is written in the files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CopyEncoding {
+    /// UTF8
+    #[default]
+    Utf8,
+    /// UTF16: by the mark at the beginning of each file.
+    Utf16,
+    /// UTF16LE
+    Utf16Le,
+    /// UTF16BE
+    Utf16Be,
+    /// ISO88591
+    Iso88591,
 }
 
 /// The compression of the files.
@@ -95,6 +133,14 @@ pub enum Compupdate {
 pub struct CopyOptions {
     /// FORMAT
     pub format: CopyFormat,
+    /// FIXEDWIDTH: the width of each field, in characters.
+    pub fixed_width: Vec<u32>,
+    /// JSON's argument.
+    pub json: JsonMapping,
+    /// SERIALIZETOJSON: nested values of PARQUET go to SUPER columns.
+    pub serialize_to_json: bool,
+    /// ENCODING
+    pub encoding: CopyEncoding,
     /// GZIP, ZSTD, BZIP2
     pub compression: CopyCompression,
     /// MANIFEST
@@ -160,11 +206,8 @@ impl std::fmt::Debug for Copy {
 
 /// Options of COPY that are known to Redshift and refused here, with the way out.
 const REFUSED: &[(&str, &str)] = &[
-    ("fixedwidth", "Convert the files to delimited text"),
-    ("json", "Convert the files to CSV"),
-    ("avro", "Convert the files to CSV"),
-    ("parquet", "Convert the files to CSV"),
-    ("orc", "Convert the files to CSV"),
+    ("avro", "Convert the files to JSON or Parquet"),
+    ("orc", "Convert the files to Parquet"),
     ("shapefile", "Convert the files to CSV"),
     ("lzop", "Compress the files with GZIP, ZSTD or BZIP2"),
     ("ssh", "Put the files on S3"),
@@ -177,11 +220,6 @@ const REFUSED: &[(&str, &str)] = &[
         "master_symmetric_key",
         "Store the files unencrypted, or encrypted by the server that keeps them",
     ),
-    (
-        "comprows",
-        "Leave the option out; the sample size is chosen by the server",
-    ),
-    ("serializetojson", "Convert the files to CSV"),
     ("using", "Write the options in the COPY itself"),
     ("job", "Run COPY when the files have come"),
     (
@@ -345,6 +383,24 @@ fn option(
     let options = &mut copy.options;
     match word.as_str() {
         "csv" => options.format = CopyFormat::Csv,
+        "fixedwidth" => {
+            options.format = CopyFormat::FixedWidth;
+            let text = argument(cursor)?;
+            options.fixed_width = format::fixed_width(&text).map_err(|e| e.at(position))?;
+        }
+        "json" => {
+            options.format = CopyFormat::Json;
+            if cursor.is_string() || cursor.is_word("as") {
+                let text = argument(cursor)?;
+                options.json = format::json(&text).map_err(|e| e.at(position))?;
+            }
+        }
+        "parquet" => options.format = CopyFormat::Parquet,
+        "serializetojson" => options.serialize_to_json = true,
+        // Encodings are chosen for each block from all of its rows, so a sample of any size is part of what is looked at.
+        "comprows" => {
+            number(cursor, "COMPROWS", 1_000, 2_147_483_647)?;
+        }
         "delimiter" => {
             options.delimiter = Some(delimiter(&argument(cursor)?).map_err(|e| e.at(position))?)
         }
@@ -421,17 +477,11 @@ fn option(
         "encoding" => {
             cursor.take_word("as");
             let name = if cursor.is_string() {
-                cursor.raw_string()?.to_lowercase()
+                cursor.raw_string()?
             } else {
                 cursor.word()?
             };
-            if name != "utf8" {
-                return Err(Error::unsupported(
-                    format!("COPY option ENCODING {}", name.to_uppercase()),
-                    "Convert the files to UTF-8",
-                )
-                .at(position));
-            }
+            options.encoding = format::encoding(&name).map_err(|e| e.at(position))?;
         }
         "iam_role" => {
             keys.role = Some(if cursor.take_word("default") {
@@ -584,15 +634,7 @@ fn credentials(text: &str) -> Result<Authorization> {
 /// Options Redshift refuses beside each other.
 fn ensure_together(copy: &Copy, seen: &[String]) -> Result<()> {
     let has = |name: &str| seen.iter().any(|seen| seen == name);
-    if has("csv") {
-        for (name, shown) in [("escape", "ESCAPE"), ("removequotes", "REMOVEQUOTES")] {
-            if has(name) {
-                return Err(conflict(format!("{shown} does not go with CSV")));
-            }
-        }
-    } else if has("quote") {
-        return Err(conflict("QUOTE goes only with CSV"));
-    }
+    format::ensure_together(copy, seen)?;
     if has("ignoreallerrors") && has("maxerror") {
         return Err(conflict("IGNOREALLERRORS does not go with MAXERROR"));
     }

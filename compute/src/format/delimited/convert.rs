@@ -172,10 +172,12 @@ pub fn column(
         }
         SqlType::Varbyte(bytes_max) => bytes_column(block, rule, notes, bytes_max as usize),
         SqlType::Super => made_column(block, rule, notes, |bytes| {
-            let value = serde_json::from_slice::<serde_json::Value>(bytes);
-            value
-                .map(|value| value.to_string())
-                .map_err(|_| Problem::Json)
+            let text = str::from_utf8(bytes).map_err(|_| Problem::Utf8)?;
+            let mut written = String::with_capacity(text.len());
+            match blueshift_sql::function::read_super(text, &mut written) {
+                true => Ok(written),
+                false => Err(Problem::Json),
+            }
         }),
         SqlType::HllSketch => made_column(block, rule, notes, |bytes| {
             match scalar(bytes, SqlType::HllSketch) {

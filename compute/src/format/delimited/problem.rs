@@ -41,6 +41,18 @@ pub enum Problem {
     Json,
     /// Not a sketch.
     Sketch,
+    /// A line that ends before its last field begins.
+    FewColumns,
+    /// What stands between JSON documents, or a document that is none.
+    NotJson,
+    /// A path that goes on in what is no object.
+    NoJsonObject,
+    /// A path that goes on in what is no array, or behind its end.
+    NoJsonElement,
+    /// A document over the documented size, which no MAXERROR allows.
+    TooLargeJson,
+    /// A file in another encoding than ENCODING says.
+    WrongEncoding,
     /// Bytes that are not UTF-8 and were replaced, as ACCEPTINVCHARS asks: the row is good.
     Replaced,
 }
@@ -63,6 +75,9 @@ impl Problem {
             Self::Hex => 1219,
             Self::Utf8 => 1220,
             Self::Json | Self::Sketch => 1224,
+            Self::FewColumns => 1203,
+            Self::NotJson | Self::NoJsonObject | Self::NoJsonElement | Self::TooLargeJson => 1216,
+            Self::WrongEncoding => 1221,
             Self::Replaced => 0,
         }
     }
@@ -89,6 +104,12 @@ impl Problem {
             }
             Self::Utf8 => "String contains invalid or unsupported UTF8 codepoints",
             Self::Replaced => "Invalid characters were replaced",
+            Self::FewColumns => "Line ends before its last column",
+            Self::NotJson => "Invalid value.",
+            Self::NoJsonObject => "Invalid JSONPath format: Member is not an object.",
+            Self::NoJsonElement => "Invalid JSONPath format: Not an array or index out of range.",
+            Self::TooLargeJson => "JSON object or array is larger than 4 MB",
+            Self::WrongEncoding => "File is not in the encoding that ENCODING says",
             Self::Hex => "Invalid hexadecimal digit",
             Self::Sketch => "Invalid sketch: JSON if sparse, Base64 if dense",
             Self::Json => "Invalid JSON for a SUPER value",

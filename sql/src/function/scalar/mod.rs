@@ -5,7 +5,7 @@ mod date;
 mod format;
 mod hash;
 mod hll;
-mod json;
+pub(super) mod json;
 mod math;
 mod pattern;
 pub(super) mod semistructured;

@@ -74,7 +74,7 @@ pub(in crate::function) fn quote(text: &str, out: &mut String) {
 }
 
 /// Writes a JSON text without the blanks between its parts.
-pub(super) fn compact(text: &str, out: &mut String) {
+pub(in crate::function) fn compact(text: &str, out: &mut String) {
     let (mut quoted, mut escaped) = (false, false);
     for character in text.chars() {
         if quoted {
