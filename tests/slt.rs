@@ -10,8 +10,12 @@ use tokio::task::JoinSet;
 const FILES_AT_ONCE: usize = 4;
 
 async fn run_all(slices: u32) {
+    // Where `$__TEST_DIR__` of a file is.
+    let files = std::env::temp_dir().display().to_string();
+    let roots = ["--copy-root", &files, "--unload-root", &files];
     let server = Server::start(ServerOptions {
         slices: Some(slices),
+        arguments: roots.map(str::to_owned).into(),
         ..ServerOptions::default()
     })
     .await;

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 mod describe;
 mod feed;
-mod list;
+pub(crate) mod list;
 mod manifest;
 mod parse;
 mod progress;

@@ -8,6 +8,7 @@ use super::load::EndedLoad;
 use super::matview::RefreshEvent;
 use super::procedure::{CallEvent, CallMessage};
 use super::transaction::{EndedTransaction, UserChange};
+use super::unload::EndedUnload;
 use super::vacuum::VacuumEvent;
 use super::{EndedSession, FileLoad, FinishedQuery, History, LoadError, lock, now_us, push};
 use crate::error::{Error, Result};
@@ -92,6 +93,7 @@ queues! {
     vacuums: VacuumEvent,
     refreshes: RefreshEvent,
     loads: EndedLoad,
+    unloads: EndedUnload,
     transactions: EndedTransaction,
     user_changes: UserChange,
     stops: Stop,
