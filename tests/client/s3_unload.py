@@ -79,7 +79,7 @@ try:
     connection.execute("CREATE TABLE t (id INTEGER, name VARCHAR(60)) DISTSTYLE EVEN")
     connection.execute(
         "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999) "
-        "SELECT a.i * 1000 + b.i, 'name ' || a.i || '|' || md5(b.i) FROM n a, n b WHERE a.i < 400"
+        "SELECT a.i * 1000 + b.i, 'name ' || a.i::varchar || '|' || md5(b.i::varchar) FROM n a, n b WHERE a.i < 400"
     )
 
     # Two slices of some 10 MB: parts, and files of 5 MB.

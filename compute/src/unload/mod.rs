@@ -37,6 +37,8 @@ mod manifest;
 mod name;
 mod parquet;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod text;
 mod upload;
 

@@ -254,7 +254,7 @@ impl OptionParser {
         if word == "format" {
             cursor.take_word("as");
             word = cursor.word()?;
-            if !["text", "csv", "json", "parquet"].contains(&word.as_str()) {
+            if !FORMATS.contains(&word.as_str()) {
                 return Err(near(&word, position));
             }
         }
@@ -362,11 +362,10 @@ impl OptionParser {
     }
 
     fn format(&mut self, format: UnloadFormat) -> Result<()> {
-        let formats = ["text", "csv", "json", "parquet"];
         let given = self
             .seen
             .iter()
-            .filter(|word| formats.contains(&word.as_str()));
+            .filter(|word| FORMATS.contains(&word.as_str()));
         if given.count() > 1 {
             return Err(conflict("only one FORMAT may be given"));
         }
@@ -390,13 +389,22 @@ impl OptionParser {
     fn ensure_together(&mut self) -> Result<()> {
         for (word, others) in REFUSED_TOGETHER {
             let other = others.iter().find(|other| self.has(other));
-            if let Some(other) = other.filter(|_| self.has(word)) {
-                return Err(conflict(format!(
-                    "{} does not go with {}",
-                    other.to_uppercase(),
-                    word.to_uppercase()
-                )));
-            }
+            let Some(other) = other.filter(|_| self.has(word)) else {
+                continue;
+            };
+            let other = match *other {
+                "null" => "NULL AS".to_owned(),
+                other => other.to_uppercase(),
+            };
+            let word_shown = word.to_uppercase();
+            return Err(match FORMATS.contains(word) {
+                true => Error::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!("{other} is not supported for UNLOAD to {word_shown}"),
+                )
+                .with_hint("Leave the option out, or unload to text"),
+                false => conflict(format!("{other} does not go with {word_shown}")),
+            });
         }
         if self.has("rowgroupsize") && self.options.format != UnloadFormat::Parquet {
             return Err(conflict("ROWGROUPSIZE goes only with PARQUET"));
@@ -447,6 +455,9 @@ impl OptionParser {
         Ok(())
     }
 }
+
+/// The words of FORMAT.
+const FORMATS: [&str; 4] = ["text", "csv", "json", "parquet"];
 
 /// Options, and those that do not go with them. Source: Redshift's guide, UNLOAD; FIXEDWIDTH has no fields that ADDQUOTES
 /// and ESCAPE could tell apart.
