@@ -45,9 +45,8 @@ fn batch(ids: std::ops::Range<i32>) -> TestResult<RecordBatch> {
     let names: StringArray = names.map(Some).collect();
     let columns: Vec<ArrayRef> = vec![Arc::new(Int32Array::from_iter_values(ids)), Arc::new(names)];
     let fields = ["id", "name"].into_iter().zip(&columns);
-    let fields = fields.map(|(name, array)| {
-        arrow_schema::Field::new(name, array.data_type().clone(), true)
-    });
+    let fields =
+        fields.map(|(name, array)| arrow_schema::Field::new(name, array.data_type().clone(), true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     Ok(RecordBatch::try_new(schema, columns)?)
 }
@@ -61,10 +60,18 @@ fn files(directory: &Path) -> TestResult<BTreeMap<String, Vec<u8>>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if path.is_dir() {
             let below = files(&path)?;
-            found.extend(below.into_iter().map(|(file, bytes)| (format!("{name}/{file}"), bytes)));
+            found.extend(
+                below
+                    .into_iter()
+                    .map(|(file, bytes)| (format!("{name}/{file}"), bytes)),
+            );
         } else {
             found.insert(name, std::fs::read(&path)?);
         }
@@ -97,7 +104,11 @@ async fn files_end_before_they_are_too_large() -> TestResult {
         let plan = plan(directory.path(), options);
         let shared = shared(directory.path(), &plan, 1 << 20)?;
         let lane = write(&shared, 50_000).await?;
-        assert!(files(directory.path())?.keys().all(|name| name.contains('#')));
+        assert!(
+            files(directory.path())?
+                .keys()
+                .all(|name| name.contains('#'))
+        );
         let told = end(&plan, &shared, vec![lane]).await?;
         let found = files(directory.path())?;
         assert!(found.len() > 1);
@@ -140,7 +151,9 @@ async fn partitions_that_take_too_much_memory_go_on_in_the_next_file() -> TestRe
     assert!(found.len() > 7 && found.contains_key("name=name 0/0001_part_01"));
     let mut ids = Vec::new();
     for (name, bytes) in &found {
-        let rest = name.strip_prefix("name=name ").and_then(|rest| rest.split_once('/'));
+        let rest = name
+            .strip_prefix("name=name ")
+            .and_then(|rest| rest.split_once('/'));
         let (partition, _) = rest.ok_or("a folder")?;
         for line in String::from_utf8_lossy(bytes).lines() {
             let id: i32 = line.parse()?;
@@ -175,7 +188,11 @@ async fn what_is_taken_back_leaves_nothing() -> TestResult {
         body: text,
     };
     open.write(piece).await?;
-    assert!(files(directory.path())?.keys().any(|name| name.contains('#')));
+    assert!(
+        files(directory.path())?
+            .keys()
+            .any(|name| name.contains('#'))
+    );
     drop(open);
     ledger.roll_back().await;
     assert!(files(directory.path())?.is_empty());

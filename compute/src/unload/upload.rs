@@ -79,6 +79,8 @@ impl Upload {
         if let Some(upload) = &mut self.upload {
             let part = upload.put_part(PutPayload::from(std::mem::take(&mut self.buffer)));
             self.parts.spawn_on(part, self.ledger.compute());
+            // What was large enough for one part most often fills another.
+            self.buffer.reserve(PART_BYTES);
         }
         Ok(())
     }
