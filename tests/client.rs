@@ -275,6 +275,17 @@ async fn copy_reads_an_s3_bucket_by_prefix_and_manifest() {
         .expect("python runs");
     assert!(text(&output).contains("ok"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unload_writes_to_an_s3_bucket_all_or_nothing() {
+    let output = Command::new(python())
+        .arg(folder().join("s3_unload.py"))
+        .env("BLUESHIFT_BINARY", blueshift_tests::server::binary())
+        .output()
+        .expect("python runs");
+    assert!(text(&output).contains("ok"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn snapshots_go_to_an_s3_bucket_and_come_back() {
     let output = Command::new(python())

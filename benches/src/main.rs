@@ -14,6 +14,7 @@ mod server;
 mod snapshot;
 mod tpcds;
 mod tpch;
+mod unload;
 mod vacuum;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,8 @@ enum Suite {
     History(history::Options),
     /// DELETE, UPDATE and MERGE of lineitem.
     Changes(Options),
+    /// UNLOAD of lineitem to local files of each format.
+    Unload(Options),
     /// VACUUM FULL of lineitem, alone and beside a query.
     Vacuum(vacuum::Options),
     /// Snapshots and restores of loaded tables.
@@ -89,6 +92,7 @@ fn main() -> anyhow::Result<()> {
             Suite::History(options) => history::run(&options).await,
             Suite::Inserts(options) => inserts::run(&options).await,
             Suite::Changes(options) => changes::run(&options).await,
+            Suite::Unload(options) => unload::run(&options).await,
             Suite::Vacuum(options) => vacuum::run(&options).await,
             Suite::Snapshot(options) => snapshot::run(&options).await,
         }

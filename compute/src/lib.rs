@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod fixture;
+pub mod unload;
 pub mod load;
 pub mod maintain;
 pub mod write;

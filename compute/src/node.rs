@@ -13,7 +13,7 @@ pub struct NodeOptions {
     pub threads: Option<usize>,
     /// Memory that queries may use in bytes; 70 % of the machine's if `None`.
     pub memory_bytes: Option<usize>,
-    /// Where COPY may read from.
+    /// Where COPY may read from and UNLOAD may write to.
     pub object_policy: ObjectPolicy,
 }
 
@@ -23,7 +23,7 @@ pub struct Node {
     pub store: Arc<Store>,
     /// Runtimes and memory.
     pub resources: Resources,
-    /// Where COPY may read from.
+    /// Where COPY may read from and UNLOAD may write to.
     pub object_policy: ObjectPolicy,
 }
 

@@ -3,17 +3,20 @@
 use crate::error::{Error, Result};
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::copy::Authorization;
+use blueshift_sql::statement::unload::Encryption;
 use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What COPY may reach.
+/// What COPY may read and UNLOAD may write.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectPolicy {
     /// `file://` is allowed under these directories only; symlinks must not lead out.
     pub copy_roots: Vec<PathBuf>,
+    /// UNLOAD writes `file://` under these directories only; symlinks must not lead out.
+    pub unload_roots: Vec<PathBuf>,
     /// Snapshots are kept under these directories only; symlinks must not lead out.
     pub snapshot_roots: Vec<PathBuf>,
     /// Overrides the S3 endpoint (`AWS_ENDPOINT_URL`), for example `http://127.0.0.1:9000`.
@@ -31,6 +34,38 @@ impl ObjectPolicy {
         authorization: &Authorization,
         region: Option<&str>,
     ) -> Result<Arc<dyn ObjectStore>> {
+        client(bucket, self.builder(bucket, authorization, region))
+    }
+
+    /// Makes a client of one bucket whose writes ask for an encryption.
+    pub fn bucket_to_write(
+        &self,
+        bucket: &str,
+        authorization: &Authorization,
+        region: Option<&str>,
+        encryption: &Encryption,
+    ) -> Result<Arc<dyn ObjectStore>> {
+        let builder = self.builder(bucket, authorization, region);
+        let builder = match encryption {
+            // The bucket's own default holds.
+            Encryption::Store | Encryption::BucketKey => builder,
+            Encryption::StoreKeys => {
+                let key = "aws_server_side_encryption".parse();
+                let key: AmazonS3ConfigKey =
+                    key.map_err(|error| Error::Internal(format!("{error}")))?;
+                builder.with_config(key, "AES256")
+            }
+            Encryption::Kms(key) => builder.with_sse_kms_encryption(key),
+        };
+        client(bucket, builder)
+    }
+
+    fn builder(
+        &self,
+        bucket: &str,
+        authorization: &Authorization,
+        region: Option<&str>,
+    ) -> AmazonS3Builder {
         let has_keys = matches!(authorization, Authorization::Keys { .. });
         let mut builder = builder_from_env(has_keys).with_bucket_name(bucket);
         if let Some(endpoint) = &self.s3_endpoint {
@@ -59,11 +94,7 @@ impl ObjectPolicy {
                 builder = builder.with_token(token);
             }
         }
-        let store = builder.build().map_err(|error| Error::Source {
-            url: format!("s3://{bucket}"),
-            reason: reason(&error),
-        })?;
-        Ok(Arc::new(store))
+        builder
     }
 
     /// Gives the file system, for paths that passed [`ObjectPolicy::allowed_file`].
@@ -105,12 +136,61 @@ impl ObjectPolicy {
         Err(self.refused(path))
     }
 
+    /// Resolves a directory to write to, which need not exist, and checks that it lies under an unload root, wherever
+    /// symlinks lead.
+    pub fn allowed_target(&self, path: &Path) -> Result<PathBuf> {
+        // A symlink that leads nowhere exists, and resolves to nothing.
+        let existing = path
+            .ancestors()
+            .find(|part| part.symlink_metadata().is_ok());
+        let resolved = existing.and_then(|existing| {
+            let rest = path.strip_prefix(existing).ok()?;
+            Some(existing.canonicalize().ok()?.join(rest))
+        });
+        let mut roots = self
+            .unload_roots
+            .iter()
+            .filter_map(|root| root.canonicalize().ok());
+        match resolved {
+            Some(resolved) if roots.any(|root| resolved.starts_with(root)) => Ok(resolved),
+            _ => Err(target_refused(path)),
+        }
+    }
+
+    /// Refuses a path under no unload root before its existence is told.
+    pub fn check_target(&self, path: &Path) -> Result<()> {
+        let canonical = |root: &PathBuf| root.canonicalize().unwrap_or_else(|_| root.clone());
+        let under = |root: &PathBuf| path.starts_with(root) || path.starts_with(canonical(root));
+        let climbs = path
+            .components()
+            .any(|part| matches!(part, std::path::Component::ParentDir));
+        match !climbs && self.unload_roots.iter().any(under) {
+            true => Ok(()),
+            false => Err(target_refused(path)),
+        }
+    }
+
     fn refused(&self, path: &Path) -> Error {
         Error::SourceNotAllowed {
             message: format!("COPY may not read \"{}\"", path.display()),
             hint: "Start the server with --copy-root naming a directory above it.".to_owned(),
         }
     }
+}
+
+fn target_refused(path: &Path) -> Error {
+    Error::SourceNotAllowed {
+        message: format!("UNLOAD may not write \"{}\"", path.display()),
+        hint: "Start the server with --unload-root naming a directory above it.".to_owned(),
+    }
+}
+
+fn client(bucket: &str, builder: AmazonS3Builder) -> Result<Arc<dyn ObjectStore>> {
+    let store = builder.build().map_err(|error| Error::Source {
+        url: format!("s3://{bucket}"),
+        reason: reason(&error),
+    })?;
+    Ok(Arc::new(store))
 }
 
 /// Begins a client with the AWS_ variables of the server. The session token among them belongs to the server's own keys:
@@ -134,9 +214,25 @@ fn builder_from_env(has_keys: bool) -> AmazonS3Builder {
 /// Tells why a client failed, with what to do about it: S3's own words where it answered, as Redshift shows them. The
 /// rest of an answer, which repeats keys and signatures, is left out.
 pub(crate) fn failed(url: &str, error: &object_store::Error) -> Error {
+    told("read", url, error).unwrap_or_else(|| Error::Source {
+        url: url.to_owned(),
+        reason: reason(error),
+    })
+}
+
+/// The same of a write.
+pub(crate) fn write_failed(url: &str, error: &object_store::Error) -> Error {
+    told("write", url, error).unwrap_or_else(|| {
+        let message = format!("could not write \"{url}\": {}", reason(error));
+        Error::Sql(blueshift_sql::Error::new(SqlState::IO_ERROR, message))
+    })
+}
+
+/// Tells what a client was answered, or that it was not; `None` if it is neither.
+fn told(done: &str, url: &str, error: &object_store::Error) -> Option<Error> {
     let text = chain(error);
     let tell = |code, reason: String, hint: &str| {
-        let message = format!("could not read \"{url}\": {reason}");
+        let message = format!("could not {done} \"{url}\": {reason}");
         Error::Sql(blueshift_sql::Error::new(code, message).with_hint(hint))
     };
     if let Some(code) = tag(&text, "Code") {
@@ -144,15 +240,15 @@ pub(crate) fn failed(url: &str, error: &object_store::Error) -> Error {
         let status = status(error, &text);
         let reason = format!("S3ServiceException:{said},Status {status},Error {code}");
         let (state, hint) = advice(code);
-        return tell(state, reason, hint);
+        return Some(tell(state, reason, hint));
     }
     if text.contains("169.254.169.254") || text.contains("metadata endpoint") {
-        return tell(
+        return Some(tell(
             SqlState::INVALID_AUTHORIZATION,
             "no credentials were given, and the server has none of its own".to_owned(),
             "Give ACCESS_KEY_ID and SECRET_ACCESS_KEY, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for the \
              server.",
-        );
+        ));
     }
     if let Some(at) = text.find("error sending request") {
         let cause = text.get(at..).unwrap_or_default();
@@ -161,16 +257,13 @@ pub(crate) fn failed(url: &str, error: &object_store::Error) -> Error {
             Some(endpoint) => format!("no answer from {endpoint}: {cause}"),
             None => format!("no answer: {cause}"),
         };
-        return tell(
+        return Some(tell(
             SqlState::IO_ERROR,
             reason,
             "Check REGION, and the AWS_REGION and AWS_ENDPOINT_URL of the server.",
-        );
+        ));
     }
-    Error::Source {
-        url: url.to_owned(),
-        reason: short(&text),
-    }
+    None
 }
 
 /// What to do about an error of S3, by its code.
@@ -186,7 +279,8 @@ fn advice(code: &str) -> (SqlState, &'static str) {
         ),
         "AccessDenied" | "AllAccessDisabled" => (
             SqlState::INSUFFICIENT_PRIVILEGE,
-            "The keys or the role need s3:GetObject on the objects and s3:ListBucket on the bucket.",
+            "The keys or the role need s3:ListBucket on the bucket, and s3:GetObject on the objects for COPY, s3:PutObject \
+             and s3:DeleteObject for UNLOAD.",
         ),
         "NoSuchBucket" => (
             SqlState::UNDEFINED_FILE,
@@ -293,6 +387,29 @@ mod tests {
             ),
             other => (other.to_string(), String::new()),
         }
+    }
+
+    #[test]
+    fn unload_stays_under_its_roots() {
+        let root = tempfile::tempdir().expect("a directory");
+        let below = |path: &str| root.path().join(path);
+        let policy = ObjectPolicy {
+            unload_roots: vec![root.path().to_path_buf()],
+            copy_roots: vec![PathBuf::from("/")],
+            ..ObjectPolicy::default()
+        };
+        assert!(policy.check_target(&below("new/dir/a")).is_ok());
+        assert!(policy.check_target(&below("../a")).is_err());
+        assert!(policy.check_target(Path::new("/etc/a")).is_err());
+        let resolved = policy.allowed_target(&below("new/dir")).expect("allowed");
+        assert!(resolved.ends_with("new/dir"));
+        std::os::unix::fs::symlink("/etc", below("out")).expect("symlink");
+        std::os::unix::fs::symlink("/nowhere/there", below("dangling")).expect("symlink");
+        assert!(policy.allowed_target(&below("out/new")).is_err());
+        assert!(policy.allowed_target(&below("out")).is_err());
+        assert!(policy.allowed_target(Path::new("/etc")).is_err());
+        assert!(policy.allowed_target(&below("dangling/new")).is_err());
+        assert!(ObjectPolicy::default().allowed_target(root.path()).is_err());
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub struct Config {
     /// Directories COPY may read `file://` from: a list, or one text with `:` between them.
     #[serde(deserialize_with = "paths")]
     pub copy_root: Vec<PathBuf>,
+    /// Directories UNLOAD may write `file://` to, in the same form. Apart from those COPY reads: who may read files need
+    /// not be let write some.
+    #[serde(deserialize_with = "paths")]
+    pub unload_root: Vec<PathBuf>,
     /// Directories snapshots may be kept under, in the same form.
     #[serde(deserialize_with = "paths")]
     pub snapshot_root: Vec<PathBuf>,
@@ -56,9 +60,10 @@ pub struct Config {
 /// What the names of variables begin with.
 const ENVIRONMENT: &str = "BLUESHIFT_";
 /// Fields whose variables are read as text.
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 7] = [
     "data",
     "copy_root",
+    "unload_root",
     "snapshot_root",
     "tls_cert",
     "tls_key",
@@ -99,6 +104,7 @@ impl Default for Config {
             flight_listen: None,
             slices: u32::try_from(cores.max(2)).unwrap_or(2),
             copy_root: Vec::new(),
+            unload_root: Vec::new(),
             snapshot_root: Vec::new(),
             memory: None,
             cache: CACHE_BYTES,

@@ -10,7 +10,7 @@ use object_store::{ObjectMeta, ObjectStore};
 
 /// Lists every object whose key begins with `prefix`, sorted. The client lists whole folders only, so the listing of the
 /// last folder in the prefix begins just before the prefix, and ends behind it where keys come in order.
-pub(super) async fn list_keys(
+pub(crate) async fn list_keys(
     store: &dyn ObjectStore,
     prefix: &str,
     is_sorted: bool,
@@ -34,7 +34,7 @@ pub(super) async fn list_keys(
 
 /// Lists every file whose path begins with `prefix`, sorted: those of the last folder in the prefix, and all below the
 /// folders in it whose names match.
-pub(super) async fn list_files(
+pub(crate) async fn list_files(
     store: &dyn ObjectStore,
     prefix: &str,
     url: &str,

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 mod columnar;
 mod describe;
 mod feed;
-mod list;
+pub(crate) mod list;
 mod manifest;
 mod parse;
 mod progress;

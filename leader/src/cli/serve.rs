@@ -76,6 +76,10 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     copy_root: Vec<PathBuf>,
+    /// A directory UNLOAD may write file:// to; may be repeated.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unload_root: Vec<PathBuf>,
     /// A directory snapshots may be kept under; may be repeated.
     #[arg(long)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -251,6 +255,7 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
             memory_bytes: config.memory,
             object_policy: ObjectPolicy {
                 copy_roots: config.copy_root.clone(),
+                unload_roots: config.unload_root.clone(),
                 snapshot_roots: config.snapshot_root.clone(),
                 ..ObjectPolicy::default()
             },

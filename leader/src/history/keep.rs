@@ -8,6 +8,7 @@ use super::load::EndedLoad;
 use super::matview::{RefreshEvent, StateChange};
 use super::procedure::{CallEvent, CallMessage};
 use super::transaction::{EndedTransaction, UserChange};
+use super::unload::EndedUnload;
 use super::vacuum::VacuumEvent;
 use super::{EndedSession, FileLoad, FinishedQuery, History, LoadError, lock, now_us, push};
 use crate::error::{Error, Result};
@@ -93,6 +94,7 @@ queues! {
     refreshes: RefreshEvent,
     state_changes: StateChange,
     loads: EndedLoad,
+    unloads: EndedUnload,
     transactions: EndedTransaction,
     user_changes: UserChange,
     stops: Stop,

@@ -18,6 +18,7 @@ pub mod plans;
 pub mod procedure;
 pub mod statistics;
 pub mod transaction;
+pub mod unload;
 pub mod vacuum;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
@@ -167,6 +168,10 @@ pub struct History {
     pub file_scans: Mutex<Events<FileLoad>>,
     /// SYS_LOAD_HISTORY.
     pub loads: Mutex<Events<load::EndedLoad>>,
+    /// STL_UNLOAD_LOG, SYS_UNLOAD_HISTORY, SYS_UNLOAD_DETAIL.
+    pub unloads: Mutex<Events<unload::EndedUnload>>,
+    /// SYS_UNLOAD_HISTORY.
+    pub running_unloads: Mutex<Vec<Arc<unload::RunningUnload>>>,
     /// STL_COMMIT_STATS, STL_UNDONE, SYS_TRANSACTION_HISTORY.
     pub transactions: Mutex<Events<transaction::EndedTransaction>>,
     /// STL_USERLOG.

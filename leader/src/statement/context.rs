@@ -31,17 +31,28 @@ pub struct LastStatements {
     pub copy_id: Option<i64>,
     /// Whether that COPY failed while loading: then its id, by which STL_LOAD_ERRORS is asked, outlives the rollback.
     pub is_copy_failed: bool,
+    /// Rows of the last UNLOAD; 0 if it failed while unloading.
+    pub unload_count: i64,
+    /// The query id of the last UNLOAD that began to unload; -1 before the first.
+    pub unload_id: Option<i64>,
+    /// Whether that UNLOAD failed while unloading.
+    pub is_unload_failed: bool,
     /// The query id of the last statement that ran on slices; -1 before the first.
     pub query_id: Option<i64>,
 }
 
 impl LastStatements {
-    /// Takes back what a transaction that did not commit had loaded; `before` is what was there when it began.
+    /// Takes back what a transaction that did not commit had loaded or unloaded; `before` is what was there when it began.
     pub fn roll_back(&mut self, before: LastStatements) {
         if !self.is_copy_failed {
             self.copy_count = before.copy_count;
             self.copy_id = before.copy_id;
             self.is_copy_failed = before.is_copy_failed;
+        }
+        if !self.is_unload_failed {
+            self.unload_count = before.unload_count;
+            self.unload_id = before.unload_id;
+            self.is_unload_failed = before.is_unload_failed;
         }
     }
 }

@@ -319,9 +319,18 @@ pub fn session_functions(
         DataType::Int64,
         count(last.query_id.unwrap_or(-1)),
     );
-    // There is no UNLOAD yet, so none was the last.
-    add("pg_last_unload_id", &[], DataType::Int64, count(-1));
-    add("pg_last_unload_count", &[], DataType::Int64, count(0));
+    add(
+        "pg_last_unload_id",
+        &[],
+        DataType::Int64,
+        count(last.unload_id.unwrap_or(-1)),
+    );
+    add(
+        "pg_last_unload_count",
+        &[],
+        DataType::Int64,
+        count(last.unload_count),
+    );
 
     let shared = ctx.clone();
     add(

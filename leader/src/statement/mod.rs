@@ -43,6 +43,7 @@ pub mod set;
 pub mod show;
 pub mod snapshot;
 pub mod truncate;
+pub mod unload;
 pub mod update;
 pub mod user;
 pub mod vacuum;
@@ -71,6 +72,7 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::Lock(names) => lock::run(ctx, names).await,
         Statement::Cancel(request) => cancel::run(ctx, request),
         Statement::Copy(copy) => Box::pin(copy::run(ctx, copy)).await,
+        Statement::Unload(unload) => Box::pin(unload::run(ctx, unload)).await,
         Statement::CreateTable(create) => create_table::run(ctx, create).await,
         Statement::CreateTableAs(create) => Box::pin(create_table_as::run(ctx, create)).await,
         Statement::AlterTable(alter) => Box::pin(alter_table::run(ctx, alter)).await,
@@ -169,6 +171,7 @@ fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
     let changes = !matches!(
         statement,
         Statement::Select(_)
+            | Statement::Unload(_)
             | Statement::Explain(_)
             | Statement::AnalyzeCompression(_)
             | Statement::Set(_)
@@ -230,6 +233,7 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Lock(_) => "LOCK TABLE",
         Statement::Cancel(_) => "CANCEL",
         Statement::Copy(_) => "COPY",
+        Statement::Unload(_) => "UNLOAD",
         Statement::Explain(_) => "EXPLAIN",
         Statement::Begin(_) => "BEGIN",
         Statement::Commit => "COMMIT",

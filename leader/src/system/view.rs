@@ -71,6 +71,7 @@ const FILES: &[(&str, &str, &str)] = files! {
         "svcs_plan_info"
         "svcs_query_summary"
         "svcs_stream_segs"
+        "svcs_unload_log"
         "svl_compile"
         "svl_qlog"
         "svl_query_metrics"

@@ -2,6 +2,9 @@
 
 mod format;
 
+pub use super::authorization::Authorization;
+
+use super::authorization::Keys;
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
@@ -20,25 +23,6 @@ pub struct Copy {
     pub authorization: Authorization,
     /// Everything else.
     pub options: CopyOptions,
-}
-
-/// Secrets; has no useful `Debug`.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub enum Authorization {
-    /// The server's own environment.
-    #[default]
-    None,
-    /// IAM_ROLE default | 'arn'.
-    IamRole(String),
-    /// ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN, or CREDENTIALS with keys.
-    Keys {
-        /// ACCESS_KEY_ID
-        access_key_id: String,
-        /// SECRET_ACCESS_KEY
-        secret_access_key: String,
-        /// SESSION_TOKEN
-        session_token: Option<String>,
-    },
 }
 
 /// The format of the files.
@@ -270,12 +254,12 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
         authorization: Authorization::None,
         options: CopyOptions::default(),
     };
-    let mut keys = Keys::default();
+    let mut keys = Keys::new("COPY");
     let mut seen: Vec<String> = Vec::new();
     while !cursor.at_end() {
         option(cursor, &mut copy, &mut keys, &mut seen)?;
     }
-    keys.finish(&mut copy)?;
+    copy.authorization = keys.finish()?;
     ensure_together(&copy, &seen)?;
     Ok(Statement::Copy(Box::new(copy)))
 }
@@ -303,47 +287,6 @@ fn ensure_source(source: &str) -> Result<()> {
             format!("COPY source has the unknown scheme \"{other}\""),
         )
         .with_hint("Write 's3://bucket/prefix' or 'file:///path/prefix'")),
-    }
-}
-
-/// Authorization in parts, as the options give them.
-#[derive(Default)]
-struct Keys {
-    role: Option<String>,
-    access_key_id: Option<String>,
-    secret_access_key: Option<String>,
-    session_token: Option<String>,
-    credentials: Option<Authorization>,
-}
-
-impl Keys {
-    fn finish(self, copy: &mut Copy) -> Result<()> {
-        let keys = self.access_key_id.is_some()
-            || self.secret_access_key.is_some()
-            || self.session_token.is_some();
-        let ways = usize::from(self.role.is_some())
-            + usize::from(keys)
-            + usize::from(self.credentials.is_some());
-        if ways > 1 {
-            return Err(conflict(
-                "only one of IAM_ROLE, ACCESS_KEY_ID and CREDENTIALS may be given",
-            ));
-        }
-        copy.authorization = match (self.role, self.access_key_id, self.secret_access_key) {
-            (Some(role), _, _) => Authorization::IamRole(role),
-            (None, Some(access_key_id), Some(secret_access_key)) => Authorization::Keys {
-                access_key_id,
-                secret_access_key,
-                session_token: self.session_token,
-            },
-            (None, None, None) if !keys => self.credentials.unwrap_or_default(),
-            _ => {
-                return Err(conflict(
-                    "ACCESS_KEY_ID and SECRET_ACCESS_KEY must be given together",
-                ));
-            }
-        };
-        Ok(())
     }
 }
 
@@ -483,20 +426,7 @@ fn option(
             };
             options.encoding = format::encoding(&name).map_err(|e| e.at(position))?;
         }
-        "iam_role" => {
-            keys.role = Some(if cursor.take_word("default") {
-                "default".to_owned()
-            } else {
-                cursor.raw_string()?
-            });
-        }
-        "access_key_id" => keys.access_key_id = Some(secret(cursor, "ACCESS_KEY_ID")?),
-        "secret_access_key" => keys.secret_access_key = Some(secret(cursor, "SECRET_ACCESS_KEY")?),
-        "session_token" => keys.session_token = Some(secret(cursor, "SESSION_TOKEN")?),
-        "credentials" => {
-            let text = secret(cursor, "CREDENTIALS")?;
-            keys.credentials = Some(credentials(&text).map_err(|e| e.at(position))?);
-        }
+        other if keys.take(cursor, other)? => {}
         other => {
             return Err(Error::syntax(
                 format!("syntax error at or near \"{other}\""),
@@ -508,17 +438,9 @@ fn option(
 }
 
 /// `[AS] 'text'`.
-fn argument(cursor: &mut Cursor<'_>) -> Result<String> {
+pub(super) fn argument(cursor: &mut Cursor<'_>) -> Result<String> {
     cursor.take_word("as");
     cursor.raw_string()
-}
-
-/// `[AS] 'text'`, never shown: not even where it lacks its quotes.
-fn secret(cursor: &mut Cursor<'_>, name: &str) -> Result<String> {
-    cursor.take_word("as");
-    cursor
-        .raw_string()
-        .map_err(|_| Error::syntax(format!("{name} needs a quoted text"), None))
 }
 
 fn number(cursor: &mut Cursor<'_>, name: &str, low: i64, high: i64) -> Result<u64> {
@@ -532,7 +454,7 @@ fn number(cursor: &mut Cursor<'_>, name: &str, low: i64, high: i64) -> Result<u6
 }
 
 /// One character, or `\t`, or `\ddd` in octal.
-fn delimiter(text: &str) -> Result<String> {
+pub(super) fn delimiter(text: &str) -> Result<String> {
     let bad = || value_error("DELIMITER must be one character, \\t or \\ddd");
     let delimiter = match text.strip_prefix('\\') {
         Some("t") => "\t".to_owned(),
@@ -551,7 +473,7 @@ fn delimiter(text: &str) -> Result<String> {
 }
 
 /// NULL AS as written: `\N` stays, `\0` and `\000` are the NUL byte, `\n` is refused.
-fn null_text(text: &str) -> Result<String> {
+pub(super) fn null_text(text: &str) -> Result<String> {
     match text {
         "\\n" | "\n" => Err(value_error("NULL AS must not be a newline")),
         "\\0" | "\\000" => Ok("\0".to_owned()),
@@ -581,56 +503,6 @@ fn compression(options: &mut CopyOptions, compression: CopyCompression) -> Resul
     Ok(())
 }
 
-/// `aws_iam_role=...` or `aws_access_key_id=...;aws_secret_access_key=...[;token=...]`. Errors never show the text.
-fn credentials(text: &str) -> Result<Authorization> {
-    let mut keys = Keys::default();
-    for part in text.split(';').filter(|part| !part.is_empty()) {
-        let Some((name, value)) = part.split_once('=') else {
-            return Err(value_error(
-                "CREDENTIALS must be name=value pairs divided by semicolons",
-            ));
-        };
-        let value = Some(value.to_owned());
-        match name.trim() {
-            "aws_iam_role" => keys.role = value,
-            "aws_access_key_id" => keys.access_key_id = value,
-            "aws_secret_access_key" => keys.secret_access_key = value,
-            "token" => keys.session_token = value,
-            "master_symmetric_key" => {
-                return Err(Error::unsupported(
-                    "COPY option MASTER_SYMMETRIC_KEY",
-                    "Store the files unencrypted, or encrypted by the server that keeps them",
-                ));
-            }
-            _ => {
-                return Err(value_error("CREDENTIALS has an unknown name").with_hint(
-                    "Known are aws_iam_role, aws_access_key_id, aws_secret_access_key and token",
-                ));
-            }
-        }
-    }
-    match keys {
-        Keys {
-            role: Some(role),
-            access_key_id: None,
-            secret_access_key: None,
-            ..
-        } => Ok(Authorization::IamRole(role)),
-        Keys {
-            role: None,
-            access_key_id: Some(access_key_id),
-            secret_access_key: Some(secret_access_key),
-            session_token,
-            ..
-        } => Ok(Authorization::Keys {
-            access_key_id,
-            secret_access_key,
-            session_token,
-        }),
-        _ => Err(value_error("CREDENTIALS must hold a role or both keys")),
-    }
-}
-
 /// Options Redshift refuses beside each other.
 fn ensure_together(copy: &Copy, seen: &[String]) -> Result<()> {
     let has = |name: &str| seen.iter().any(|seen| seen == name);
@@ -650,10 +522,10 @@ fn ensure_together(copy: &Copy, seen: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn conflict(message: impl Into<String>) -> Error {
+pub(super) fn conflict(message: impl Into<String>) -> Error {
     Error::new(SqlState::SYNTAX_ERROR, message)
 }
 
-fn value_error(message: impl Into<String>) -> Error {
+pub(super) fn value_error(message: impl Into<String>) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
 }

@@ -2,6 +2,7 @@
 
 pub mod alter_table;
 pub mod analyze;
+pub mod authorization;
 pub mod copy;
 pub mod create_table;
 pub mod cursor;
@@ -20,6 +21,7 @@ pub mod routine;
 pub mod session;
 pub mod show;
 pub mod snapshot;
+pub mod unload;
 pub mod user;
 pub mod vacuum;
 pub mod view;
@@ -31,6 +33,7 @@ pub use copy::Copy;
 pub use create_table::{ColumnDefinition, CreateTable};
 pub use query::Query;
 pub use redact::redacted;
+pub use unload::Unload;
 
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
@@ -110,6 +113,8 @@ pub enum Statement {
     Cancel(session::Cancel),
     /// COPY ... FROM.
     Copy(Box<Copy>),
+    /// UNLOAD.
+    Unload(Box<Unload>),
     /// EXPLAIN \[ANALYZE\] \[VERBOSE\].
     Explain(Box<session::Explain>),
     /// BEGIN, START TRANSACTION.
@@ -251,6 +256,7 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "merge" => merge::parse(cursor),
         "truncate" => dml::parse_truncate(cursor),
         "copy" => copy::parse(cursor),
+        "unload" => unload::parse(cursor),
         "create" => parse_create(cursor),
         "drop" if cursor.is_word_at(1, "snapshot") => snapshot::parse_drop(cursor),
         "drop" if cursor.is_word_at(1, "materialized") => materialized_view::parse_drop(cursor),

@@ -115,6 +115,13 @@ impl Query {
         }
     }
 
+    /// Tells whether LIMIT, OFFSET, FETCH or TOP lets only some of its rows through.
+    pub fn is_cut_off(&self) -> bool {
+        let has_top =
+            matches!(self.tree.body.as_ref(), SetExpr::Select(select) if select.top.is_some());
+        has_top || self.tree.limit_clause.is_some() || self.tree.fetch.is_some()
+    }
+
     /// Tells whether `*` or `table.*` is selected anywhere.
     pub fn has_wildcard(&self) -> bool {
         struct Stars;

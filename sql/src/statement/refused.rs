@@ -5,7 +5,6 @@ use crate::parser::cursor::Cursor;
 
 /// First words of the statement, its name, and the way out. The longest match of the table wins.
 const REFUSED: &[(&[&str], &str, &str)] = &[
-    (&["unload"], "UNLOAD", "Read the rows with a SELECT"),
     (
         &["savepoint"],
         "SAVEPOINT",

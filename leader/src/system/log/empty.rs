@@ -1,4 +1,4 @@
-//! Logs and states of what this server does not do: nothing waits in queues or hops between them, UNLOAD, external
+//! Logs and states of what this server does not do: nothing waits in queues or hops between them, external
 //! tables and data shares are refused. Scripts join these tables all the same.
 
 use crate::system::pg_catalog::empty::{EmptyTable, table};
@@ -64,59 +64,6 @@ pub static TABLES: &[EmptyTable] = &[
             ("group_id", Integer),
             ("ddl", Char(2_048)),
             ("auto_eligible", Char(1)),
-        ],
-    ),
-    table(
-        "stl_unload_log",
-        &[
-            ("userid", Integer),
-            ("query", Integer),
-            ("slice", Integer),
-            ("pid", Integer),
-            ("path", Char(1_280)),
-            ("start_time", Timestamp),
-            ("end_time", Timestamp),
-            ("line_count", BigInt),
-            ("transfer_size", BigInt),
-            ("file_format", Char(10)),
-        ],
-    ),
-    table(
-        "sys_unload_history",
-        &[
-            ("user_id", Integer),
-            ("query_id", BigInt),
-            ("transaction_id", BigInt),
-            ("session_id", Integer),
-            ("database_name", Varchar(128)),
-            ("status", Varchar(32)),
-            ("start_time", Timestamp),
-            ("end_time", Timestamp),
-            ("duration", BigInt),
-            ("file_format", Varchar(16)),
-            ("compression_type", Varchar(16)),
-            ("unloaded_location", Varchar(1_280)),
-            ("unloaded_rows", BigInt),
-            ("unloaded_files_count", BigInt),
-            ("unloaded_files_size", BigInt),
-            ("error_message", Varchar(512)),
-        ],
-    ),
-    table(
-        "sys_unload_detail",
-        &[
-            ("user_id", Integer),
-            ("query_id", BigInt),
-            ("transaction_id", BigInt),
-            ("session_id", Integer),
-            ("database_name", Varchar(128)),
-            ("slice", Integer),
-            ("file_name", Varchar(1_280)),
-            ("row_count", BigInt),
-            ("file_format", Varchar(16)),
-            ("file_size", BigInt),
-            ("start_time", Timestamp),
-            ("end_time", Timestamp),
         ],
     ),
     table(

@@ -1,0 +1,310 @@
+//! UNLOAD: the rows of a query into files and a manifest.
+//!
+//! Each partition of the plan is shaped and written by a task of its own: partition `p` makes the files of slice `p`.
+//! A serial UNLOAD shapes them side by side and writes one file after the other. Nobody sees a file before all rows are
+//! at the store; see [`ledger`].
+
+use crate::error::{Error, Result};
+use crate::node::Node;
+use crate::write::joined;
+use blueshift_sql::SqlType;
+use blueshift_sql::statement::copy::Authorization;
+use blueshift_sql::statement::unload::{ManifestKind, UnloadFormat, UnloadOptions};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use destination::Destination;
+use futures::StreamExt;
+use lane::{Lane, Shared};
+use ledger::Ledger;
+use name::Names;
+use object_store::path::Path as ObjectPath;
+use serde::{Deserialize, Serialize};
+use shape::{Layout, Piece, Shaper};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+mod cell;
+mod destination;
+mod file;
+mod json;
+mod lane;
+mod ledger;
+mod manifest;
+mod name;
+mod parquet;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod text;
+mod upload;
+
+/// Pieces that may wait for the writer of a serial UNLOAD.
+const PIECES_WAITING: usize = 4;
+/// Memory of all open files of a statement.
+const OPEN_BYTES_MAX: usize = 512 << 20;
+
+/// A column that is unloaded.
+#[derive(Clone, Debug)]
+pub struct UnloadColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: SqlType,
+}
+
+/// An UNLOAD, resolved.
+#[derive(Clone)]
+pub struct UnloadPlan {
+    /// The columns of the query.
+    pub columns: Vec<UnloadColumn>,
+    /// `s3://bucket/prefix` or `file:///dir/prefix`.
+    pub destination: String,
+    /// How to log in there.
+    pub authorization: Authorization,
+    /// Everything else.
+    pub options: UnloadOptions,
+    /// Slices of the cluster.
+    pub slice_count: u32,
+}
+
+/// A file that was written: one row of STL_UNLOAD_LOG.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct UnloadedFile {
+    /// Its URL.
+    pub url: String,
+    /// The slice whose rows it has.
+    pub slice: u32,
+    /// Its lines, with the header; or its rows, of Parquet.
+    pub lines: u64,
+    /// Its bytes, as they are at the store.
+    pub bytes: u64,
+    /// When it was begun, in microseconds from the start of the UNLOAD.
+    pub began_us: u64,
+    /// When it was ended, likewise.
+    pub ended_us: u64,
+}
+
+/// Checks that options and columns fit together, that the destination may be written to, and that no file is there
+/// which may not be overwritten. Lists the destination.
+pub async fn check(node: &Node, plan: &UnloadPlan) -> Result<()> {
+    Layout::new(plan)?;
+    let destination = Destination::open(&node.object_policy, plan)?;
+    match plan.options.allow_overwrite || plan.options.clean_path {
+        true => Ok(()),
+        false => destination.ensure_free(&Names::new(&plan.options)).await,
+    }
+}
+
+/// Runs a query and writes its rows to files; `rows` counts them. On an error, or when dropped, no file is left; files
+/// that were overwritten by name early on, because there were many, are gone then.
+pub async fn unload(
+    node: &Arc<Node>,
+    plan: &UnloadPlan,
+    query: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+    rows: &Arc<AtomicU64>,
+) -> Result<Vec<UnloadedFile>> {
+    let layout = Arc::new(Layout::new(plan)?);
+    let destination = Destination::open(&node.object_policy, plan)?;
+    let query = match plan.options.parallel {
+        true => unmerged(query),
+        false => query,
+    };
+    let partitions = query.output_partitioning().partition_count();
+    let lanes = match plan.options.parallel {
+        true => partitions.clamp(1, plan.slice_count.max(1) as usize),
+        false => 1,
+    };
+    let ledger = Ledger::new(destination, node.resources.compute.clone());
+    let memory = OPEN_BYTES_MAX / lanes;
+    let shared = Arc::new(Shared::new(plan, layout, Arc::clone(&ledger), memory));
+    let work = Work {
+        node,
+        shared: &shared,
+        query,
+        task,
+        rows: Arc::clone(rows),
+    };
+    let written = match plan.options.parallel {
+        true => work.parallel(partitions, lanes).await,
+        false => work.serial(partitions).await,
+    };
+    let ended = match written {
+        Ok(lanes) => end(plan, &shared, lanes).await,
+        Err(error) => Err(error),
+    };
+    if ended.is_err() {
+        ledger.roll_back().await;
+    }
+    ended
+}
+
+/// Takes off what merges sorted slices: files are sorted each by itself, as on Redshift.
+fn unmerged(query: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    match query.downcast_ref::<SortPreservingMergeExec>() {
+        Some(merge) if merge.fetch().is_none() => Arc::clone(merge.input()),
+        _ => query,
+    }
+}
+
+struct Work<'a> {
+    node: &'a Arc<Node>,
+    shared: &'a Arc<Shared>,
+    query: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+    rows: Arc<AtomicU64>,
+}
+
+impl Work<'_> {
+    fn stream(&self, partition: usize) -> Result<SendableRecordBatchStream> {
+        Ok(self.query.execute(partition, Arc::clone(&self.task))?)
+    }
+
+    /// Writes each partition to the files of its slice.
+    async fn parallel(&self, partitions: usize, lanes: usize) -> Result<Vec<Lane>> {
+        let mut tasks = JoinSet::new();
+        for (slice, first) in (0_u32..).zip(0..lanes) {
+            let own = (first..partitions).step_by(lanes);
+            let own = own.map(|partition| self.stream(partition));
+            let mut batches = futures::stream::select_all(own.collect::<Result<Vec<_>>>()?);
+            let mut shaper = Shaper::new(&self.shared.layout)?;
+            let mut lane = Lane::new(self.shared, slice);
+            let rows = Arc::clone(&self.rows);
+            let run = async move {
+                while let Some(batch) = batches.next().await {
+                    let batch = batch?;
+                    rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                    for piece in shaper.pieces(&batch)? {
+                        lane.write(piece).await?;
+                    }
+                }
+                Ok::<Lane, Error>(lane)
+            };
+            tasks.spawn_on(run, &self.node.resources.compute);
+        }
+        let mut written = Vec::with_capacity(lanes);
+        while let Some(ended) = tasks.join_next().await {
+            match joined(ended) {
+                Ok(lane) => written.push(lane),
+                Err(error) => {
+                    tasks.shutdown().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    /// Writes all partitions to one file after the other. Rows of one partition keep their order.
+    async fn serial(&self, partitions: usize) -> Result<Vec<Lane>> {
+        let (sender, mut pieces) = mpsc::channel::<Piece>(PIECES_WAITING);
+        let mut tasks: JoinSet<Result<Option<Lane>>> = JoinSet::new();
+        for partition in 0..partitions {
+            let mut batches = self.stream(partition)?;
+            let mut shaper = Shaper::new(&self.shared.layout)?;
+            let (rows, sender) = (Arc::clone(&self.rows), sender.clone());
+            let run = async move {
+                while let Some(batch) = batches.next().await {
+                    let batch = batch?;
+                    rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                    for piece in shaper.pieces(&batch)? {
+                        if sender.send(piece).await.is_err() {
+                            // The writer failed, and tells why.
+                            return Ok(None);
+                        }
+                    }
+                }
+                Ok(None)
+            };
+            tasks.spawn_on(run, &self.node.resources.compute);
+        }
+        drop(sender);
+        let mut lane = Lane::new(self.shared, 0);
+        let write = async move {
+            while let Some(piece) = pieces.recv().await {
+                lane.write(piece).await?;
+            }
+            Ok(Some(lane))
+        };
+        tasks.spawn_on(write, &self.node.resources.compute);
+        let mut written = Vec::new();
+        while let Some(ended) = tasks.join_next().await {
+            match joined(ended) {
+                Ok(lane) => written.extend(lane),
+                Err(error) => {
+                    tasks.shutdown().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(written)
+    }
+}
+
+/// Ends the files, makes them visible, and writes the manifest last.
+async fn end(
+    plan: &UnloadPlan,
+    shared: &Arc<Shared>,
+    mut lanes: Vec<Lane>,
+) -> Result<Vec<UnloadedFile>> {
+    let options = &plan.options;
+    let is_text = matches!(options.format, UnloadFormat::Text | UnloadFormat::Csv);
+    let has_one = is_text && options.partition_by.is_empty();
+    if has_one && lanes.iter().all(Lane::is_empty) {
+        // COPY finds a file then, and a header has a place.
+        let mut first = Lane::new(shared, 0);
+        first.begin_empty().await?;
+        lanes = vec![first];
+    }
+    let mut tasks = JoinSet::new();
+    for lane in lanes {
+        tasks.spawn_on(lane.finish(), shared.ledger.compute());
+    }
+    let mut files = Vec::new();
+    while let Some(ended) = tasks.join_next().await {
+        match joined(ended) {
+            Ok(ended) => files.extend(ended),
+            Err(error) => {
+                tasks.shutdown().await;
+                return Err(error);
+            }
+        }
+    }
+    files.sort_by(|left, right| left.url.cmp(&right.url));
+    let stale = stale(plan, shared, &files).await?;
+    shared.ledger.commit(stale).await?;
+    if options.manifest != ManifestKind::None {
+        let text = manifest::text(options, &shared.layout.file_columns(), &files);
+        shared.ledger.put(name::MANIFEST, text).await?;
+    }
+    shared.ledger.release();
+    Ok(files)
+}
+
+/// Lists what CLEANPATH deletes: everything with the prefix, or in the folders of partitions that get files.
+async fn stale(
+    plan: &UnloadPlan,
+    shared: &Shared,
+    files: &[UnloadedFile],
+) -> Result<Vec<ObjectPath>> {
+    let destination = &shared.ledger.destination;
+    if !plan.options.clean_path {
+        return Ok(Vec::new());
+    }
+    if plan.options.partition_by.is_empty() {
+        return destination.existing("").await;
+    }
+    let folders = files
+        .iter()
+        .filter_map(|file| destination.folder_of(&file.url));
+    let folders: BTreeSet<&str> = folders.collect();
+    let mut stale = Vec::new();
+    for folder in folders {
+        stale.extend(destination.existing(folder).await?);
+    }
+    Ok(stale)
+}

@@ -1,0 +1,128 @@
+//! One file on its way to the store, in parts; nobody sees it before the ledger completes it.
+
+use super::destination::Place;
+use super::ledger::{Finished, Ledger, abort};
+use crate::error::{Error, Result};
+use crate::object::write_failed;
+use bytes::Bytes;
+use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Bytes of a part. S3 takes 10,000 parts of 5 MB or more: the largest file has 800.
+const PART_BYTES: usize = 8 << 20;
+/// Parts of a file that are on their way at a time.
+const PARTS_AHEAD: usize = 2;
+/// A file so small is kept in memory until the end: that is one request, and no open file.
+const SMALL_BYTES: usize = 64 << 10;
+
+/// A file in the making.
+pub(super) struct Upload {
+    ledger: Arc<Ledger>,
+    place: Place,
+    upload: Option<Box<dyn MultipartUpload>>,
+    parts: JoinSet<object_store::Result<()>>,
+    buffer: Vec<u8>,
+    bytes: u64,
+}
+
+impl Upload {
+    pub(super) fn new(ledger: &Arc<Ledger>, place: Place) -> Self {
+        Self {
+            ledger: Arc::clone(ledger),
+            place,
+            upload: None,
+            parts: JoinSet::new(),
+            buffer: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// The file's URL.
+    pub(super) fn url(&self) -> &str {
+        &self.place.url
+    }
+
+    /// Bytes written so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Memory it holds, but for parts on their way.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// Adds bytes; waits while too many parts are on their way.
+    pub(super) async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.bytes += bytes.len() as u64;
+        while self.buffer.len() + bytes.len() >= PART_BYTES {
+            let (now, later) = bytes.split_at((PART_BYTES - self.buffer.len()).min(bytes.len()));
+            self.buffer.extend_from_slice(now);
+            bytes = later;
+            self.send().await?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Sends what is in the buffer as a part.
+    async fn send(&mut self) -> Result<()> {
+        while self.parts.len() >= PARTS_AHEAD {
+            self.sent().await?;
+        }
+        if self.upload.is_none() {
+            let store = &self.ledger.destination.store;
+            let begun = store.put_multipart(&self.place.path).await;
+            self.upload = Some(begun.map_err(|error| write_failed(&self.place.url, &error))?);
+        }
+        if let Some(upload) = &mut self.upload {
+            let part = upload.put_part(PutPayload::from(std::mem::take(&mut self.buffer)));
+            self.parts.spawn_on(part, self.ledger.compute());
+            // What was large enough for one part most often fills another.
+            self.buffer.reserve(PART_BYTES);
+        }
+        Ok(())
+    }
+
+    /// Waits for a part.
+    async fn sent(&mut self) -> Result<()> {
+        match self.parts.join_next().await {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(error))) => Err(write_failed(&self.place.url, &error)),
+            Some(Err(error)) => Err(Error::Internal(error.to_string())),
+        }
+    }
+
+    /// Ends the file: all of it is at the store, or small and here.
+    pub(super) async fn finish(mut self) -> Result<()> {
+        let is_small = self.upload.is_none() && self.buffer.len() <= SMALL_BYTES;
+        let finished = if is_small && self.ledger.has_room(self.buffer.len()) {
+            Some(Finished::Small(Bytes::from(std::mem::take(
+                &mut self.buffer,
+            ))))
+        } else {
+            if !self.buffer.is_empty() || self.upload.is_none() {
+                self.send().await?;
+            }
+            while !self.parts.is_empty() {
+                self.sent().await?;
+            }
+            self.upload.take().map(Finished::Upload)
+        };
+        match finished {
+            Some(finished) => self.ledger.keep(self.place.clone(), finished).await,
+            None => Err(Error::Internal("an upload was not begun".to_owned())),
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            let place = self.place.clone();
+            self.ledger
+                .clean(async move { abort(upload, &place).await });
+        }
+    }
+}
