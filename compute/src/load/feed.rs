@@ -30,24 +30,24 @@ const RANGES_IN_FLIGHT: usize = 3;
 const ROW_BYTES_MAX: usize = 64 << 20;
 
 /// A chunk and the file it is of.
-pub(super) struct FileChunk {
-    pub(super) url: Arc<str>,
-    pub(super) chunk: Chunk,
+pub(crate) struct FileChunk {
+    pub(crate) url: Arc<str>,
+    pub(crate) chunk: Chunk,
 }
 
 /// How to read the files of one load.
 #[derive(Clone)]
-pub(super) struct Feed {
-    pub(super) reader: RangeReader,
-    pub(super) compression: Compression,
-    pub(super) row_end: RowEnd,
-    pub(super) progress: Arc<LoadProgress>,
-    pub(super) files: Arc<Mutex<Vec<LoadedFile>>>,
+pub(crate) struct Feed {
+    pub(crate) reader: RangeReader,
+    pub(crate) compression: Compression,
+    pub(crate) row_end: RowEnd,
+    pub(crate) progress: Arc<LoadProgress>,
+    pub(crate) files: Arc<Mutex<Vec<LoadedFile>>>,
 }
 
 impl Feed {
     /// Reads all files, `at_once` at a time. Ends early without an error when the parsers have ended.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         self,
         sources: Vec<Source>,
         at_once: usize,

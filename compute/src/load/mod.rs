@@ -25,7 +25,11 @@ mod reject;
 mod rules;
 mod source;
 
+pub(crate) use feed::{Feed, FileChunk};
+pub(crate) use manifest::Manifest;
 pub use progress::{LoadProgress, SliceProgress};
+pub(crate) use range::RangeReader;
+pub(crate) use source::Source;
 
 /// Chunks that may wait for a parser.
 const CHUNKS_WAITING: usize = 4;
@@ -202,8 +206,8 @@ async fn run(
         };
         tasks.spawn_on(parser.run(Arc::clone(&receiver)), &node.resources.compute);
     }
-    let feed = feed::Feed {
-        reader: range::RangeReader::new(),
+    let feed = Feed {
+        reader: RangeReader::new(),
         compression: rules.compression,
         row_end: rules.row_end,
         progress: Arc::clone(&progress),

@@ -360,6 +360,7 @@ fn check_database(names: &SessionNames, database: &str) -> Result<()> {
 fn relation(names: &SessionNames, name: &ObjectName) -> Result<(String, String)> {
     match names.find(name)? {
         Named::System(table) => Ok((table.schema().to_owned(), table.name().to_owned())),
+        Named::External(schema, table) => Ok((schema.name.clone(), table.name.clone())),
         Named::Relation(relation) => {
             check::relation(
                 names.catalog(),

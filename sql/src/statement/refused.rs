@@ -52,7 +52,7 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (
         &["alter", "external", "schema"],
         "ALTER EXTERNAL SCHEMA",
-        "There are no external schemas; load the files with COPY",
+        "Use DROP SCHEMA, which leaves the external tables, and CREATE EXTERNAL SCHEMA",
     ),
     (
         &["alter", "external", "view"],
@@ -87,17 +87,12 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (
         &["create", "external"],
         "CREATE EXTERNAL",
-        "Load the files with COPY",
+        "Use CREATE EXTERNAL SCHEMA and CREATE EXTERNAL TABLE",
     ),
     (
         &["create", "or"],
         "CREATE OR REPLACE of this kind",
         "Use CREATE OR REPLACE VIEW",
-    ),
-    (
-        &["create", "external", "schema"],
-        "CREATE EXTERNAL SCHEMA",
-        "Load the files with COPY; names of three parts read other databases of this server",
     ),
     (
         &["create", "external", "model"],
@@ -246,7 +241,7 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (
         &["drop", "external"],
         "DROP EXTERNAL",
-        "There are no external objects; use DROP SCHEMA or DROP TABLE",
+        "Use DROP TABLE for an external table and DROP SCHEMA for an external schema",
     ),
     (
         &["drop", "template"],
@@ -271,7 +266,7 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (
         &["show", "external"],
         "SHOW EXTERNAL TABLE",
-        "There are no external tables; use SHOW TABLE",
+        "Read SVV_EXTERNAL_TABLES, SVV_EXTERNAL_COLUMNS and SVV_EXTERNAL_PARTITIONS",
     ),
     (
         &["show", "policies"],
