@@ -220,6 +220,18 @@ async fn partitions_that_cannot_match_are_not_read() {
         );
         let shown = "SELECT \"values\", location FROM svv_external_partitions WHERE schemaname = 'spectrum' ORDER BY 1";
         assert_eq!(client.rows(shown).await.len(), 2);
+        // What SHOW tells makes the table again.
+        let shown = client
+            .value("SHOW EXTERNAL TABLE spectrum.sales PARTITION")
+            .await;
+        client.run("DROP TABLE spectrum.sales").await;
+        for statement in shown.split(';').filter(|text| !text.trim().is_empty()) {
+            client.run(statement).await;
+        }
+        assert_eq!(
+            client.value("SELECT min(id) FROM spectrum.sales").await,
+            "2000"
+        );
         let plan = client
             .rows(
                 "EXPLAIN SELECT id FROM spectrum.sales WHERE saledate = '2008-03-01' AND price > 1",

@@ -22,8 +22,8 @@ const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 /// Entries of a manifest that are looked for at the same time.
 const HEADS_IN_FLIGHT: usize = 16;
 
-/// A file of an external table, and the store it is in.
-#[derive(Clone, Debug)]
+/// A file of an external table, and the store it is in, which may hold keys and is never printed.
+#[derive(Clone)]
 pub struct ExternalFile {
     /// As the user would write it.
     pub url: Arc<str>,
@@ -31,6 +31,15 @@ pub struct ExternalFile {
     pub store: Arc<dyn ObjectStore>,
     /// Its place there, its size and its version.
     pub meta: ObjectMeta,
+}
+
+impl std::fmt::Debug for ExternalFile {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ExternalFile")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How to reach the files of a table.

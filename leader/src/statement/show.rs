@@ -401,11 +401,14 @@ pub(crate) const VIEW_COLUMN: &str = "Show View DDL statement";
 
 /// Runs a SHOW TABLE or SHOW VIEW.
 pub fn definition(ctx: &mut Context<'_>, show: &ShowDefinition) -> Result<Body> {
-    let names = ctx.names()?;
     let (name, kind) = match show {
         ShowDefinition::Table(name) => (name, "table"),
         ShowDefinition::View(name) => (name, "view"),
+        ShowDefinition::External(name, with_partitions) => {
+            return super::external::show::run(ctx, name, *with_partitions);
+        }
     };
+    let names = ctx.names()?;
     let wrong = |name: &str| {
         Error::new(
             SqlState::WRONG_OBJECT_TYPE,

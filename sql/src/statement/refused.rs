@@ -264,11 +264,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         "There are no datashares; SHOW DATABASES lists what can be read",
     ),
     (
-        &["show", "external"],
-        "SHOW EXTERNAL TABLE",
-        "Read SVV_EXTERNAL_TABLES, SVV_EXTERNAL_COLUMNS and SVV_EXTERNAL_PARTITIONS",
-    ),
-    (
         &["show", "policies"],
         "SHOW POLICIES",
         "Read SVV_RLS_POLICY and SVV_MASKING_POLICY",

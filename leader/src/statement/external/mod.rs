@@ -6,6 +6,7 @@
 pub mod alter;
 mod partition;
 pub mod schema;
+pub mod show;
 pub mod source;
 pub mod table;
 
