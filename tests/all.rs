@@ -9,6 +9,7 @@ mod compat;
 mod database;
 mod differential;
 mod documented;
+mod external;
 mod fault;
 mod history;
 mod isolation;

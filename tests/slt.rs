@@ -13,7 +13,14 @@ async fn run_all(slices: u32) {
     // Where `$__TEST_DIR__` of a file is, and what COPY reads.
     let files = std::env::temp_dir().display().to_string();
     let fixture = logic::fixture().display().to_string();
-    let roots = ["--copy-root", &files, "--copy-root", &fixture, "--unload-root", &files];
+    let roots = [
+        "--copy-root",
+        &files,
+        "--copy-root",
+        &fixture,
+        "--unload-root",
+        &files,
+    ];
     let server = Server::start(ServerOptions {
         slices: Some(slices),
         arguments: roots.map(str::to_owned).into(),

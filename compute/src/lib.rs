@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod fixture;
+pub mod external;
 pub mod unload;
 pub mod load;
 pub mod maintain;

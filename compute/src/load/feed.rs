@@ -39,28 +39,28 @@ const BOMB_BYTES_MIN: u64 = 256 << 20;
 const BOMB_RATIO: u64 = 500;
 
 /// A chunk and the file it is of.
-pub(super) struct FileChunk {
-    pub(super) url: Arc<str>,
-    pub(super) chunk: Chunk,
+pub(crate) struct FileChunk {
+    pub(crate) url: Arc<str>,
+    pub(crate) chunk: Chunk,
 }
 
 /// How to read the files of one load.
 #[derive(Clone)]
-pub(super) struct Feed {
-    pub(super) reader: RangeReader,
-    pub(super) compression: Compression,
-    pub(super) row_end: RowEnd,
-    pub(super) encoding: Encoding,
+pub(crate) struct Feed {
+    pub(crate) reader: RangeReader,
+    pub(crate) compression: Compression,
+    pub(crate) row_end: RowEnd,
+    pub(crate) encoding: Encoding,
     /// The table's name for messages.
-    pub(super) table_name: Arc<str>,
-    pub(super) rejects: Arc<Rejects>,
-    pub(super) progress: Arc<LoadProgress>,
-    pub(super) files: Arc<Mutex<Vec<LoadedFile>>>,
+    pub(crate) table_name: Arc<str>,
+    pub(crate) rejects: Arc<Rejects>,
+    pub(crate) progress: Arc<LoadProgress>,
+    pub(crate) files: Arc<Mutex<Vec<LoadedFile>>>,
 }
 
 impl Feed {
     /// Reads all files, `at_once` at a time. Ends early without an error when the parsers have ended.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         self,
         sources: Vec<Source>,
         at_once: usize,

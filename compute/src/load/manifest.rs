@@ -5,30 +5,30 @@ use serde::Deserialize;
 
 /// A manifest file.
 #[derive(Debug, Deserialize)]
-pub(super) struct Manifest {
-    pub(super) entries: Vec<Entry>,
+pub(crate) struct Manifest {
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// One file; a file listed twice loads twice.
 #[derive(Debug, Deserialize)]
-pub(super) struct Entry {
-    pub(super) url: String,
+pub(crate) struct Entry {
+    pub(crate) url: String,
     #[serde(default)]
-    pub(super) mandatory: bool,
+    pub(crate) mandatory: bool,
     #[serde(default)]
-    pub(super) meta: Option<Meta>,
+    pub(crate) meta: Option<Meta>,
 }
 
 /// What is known of a file.
 #[derive(Debug, Deserialize)]
-pub(super) struct Meta {
+pub(crate) struct Meta {
     #[serde(default)]
-    pub(super) content_length: Option<u64>,
+    pub(crate) content_length: Option<u64>,
 }
 
 impl Manifest {
     /// Reads a manifest.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Manifest, String> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Manifest, String> {
         serde_json::from_slice(bytes).map_err(|error| error.to_string())
     }
 }

@@ -8,7 +8,6 @@ use crate::write::{Router, WriteTarget, Written, joined};
 use blueshift_sql::statement::copy::{Authorization, CopyFormat, CopyOptions, JsonMapping};
 use blueshift_sql::{SqlState, SqlType};
 use blueshift_storage::row_group::RowGroupRecord;
-use reject::Rejects;
 use serde::{Deserialize, Serialize};
 use source::Location;
 use std::sync::atomic::Ordering;
@@ -27,7 +26,12 @@ mod reject;
 mod rules;
 mod source;
 
+pub(crate) use feed::{Feed, FileChunk};
+pub(crate) use manifest::Manifest;
 pub use progress::{LoadProgress, SliceProgress};
+pub(crate) use range::RangeReader;
+pub(crate) use reject::Rejects;
+pub(crate) use source::Source;
 
 /// Chunks that may wait for a parser.
 const CHUNKS_WAITING: usize = 4;
@@ -255,8 +259,8 @@ fn spawn_text(
         let parser = parser.clone();
         tasks.spawn_on(parser.run(Arc::clone(&receiver)), &node.resources.compute);
     }
-    let feed = feed::Feed {
-        reader: range::RangeReader::new(),
+    let feed = Feed {
+        reader: RangeReader::new(),
         compression: parser.rules.compression,
         row_end: parser.rules.row_end,
         encoding: parser.rules.encoding,

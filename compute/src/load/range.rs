@@ -14,7 +14,7 @@ const BUFFERS_MAX: usize = 16;
 
 /// Reads ranges of objects for one load.
 #[derive(Clone)]
-pub(super) struct RangeReader {
+pub(crate) struct RangeReader {
     unused: Arc<ArrayQueue<Vec<u8>>>,
 }
 
@@ -40,7 +40,7 @@ impl Drop for Buffer {
 
 impl RangeReader {
     /// Begins a load.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             unused: Arc::new(ArrayQueue::new(BUFFERS_MAX)),
         }

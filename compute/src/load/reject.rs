@@ -13,7 +13,7 @@ const KEPT_MAX: usize = 1_000;
 const RAW_BYTES_MAX: usize = 1_024;
 
 /// The refused rows of one load.
-pub(super) struct Rejects {
+pub(crate) struct Rejects {
     limit: u64,
     count: AtomicU64,
     kept: Mutex<Kept>,
@@ -31,7 +31,7 @@ struct Kept {
 
 impl Rejects {
     /// Begins; the load fails when the count reaches `max_error`, and at the first if that is 0 or 1.
-    pub(super) fn new(max_error: u64) -> Self {
+    pub(crate) fn new(max_error: u64) -> Self {
         Self {
             limit: max_error.max(1),
             count: AtomicU64::new(0),

@@ -20,17 +20,17 @@ const PATHS_BYTES_MAX: u64 = 4 << 20;
 
 /// A file to load.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// As the user would write it.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// Where it is.
-    pub(super) store: Arc<dyn ObjectStore>,
+    pub(crate) store: Arc<dyn ObjectStore>,
     /// Its place there.
-    pub(super) path: ObjectPath,
+    pub(crate) path: ObjectPath,
     /// Its size as it is, compressed or not.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// The slice that reads it.
-    pub(super) slice: u32,
+    pub(crate) slice: u32,
 }
 
 /// A URL, taken apart.

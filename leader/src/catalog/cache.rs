@@ -5,6 +5,7 @@
 
 use super::access::{AccessList, DefaultAccess, DefaultKey, Group, ObjectKind, Role, system_roles};
 use super::database::Database;
+use super::external::{ExternalDatabase, ExternalPartition, ExternalSchema, ExternalTable};
 use super::matview::MaterializedRows;
 use super::policy::{Policy, Protection};
 use super::routine::Routine;
@@ -196,6 +197,40 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
                 catalog.materialized.insert(oid, rows);
             }
         }
+        "external_schema" => {
+            catalog.external_schemas.remove(&oid);
+            if let Some(value) = value {
+                let schema: Arc<ExternalSchema> = decode(key, value)?;
+                catalog.external_schemas.insert(oid, schema);
+            }
+        }
+        "external_database" => {
+            catalog.external_databases.remove(&oid);
+            if let Some(value) = value {
+                let database: Arc<ExternalDatabase> = decode(key, value)?;
+                catalog.external_databases.insert(oid, database);
+            }
+        }
+        "external_table" => {
+            catalog.external_tables.remove(&oid);
+            if let Some(value) = value {
+                let table: Arc<ExternalTable> = decode(key, value)?;
+                catalog.external_tables.insert(oid, table);
+            }
+        }
+        "external_partition" => {
+            let number = parts.next().and_then(|text| text.parse().ok());
+            let number: u32 = number.ok_or_else(|| damaged(key, "its name has no number"))?;
+            let partitions = Arc::make_mut(catalog.external_partitions.entry(oid).or_default());
+            partitions.remove(&number);
+            if let Some(value) = value {
+                let partition: Arc<ExternalPartition> = decode(key, value)?;
+                partitions.insert(number, Arc::unwrap_or_clone(partition));
+            }
+            if partitions.is_empty() {
+                catalog.external_partitions.remove(&oid);
+            }
+        }
         "policy" => {
             catalog.policies.remove(&oid);
             if let Some(value) = value {
@@ -325,6 +360,42 @@ pub fn put_materialized(rows: &MaterializedRows) -> Result<CatalogChange> {
     change(key("materialized", rows.oid), rows)
 }
 
+/// Writes what makes a schema external.
+pub fn put_external_schema(schema: &ExternalSchema) -> Result<CatalogChange> {
+    change(key("external_schema", schema.oid), schema)
+}
+
+/// Writes a database of external tables.
+pub fn put_external_database(database: &ExternalDatabase) -> Result<CatalogChange> {
+    change(key("external_database", database.oid), database)
+}
+
+/// Writes an external table.
+pub fn put_external_table(table: &ExternalTable) -> Result<CatalogChange> {
+    change(key("external_table", table.oid), table)
+}
+
+fn partition_key(table: Oid, number: u32) -> String {
+    format!("{}/{number:010}", key("external_partition", table))
+}
+
+/// Writes a partition of an external table.
+pub fn put_external_partition(
+    table: Oid,
+    number: u32,
+    partition: &ExternalPartition,
+) -> Result<CatalogChange> {
+    change(partition_key(table, number), partition)
+}
+
+/// Removes a partition of an external table.
+pub fn remove_external_partition(table: Oid, number: u32) -> CatalogChange {
+    CatalogChange {
+        key: partition_key(table, number),
+        value: None,
+    }
+}
+
 /// Writes a policy.
 pub fn put_policy(policy: &Policy) -> Result<CatalogChange> {
     change(policy_key(policy.oid), policy)
@@ -403,7 +474,7 @@ pub fn put_comment(oid: Oid, column: u32, text: Option<&str>) -> CatalogChange {
     }
 }
 
-/// Removes an object of a kind: `schema`, `table`, `view`, `materialized`, `policy`, `protection`, `routine`, `user`, `group`, `role`, or its `access`.
+/// Removes an object of a kind: `schema`, `table`, `view`, `materialized`, `external_schema`, `external_database`, `external_table`, `policy`, `protection`, `routine`, `user`, `group`, `role`, or its `access`.
 pub fn remove(kind: &str, oid: Oid) -> CatalogChange {
     CatalogChange {
         key: key(kind, oid),

@@ -160,6 +160,8 @@ impl Catalog {
             .retain(|_, view| schemas.contains_key(&view.schema));
         let views = &part.views;
         part.materialized.retain(|oid, _| views.contains_key(oid));
+        part.external_schemas
+            .retain(|oid, _| schemas.contains_key(oid));
         part.routines
             .retain(|_, routine| schemas.contains_key(&routine.schema));
         part.policies

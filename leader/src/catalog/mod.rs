@@ -1,7 +1,8 @@
 //! Databases, schemas, tables, columns, views, users: what the commit log keeps under string keys, decoded.
 //!
 //! Every object is one key of the store's catalog map (`database/<oid>`, `schema/<oid>`, `table/<oid>`, `view/<oid>`,
-//! `materialized/<oid>` (beside a view), `policy/<oid>`,
+//! `materialized/<oid>` (beside a view), `external_schema/<oid>` (beside a schema), `external_database/<oid>`,
+//! `external_table/<oid>`, `external_partition/<oid of the table>/<number>`, `policy/<oid>`,
 //! `protection/<oid>` (beside a table or view), `routine/<oid>`, `user/<oid>`, `group/<oid>`, `role/<oid>`, `comment/<oid>/<column>`, and who may do what:
 //! `access/<oid>`, `default_access/<owner>/<schema>/<kind>`), its value the JSON of one struct of this module. A table's oid is its
 //! storage `TableId`.
@@ -10,6 +11,7 @@ pub mod access;
 pub mod cache;
 pub mod constraint;
 pub mod database;
+pub mod external;
 pub mod language;
 pub mod layout;
 pub mod matview;
@@ -383,6 +385,14 @@ pub struct Catalog {
     pub database: Oid,
     /// The catalog of all databases, if this one shows a part.
     whole: Option<Arc<Catalog>>,
+    /// What makes schemas external, by the oid of the schema.
+    pub external_schemas: HashMap<Oid, Arc<external::ExternalSchema>>,
+    /// Databases of external tables by oid; those of all databases.
+    pub external_databases: HashMap<Oid, Arc<external::ExternalDatabase>>,
+    /// External tables by oid.
+    pub external_tables: HashMap<Oid, Arc<external::ExternalTable>>,
+    /// The partitions of external tables, by the oid of the table.
+    pub external_partitions: HashMap<Oid, Arc<external::Partitions>>,
     /// Comments by object oid and column index (0 is the object itself).
     pub comments: HashMap<(Oid, u32), String>,
     /// Oids by name, kept in step with the maps above by `cache`.

@@ -2,6 +2,7 @@
 //!
 //! They come from the planner's log of plans when the statement has ended.
 
+use super::external::ExternalQuery;
 use super::{History, lock};
 use blueshift_compute::profile::{self, Step, StepKind, StepTable};
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,9 @@ pub struct Executed {
     /// What row-level security did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secured: Vec<Secured>,
+    /// What was read of external tables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<ExternalQuery>,
 }
 
 /// Row-level security of a table in a query: SVV_RLS_APPLIED_POLICY.
@@ -84,12 +88,18 @@ impl Executed {
             nodes,
             steps,
             secured,
+            mut external,
         } = plan;
         for one in secured {
             if !self.secured.contains(&one) {
                 self.secured.push(one);
             }
         }
+        let segments = self.steps.iter().map(|step| step.segment + 1).max();
+        for one in &mut external {
+            one.segment += segments.unwrap_or(0);
+        }
+        self.external.append(&mut external);
         profile::append(&mut self.steps, steps);
         let before = self.nodes.len();
         self.nodes.extend(nodes.into_iter().map(|mut node| {
@@ -110,7 +120,9 @@ impl Executed {
         let steps = steps.map(|step| STEP_BYTES + WORK_BYTES * step.slices.len());
         let secured = self.secured.iter();
         let secured = secured.map(|one| STEP_BYTES + one.schema.len() + one.name.len());
-        nodes.chain(steps).chain(secured).sum()
+        let external = self.external.iter();
+        let external = external.map(|one| STEP_BYTES + WORK_BYTES * one.slices.len());
+        nodes.chain(steps).chain(secured).chain(external).sum()
     }
 
     /// Gives the rows that went to the client.

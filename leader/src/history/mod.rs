@@ -10,6 +10,7 @@ pub mod connection;
 pub mod control;
 pub mod cursor;
 pub mod executed;
+pub mod external;
 pub mod filtered;
 pub mod keep;
 pub mod load;

@@ -5,9 +5,11 @@
 //! units of Redshift's examples: a hundredth per row scanned, one per row of anything else at most.
 
 mod expression;
+mod external;
 
 use crate::history::executed::PlanNode;
 use crate::planner::estimate::{Estimate, physical};
+use blueshift_compute::external::scan_of;
 use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::profile::together::{is_everywhere, lies_together};
 use blueshift_compute::scan::SliceScanExec;
@@ -78,6 +80,7 @@ fn tag(plan: &Arc<dyn ExecutionPlan>) -> &'static str {
 /// Whether it reads stored tables.
 pub fn reads_tables(plan: &Arc<dyn ExecutionPlan>) -> bool {
     scan_name(plan).is_some()
+        || scan_of(plan.as_ref()).is_some()
         || plan.downcast_ref::<SecureExec>().is_some()
         || plan.children().into_iter().any(reads_tables)
 }
@@ -163,6 +166,8 @@ struct Node {
     /// What rows must hold to come out.
     filters: Vec<String>,
     cost: (f64, f64),
+    /// It is no step of the slices: its line has no tag.
+    is_outside: bool,
 }
 
 impl Node {
@@ -172,6 +177,7 @@ impl Node {
             details,
             filters: Vec::new(),
             cost,
+            is_outside: false,
         }
     }
 }
@@ -242,6 +248,10 @@ impl Printer {
             };
             actual(rows_of(shown), Some(own + place.time)) + &blocks(plan)
         });
+        if let Some(scan) = scan_of(plan.as_ref()) {
+            self.external(plan, &scan, &node, &place, &measured);
+            return;
+        }
         self.node(place.depth, &node, shown, &measured);
         let below = |deeper: usize| Place {
             depth: place.depth + deeper,
@@ -306,14 +316,21 @@ impl Printer {
 
     fn node(&mut self, depth: usize, node: &Node, plan: &Arc<dyn ExecutionPlan>, measured: &str) {
         let measure = self.measures.of(plan);
+        self.line(depth, node, measure, measured);
+    }
+
+    fn line(&mut self, depth: usize, node: &Node, measure: Measure, measured: &str) {
+        let tag = match node.is_outside {
+            true => String::new(),
+            false => format!("{} ", self.tag),
+        };
         let arrow = if depth == 0 {
             String::new()
         } else {
             format!("{}->  ", " ".repeat(depth * 6 - 4))
         };
         let mut line = format!(
-            "{arrow}{} {}  (cost={:.2}..{:.2} rows={:.0} width={:.0})",
-            self.tag,
+            "{arrow}{tag}{}  (cost={:.2}..{:.2} rows={:.0} width={:.0})",
             node.title,
             node.cost.0,
             node.cost.1,
@@ -504,6 +521,9 @@ fn describe(plan: &Arc<dyn ExecutionPlan>, measures: &Measures) -> Option<Node> 
     }
     if !plan.children().is_empty() {
         return None;
+    }
+    if let Some(scan) = scan_of(plan.as_ref()) {
+        return node(external::title(&scan), Vec::new(), 0.0);
     }
     let Some(table) = scan_name(plan) else {
         return node("Result".to_owned(), Vec::new(), 0.0);

@@ -5,6 +5,7 @@
 
 use super::options;
 use crate::error::{Error, Result};
+use blueshift_compute::external::ExternalTable;
 use blueshift_compute::scan::StoredTable;
 use blueshift_sql::SqlState;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -118,9 +119,11 @@ fn note(name: &str, functions: &mut BTreeSet<&'static str>) {
 
 fn is_of_user(provider: &dyn Any) -> bool {
     let table = provider.downcast_ref::<StoredTable>();
-    table.is_some_and(|table| {
-        !table.name.starts_with("pg_") && !table.name.starts_with("information_schema.")
-    })
+    let is_external = provider.is::<ExternalTable>();
+    is_external
+        || table.is_some_and(|table| {
+            !table.name.starts_with("pg_") && !table.name.starts_with("information_schema.")
+        })
 }
 
 #[cfg(test)]

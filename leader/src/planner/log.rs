@@ -86,8 +86,13 @@ fn read(plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Option<Executed> {
         nodes: Vec::new(),
         steps,
         secured: Vec::new(),
+        external: Vec::new(),
     };
     secured(plan, sink, &mut ended.secured);
+    let Executed {
+        steps, external, ..
+    } = &mut ended;
+    crate::history::external::noted(plan, steps, external);
     if ended.is_empty() {
         return None;
     }

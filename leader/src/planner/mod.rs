@@ -18,6 +18,7 @@ mod tests;
 
 use crate::error::Result;
 use crate::history::History;
+use blueshift_compute::external::ExternalTable;
 use blueshift_compute::scan::{StoredTable, choose_scan_modes};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
@@ -99,6 +100,6 @@ fn may_be_padded(scan: &TableScan, column: usize) -> bool {
     let provider: &dyn std::any::Any = provider.as_ref();
     match provider.downcast_ref::<StoredTable>() {
         Some(table) => table.may_be_padded(column),
-        None => false,
+        None => provider.is::<ExternalTable>(),
     }
 }

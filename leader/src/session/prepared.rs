@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::statement::answer::OutputColumn;
 use crate::statement::context::Context;
 use crate::statement::names::Right;
-use crate::statement::{execute, show, target};
+use crate::statement::{execute, external, show, target};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::show::ShowDefinition;
@@ -85,6 +85,9 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
         }
         Statement::ShowDefinition(ShowDefinition::Table(_)) => {
             (None, Some(vec![OutputColumn::text(show::TABLE_COLUMN)]))
+        }
+        Statement::ShowDefinition(ShowDefinition::External(..)) => {
+            (None, Some(vec![OutputColumn::text(external::show::COLUMN)]))
         }
         Statement::ShowDefinition(ShowDefinition::View(_)) => {
             (None, Some(vec![OutputColumn::text(show::VIEW_COLUMN)]))

@@ -68,8 +68,13 @@ const fn fixed(name: &'static str, default: &'static str, description: &'static 
 const NO_SUPER: Effect = Effect::DefaultOnly(
     "Set enable_case_sensitive_identifier to true and write the attributes in double quotes.",
 );
-const NO_EXTERNAL: Effect =
-    Effect::DefaultOnly("External tables are not available: COPY the files into a table.");
+const NO_NESTED: Effect = Effect::DefaultOnly(
+    "External tables have no nested columns: name those columns of the files that are not nested.",
+);
+const NO_SPECTRUM_OID: Effect =
+    Effect::Moot("external tables have the pseudocolumns $path and $size alone");
+const NO_SCAN_ERRORS: Effect =
+    Effect::DefaultOnly("The first error of a scan of external tables ends the query.");
 const ISOLATION_LEVELS: Kind = Kind::Word(&[
     "snapshot",
     "serializable",
@@ -217,8 +222,8 @@ pub const PARAMETERS: &[Parameter] = &[
         "enable_spectrum_oid",
         "true",
         Kind::Truth,
-        NO_EXTERNAL,
-        "external tables have the column $spectrum_oid",
+        NO_SPECTRUM_OID,
+        "external tables have the column $spectrum_oid; not here",
     ),
     fixed(
         "enable_user_activity_logging",
@@ -288,14 +293,14 @@ pub const PARAMETERS: &[Parameter] = &[
         "json_serialization_enable",
         "false",
         Kind::Truth,
-        NO_EXTERNAL,
+        NO_NESTED,
         "collections in external files are returned as JSON",
     ),
     parameter(
         "json_serialization_parse_nested_strings",
         "false",
         Kind::Truth,
-        NO_EXTERNAL,
+        NO_NESTED,
         "JSON within strings of such collections is parsed",
     ),
     fixed("lc_collate", "C", "order of text: by its bytes"),
@@ -394,14 +399,14 @@ pub const PARAMETERS: &[Parameter] = &[
         "spectrum_enable_pseudo_columns",
         "true",
         Kind::Truth,
-        NO_EXTERNAL,
-        "external tables have pseudocolumns",
+        Effect::Real,
+        "external tables have the pseudocolumns $path and $size",
     ),
     parameter(
         "spectrum_query_maxerror",
         "-1",
         Kind::Integer(-2_147_483_648, 2_147_483_647),
-        NO_EXTERNAL,
+        NO_SCAN_ERRORS,
         "errors a query of external tables may meet",
     ),
     // Not reported: clients that are told nothing escape backslashes, as they must.

@@ -35,6 +35,9 @@ use std::sync::Arc;
 
 /// Runs an ALTER TABLE.
 pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Body> {
+    if let Some(done) = Box::pin(super::external::alter::run(ctx, alter)).await? {
+        return Ok(done);
+    }
     match &alter.action {
         AlterAction::Rename(name) => return rename(ctx, &alter.name, name).await,
         AlterAction::Owner(owner) => return change_owner(ctx, &alter.name, owner).await,
@@ -73,6 +76,7 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Body> {
         AlterAction::Rename(_)
         | AlterAction::Owner(_)
         | AlterAction::RowSecurity(_)
+        | AlterAction::External(_)
         | AlterAction::Append { .. } => {}
     }
     Ok(Body::done("ALTER TABLE"))
@@ -129,6 +133,7 @@ async fn lock_relation(ctx: &mut Context<'_>, name: &ObjectName) -> Result<Relat
 fn find(names: &SessionNames, name: &ObjectName) -> Result<Relation> {
     match names.find(name)? {
         Named::Relation(relation) => Ok(relation),
+        Named::External(_, table) => Err(super::external::refused("ALTER TABLE", &table.name)),
         Named::System(table) => Err(Error::new(
             SqlState::INSUFFICIENT_PRIVILEGE,
             format!(

@@ -59,6 +59,7 @@ pub async fn run(ctx: &mut Context<'_>, comment: &Comment) -> Result<Body> {
 fn relation(ctx: &mut Context<'_>, comment: &Comment) -> Result<(u32, u32)> {
     let relation = match ctx.names()?.find(&comment.name)? {
         Named::Relation(relation) => relation,
+        Named::External(_, table) => return Err(super::external::refused("COMMENT", &table.name)),
         Named::System(table) => {
             return Err(Error::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,

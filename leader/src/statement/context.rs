@@ -133,8 +133,11 @@ impl Context<'_> {
     fn search_path(&self, catalog: &Catalog) -> Vec<Oid> {
         let named = self.settings.search_path(&self.user.name);
         let found = named.iter().filter_map(|name| catalog.schema_named(name));
-        let usable =
-            found.filter(|schema| crate::access::check::may_use_schema(catalog, self.user, schema));
+        // External schemas are never looked in but by name.
+        let usable = found.filter(|schema| {
+            !catalog.is_external(schema.oid)
+                && crate::access::check::may_use_schema(catalog, self.user, schema)
+        });
         self.temp_schema
             .iter()
             .copied()
@@ -146,10 +149,10 @@ impl Context<'_> {
     pub fn schema_for_new(&mut self, name: &ObjectName) -> Result<Arc<Schema>> {
         let catalog = self.transaction.catalog()?;
         if let Some(schema) = &name.schema {
-            return catalog
-                .schema_named(schema)
-                .cloned()
-                .ok_or_else(|| no_schema(schema, &catalog));
+            let found = catalog.schema_named(schema).cloned();
+            let found = found.ok_or_else(|| no_schema(schema, &catalog))?;
+            super::external::schema::ensure_local(&catalog, found.oid)?;
+            return Ok(found);
         }
         let temporary = *self.temp_schema;
         self.search_path(&catalog)

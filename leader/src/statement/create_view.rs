@@ -56,6 +56,9 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateView) -> Result<Body> {
         )
         .into());
     }
+    if let Some(table) = names.external_used() {
+        return Err(super::external::refused_in_view(&table));
+    }
     let mut depends_on = names.used();
     depends_on.extend(names.called());
     refuse_temporary(ctx, &names, &depends_on)?;

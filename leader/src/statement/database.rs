@@ -213,6 +213,10 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropDatabase) -> Result<Body> {
         ctx.transaction.change_catalog(remove("policy", policy.oid));
     }
     for schema in &schemas {
+        if whole.is_external(*schema) {
+            ctx.transaction
+                .change_catalog(remove("external_schema", *schema));
+        }
         forget(ctx, &whole, "schema", *schema)?;
     }
     forget(ctx, &whole, "database", database.oid)?;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 /// Runs a DROP TABLE.
 pub async fn table(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
+    let drop = &super::external::table::drop(ctx, drop).await?;
     relations(ctx, drop, "table").await?;
     Ok(Body::done("DROP TABLE"))
 }
@@ -83,6 +84,14 @@ fn find(
 ) -> Result<Option<Relation>> {
     let relation = match ctx.names()?.find(name) {
         Ok(Named::Relation(relation)) => relation,
+        Ok(Named::External(_, table)) => {
+            return Err(blueshift_sql::Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("\"{}\" is not a {kind}", table.name),
+            )
+            .with_hint("Use DROP TABLE to remove it.")
+            .into());
+        }
         Ok(Named::System(table)) => {
             return Err(Error::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
@@ -302,6 +311,8 @@ pub async fn schema(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<Body> {
                 ),
             ));
         }
+        super::external::schema::before_drop(ctx, schema.oid, drop.external_database, drop.cascade)
+            .await?;
         drop_schema(ctx, schema.oid, &schema.name.clone(), drop.cascade).await?;
     }
     Ok(Body::done("DROP SCHEMA"))

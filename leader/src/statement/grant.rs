@@ -275,6 +275,14 @@ async fn keep(ctx: &mut Context<'_>, oid: Oid) -> Result<()> {
 fn find(ctx: &mut Context<'_>, name: &ObjectName) -> Result<Relation> {
     match ctx.names_to_write()?.find(name)? {
         Named::Relation(relation) => Ok(relation),
+        Named::External(_, table) => {
+            let refused = super::external::refused("GRANT or REVOKE", &table.name);
+            let hint = "Grant USAGE on its schema: whoever may use an external schema may read its tables.";
+            match refused {
+                Error::Sql(refused) => Err(refused.with_hint(hint).into()),
+                other => Err(other),
+            }
+        }
         Named::System(table) => Err(blueshift_sql::Error::unsupported(
             format!("GRANT or REVOKE on system table \"{}\"", table.name()),
             "Grant ACCESS SYSTEM TABLE to a role, or SYSLOG ACCESS UNRESTRICTED to a user.",

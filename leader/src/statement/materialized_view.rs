@@ -63,6 +63,13 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateMaterializedView) -> R
         )
         .into());
     }
+    if let Some(table) = names.external_used() {
+        return Err(blueshift_sql::Error::unsupported(
+            format!("a materialized view over external table \"{table}\""),
+            "Keep the rows in a table: CREATE TABLE ... AS SELECT.",
+        )
+        .into());
+    }
     let mut depends_on = names.used();
     let is_over_another = check_sources(ctx, &names, &definition, &depends_on)?;
     depends_on.extend(names.called());

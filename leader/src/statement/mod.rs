@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod context;
 pub mod execute;
+pub mod external;
 pub mod function;
 pub mod names;
 pub mod target;
@@ -84,6 +85,12 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::DropTable(drop) => drop::table(ctx, drop).await,
         Statement::CreateSchema(create) => create_schema::run(ctx, create).await,
         Statement::DropSchema(drop) => drop::schema(ctx, drop).await,
+        Statement::CreateExternalSchema(create) => {
+            Box::pin(external::schema::create(ctx, create)).await
+        }
+        Statement::CreateExternalTable(create) => {
+            Box::pin(external::table::create(ctx, create)).await
+        }
         Statement::CreateView(create) => create_view::run(ctx, create).await,
         Statement::DropView(drop) => drop::view(ctx, drop).await,
         Statement::CreateMaterializedView(create) => {
@@ -219,6 +226,8 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::DropTable(_) => "DROP TABLE",
         Statement::CreateSchema(_) => "CREATE SCHEMA",
         Statement::DropSchema(_) => "DROP SCHEMA",
+        Statement::CreateExternalSchema(_) => "CREATE EXTERNAL SCHEMA",
+        Statement::CreateExternalTable(_) => "CREATE EXTERNAL TABLE",
         Statement::CreateView(_) => "CREATE VIEW",
         Statement::DropView(_) => "DROP VIEW",
         Statement::CreateMaterializedView(_) => "CREATE MATERIALIZED VIEW",

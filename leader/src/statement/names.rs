@@ -3,6 +3,7 @@
 //! A name without a schema is looked for among temporary tables, then system tables, then along the search path.
 //! A view is bound when it is used, under the search path it was made under and with the rights of its owner.
 
+mod outside;
 mod protection;
 mod right;
 mod view;
@@ -14,11 +15,13 @@ use super::context::{LastStatements, no_schema};
 use super::function::{SOMETIMES, late_view, series, session_functions, timezone};
 use crate::access::check;
 use crate::catalog::database::elsewhere;
+use crate::catalog::external::ExternalTable;
 use crate::catalog::layout;
 use crate::catalog::name::Relation;
 use crate::catalog::routine::Routine;
 use crate::catalog::{
-    Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Table, TableConstraint, User, ViewSource,
+    Catalog, INFORMATION_SCHEMA_OID, Oid, PG_CATALOG_OID, Schema, Table, TableConstraint, User,
+    ViewSource,
 };
 use crate::planner::options::{PlannerOptions, options_of};
 use crate::system::provider::SystemTableProvider;
@@ -56,6 +59,8 @@ pub enum Named {
     Relation(Relation),
     /// A system table.
     System(&'static dyn SystemTable),
+    /// A table that an external schema shows.
+    External(Arc<Schema>, Arc<ExternalTable>),
 }
 
 /// The engine's session of one statement, made when it is first needed: a small insert needs none.
@@ -144,6 +149,8 @@ pub struct SessionNames {
     denied: Mutex<Vec<String>>,
     /// Columns that were left out as the user may not read them, with their relations.
     hidden: Mutex<Vec<(String, String)>>,
+    /// What was named of external tables.
+    outside: outside::Outside,
 }
 
 impl SessionNames {
@@ -169,6 +176,7 @@ impl SessionNames {
             denied: Mutex::default(),
             other_database: Mutex::default(),
             hidden: Mutex::default(),
+            outside: outside::Outside::default(),
         }
     }
 
@@ -312,6 +320,9 @@ impl SessionNames {
             };
         };
         check::use_schema(catalog, &self.system.user, found).map_err(into_sql)?;
+        if let Some(table) = catalog.external_table_named(found.oid, &name.name) {
+            return Ok(Some(Named::External(Arc::clone(found), Arc::clone(table))));
+        }
         Ok(catalog
             .relation_named(found.oid, &name.name)
             .map(Named::Relation))
@@ -503,6 +514,7 @@ impl SessionNames {
             denied: Mutex::default(),
             other_database: Mutex::default(),
             hidden: Mutex::default(),
+            outside: self.outside.within(),
         }
     }
 
@@ -575,8 +587,10 @@ impl Names for SessionNames {
         match &found {
             Named::System(table) => self.ensure_lookup(None, table.name())?,
             Named::Relation(relation) => self.ensure_lookup(Some(relation), relation.name())?,
+            Named::External(_, table) => self.ensure_lookup(None, &table.name)?,
         }
         match found {
+            Named::External(schema, table) => self.external_table(&schema, &table, false),
             Named::System(table) if table.query().is_some() => {
                 let plan = self.bind_system_view(table)?;
                 let text = table.query().map(str::to_string);
@@ -620,6 +634,10 @@ impl Names for SessionNames {
                 self.narrowed(&relation, source, &columns)
             }
         }
+    }
+
+    fn table_with_pseudo_columns(&self, name: &ObjectName) -> Result<Arc<dyn TableSource>> {
+        self.named_with_pseudo_columns(name)
     }
 
     fn table_function(&self, name: &str, arguments: Vec<Expr>) -> Result<Arc<dyn TableSource>> {

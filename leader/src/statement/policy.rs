@@ -193,6 +193,13 @@ async fn understood(ctx: &mut Context<'_>, policy: Policy) -> Result<Policy> {
             binder::bind_mask_policy(&inner, target, &policy.text)?;
         }
     }
+    if let Some(table) = inner.external_used() {
+        return Err(blueshift_sql::Error::unsupported(
+            format!("external table \"{table}\" in a policy"),
+            "Look things up in a table of your own.",
+        )
+        .into());
+    }
     let lookups = inner.used();
     for oid in &lookups {
         // Neither may a lookup table go away, nor be altered, between here and the commit.
@@ -308,6 +315,13 @@ pub async fn grant(ctx: &mut Context<'_>, grant: &GrantToPolicies) -> Result<Bod
     for name in &grant.tables {
         match ctx.names()?.find(name)? {
             Named::Relation(relation) => tables.push(relation.oid()),
+            Named::External(_, table) => {
+                return Err(blueshift_sql::Error::unsupported(
+                    format!("external table \"{}\" in a policy", table.name),
+                    "Look things up in a table of your own.",
+                )
+                .into());
+            }
             Named::System(table) => {
                 return Err(blueshift_sql::Error::unsupported(
                     format!("catalog table \"{}\" in a policy", table.name()),

@@ -16,7 +16,7 @@ pub async fn run(ctx: &mut Context<'_>, query: &Query) -> Result<Body> {
     let columns = execute::output_columns(bound.schema().as_arrow());
     let plan = ctx.plan(&names.state, bound).await?;
     ctx.server.history.filtered(&plan);
-    if !names.used().is_empty() {
+    if !names.used().is_empty() || names.external_used().is_some() {
         ctx.last.query_id = Some(ctx.query);
     }
     let stream = execute::stream(&ctx.server.node, plan, ctx.task(&names.state));

@@ -279,7 +279,9 @@ const TABLES: &str = "SELECT pg_catalog.current_database()::varchar(128) AS data
     AS dist_style, CASE c.relkind WHEN 'v' THEN CASE WHEN pg_catalog.pg_get_viewdef(c.oid) ILIKE 'create materialized%' THEN 'MATERIALIZED VIEW' \
     WHEN c.relnatts = 0 THEN 'LATE BINDING VIEW' ELSE 'REGULAR VIEW' END ELSE 'REGULAR TABLE' END AS table_subtype \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-    WHERE c.relkind IN ('r', 'v') AND pg_catalog.has_table_privilege(c.oid, 'select')";
+    WHERE c.relkind IN ('r', 'v') AND pg_catalog.has_table_privilege(c.oid, 'select') \
+    UNION ALL SELECT redshift_database_name::varchar(128), schemaname::varchar(128), tablename::varchar(128), \
+    'EXTERNAL TABLE', NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM pg_catalog.svv_external_tables";
 
 const COLUMNS: &str = "SELECT pg_catalog.current_database()::varchar(128) AS database_name, \
     n.nspname::varchar(128) AS schema_name, c.relname::varchar(128) AS table_name, \
@@ -297,7 +299,10 @@ const COLUMNS: &str = "SELECT pg_catalog.current_database()::varchar(128) AS dat
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
-    WHERE c.relkind IN ('r', 'v')";
+    WHERE c.relkind IN ('r', 'v') \
+    UNION ALL SELECT redshift_database_name::varchar(128), schemaname::varchar(128), tablename::varchar(128), \
+    columnname::varchar(128), columnnum, NULL, 'YES', external_type, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL \
+    FROM pg_catalog.svv_external_columns";
 
 const PRIMARY_KEYS: &str = "SELECT table_catalog AS database_name, table_schema AS schema_name, table_name, \
     column_name, ordinal_position AS key_seq, constraint_name AS pk_name \
@@ -360,6 +365,7 @@ fn check_database(names: &SessionNames, database: &str) -> Result<()> {
 fn relation(names: &SessionNames, name: &ObjectName) -> Result<(String, String)> {
     match names.find(name)? {
         Named::System(table) => Ok((table.schema().to_owned(), table.name().to_owned())),
+        Named::External(schema, table) => Ok((schema.name.clone(), table.name.clone())),
         Named::Relation(relation) => {
             check::relation(
                 names.catalog(),
@@ -395,11 +401,14 @@ pub(crate) const VIEW_COLUMN: &str = "Show View DDL statement";
 
 /// Runs a SHOW TABLE or SHOW VIEW.
 pub fn definition(ctx: &mut Context<'_>, show: &ShowDefinition) -> Result<Body> {
-    let names = ctx.names()?;
     let (name, kind) = match show {
         ShowDefinition::Table(name) => (name, "table"),
         ShowDefinition::View(name) => (name, "view"),
+        ShowDefinition::External(name, with_partitions) => {
+            return super::external::show::run(ctx, name, *with_partitions);
+        }
     };
+    let names = ctx.names()?;
     let wrong = |name: &str| {
         Error::new(
             SqlState::WRONG_OBJECT_TYPE,

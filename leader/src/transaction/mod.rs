@@ -461,9 +461,16 @@ impl Transaction {
             move |key: &str| key.split('/').nth(1).and_then(|text| text.parse().ok()) == Some(oid);
         // What is kept beside an object under its oid.
         let is_beside = |key: &str| {
-            ["comment/", "access/", "default_access/", "protection/"]
-                .iter()
-                .any(|prefix| key.starts_with(prefix))
+            [
+                "comment/",
+                "access/",
+                "default_access/",
+                "protection/",
+                "external_schema/",
+                "external_partition/",
+            ]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
         };
         let changes = self.own.catalog.iter();
         changes.filter(move |change| !is_beside(&change.key) && is_key(&change.key))

@@ -24,6 +24,8 @@ pub(super) struct Context<'a> {
     pub(super) positions: HashMap<String, usize>,
     /// Tables that shadow those of `names`: the target of UPDATE and DELETE with its row ids.
     pub(super) targets: HashMap<String, Arc<dyn TableSource>>,
+    /// Whether the query names a pseudocolumn: then external tables show theirs.
+    pub(super) has_pseudo_columns: bool,
     /// Whether a function written in SQL was found, whose calls must be replaced.
     sql_functions: AtomicBool,
 }
@@ -36,6 +38,7 @@ impl<'a> Context<'a> {
             relations: [Arc::new(Relations::default())],
             positions: HashMap::new(),
             targets: HashMap::new(),
+            has_pseudo_columns: false,
             sql_functions: AtomicBool::new(false),
         }
     }
@@ -103,7 +106,11 @@ impl ContextProvider for Context<'_> {
             name: name.table().to_owned(),
             position: self.positions.get(name.table()).copied().unwrap_or(0),
         };
-        self.names.table(&object).map_err(|mut error| {
+        let found = match self.has_pseudo_columns {
+            true => self.names.table_with_pseudo_columns(&object),
+            false => self.names.table(&object),
+        };
+        found.map_err(|mut error| {
             if error.position.is_none() && object.position > 0 {
                 error.position = Some(object.position);
             }

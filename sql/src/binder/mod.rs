@@ -21,6 +21,7 @@ mod moment;
 mod operator;
 mod pivot;
 mod policy;
+mod pseudo;
 mod reading;
 mod refusal;
 mod relation;
@@ -58,6 +59,10 @@ pub trait Names {
     /// Finds a table, view or system table along the search path. `Err` says what is wrong with the
     /// name (schema does not exist, did you mean ...).
     fn table(&self, name: &ObjectName) -> Result<Arc<dyn TableSource>>;
+    /// Finds a table as [`Names::table`] does, an external one with its pseudocolumns.
+    fn table_with_pseudo_columns(&self, name: &ObjectName) -> Result<Arc<dyn TableSource>> {
+        self.table(name)
+    }
     /// Finds a scalar function by its lower-case name.
     fn scalar_function(&self, name: &str) -> Option<Arc<ScalarUDF>>;
     /// Finds an aggregate function by its lower-case name.
@@ -265,6 +270,10 @@ fn plan(
     targets: &[(&str, Arc<dyn TableSource>)],
 ) -> Result<LogicalPlan> {
     let mut context = Context::new(names);
+    context.has_pseudo_columns = pseudo::is_named(&tree);
+    if context.has_pseudo_columns {
+        pseudo::rewrite(names, &mut tree)?;
+    }
     joins::rewrite(names, &mut tree, parameters, targets)?;
     context.positions = rewrite::apply(&mut tree)?;
     for (name, source) in targets {

@@ -3,6 +3,7 @@
 use super::create_table::{
     ColumnDefinition, CreateTable, DistStyle, NamedConstraint, TableAttributes, element,
 };
+use super::external::{self, ExternalAction};
 use super::policy::{self, RowSecurity};
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
@@ -72,6 +73,8 @@ pub enum AlterAction {
     },
     /// ROW LEVEL SECURITY ON | OFF.
     RowSecurity(RowSecurity),
+    /// What external tables alone have.
+    External(ExternalAction),
     /// APPEND FROM.
     Append {
         /// The table whose rows move.
@@ -149,24 +152,11 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
 
 pub(super) fn action(cursor: &mut Cursor<'_>, name: &ObjectName) -> Result<AlterAction> {
     let position = cursor.position();
-    if cursor.are_words(&["add", "partition"]) || cursor.are_words(&["add", "if", "not", "exists"])
-    {
-        return Err(Error::unsupported(
-            "ALTER TABLE ... ADD PARTITION of an external table",
-            "Load the files with COPY; a sort key skips what a partition would",
-        )
-        .at(position));
+    if let Some(action) = external::parse_action(cursor)? {
+        return Ok(AlterAction::External(action));
     }
     if cursor.take_word("add") {
         return add(cursor, name);
-    }
-    let after = cursor.peek_at(2);
-    if cursor.are_words(&["drop", "partition"]) && after == Some(&Token::LParen) {
-        return Err(Error::unsupported(
-            "ALTER TABLE ... DROP PARTITION of an external table",
-            "There are no external tables; use DELETE",
-        )
-        .at(position));
     }
     if cursor.take_words(&["drop", "constraint"]) {
         let name = cursor.name()?;
@@ -222,8 +212,6 @@ pub(super) fn action(cursor: &mut Cursor<'_>, name: &ObjectName) -> Result<Alter
     let word = cursor.peek_word().unwrap_or_default();
     let refused = match word.as_str() {
         "masking" => Some("ALTER TABLE ... MASKING FOR DATASHARES"),
-        "set" => Some("ALTER TABLE ... SET of an external table"),
-        "partition" => Some("ALTER TABLE ... PARTITION of an external table"),
         _ => None,
     };
     if let Some(refused) = refused {

@@ -14,6 +14,8 @@ pub struct DropObjects {
     pub names: Vec<ObjectName>,
     /// IF EXISTS.
     pub if_exists: bool,
+    /// DROP EXTERNAL DATABASE, of DROP SCHEMA.
+    pub external_database: bool,
     /// CASCADE.
     pub cascade: bool,
 }
@@ -61,19 +63,14 @@ pub(crate) fn parse_drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
         Some("role") => return super::group::parse_drop_role(cursor),
         _ => return Err(super::refused::refuse(&start)),
     };
+    let is_schema = cursor.is_word("schema");
     cursor.skip();
     let if_exists = cursor.take_words(&["if", "exists"]);
     let mut names = vec![cursor.object_name()?];
     while cursor.take(&Token::Comma) {
         names.push(cursor.object_name()?);
     }
-    if cursor.are_words(&["drop", "external", "database"]) {
-        return Err(Error::unsupported(
-            "DROP EXTERNAL DATABASE",
-            "There are no external schemas; leave it out",
-        )
-        .at(cursor.position()));
-    }
+    let external_database = is_schema && cursor.take_words(&["drop", "external", "database"]);
     let cascade = cursor.take_word("cascade");
     if !cascade {
         cursor.take_word("restrict");
@@ -81,6 +78,7 @@ pub(crate) fn parse_drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(make(DropObjects {
         names,
         if_exists,
+        external_database,
         cascade,
     }))
 }

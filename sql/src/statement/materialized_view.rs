@@ -186,6 +186,7 @@ pub(crate) fn parse_drop(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::DropMaterializedView(DropObjects {
         names,
         if_exists,
+        external_database: false,
         cascade,
     }))
 }

@@ -9,6 +9,7 @@ pub mod cursor;
 pub mod database;
 pub mod ddl;
 pub mod dml;
+pub mod external;
 pub mod grant;
 pub mod group;
 pub mod materialized_view;
@@ -83,6 +84,10 @@ pub enum Statement {
     DropTable(ddl::DropObjects),
     /// CREATE SCHEMA.
     CreateSchema(ddl::CreateSchema),
+    /// CREATE EXTERNAL SCHEMA.
+    CreateExternalSchema(Box<external::CreateExternalSchema>),
+    /// CREATE EXTERNAL TABLE.
+    CreateExternalTable(Box<external::CreateExternalTable>),
     /// DROP SCHEMA.
     DropSchema(ddl::DropObjects),
     /// CREATE \[OR REPLACE\] VIEW.
@@ -317,6 +322,14 @@ fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     if cursor.is_word("materialized") {
         return materialized_view::parse_create(cursor);
+    }
+    if cursor.are_words(&["external", "schema"]) {
+        cursor.skip();
+        return external::parse_create_schema(cursor);
+    }
+    if cursor.are_words(&["external", "table"]) {
+        cursor.skip();
+        return external::parse_create_table(cursor);
     }
     if cursor.is_word("snapshot") {
         return snapshot::parse_create(cursor);

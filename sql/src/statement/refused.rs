@@ -51,7 +51,7 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (
         &["alter", "external", "schema"],
         "ALTER EXTERNAL SCHEMA",
-        "There are no external schemas; load the files with COPY",
+        "Use DROP SCHEMA, which leaves the external tables, and CREATE EXTERNAL SCHEMA",
     ),
     (
         &["alter", "external", "view"],
@@ -86,17 +86,12 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (
         &["create", "external"],
         "CREATE EXTERNAL",
-        "Load the files with COPY",
+        "Use CREATE EXTERNAL SCHEMA and CREATE EXTERNAL TABLE",
     ),
     (
         &["create", "or"],
         "CREATE OR REPLACE of this kind",
         "Use CREATE OR REPLACE VIEW",
-    ),
-    (
-        &["create", "external", "schema"],
-        "CREATE EXTERNAL SCHEMA",
-        "Load the files with COPY; names of three parts read other databases of this server",
     ),
     (
         &["create", "external", "model"],
@@ -245,7 +240,7 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (
         &["drop", "external"],
         "DROP EXTERNAL",
-        "There are no external objects; use DROP SCHEMA or DROP TABLE",
+        "Use DROP TABLE for an external table and DROP SCHEMA for an external schema",
     ),
     (
         &["drop", "template"],
@@ -266,11 +261,6 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
         &["show", "datashares"],
         "SHOW DATASHARES",
         "There are no datashares; SHOW DATABASES lists what can be read",
-    ),
-    (
-        &["show", "external"],
-        "SHOW EXTERNAL TABLE",
-        "There are no external tables; use SHOW TABLE",
     ),
     (
         &["show", "policies"],

@@ -82,12 +82,20 @@ pub enum ShowDefinition {
     Table(ObjectName),
     /// SHOW VIEW.
     View(ObjectName),
+    /// SHOW EXTERNAL TABLE, and whether with its partitions.
+    External(ObjectName, bool),
 }
 
 /// Parses what follows SHOW; `None` if it is about something else, and then nothing was taken.
 pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Option<Statement>> {
     if cursor.take_word("table") {
         let shown = ShowDefinition::Table(cursor.object_name()?);
+        return Ok(Some(Statement::ShowDefinition(shown)));
+    }
+    if cursor.take_words(&["external", "table"]) {
+        let name = cursor.object_name()?;
+        let with_partitions = cursor.take_word("partition");
+        let shown = ShowDefinition::External(name, with_partitions);
         return Ok(Some(Statement::ShowDefinition(shown)));
     }
     if cursor.take_word("view") {

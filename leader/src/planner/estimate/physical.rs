@@ -3,6 +3,7 @@
 use super::logical::comparison_of;
 use super::predicate::{self, Predicate, Term};
 use super::{ColumnEstimate, Estimate, JoinKey, ROWS_UNKNOWN};
+use blueshift_compute::external;
 use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::scan::SliceScanExec;
 use blueshift_sql::function::as_is;
@@ -70,6 +71,9 @@ fn of_leaf(plan: &dyn ExecutionPlan) -> Estimate {
     if let Some(scan) = plan.downcast_ref::<SliceScanExec>() {
         return of_scan(scan);
     }
+    if let Some(scan) = external::scan_of(plan) {
+        return of_external(plan, scan.row_count);
+    }
     let statistics = StatisticsContext::new().compute(plan, &StatisticsArgs::new());
     let table = match statistics {
         Ok(statistics) => Estimate::of_statistics(&schema, &statistics),
@@ -83,6 +87,21 @@ fn of_leaf(plan: &dyn ExecutionPlan) -> Estimate {
         table,
         Predicate::And(filters.iter().map(translate).collect()),
     )
+}
+
+/// The columns of an external table are not known; the rows are as many as its property says.
+fn of_external(plan: &dyn ExecutionPlan, rows: Option<u64>) -> Estimate {
+    let rows = rows.map_or(external::ROWS_UNKNOWN as f64, |rows| rows as f64);
+    let filters = pushed_filters(plan);
+    let kept = match external::filter_schema_of(plan) {
+        Some(schema) if !filters.is_empty() => {
+            let conditions = filters.iter().map(translate).collect();
+            let table = Estimate::unknown(&schema, rows);
+            predicate::filter(table, Predicate::And(conditions)).rows
+        }
+        _ => rows,
+    };
+    Estimate::unknown(&plan.schema(), kept)
 }
 
 /// A scan's conditions are on the table's columns, of which it may give but some.
@@ -110,6 +129,11 @@ pub fn pushed_filters(plan: &dyn ExecutionPlan) -> Vec<Arc<dyn PhysicalExpr>> {
     if let Some(scan) = plan.downcast_ref::<SliceScanExec>() {
         let known = scan.filters().iter().filter(|filter| !is_dynamic(filter));
         return known.cloned().collect();
+    }
+    if external::scan_of(plan).is_some() {
+        let filter = external::filter_of(plan);
+        let known = filter.iter().flat_map(split_conjunction);
+        return known.filter(|one| !is_dynamic(one)).cloned().collect();
     }
     let mut filters = Vec::new();
     let visited = plan.apply_expressions(&mut |expr| {

@@ -327,6 +327,7 @@ impl<'a, 'c> CallRunner<'a, 'c> {
                 let columns = relation.columns().iter();
                 columns.map(|one| (one.name.clone(), one.ty)).collect()
             }
+            Named::External(_, table) => table.all_columns().cloned().collect(),
             Named::System(table) => {
                 let columns = table.columns().iter();
                 columns

@@ -56,6 +56,10 @@ impl SessionNames {
                     .with_hint("Change the tables below the view.")),
                 }
             }
+            Named::External(_, table) => {
+                let refused = crate::statement::external::refused("A change", &table.name);
+                Err(into_sql(refused))
+            }
             Named::System(table) => Err(Error::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
                 format!(

@@ -127,6 +127,7 @@ async fn target(ctx: &mut Context<'_>, name: &ObjectName, kind: PolicyKind) -> R
     };
     let relation = match ctx.names()?.find(name)? {
         Named::System(_) => return Err(refused("catalog table")),
+        Named::External(..) => return Err(refused("external table")),
         Named::Relation(relation) => relation,
     };
     match &relation {

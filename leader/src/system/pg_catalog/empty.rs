@@ -224,7 +224,7 @@ pub static TABLES: &[EmptyTable] = &[
             ("evttags", TEXT),
         ],
     ),
-    // No tables lie on other servers, and there are no external schemas.
+    // No tables lie on other servers.
     table(
         "pg_foreign_data_wrapper",
         &[
@@ -263,81 +263,6 @@ pub static TABLES: &[EmptyTable] = &[
             ("umuser", Oid),
             ("usename", Name),
             ("umoptions", TEXT),
-        ],
-    ),
-    table(
-        "pg_external_schema",
-        &[
-            ("esoid", Oid),
-            ("eskind", Integer),
-            ("esdbname", TEXT),
-            ("esoptions", TEXT),
-        ],
-    ),
-    // No external schemas, so nothing in them.
-    table(
-        "svv_external_columns",
-        &[
-            ("redshift_database_name", TEXT),
-            ("schemaname", TEXT),
-            ("tablename", TEXT),
-            ("columnname", TEXT),
-            ("external_type", TEXT),
-            ("columnnum", Integer),
-            ("part_key", Integer),
-            ("is_nullable", TEXT),
-        ],
-    ),
-    table(
-        "svv_external_databases",
-        &[
-            ("eskind", Integer),
-            ("esoptions", TEXT),
-            ("databasename", TEXT),
-            ("location", TEXT),
-            ("parameters", TEXT),
-        ],
-    ),
-    table(
-        "svv_external_partitions",
-        &[
-            ("schemaname", TEXT),
-            ("tablename", TEXT),
-            ("values", TEXT),
-            ("location", TEXT),
-            ("input_format", TEXT),
-            ("output_format", TEXT),
-            ("serialization_lib", TEXT),
-            ("serde_parameters", TEXT),
-            ("compressed", Integer),
-            ("parameters", TEXT),
-        ],
-    ),
-    table(
-        "svv_external_schemas",
-        &[
-            ("esoid", Oid),
-            ("eskind", SmallInt),
-            ("schemaname", Name),
-            ("esowner", Integer),
-            ("databasename", TEXT),
-            ("esoptions", TEXT),
-        ],
-    ),
-    table(
-        "svv_external_tables",
-        &[
-            ("redshift_database_name", TEXT),
-            ("schemaname", TEXT),
-            ("tablename", TEXT),
-            ("tabletype", TEXT),
-            ("location", TEXT),
-            ("input_format", TEXT),
-            ("output_format", TEXT),
-            ("serialization_lib", TEXT),
-            ("serde_parameters", TEXT),
-            ("compressed", Integer),
-            ("parameters", TEXT),
         ],
     ),
     // No full-text search and no large objects.

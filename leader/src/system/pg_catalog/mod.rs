@@ -11,6 +11,7 @@ pub mod pg_database;
 pub mod pg_default_acl;
 pub mod pg_depend;
 pub mod pg_description;
+pub mod pg_external_schema;
 pub mod pg_group;
 pub mod pg_index;
 pub mod pg_locks;

@@ -15,3 +15,7 @@ SELECT i.table_catalog, i.table_schema, i.table_name, i.column_name, i.ordinal_p
 FROM information_schema.columns i
 JOIN pg_catalog.pg_namespace n ON n.nspname = i.table_schema
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = i.table_name
+UNION ALL
+SELECT redshift_database_name, schemaname, tablename, columnname, columnnum, NULL, 'YES', external_type,
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM pg_catalog.svv_external_columns

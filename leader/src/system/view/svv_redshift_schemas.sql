@@ -6,3 +6,4 @@
 SELECT current_database(), n.nspname, n.nspowner, 'local', NULL, NULL
 FROM pg_catalog.pg_namespace n
 WHERE pg_catalog.has_schema_privilege(n.oid, 'usage')
+  AND n.oid NOT IN (SELECT esoid FROM pg_catalog.pg_external_schema)

@@ -1,0 +1,439 @@
+//! External tables: files outside, read in place.
+//!
+//! A scan finds the partitions a query can need, lists their files and deals them to slices. Parquet goes through the
+//! engine's own reader, with pruning of row groups and pages, filters tested before other columns are read, and filters
+//! that joins make while running; text goes through the reader of COPY. Columns that follow from a file's place, and the
+//! pseudocolumns, are constants of the file.
+
+mod adapt;
+mod footer;
+mod list;
+mod named;
+mod parquet;
+mod prune;
+mod text;
+
+pub use list::{Access, ExternalFile, FileLists};
+
+use arrow_schema::{FieldRef, SchemaRef};
+use async_trait::async_trait;
+use blueshift_sql::SqlType;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ScalarValue, Statistics};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource,
+};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::error::Result;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
+use futures::{StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+/// Partitions that are listed at the same time.
+const LISTINGS_IN_FLIGHT: usize = 8;
+/// Rows of an external table of which nothing is known. Source: Redshift's guide, CREATE EXTERNAL TABLE, "numRows": it
+/// is taken for the larger side of a join.
+pub const ROWS_UNKNOWN: usize = 10_000_000_000;
+
+/// The pseudocolumn that tells a row's file.
+pub const PATH: &str = "$path";
+/// The pseudocolumn that tells the size of a row's file.
+pub const SIZE: &str = "$size";
+
+/// A column of an external table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExternalColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: SqlType,
+}
+
+/// How the files of a table are written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FileFormat {
+    /// Parquet; columns are found by name.
+    Parquet,
+    /// Lines of fields; columns are found by position.
+    Text(TextFormat),
+}
+
+impl FileFormat {
+    /// Gives the word of system tables and EXPLAIN.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Parquet => "PARQUET",
+            Self::Text(_) => "TEXT",
+        }
+    }
+}
+
+/// How lines are taken apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextFormat {
+    /// Between fields.
+    pub delimiter: u8,
+    /// Around fields.
+    pub quote: Option<u8>,
+    /// The field that means null.
+    pub null_as: Vec<u8>,
+    /// Lines at the beginning of each file that hold no rows.
+    pub header_lines: u64,
+    /// How files are compressed whatever they are called.
+    pub compression: Option<crate::format::compression::Compression>,
+}
+
+/// A partition of an external table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExternalPartition {
+    /// The values of the partition columns.
+    pub values: Vec<ScalarValue>,
+    /// Where its files are.
+    pub location: String,
+}
+
+/// An external table for the planner.
+#[derive(Clone)]
+pub struct ExternalTable {
+    /// `schema.table`, for EXPLAIN and errors.
+    pub name: String,
+    /// Its oid.
+    pub oid: u32,
+    /// How its files are written.
+    pub format: FileFormat,
+    /// Columns that stand in the files.
+    pub columns: Vec<ExternalColumn>,
+    /// Columns that follow from the partition.
+    pub partition_columns: Vec<ExternalColumn>,
+    /// Where its files are, if it has no partitions.
+    pub location: String,
+    /// The partitions that were added; `None` if it has no partition columns.
+    pub partitions: Option<Vec<ExternalPartition>>,
+    /// The property numRows.
+    pub row_count: Option<u64>,
+    /// Whether the pseudocolumns are among its columns.
+    pub has_pseudo_columns: bool,
+    /// How to reach the files.
+    pub access: Access,
+    /// What the statement has listed so far.
+    pub lists: Arc<FileLists>,
+    /// The schemas, made when first asked for.
+    pub schemas: OnceLock<TableSchema>,
+}
+
+impl std::fmt::Debug for ExternalTable {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ExternalTable")
+            .field("name", &self.name)
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of one scan when it is planned, for EXPLAIN and system tables.
+#[derive(Debug)]
+pub struct ExternalScan {
+    /// `schema.table`.
+    pub table: String,
+    /// Its oid.
+    pub oid: u32,
+    /// `PARQUET` or `TEXT`.
+    pub format: &'static str,
+    /// The table's location.
+    pub location: String,
+    /// Whether it has partition columns.
+    pub is_partitioned: bool,
+    /// Partitions there are.
+    pub partitions: usize,
+    /// Partitions whose files are read.
+    pub partitions_qualified: usize,
+    /// The conditions that chose them.
+    pub partition_filters: Vec<Arc<dyn PhysicalExpr>>,
+    /// Microseconds that choosing took.
+    pub partition_us: u64,
+    /// Files to read.
+    pub files: usize,
+    /// Their sizes together.
+    pub file_bytes: u64,
+    /// The size of the largest.
+    pub file_bytes_max: u64,
+    /// Microseconds that listing took.
+    pub list_us: u64,
+    /// Rows expected before filters.
+    pub row_count: Option<u64>,
+}
+
+/// What a scan did on one slice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct ExternalWork {
+    /// Rows read.
+    pub rows_scanned: u64,
+    /// Bytes read of the files.
+    pub bytes_scanned: u64,
+    /// Rows that came out.
+    pub rows: u64,
+    /// Bytes of rows that came out, as they lay in memory.
+    pub bytes: u64,
+    /// Files begun.
+    pub files: u64,
+    /// Parts of files read.
+    pub splits: u64,
+    /// When it began, in microseconds since 1970.
+    pub started_us: i64,
+    /// When it ended.
+    pub ended_us: i64,
+}
+
+/// Finds the external scan that a node of a plan is.
+pub fn scan_of(plan: &dyn ExecutionPlan) -> Option<Arc<ExternalScan>> {
+    let source = plan.downcast_ref::<DataSourceExec>()?;
+    let parquet = source.downcast_to_file_source::<parquet::ParquetFiles>();
+    let text = source.downcast_to_file_source::<text::TextFiles>();
+    parquet
+        .map(|(_, source)| Arc::clone(&source.scan))
+        .or_else(|| text.map(|(_, source)| Arc::clone(&source.scan)))
+}
+
+/// Gives the conditions that an external scan tests itself.
+pub fn filter_of(plan: &dyn ExecutionPlan) -> Option<Arc<dyn PhysicalExpr>> {
+    let source = plan.downcast_ref::<DataSourceExec>()?;
+    let config = source.data_source().downcast_ref::<FileScanConfig>()?;
+    config.file_source.filter()
+}
+
+/// Gives the columns that the conditions of [`filter_of`] are over.
+pub fn filter_schema_of(plan: &dyn ExecutionPlan) -> Option<SchemaRef> {
+    let source = plan.downcast_ref::<DataSourceExec>()?;
+    let config = source.data_source().downcast_ref::<FileScanConfig>()?;
+    Some(Arc::clone(config.file_source.table_schema().table_schema()))
+}
+
+/// Gives what an executed external scan did, by slice.
+pub fn work_of(plan: &dyn ExecutionPlan) -> BTreeMap<usize, ExternalWork> {
+    use datafusion::physical_plan::metrics::MetricValue;
+    let mut slices: BTreeMap<usize, ExternalWork> = BTreeMap::new();
+    let Some(metrics) = plan.metrics() else {
+        return slices;
+    };
+    for metric in metrics.iter() {
+        let Some(slice) = metric.partition() else {
+            continue;
+        };
+        let work = slices.entry(slice).or_default();
+        let value = metric.value();
+        let amount = value.as_usize() as u64;
+        match value {
+            MetricValue::StartTimestamp(at) => {
+                let at = at.value().map_or(0, |at| at.timestamp_micros());
+                work.started_us = match work.started_us {
+                    0 => at,
+                    first => first.min(at),
+                };
+            }
+            MetricValue::EndTimestamp(at) => {
+                let at = at.value().map_or(0, |at| at.timestamp_micros());
+                work.ended_us = work.ended_us.max(at);
+            }
+            _ => match value.name() {
+                "output_rows" => {
+                    work.rows += amount;
+                    work.rows_scanned += amount;
+                }
+                "output_bytes" => work.bytes += amount,
+                // What the filter threw away was read too.
+                "pushdown_rows_pruned" => work.rows_scanned += amount,
+                named::FILES => work.files += amount,
+                named::SPLITS => work.splits += amount,
+                named::BYTES => work.bytes_scanned += amount,
+                _ => {}
+            },
+        }
+    }
+    slices.retain(|_, work| work.started_us != 0);
+    slices
+}
+
+impl ExternalTable {
+    fn table_schema(&self) -> &TableSchema {
+        self.schemas.get_or_init(|| {
+            let field = |column: &ExternalColumn| column.ty.field(&column.name, true);
+            let in_files = self.columns.iter().map(field).collect::<Vec<_>>();
+            let by_place = self.partition_columns.iter().map(field);
+            let mut by_place: Vec<FieldRef> = by_place.map(Arc::new).collect();
+            if self.has_pseudo_columns {
+                let path = SqlType::Varchar(PATH_BYTES_MAX).field(PATH, true);
+                by_place.push(Arc::new(path));
+                by_place.push(Arc::new(SqlType::BigInt.field(SIZE, true)));
+            }
+            TableSchema::builder(Arc::new(arrow_schema::Schema::new(in_files)))
+                .with_table_partition_cols(by_place)
+                .build()
+        })
+    }
+
+    /// Lists the files of the partitions that pass the filters.
+    async fn files(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+    ) -> Result<(Vec<PartitionedFile>, ExternalScan)> {
+        let begun = Instant::now();
+        let all = self.partitions.as_deref();
+        let columns = &self.partition_columns;
+        let (kept, partition_filters) = match all {
+            Some(all) => prune::qualified(state, columns, all, filters)?,
+            None => (Vec::new(), Vec::new()),
+        };
+        let mut scan = ExternalScan {
+            table: self.name.clone(),
+            oid: self.oid,
+            format: self.format.word(),
+            location: self.location.clone(),
+            is_partitioned: all.is_some(),
+            partitions: all.map_or(0, <[_]>::len),
+            partitions_qualified: kept.len(),
+            partition_filters,
+            partition_us: micros(begun),
+            files: 0,
+            file_bytes: 0,
+            file_bytes_max: 0,
+            list_us: 0,
+            row_count: self.row_count,
+        };
+        let begun = Instant::now();
+        let places: Vec<ExternalPartition> = match all {
+            Some(all) => {
+                let kept = kept.iter().filter_map(|place| all.get(*place));
+                kept.cloned().collect()
+            }
+            None => vec![ExternalPartition {
+                values: Vec::new(),
+                location: self.location.clone(),
+            }],
+        };
+        let listings = places.into_iter().map(|place| self.listed(place));
+        let mut listings = futures::stream::iter(listings).buffered(LISTINGS_IN_FLIGHT);
+        let mut found = Vec::new();
+        while let Some((files, values)) = listings.try_next().await? {
+            list::ensure_count(found.len() + files.len(), &self.location)?;
+            for file in files.iter() {
+                scan.files += 1;
+                scan.file_bytes += file.meta.size;
+                scan.file_bytes_max = scan.file_bytes_max.max(file.meta.size);
+                found.push(self.file(file, &values));
+            }
+        }
+        scan.list_us = micros(begun);
+        Ok((found, scan))
+    }
+
+    async fn listed(
+        &self,
+        place: ExternalPartition,
+    ) -> crate::Result<(Arc<Vec<ExternalFile>>, Vec<ScalarValue>)> {
+        let files = self.lists.files(&self.access, &place.location).await?;
+        Ok((files, place.values))
+    }
+
+    fn file(&self, file: &ExternalFile, values: &[ScalarValue]) -> PartitionedFile {
+        let mut values = values.to_vec();
+        if self.has_pseudo_columns {
+            values.push(ScalarValue::Utf8View(Some(file.url.to_string())));
+            let size = i64::try_from(file.meta.size).unwrap_or(i64::MAX);
+            values.push(ScalarValue::Int64(Some(size)));
+        }
+        PartitionedFile::new_from_meta(file.meta.clone())
+            .with_partition_values(values)
+            .with_extension(file.clone())
+    }
+
+    fn rows_expected(&self) -> Statistics {
+        let rows = match self.row_count {
+            Some(rows) => usize::try_from(rows).unwrap_or(usize::MAX),
+            None => ROWS_UNKNOWN,
+        };
+        let mut statistics = Statistics::new_unknown(self.table_schema().table_schema());
+        statistics.num_rows = Precision::Inexact(rows);
+        statistics
+    }
+}
+
+/// The longest path that `$path` tells: an S3 key has 1,024 bytes, its bucket 63.
+const PATH_BYTES_MAX: u32 = 4_096;
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[async_trait]
+impl TableProvider for ExternalTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.table_schema().table_schema())
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Conditions on partition columns are decided here, for all rows of a partition at once; others come down later as
+    /// physical expressions.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let decided = |filter: &&Expr| match prune::is_about(filter, &self.partition_columns) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(decided).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (files, scan) = self.files(state, filters).await?;
+        let slices = state.config().target_partitions();
+        let groups = match files.is_empty() {
+            true => vec![FileGroup::new(Vec::new())],
+            false => FileGroup::new(files).split_files(slices),
+        };
+        let (scan, schema) = (Arc::new(scan), self.table_schema().clone());
+        let source: Arc<dyn FileSource> = match &self.format {
+            FileFormat::Parquet => Arc::new(parquet::ParquetFiles::new(schema, scan)),
+            FileFormat::Text(format) => {
+                let columns = self.columns.iter().map(|column| column.ty).collect();
+                Arc::new(text::TextFiles::new(schema, columns, format.clone(), scan))
+            }
+        };
+        let adapter = adapt::AdaptColumns {
+            table: self.name.clone(),
+        };
+        // Files are read through their own stores; the URL names one that is always there.
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+            .with_file_groups(groups)
+            .with_statistics(self.rows_expected())
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .with_expr_adapter(Some(Arc::new(adapter)))
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(self.rows_expected())
+    }
+}

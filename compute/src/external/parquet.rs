@@ -1,0 +1,152 @@
+//! Parquet files of an external table: the engine's reader, over stores of our own and with the file named in errors.
+
+use super::ExternalScan;
+use super::footer::FileReaders;
+use super::named::{Counters, NamedMorselizer};
+use datafusion::common::config::{ConfigOptions, TableParquetOptions};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::physical_plan::{
+    FileOpener, FileScanConfig, FileSource, ParquetSource,
+};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::error::Result;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
+use datafusion_datasource::morsel::Morselizer;
+use object_store::ObjectStore;
+use std::fmt;
+use std::sync::Arc;
+
+/// The end of a file that is read first: most footers fit.
+const FOOTER_BYTES_HINT: usize = 64 << 10;
+
+/// The Parquet files of one scan.
+#[derive(Clone)]
+pub(super) struct ParquetFiles {
+    inner: Arc<dyn FileSource>,
+    pub(super) scan: Arc<ExternalScan>,
+}
+
+impl ParquetFiles {
+    /// Makes the source of a scan of all columns.
+    pub(super) fn new(schema: TableSchema, scan: Arc<ExternalScan>) -> Self {
+        let mut options = TableParquetOptions::default();
+        // Columns of a filter are read first, and of the others only the pages with rows that pass.
+        options.global.pushdown_filters = true;
+        options.global.reorder_filters = true;
+        // Timestamps of 96 bits are microseconds, as all others: nanoseconds would end with the year 2262.
+        options.global.coerce_int96 = Some("us".to_owned());
+        let inner = ParquetSource::new(schema)
+            .with_table_parquet_options(options)
+            .with_metadata_size_hint(FOOTER_BYTES_HINT)
+            .with_parquet_file_reader_factory(Arc::new(FileReaders));
+        Self {
+            inner: Arc::new(inner),
+            scan,
+        }
+    }
+
+    fn over(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
+        Arc::new(Self {
+            inner,
+            scan: Arc::clone(&self.scan),
+        })
+    }
+}
+
+impl FileSource for ParquetFiles {
+    fn create_file_opener(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        config: &FileScanConfig,
+        slice: usize,
+    ) -> Result<Arc<dyn FileOpener>> {
+        self.inner.create_file_opener(store, config, slice)
+    }
+
+    fn create_morselizer(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        config: &FileScanConfig,
+        slice: usize,
+    ) -> Result<Box<dyn Morselizer>> {
+        Ok(Box::new(NamedMorselizer {
+            inner: self.inner.create_morselizer(store, config, slice)?,
+            counters: Counters::new(self.inner.metrics(), slice),
+        }))
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        self.inner.table_schema()
+    }
+
+    fn with_batch_size(&self, rows: usize) -> Arc<dyn FileSource> {
+        self.over(self.inner.with_batch_size(rows))
+    }
+
+    fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
+        self.inner.filter()
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        self.inner.projection()
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        self.inner.metrics()
+    }
+
+    fn file_type(&self) -> &str {
+        self.inner.file_type()
+    }
+
+    fn fmt_extra(&self, kind: DisplayFormatType, formatter: &mut fmt::Formatter) -> fmt::Result {
+        self.inner.fmt_extra(kind, formatter)
+    }
+
+    fn try_pushdown_filters(
+        &self,
+        filters: Vec<Arc<dyn PhysicalExpr>>,
+        config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
+        let pushed = self.inner.try_pushdown_filters(filters, config)?;
+        Ok(FilterPushdownPropagation {
+            filters: pushed.filters,
+            updated_node: pushed.updated_node.map(|inner| self.over(inner)),
+        })
+    }
+
+    fn try_pushdown_sort(
+        &self,
+        order: &[PhysicalSortExpr],
+        properties: &EquivalenceProperties,
+    ) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
+        Ok(match self.inner.try_pushdown_sort(order, properties)? {
+            SortOrderPushdownResult::Exact { inner } => SortOrderPushdownResult::Exact {
+                inner: self.over(inner),
+            },
+            SortOrderPushdownResult::Inexact { inner } => SortOrderPushdownResult::Inexact {
+                inner: self.over(inner),
+            },
+            SortOrderPushdownResult::Unsupported => SortOrderPushdownResult::Unsupported,
+        })
+    }
+
+    fn try_pushdown_projection(
+        &self,
+        projection: &ProjectionExprs,
+    ) -> Result<Option<Arc<dyn FileSource>>> {
+        let pushed = self.inner.try_pushdown_projection(projection)?;
+        Ok(pushed.map(|inner| self.over(inner)))
+    }
+
+    fn apply_expressions(
+        &self,
+        visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.inner.apply_expressions(visit)
+    }
+}

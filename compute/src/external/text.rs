@@ -1,0 +1,285 @@
+//! Text files of an external table: lines of fields, read with the parts of COPY.
+//!
+//! As Hive does, a field that does not convert is null, a line with too few fields has nulls for the others, and fields
+//! that are too many are passed over. Files are compressed as their names end.
+
+mod rows;
+
+use super::named::{BYTES, Counters, name, url_of};
+use super::{ExternalFile, ExternalScan, TextFormat};
+use crate::error::Error;
+use crate::format::compression::Compression;
+use crate::format::cut::RowEnd;
+use crate::format::encoding::Encoding;
+use crate::load::{Feed, FileChunk, LoadProgress, RangeReader, Rejects, Source};
+use arrow_schema::SchemaRef;
+use blueshift_sql::SqlType;
+use datafusion::common::internal_err;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{
+    FileOpenFuture, FileOpener, FileScanConfig, FileSource,
+};
+use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
+use futures::StreamExt;
+use object_store::ObjectStore;
+use rows::{Lines, RowReader};
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::JoinHandle;
+
+/// Chunks that may wait to be parsed.
+const CHUNKS_WAITING: usize = 2;
+
+/// The text files of one scan.
+#[derive(Clone)]
+pub(super) struct TextFiles {
+    schema: TableSchema,
+    /// The types of the columns in the files.
+    types: Arc<Vec<SqlType>>,
+    format: Arc<TextFormat>,
+    projection: SplitProjection,
+    metrics: ExecutionPlanMetricsSet,
+    pub(super) scan: Arc<ExternalScan>,
+}
+
+impl TextFiles {
+    /// Makes the source of a scan of all columns.
+    pub(super) fn new(
+        schema: TableSchema,
+        types: Vec<SqlType>,
+        format: TextFormat,
+        scan: Arc<ExternalScan>,
+    ) -> Self {
+        Self {
+            projection: SplitProjection::unprojected(&schema),
+            schema,
+            types: Arc::new(types),
+            format: Arc::new(format),
+            metrics: ExecutionPlanMetricsSet::new(),
+            scan,
+        }
+    }
+}
+
+impl FileSource for TextFiles {
+    fn create_file_opener(
+        &self,
+        _store: Arc<dyn ObjectStore>,
+        _config: &FileScanConfig,
+        slice: usize,
+    ) -> Result<Arc<dyn FileOpener>> {
+        let file_schema = self.schema.file_schema();
+        let opener = TextOpener {
+            schema: Arc::new(file_schema.project(&self.projection.file_indices)?),
+            columns: self.projection.file_indices.clone(),
+            types: Arc::clone(&self.types),
+            format: Arc::clone(&self.format),
+            counters: Counters::new(&self.metrics, slice),
+            bytes: MetricBuilder::new(&self.metrics).counter(BYTES, slice),
+        };
+        ProjectionOpener::try_new(self.projection.clone(), Arc::new(opener), file_schema)
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        &self.schema
+    }
+
+    fn with_batch_size(&self, _rows: usize) -> Arc<dyn FileSource> {
+        // Batches are the blocks of the parser.
+        Arc::new(self.clone())
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        Some(&self.projection.source)
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        &self.metrics
+    }
+
+    fn file_type(&self) -> &str {
+        "text"
+    }
+
+    /// A file is read by one slice: where a line begins is known from its beginning only.
+    fn supports_repartitioning(&self) -> bool {
+        false
+    }
+
+    fn try_pushdown_projection(
+        &self,
+        projection: &ProjectionExprs,
+    ) -> Result<Option<Arc<dyn FileSource>>> {
+        let merged = self.projection.source.try_merge(projection)?;
+        Ok(Some(Arc::new(Self {
+            projection: SplitProjection::new(self.schema.file_schema(), &merged),
+            ..self.clone()
+        })))
+    }
+
+    fn apply_expressions(
+        &self,
+        visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        for projected in self.projection.source.iter() {
+            if visit(&projected.expr)? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+}
+
+/// Opens the files of one slice.
+struct TextOpener {
+    /// The columns that are wanted.
+    schema: SchemaRef,
+    /// Their places among the columns of the files.
+    columns: Vec<usize>,
+    types: Arc<Vec<SqlType>>,
+    format: Arc<TextFormat>,
+    counters: Counters,
+    bytes: Count,
+}
+
+impl FileOpener for TextOpener {
+    fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
+        let Some(known) = file.extension::<ExternalFile>().cloned() else {
+            return internal_err!("a file of an external table without its store");
+        };
+        let url = url_of(&file);
+        let reader = RowReader::new(
+            Arc::clone(&self.schema),
+            &self.columns,
+            &self.types,
+            &self.format,
+        );
+        self.counters.begin(&file);
+        let bytes = usize::try_from(known.meta.size).unwrap_or(usize::MAX);
+        self.bytes.add(bytes);
+        let compression = compression_of(&self.format, &url)?;
+        let row_end = match self.format.quote {
+            Some(quote) => RowEnd::Quoted {
+                quote,
+                delimiter: self.format.delimiter,
+            },
+            None => RowEnd::Newline,
+        };
+        Ok(Box::pin(async move {
+            let chunks = Chunks::begin(known, compression, row_end);
+            let open = Open {
+                chunks,
+                reader,
+                lines: None,
+            };
+            let batches = futures::stream::try_unfold(open, Open::next);
+            let batches = batches.map(move |batch| batch.map_err(|error| name(error, &url)));
+            Ok(batches.boxed())
+        }))
+    }
+}
+
+/// Tells how a file is compressed: as the table says, or as its name ends.
+fn compression_of(format: &TextFormat, url: &str) -> Result<Compression> {
+    if let Some(given) = format.compression {
+        return Ok(given);
+    }
+    let ending = url.rsplit('.').next().unwrap_or_default();
+    Ok(match ending.to_lowercase().as_str() {
+        "gz" => Compression::Gzip,
+        "bz2" => Compression::Bzip2,
+        "zst" => Compression::Zstd,
+        "snappy" | "lzo" | "deflate" => {
+            let refused = blueshift_sql::Error::unsupported(
+                format!("the compression of \"{url}\" by its name"),
+                "Compress text files with GZIP, BZIP2 or ZSTD, or set the table property 'compression_type'.",
+            );
+            return Err(Error::Sql(refused).into());
+        }
+        _ => Compression::None,
+    })
+}
+
+/// The chunks of a file as they are read; reading ends when this is dropped.
+struct Chunks {
+    receiver: Receiver<FileChunk>,
+    reading: Option<JoinHandle<crate::Result<()>>>,
+}
+
+impl Chunks {
+    fn begin(file: ExternalFile, compression: Compression, row_end: RowEnd) -> Self {
+        let (sender, receiver) = channel(CHUNKS_WAITING);
+        let feed = Feed {
+            reader: RangeReader::new(),
+            compression,
+            row_end,
+            encoding: Encoding::Utf8,
+            table_name: Arc::default(),
+            rejects: Arc::new(Rejects::new(0)),
+            progress: Arc::new(LoadProgress::default()),
+            files: Arc::new(Mutex::new(Vec::new())),
+        };
+        let source = Source {
+            url: file.url.to_string(),
+            store: file.store,
+            path: file.meta.location,
+            bytes: file.meta.size,
+            slice: 0,
+        };
+        Self {
+            receiver,
+            reading: Some(tokio::spawn(feed.run(vec![source], 1, sender))),
+        }
+    }
+
+    async fn next(&mut self) -> crate::Result<Option<FileChunk>> {
+        if let Some(chunk) = self.receiver.recv().await {
+            return Ok(Some(chunk));
+        }
+        match self.reading.take() {
+            Some(reading) => crate::write::joined(reading.await).map(|()| None),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        if let Some(reading) = self.reading.take() {
+            reading.abort();
+        }
+    }
+}
+
+/// An open file.
+struct Open {
+    chunks: Chunks,
+    reader: RowReader,
+    /// What is left of a chunk.
+    lines: Option<Lines>,
+}
+
+impl Open {
+    /// Gives the next rows.
+    async fn next(mut self) -> Result<Option<(arrow::array::RecordBatch, Self)>> {
+        loop {
+            if let Some(lines) = &mut self.lines
+                && let Some(batch) = self.reader.next(lines).map_err(DataFusionError::from)?
+            {
+                // Other streams of this thread have their turn.
+                tokio::task::yield_now().await;
+                return Ok(Some((batch, self)));
+            }
+            match self.chunks.next().await? {
+                Some(chunk) => self.lines = Some(self.reader.begin(chunk.chunk)),
+                None => return Ok(None),
+            }
+        }
+    }
+}

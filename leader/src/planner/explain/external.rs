@@ -1,0 +1,57 @@
+//! Scans of external tables in EXPLAIN: what is read outside, and the loop over partitions around it.
+
+use super::{Measure, Node, Place, Printer, expression, physical};
+use blueshift_compute::external::ExternalScan;
+use datafusion::physical_plan::ExecutionPlan;
+use std::sync::Arc;
+
+/// Gives the line of the step that takes over the rows.
+pub(super) fn title(scan: &ExternalScan) -> String {
+    let name = scan.table.rsplit('.').next().unwrap_or(&scan.table);
+    format!("S3 Query Scan {name}")
+}
+
+impl Printer {
+    /// Prints a scan: `node` is the step that takes over the rows, with what is measured of it.
+    pub(super) fn external(
+        &mut self,
+        plan: &Arc<dyn ExecutionPlan>,
+        scan: &ExternalScan,
+        node: &Node,
+        place: &Place<'_>,
+        measured: &str,
+    ) {
+        let whole = self.measures.of(plan);
+        let mut depth = place.depth;
+        if scan.is_partitioned {
+            let title = Node::new("Partition Loop", Vec::new(), (0.0, whole.cost));
+            self.line(depth, &title, whole, "");
+            depth += 1;
+            let title = format!("Seq Scan PartitionInfo of {}", scan.table);
+            let mut partitions =
+                Node::new(title, Vec::new(), (0.0, scan.partitions as f64 / 100.0));
+            let filters = scan.partition_filters.iter();
+            let filters = filters.map(|filter| format!("({})", expression::text(filter, plan)));
+            partitions.filters = filters.collect();
+            let qualified = Measure {
+                rows: scan.partitions_qualified as f64,
+                ..Measure::default()
+            };
+            self.line(depth, &partitions, qualified, "");
+        }
+        let shown = place.filter.unwrap_or(plan);
+        let measure = self.measures.of(shown);
+        self.line(depth, node, measure, measured);
+        let title = format!(
+            "S3 Seq Scan {} location:\"{}\" format:{}",
+            scan.table, scan.location, scan.format
+        );
+        let mut outside = Node::new(title, Vec::new(), (0.0, whole.cost));
+        outside.is_outside = true;
+        let filters = physical::pushed_filters(plan.as_ref());
+        let filters = filters.iter();
+        let filters = filters.map(|filter| format!("({})", expression::text(filter, plan)));
+        outside.filters = filters.collect();
+        self.line(depth + 1, &outside, whole, "");
+    }
+}

@@ -1,0 +1,77 @@
+//! SHOW EXTERNAL TABLE: the statements that would make an external table, and its partitions, again.
+
+use crate::catalog::Schema;
+use crate::catalog::external::{ExternalFormat, ExternalTable, partition_text};
+use crate::catalog::name::quoted;
+use crate::error::{Error, Result};
+use crate::statement::answer::Body;
+use crate::statement::context::Context;
+use crate::statement::names::Named;
+use blueshift_sql::statement::ObjectName;
+use blueshift_sql::{SqlState, SqlType};
+
+/// The column SHOW EXTERNAL TABLE answers with.
+pub(crate) const COLUMN: &str = "Show External Table DDL statement";
+
+/// Runs a SHOW EXTERNAL TABLE, with the partitions if they are asked for.
+pub fn run(ctx: &mut Context<'_>, name: &ObjectName, with_partitions: bool) -> Result<Body> {
+    let names = ctx.names()?;
+    let Named::External(schema, table) = names.find(name)? else {
+        return Err(Error::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not an external table", name.name),
+        ));
+    };
+    let full = format!("{}.{}", quoted(&schema.name), quoted(&table.name));
+    let mut text = definition(&schema, &table);
+    if with_partitions {
+        for partition in names.catalog().partitions_of(table.oid).values() {
+            let values = partition_text(&table.partitioned_by, &partition.values);
+            let location = literal(&partition.location);
+            text += &format!("\nALTER TABLE {full} ADD PARTITION ({values}) LOCATION {location};");
+        }
+    }
+    Body::text_rows("SHOW", &[COLUMN], &[vec![text]])
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn columns(columns: &[(String, SqlType)]) -> Vec<String> {
+    let columns = columns.iter();
+    columns
+        .map(|(name, ty)| format!("{} {ty}", quoted(name)))
+        .collect()
+}
+
+fn definition(schema: &Schema, table: &ExternalTable) -> String {
+    let mut text = format!(
+        "CREATE EXTERNAL TABLE {}.{} (\n    {}\n)",
+        quoted(&schema.name),
+        quoted(&table.name),
+        columns(&table.columns).join(",\n    ")
+    );
+    if !table.partitioned_by.is_empty() {
+        let by = columns(&table.partitioned_by).join(", ");
+        text += &format!("\nPARTITIONED BY ({by})");
+    }
+    text += &match &table.format {
+        ExternalFormat::Parquet => "\nSTORED AS PARQUET".to_owned(),
+        ExternalFormat::Delimited { delimiter } => format!(
+            "\nROW FORMAT DELIMITED FIELDS TERMINATED BY '\\{delimiter:03o}'\nSTORED AS TEXTFILE"
+        ),
+        ExternalFormat::Csv { separator, quote } => format!(
+            "\nROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'\n\
+             WITH SERDEPROPERTIES ('separatorChar'='\\{separator:03o}', 'quoteChar'='\\{quote:03o}')\nSTORED AS TEXTFILE"
+        ),
+    };
+    text += &format!("\nLOCATION {}", literal(&table.location));
+    if !table.properties.is_empty() {
+        let pairs = table.properties.iter();
+        let pairs = pairs.map(|(name, value)| format!("{}={}", literal(name), literal(value)));
+        let pairs: Vec<String> = pairs.collect();
+        text += &format!("\nTABLE PROPERTIES ({})", pairs.join(", "));
+    }
+    text + ";"
+}

@@ -1,0 +1,99 @@
+//! Makes the engine's table of an external one.
+
+use super::partition;
+use crate::catalog::external::{ExternalFormat, ExternalSchema, ExternalTable};
+use crate::catalog::{Catalog, Schema};
+use crate::error::{Error, Result};
+use crate::server::Server;
+use blueshift_compute::external::{
+    Access, ExternalColumn, ExternalPartition, ExternalTable as ScannedTable, FileFormat,
+    FileLists, TextFormat,
+};
+use blueshift_compute::format::compression::Compression;
+use blueshift_sql::SqlType;
+use blueshift_sql::statement::copy::Authorization;
+use std::sync::{Arc, OnceLock};
+
+/// Tells how the files of a schema's tables are reached.
+pub(super) fn access(server: &Server, schema: &ExternalSchema) -> Access {
+    Access {
+        policy: server.node.object_policy.clone(),
+        authorization: Authorization::IamRole(schema.iam_role.clone()),
+        region: schema.region.clone(),
+    }
+}
+
+/// Makes the table for the planner.
+pub fn scanned(
+    server: &Server,
+    catalog: &Catalog,
+    schema: &Schema,
+    table: &ExternalTable,
+) -> Result<ScannedTable> {
+    let external = catalog.external_schemas.get(&schema.oid);
+    let external =
+        external.ok_or_else(|| Error::internal("an external schema without what makes it so"))?;
+    let columns = |columns: &[(String, SqlType)]| -> Vec<ExternalColumn> {
+        let columns = columns.iter().map(|(name, ty)| ExternalColumn {
+            name: name.clone(),
+            ty: *ty,
+        });
+        columns.collect()
+    };
+    Ok(ScannedTable {
+        name: format!("{}.{}", schema.name, table.name),
+        oid: table.oid,
+        format: format(table),
+        columns: columns(&table.columns),
+        partition_columns: columns(&table.partitioned_by),
+        location: table.location.clone(),
+        partitions: partitions(catalog, table)?,
+        row_count: table.number("numRows"),
+        has_pseudo_columns: false,
+        access: access(server, external),
+        lists: Arc::new(FileLists::default()),
+        schemas: OnceLock::new(),
+    })
+}
+
+fn partitions(catalog: &Catalog, table: &ExternalTable) -> Result<Option<Vec<ExternalPartition>>> {
+    if table.partitioned_by.is_empty() {
+        return Ok(None);
+    }
+    let known = catalog.partitions_of(table.oid);
+    let all = known.values().map(|one| {
+        let values = table.partitioned_by.iter().zip(&one.values);
+        let values = values.map(|((_, ty), text)| partition::value(*ty, text));
+        Ok(ExternalPartition {
+            values: values.collect::<Result<_>>()?,
+            location: one.location.clone(),
+        })
+    });
+    all.collect::<Result<_>>().map(Some)
+}
+
+fn format(table: &ExternalTable) -> FileFormat {
+    let (delimiter, quote) = match &table.format {
+        ExternalFormat::Parquet => return FileFormat::Parquet,
+        ExternalFormat::Delimited { delimiter } => (*delimiter, None),
+        ExternalFormat::Csv { separator, quote } => (*separator, Some(*quote)),
+    };
+    let property = |name: &str| table.properties.get(name).map(String::as_str);
+    let compression = property("compression_type").map(str::to_lowercase);
+    FileFormat::Text(TextFormat {
+        delimiter,
+        quote,
+        null_as: property("serialization.null.format")
+            .unwrap_or("\\N")
+            .as_bytes()
+            .to_vec(),
+        header_lines: table.number("skip.header.line.count").unwrap_or(0),
+        compression: match compression.as_deref() {
+            Some("gzip") => Some(Compression::Gzip),
+            Some("bzip2") => Some(Compression::Bzip2),
+            Some("zstd") => Some(Compression::Zstd),
+            Some("none") => Some(Compression::None),
+            _ => None,
+        },
+    })
+}

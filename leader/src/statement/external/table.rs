@@ -1,0 +1,143 @@
+//! CREATE EXTERNAL TABLE, and DROP TABLE of external tables.
+
+use super::source::access;
+use super::{ensure_alone, lock_table, schema, schema_of};
+use crate::access::check;
+use crate::catalog::cache::put_external_table;
+use crate::catalog::external::{ExternalFormat, ExternalTable};
+use crate::error::{Error, Result};
+use crate::history::now_us;
+use crate::statement::answer::Body;
+use crate::statement::context::Context;
+use crate::transaction::lock::{Lockable, Mode};
+use blueshift_sql::SqlState;
+use blueshift_sql::statement::ddl::DropObjects;
+use blueshift_sql::statement::external::CreateExternalTable;
+use std::collections::BTreeMap;
+
+/// Runs a CREATE EXTERNAL TABLE.
+pub async fn create(ctx: &mut Context<'_>, create: &CreateExternalTable) -> Result<Body> {
+    ensure_alone(ctx, "CREATE EXTERNAL TABLE")?;
+    let schema = schema_of(ctx, &create.name)?;
+    let catalog = ctx.transaction.catalog()?;
+    check::schema_owner(&catalog, ctx.user, &schema)?;
+    let Some(external) = catalog.external_schemas.get(&schema.oid) else {
+        return Err(Error::internal(
+            "an external schema without what makes it so",
+        ));
+    };
+    let Some(database) = catalog.external_database_named(&external.database) else {
+        return Err(Error::new(
+            SqlState::INVALID_CATALOG_NAME,
+            format!("external database \"{}\" does not exist", external.database),
+        ));
+    };
+    let (database, name) = (database.oid, &create.name.name);
+    ctx.transaction
+        .lock(Lockable::Name(database, name.clone()), Mode::Exclusive)
+        .await?;
+    let catalog = ctx.transaction.catalog()?;
+    let is_there = |table: &&std::sync::Arc<ExternalTable>| table.name == *name;
+    let known = catalog.external_tables_of(database);
+    if known.iter().any(is_there) {
+        return Err(Error::new(
+            SqlState::DUPLICATE_TABLE,
+            format!("relation \"{name}\" already exists"),
+        ));
+    }
+    access(ctx.server, external).check(&create.location)?;
+    let properties: BTreeMap<String, String> = create.properties.iter().cloned().collect();
+    check_properties(&properties)?;
+    let table = ExternalTable {
+        oid: ctx.server.next_oid()?,
+        database,
+        name: name.clone(),
+        columns: create.columns.clone(),
+        partitioned_by: create.partitioned_by.clone(),
+        format: ExternalFormat::new(create.stored_as, &create.row_format),
+        location: create.location.clone(),
+        properties,
+        created_us: now_us(),
+    };
+    ctx.transaction.change_catalog(put_external_table(&table)?);
+    Ok(Body::done("CREATE EXTERNAL TABLE"))
+}
+
+/// Properties that ask for what is not done here, with the values that do not.
+const REFUSED: &[(&str, &[&str])] = &[("data_cleansing_enabled", &["false"])];
+
+/// Checks the properties that are read here; others are kept as they are.
+pub(super) fn check_properties(properties: &BTreeMap<String, String>) -> Result<()> {
+    let wrong = |name: &str, value: &str, hint: &str| {
+        Err(blueshift_sql::Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("invalid value for table property '{name}': \"{value}\""),
+        )
+        .with_hint(hint)
+        .into())
+    };
+    for name in ["numRows", "skip.header.line.count"] {
+        if let Some(value) = properties.get(name)
+            && value.trim().parse::<u64>().is_err()
+        {
+            return wrong(name, value, "It must be a whole number.");
+        }
+    }
+    if let Some(value) = properties.get("compression_type") {
+        match value.to_lowercase().as_str() {
+            "bzip2" | "gzip" | "none" | "zstd" => {}
+            "snappy" => {
+                return Err(blueshift_sql::Error::unsupported(
+                    "the table property 'compression_type'='snappy'",
+                    "Compress text files with GZIP, BZIP2 or ZSTD; Parquet files tell theirs themselves.",
+                )
+                .into());
+            }
+            _ => return wrong("compression_type", value, "Use bzip2, gzip, zstd or none."),
+        }
+    }
+    for (name, allowed) in REFUSED {
+        if let Some(value) = properties.get(*name)
+            && !allowed.contains(&value.to_lowercase().as_str())
+        {
+            return Err(blueshift_sql::Error::unsupported(
+                format!("the table property '{name}'='{value}'"),
+                "Leave it out: texts are cut to the width of their column, and fields of text files that do not \
+                 convert are null.",
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Runs the part of a DROP TABLE that is about external tables, and gives the rest.
+pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<DropObjects> {
+    let catalog = ctx.transaction.catalog()?;
+    let mut rest = drop.clone();
+    rest.names.clear();
+    let mut external = Vec::new();
+    for name in &drop.names {
+        let schema = name.schema.as_ref();
+        let schema = schema.and_then(|schema| catalog.schema_named(schema));
+        let is_here = name
+            .database
+            .as_ref()
+            .is_none_or(|database| database == catalog.database_name());
+        let table = schema
+            .filter(|_| is_here)
+            .and_then(|schema| catalog.external_table_named(schema.oid, &name.name));
+        match table {
+            Some(_) => external.push(name),
+            None => rest.names.push(name.clone()),
+        }
+    }
+    if !external.is_empty() {
+        ensure_alone(ctx, "DROP EXTERNAL TABLE")?;
+    }
+    for name in external {
+        let table = lock_table(ctx, name).await?;
+        schema::forget_table(ctx, table.oid)?;
+    }
+    Ok(rest)
+}

@@ -1,0 +1,73 @@
+//! `svv_external_columns`: columns of external tables of schemas that the user may use.
+
+use crate::access::check;
+use crate::error::Result;
+use crate::system::rows::{Cell, Rows};
+use crate::system::{SystemContext, SystemTable};
+use blueshift_sql::SqlType;
+
+/// The table.
+pub struct SvvExternalColumns;
+
+impl SystemTable for SvvExternalColumns {
+    fn schema(&self) -> &'static str {
+        "pg_catalog"
+    }
+
+    fn name(&self) -> &'static str {
+        "svv_external_columns"
+    }
+
+    fn columns(&self) -> &'static [(&'static str, SqlType)] {
+        &[
+            ("redshift_database_name", SqlType::Varchar(65_535)),
+            ("schemaname", SqlType::Varchar(65_535)),
+            ("tablename", SqlType::Varchar(65_535)),
+            ("columnname", SqlType::Varchar(65_535)),
+            ("external_type", SqlType::Varchar(65_535)),
+            ("columnnum", SqlType::Integer),
+            ("part_key", SqlType::Integer),
+            ("is_nullable", SqlType::Varchar(65_535)),
+        ]
+    }
+
+    fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
+        for (schema, _) in ctx.catalog.external_schemas_by_name() {
+            if !check::may_use_schema(&ctx.catalog, &ctx.user, schema) {
+                continue;
+            }
+            for table in ctx.catalog.external_tables_in(schema.oid) {
+                let in_files = table.columns.len();
+                for (place, (name, ty)) in table.all_columns().enumerate() {
+                    rows.push([
+                        Cell::from(ctx.catalog.database_name()),
+                        schema.name.as_str().into(),
+                        table.name.as_str().into(),
+                        name.as_str().into(),
+                        external_type(*ty).into(),
+                        (place + 1).into(),
+                        // The place among the partition columns, from 1; 0 for others.
+                        (place + 1).saturating_sub(in_files).into(),
+                        "true".into(),
+                    ]);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives the name of a type in the data catalog.
+fn external_type(ty: SqlType) -> String {
+    match ty {
+        SqlType::Integer => "int".to_owned(),
+        SqlType::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
+        SqlType::Real => "float".to_owned(),
+        SqlType::Double => "double".to_owned(),
+        SqlType::Char(bytes) => format!("char({bytes})"),
+        SqlType::Varchar(bytes) => format!("varchar({bytes})"),
+        SqlType::Varbyte(_) => "binary".to_owned(),
+        SqlType::Timestamp => "timestamp".to_owned(),
+        other => other.display(),
+    }
+}

@@ -1,0 +1,61 @@
+//! `svv_external_partitions`: partitions of external tables of schemas that the user may use.
+
+use crate::access::check;
+use crate::error::Result;
+use crate::system::rows::{Cell, Rows};
+use crate::system::{SystemContext, SystemTable};
+use blueshift_sql::SqlType;
+
+/// The table.
+pub struct SvvExternalPartitions;
+
+impl SystemTable for SvvExternalPartitions {
+    fn schema(&self) -> &'static str {
+        "pg_catalog"
+    }
+
+    fn name(&self) -> &'static str {
+        "svv_external_partitions"
+    }
+
+    fn columns(&self) -> &'static [(&'static str, SqlType)] {
+        &[
+            ("schemaname", SqlType::Varchar(65_535)),
+            ("tablename", SqlType::Varchar(65_535)),
+            ("values", SqlType::Varchar(65_535)),
+            ("location", SqlType::Varchar(65_535)),
+            ("input_format", SqlType::Varchar(65_535)),
+            ("output_format", SqlType::Varchar(65_535)),
+            ("serialization_lib", SqlType::Varchar(65_535)),
+            ("serde_parameters", SqlType::Varchar(65_535)),
+            ("compressed", SqlType::Integer),
+            ("parameters", SqlType::Varchar(65_535)),
+        ]
+    }
+
+    fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
+        for (schema, _) in ctx.catalog.external_schemas_by_name() {
+            if !check::may_use_schema(&ctx.catalog, &ctx.user, schema) {
+                continue;
+            }
+            for table in ctx.catalog.external_tables_in(schema.oid) {
+                for partition in ctx.catalog.partitions_of(table.oid).values() {
+                    let values = serde_json::Value::from(partition.values.clone());
+                    rows.push([
+                        Cell::from(schema.name.as_str()),
+                        table.name.as_str().into(),
+                        values.to_string().into(),
+                        partition.location.as_str().into(),
+                        table.format.input_format().into(),
+                        table.format.output_format().into(),
+                        table.format.serialization_lib().into(),
+                        table.format.serde_parameters().into(),
+                        0.into(),
+                        table.parameters().into(),
+                    ]);
+                }
+            }
+        }
+        Ok(())
+    }
+}

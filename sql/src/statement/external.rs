@@ -1,0 +1,698 @@
+//! External schemas and external tables: CREATE EXTERNAL SCHEMA, CREATE EXTERNAL TABLE, and what ALTER TABLE changes of
+//! an external table.
+
+use super::{ObjectName, Statement};
+use crate::error::{Error, Result};
+use crate::parser::cursor::Cursor;
+use crate::sqlstate::SqlState;
+use crate::types::SqlType;
+use sqlparser::tokenizer::Token;
+
+/// Columns of an external table at most, the pseudocolumns not counted.
+pub const COLUMNS_MAX: usize = 1_598;
+/// The names of the pseudocolumns, which no column may have.
+pub const PSEUDO_COLUMNS: [&str; 3] = ["$path", "$size", "$spectrum_oid"];
+
+/// `CREATE EXTERNAL SCHEMA [IF NOT EXISTS] name FROM DATA CATALOG DATABASE 'db' ...`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateExternalSchema {
+    /// Its name.
+    pub name: String,
+    /// IF NOT EXISTS.
+    pub if_not_exists: bool,
+    /// DATABASE: the external database whose tables it shows.
+    pub database: String,
+    /// REGION.
+    pub region: Option<String>,
+    /// IAM_ROLE: `default`, `SESSION` or roles.
+    pub iam_role: String,
+    /// CATALOG_ROLE.
+    pub catalog_role: Option<String>,
+    /// CATALOG_ID.
+    pub catalog_id: Option<String>,
+    /// CREATE EXTERNAL DATABASE IF NOT EXISTS.
+    pub create_database: bool,
+}
+
+/// `CREATE EXTERNAL TABLE schema.table (columns) ... STORED AS format LOCATION 'place'`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateExternalTable {
+    /// Its name.
+    pub name: ObjectName,
+    /// Columns that stand in the files.
+    pub columns: Vec<(String, SqlType)>,
+    /// PARTITIONED BY: columns that follow from where a file lies.
+    pub partitioned_by: Vec<(String, SqlType)>,
+    /// ROW FORMAT.
+    pub row_format: RowFormat,
+    /// STORED AS.
+    pub stored_as: StoredAs,
+    /// LOCATION.
+    pub location: String,
+    /// TABLE PROPERTIES, as written.
+    pub properties: Vec<(String, String)>,
+}
+
+/// ROW FORMAT.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RowFormat {
+    /// None given.
+    #[default]
+    Default,
+    /// DELIMITED.
+    Delimited {
+        /// FIELDS TERMINATED BY.
+        fields: Option<u8>,
+    },
+    /// SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'.
+    OpenCsv {
+        /// `separatorChar`.
+        separator: u8,
+        /// `quoteChar`; two of them within a field are one.
+        quote: u8,
+    },
+}
+
+/// STORED AS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredAs {
+    /// PARQUET
+    Parquet,
+    /// TEXTFILE
+    TextFile,
+}
+
+/// The values that name a partition, by column.
+pub type PartitionSpec = Vec<(String, String)>;
+
+/// What ALTER TABLE changes of an external table alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExternalAction {
+    /// ADD \[IF NOT EXISTS\] PARTITION (...) LOCATION '...' ...
+    AddPartitions {
+        /// IF NOT EXISTS.
+        if_not_exists: bool,
+        /// Each partition with its place.
+        partitions: Vec<(PartitionSpec, String)>,
+    },
+    /// DROP PARTITION (...).
+    DropPartition(PartitionSpec),
+    /// PARTITION (...) SET LOCATION '...'.
+    PartitionLocation(PartitionSpec, String),
+    /// SET LOCATION '...'.
+    Location(String),
+    /// SET FILE FORMAT.
+    FileFormat(StoredAs),
+    /// SET TABLE PROPERTIES (...).
+    Properties(Vec<(String, String)>),
+}
+
+/// Sources of external schemas that are known to Redshift and refused here, with the way out.
+const REFUSED_SOURCES: &[(&[&str], &str, &str)] = &[
+    (
+        &["hive", "metastore"],
+        "CREATE EXTERNAL SCHEMA FROM HIVE METASTORE",
+        "Use FROM DATA CATALOG, and make the tables with CREATE EXTERNAL TABLE",
+    ),
+    (
+        &["postgres"],
+        "CREATE EXTERNAL SCHEMA FROM POSTGRES",
+        "Export the rows to files and load them with COPY",
+    ),
+    (
+        &["mysql"],
+        "CREATE EXTERNAL SCHEMA FROM MYSQL",
+        "Export the rows to files and load them with COPY",
+    ),
+    (
+        &["kinesis"],
+        "CREATE EXTERNAL SCHEMA FROM KINESIS",
+        "Write the stream to files and load them with COPY",
+    ),
+    (
+        &["msk"],
+        "CREATE EXTERNAL SCHEMA FROM MSK",
+        "Write the topic to files and load them with COPY",
+    ),
+    (
+        &["kafka"],
+        "CREATE EXTERNAL SCHEMA FROM KAFKA",
+        "Write the topic to files and load them with COPY",
+    ),
+    (
+        &["redshift"],
+        "CREATE EXTERNAL SCHEMA FROM REDSHIFT",
+        "Names of three parts read other databases of this server",
+    ),
+];
+
+/// Parses CREATE EXTERNAL SCHEMA; the cursor is at SCHEMA.
+pub(crate) fn parse_create_schema(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.expect_word("schema")?;
+    let if_not_exists = cursor.take_words(&["if", "not", "exists"]);
+    let name = cursor.name()?;
+    cursor.expect_word("from")?;
+    let position = cursor.position();
+    let refused = REFUSED_SOURCES.iter();
+    let refused = refused
+        .filter(|(words, ..)| cursor.are_words(words))
+        .max_by_key(|(words, ..)| words.len());
+    if let Some((_, what, hint)) = refused {
+        return Err(Error::unsupported(*what, *hint).at(position));
+    }
+    cursor.take_words(&["data", "catalog"]);
+    let mut options = SchemaOptions::default();
+    while !cursor.at_end() {
+        options.parse(cursor)?;
+    }
+    let missing = |what: &str| {
+        Error::new(
+            SqlState::SYNTAX_ERROR,
+            format!("CREATE EXTERNAL SCHEMA needs {what}"),
+        )
+        .with_hint("Write FROM DATA CATALOG DATABASE 'name' IAM_ROLE default")
+    };
+    Ok(Statement::CreateExternalSchema(Box::new(
+        CreateExternalSchema {
+            name,
+            if_not_exists,
+            database: options.database.ok_or_else(|| missing("DATABASE"))?,
+            region: options.region,
+            iam_role: options.iam_role.ok_or_else(|| missing("IAM_ROLE"))?,
+            catalog_role: options.catalog_role,
+            catalog_id: options.catalog_id,
+            create_database: options.create_database,
+        },
+    )))
+}
+
+/// The clauses of CREATE EXTERNAL SCHEMA, in any order.
+#[derive(Default)]
+struct SchemaOptions {
+    database: Option<String>,
+    region: Option<String>,
+    iam_role: Option<String>,
+    catalog_role: Option<String>,
+    catalog_id: Option<String>,
+    create_database: bool,
+}
+
+impl SchemaOptions {
+    fn parse(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
+        let position = cursor.position();
+        if cursor.take_words(&["create", "external", "database", "if", "not", "exists"]) {
+            self.create_database = true;
+            return Ok(());
+        }
+        let word = cursor.peek_word().unwrap_or_default();
+        let field = match word.as_str() {
+            "database" => &mut self.database,
+            "region" => &mut self.region,
+            "iam_role" => &mut self.iam_role,
+            "catalog_role" => &mut self.catalog_role,
+            "catalog_id" => &mut self.catalog_id,
+            "uri" | "port" | "secret_arn" | "authentication" | "authentication_arn"
+            | "cluster_arn" | "schema" => {
+                let word = word.to_uppercase();
+                return Err(Error::syntax(
+                    format!("{word} does not go with DATA CATALOG"),
+                    Some(position),
+                ));
+            }
+            _ => return Err(cursor.unexpected()),
+        };
+        cursor.skip();
+        let value = match word == "iam_role" && cursor.take_word("default") {
+            true => "default".to_owned(),
+            false => cursor.raw_string()?,
+        };
+        if value.is_empty() {
+            let text = format!("{} must not be empty", word.to_uppercase());
+            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text).at(position));
+        }
+        match field.replace(value) {
+            None => Ok(()),
+            Some(_) => Err(Error::syntax(
+                format!("{} may be given once", word.to_uppercase()),
+                Some(position),
+            )),
+        }
+    }
+}
+
+/// Parses CREATE EXTERNAL TABLE; the cursor is at TABLE.
+pub(crate) fn parse_create_table(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.expect_word("table")?;
+    if cursor.are_words(&["if", "not", "exists"]) {
+        return Err(Error::unsupported(
+            "CREATE EXTERNAL TABLE IF NOT EXISTS",
+            "Look into SVV_EXTERNAL_TABLES first, as with Redshift",
+        )
+        .at(cursor.position()));
+    }
+    let name = cursor.object_name()?;
+    let columns = match cursor.peek() == Some(&Token::LParen) {
+        true => columns(cursor)?,
+        false => return Err(as_select(cursor)),
+    };
+    let partitioned_by = match cursor.take_words(&["partitioned", "by"]) {
+        true => columns_of(cursor, true)?,
+        false => Vec::new(),
+    };
+    let row_format = match cursor.take_words(&["row", "format"]) {
+        true => row_format(cursor)?,
+        false => RowFormat::Default,
+    };
+    cursor.expect_word("stored")?;
+    cursor.expect_word("as")?;
+    let position = cursor.position();
+    let stored_as = stored_as(cursor)?;
+    if stored_as == StoredAs::Parquet && row_format != RowFormat::Default {
+        return Err(Error::syntax(
+            "ROW FORMAT does not go with STORED AS PARQUET",
+            Some(position),
+        ));
+    }
+    cursor.expect_word("location")?;
+    let location = location(cursor)?;
+    let properties = match cursor.take_words(&["table", "properties"]) {
+        true => properties(cursor)?,
+        false => Vec::new(),
+    };
+    if cursor.is_word("as") {
+        return Err(as_select(cursor));
+    }
+    let table = CreateExternalTable {
+        name,
+        columns,
+        partitioned_by,
+        row_format,
+        stored_as,
+        location,
+        properties,
+    };
+    ensure_sound(&table)?;
+    Ok(Statement::CreateExternalTable(Box::new(table)))
+}
+
+fn as_select(cursor: &Cursor<'_>) -> Error {
+    Error::unsupported(
+        "CREATE EXTERNAL TABLE AS",
+        "Name the columns and make a table over files that are there",
+    )
+    .at(cursor.position())
+}
+
+fn columns(cursor: &mut Cursor<'_>) -> Result<Vec<(String, SqlType)>> {
+    columns_of(cursor, false)
+}
+
+/// `(name type, ...)`.
+fn columns_of(cursor: &mut Cursor<'_>, is_partition: bool) -> Result<Vec<(String, SqlType)>> {
+    cursor.expect(&Token::LParen)?;
+    let mut found = Vec::new();
+    loop {
+        let name = cursor.name()?;
+        let position = cursor.position();
+        let ty = column_type(cursor)?;
+        ensure_column_type(ty, is_partition).map_err(|error| error.at(position))?;
+        found.push((name, ty));
+        if !cursor.take(&Token::Comma) {
+            break;
+        }
+    }
+    cursor.expect(&Token::RParen)?;
+    Ok(found)
+}
+
+fn column_type(cursor: &mut Cursor<'_>) -> Result<SqlType> {
+    let position = cursor.position();
+    let word = cursor.peek_word().unwrap_or_default();
+    if ["struct", "array", "map"].contains(&word.as_str()) {
+        return Err(Error::unsupported(
+            format!(
+                "external columns of the nested type {}",
+                word.to_uppercase()
+            ),
+            "Name the columns that are not nested; the others are passed over",
+        )
+        .at(position));
+    }
+    if word == "string" {
+        return Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "external tables do not support the STRING data type",
+        )
+        .with_hint("Use VARCHAR instead.")
+        .at(position));
+    }
+    crate::types::parse(cursor)
+}
+
+/// Refuses types that external tables do not have. Source: Redshift's guide, CREATE EXTERNAL TABLE, "data_type", and "Partitioning Redshift Spectrum external tables".
+pub fn ensure_column_type(ty: SqlType, is_partition: bool) -> Result<()> {
+    let is_known = matches!(
+        ty,
+        SqlType::SmallInt
+            | SqlType::Integer
+            | SqlType::BigInt
+            | SqlType::Decimal { .. }
+            | SqlType::Real
+            | SqlType::Double
+            | SqlType::Boolean
+            | SqlType::Char(_)
+            | SqlType::Varchar(_)
+            | SqlType::Date
+            | SqlType::Timestamp
+    ) || (matches!(ty, SqlType::Varbyte(_)) && !is_partition);
+    if is_known {
+        return Ok(());
+    }
+    let what = match is_partition {
+        true => "partition columns of external tables",
+        false => "columns of external tables",
+    };
+    Err(Error::new(
+        SqlState::FEATURE_NOT_SUPPORTED,
+        format!("{what} cannot have the type {}", ty.display()),
+    )
+    .with_hint("Use a number, BOOLEAN, CHAR, VARCHAR, DATE or TIMESTAMP."))
+}
+
+fn row_format(cursor: &mut Cursor<'_>) -> Result<RowFormat> {
+    if cursor.take_word("serde") {
+        return serde(cursor);
+    }
+    cursor.expect_word("delimited")?;
+    let mut fields = None;
+    loop {
+        let position = cursor.position();
+        if cursor.take_words(&["fields", "terminated", "by"]) {
+            fields = Some(delimiter(cursor)?);
+        } else if cursor.take_words(&["lines", "terminated", "by"]) {
+            let end = delimiter(cursor)?;
+            if end != b'\n' {
+                return Err(Error::unsupported(
+                    "LINES TERMINATED BY another character than a newline",
+                    "End the lines of the files with a newline",
+                )
+                .at(position));
+            }
+        } else if cursor.is_word("collection") || cursor.is_word("map") || cursor.is_word("escaped")
+        {
+            let word = cursor.peek_word().unwrap_or_default().to_uppercase();
+            return Err(Error::unsupported(
+                format!("ROW FORMAT DELIMITED {word}"),
+                "Leave it out; quoted and escaped fields are read with OpenCSVSerde",
+            )
+            .at(position));
+        } else {
+            return Ok(RowFormat::Delimited { fields });
+        }
+    }
+}
+
+/// Reads the delimiter: one ASCII character, `\t`, `\n`, `\A`, or up to three octal digits behind a backslash.
+fn delimiter(cursor: &mut Cursor<'_>) -> Result<u8> {
+    let position = cursor.position();
+    let text = cursor.raw_string()?;
+    one_byte(&text).ok_or_else(|| {
+        Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "the delimiter of an external table must be a single ASCII character",
+        )
+        .with_hint("Write it as it is, or in octal, as in '\\007'.")
+        .at(position)
+    })
+}
+
+fn one_byte(text: &str) -> Option<u8> {
+    if let Some(rest) = text.strip_prefix('\\') {
+        return match rest {
+            "t" => Some(b'\t'),
+            "n" => Some(b'\n'),
+            "r" => Some(b'\r'),
+            "A" => Some(1),
+            "" | "\\" => Some(b'\\'),
+            "\"" => Some(b'"'),
+            "'" => Some(b'\''),
+            octal if octal.len() <= 3 => u8::from_str_radix(octal, 8).ok().filter(u8::is_ascii),
+            _ => None,
+        };
+    }
+    match text.as_bytes() {
+        [only] if only.is_ascii() => Some(*only),
+        _ => None,
+    }
+}
+
+const OPEN_CSV: &str = "org.apache.hadoop.hive.serde2.opencsvserde";
+const LAZY_SIMPLE: &str = "org.apache.hadoop.hive.serde2.lazy.lazysimpleserde";
+
+fn serde(cursor: &mut Cursor<'_>) -> Result<RowFormat> {
+    let position = cursor.position();
+    let name = cursor.raw_string()?;
+    let given = match cursor.take_words(&["with", "serdeproperties"]) {
+        true => properties(cursor)?,
+        false => Vec::new(),
+    };
+    let character = |keys: &[&str], default: u8| -> Result<u8> {
+        let found = given.iter().find(|(key, _)| keys.contains(&key.as_str()));
+        match found {
+            None => Ok(default),
+            Some((key, value)) => one_byte(value).ok_or_else(|| {
+                Error::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!("SERDEPROPERTIES '{key}' must be a single ASCII character"),
+                )
+                .at(position)
+            }),
+        }
+    };
+    let refuse = |known: &[&str]| {
+        let other = given.iter().find(|(key, _)| !known.contains(&key.as_str()));
+        match other {
+            None => Ok(()),
+            Some((key, _)) => Err(Error::unsupported(
+                format!("SERDEPROPERTIES '{key}'"),
+                format!("Known are {}", known.join(", ")),
+            )
+            .at(position)),
+        }
+    };
+    match name.to_lowercase().as_str() {
+        LAZY_SIMPLE => {
+            refuse(&["field.delim", "serialization.format"])?;
+            let delimiter = character(&["field.delim", "serialization.format"], 1)?;
+            Ok(RowFormat::Delimited {
+                fields: Some(delimiter),
+            })
+        }
+        OPEN_CSV => {
+            refuse(&["separatorChar", "quoteChar", "escapeChar", "wholeFile"])?;
+            let quote = character(&["quoteChar"], b'"')?;
+            if character(&["escapeChar"], quote)? != quote {
+                return Err(Error::unsupported(
+                    "SERDEPROPERTIES 'escapeChar' other than the quote",
+                    "Write a quote within a field twice",
+                )
+                .at(position));
+            }
+            Ok(RowFormat::OpenCsv {
+                separator: character(&["separatorChar"], b',')?,
+                quote,
+            })
+        }
+        _ => Err(Error::unsupported(
+            format!("ROW FORMAT SERDE '{name}'"),
+            "Use ROW FORMAT DELIMITED, or the SerDe org.apache.hadoop.hive.serde2.OpenCSVSerde",
+        )
+        .at(position)),
+    }
+}
+
+fn stored_as(cursor: &mut Cursor<'_>) -> Result<StoredAs> {
+    let position = cursor.position();
+    let word = cursor.word()?;
+    match word.as_str() {
+        "parquet" => Ok(StoredAs::Parquet),
+        "textfile" => Ok(StoredAs::TextFile),
+        "orc" | "avro" | "rcfile" | "sequencefile" | "inputformat" => Err(Error::unsupported(
+            format!("STORED AS {}", word.to_uppercase()),
+            "Use STORED AS PARQUET or STORED AS TEXTFILE",
+        )
+        .at(position)),
+        _ => Err(Error::syntax(
+            format!("syntax error at or near \"{word}\""),
+            Some(position),
+        )),
+    }
+}
+
+fn location(cursor: &mut Cursor<'_>) -> Result<String> {
+    let position = cursor.position();
+    let text = cursor.raw_string()?;
+    let is_place = text.strip_prefix("s3://").is_some_and(|rest| {
+        let bucket = rest.split('/').next().unwrap_or_default();
+        !bucket.is_empty()
+    }) || text.starts_with("file:///");
+    match is_place {
+        true => Ok(text),
+        false => Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "the location of an external table must be a folder or a manifest on S3",
+        )
+        .with_hint("Write 's3://bucket/folder/', 's3://bucket/manifest' or 'file:///folder/'.")
+        .at(position)),
+    }
+}
+
+/// `('name'='value', ...)`.
+fn properties(cursor: &mut Cursor<'_>) -> Result<Vec<(String, String)>> {
+    cursor.expect(&Token::LParen)?;
+    let mut found: Vec<(String, String)> = Vec::new();
+    loop {
+        let position = cursor.position();
+        let name = cursor.raw_string()?;
+        cursor.expect(&Token::Eq)?;
+        let value = cursor.raw_string()?;
+        if found.iter().any(|(known, _)| *known == name) {
+            return Err(Error::syntax(
+                format!("the property '{name}' is given twice"),
+                Some(position),
+            ));
+        }
+        found.push((name, value));
+        if !cursor.take(&Token::Comma) {
+            break;
+        }
+    }
+    cursor.expect(&Token::RParen)?;
+    Ok(found)
+}
+
+fn ensure_sound(table: &CreateExternalTable) -> Result<()> {
+    let all: Vec<_> = table.columns.iter().chain(&table.partitioned_by).collect();
+    for (place, (name, _)) in all.iter().enumerate() {
+        if PSEUDO_COLUMNS.contains(&name.as_str()) {
+            return Err(Error::new(
+                SqlState::INVALID_TABLE_DEFINITION,
+                format!("column name \"{name}\" is reserved for a pseudocolumn"),
+            ));
+        }
+        if all.iter().take(place).any(|(other, _)| other == name) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+    }
+    if all.len() > COLUMNS_MAX {
+        return Err(Error::new(
+            SqlState::TOO_MANY_COLUMNS,
+            format!("external tables can have at most {COLUMNS_MAX} columns"),
+        ));
+    }
+    let is_varbyte = |(_, ty): &(String, SqlType)| matches!(ty, SqlType::Varbyte(_));
+    if table.stored_as != StoredAs::Parquet && table.columns.iter().any(is_varbyte) {
+        return Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "columns of type VARBYTE need files in Parquet",
+        ));
+    }
+    Ok(())
+}
+
+/// Parses what ALTER TABLE can change of an external table alone; `None` if something else follows.
+pub(super) fn parse_action(cursor: &mut Cursor<'_>) -> Result<Option<ExternalAction>> {
+    let opens = |cursor: &Cursor<'_>, ahead: usize| cursor.peek_at(ahead) == Some(&Token::LParen);
+    let is_add = (cursor.are_words(&["add", "partition"]) && opens(cursor, 2))
+        || cursor.are_words(&["add", "if", "not", "exists", "partition"]);
+    if is_add {
+        cursor.skip();
+        let if_not_exists = cursor.take_words(&["if", "not", "exists"]);
+        return add_partitions(cursor, if_not_exists).map(Some);
+    }
+    if cursor.are_words(&["drop", "partition"]) && opens(cursor, 2) {
+        cursor.skip();
+        return Ok(Some(ExternalAction::DropPartition(partition(cursor)?)));
+    }
+    if cursor.is_word("partition") && opens(cursor, 1) {
+        let spec = partition(cursor)?;
+        cursor.expect_word("set")?;
+        cursor.expect_word("location")?;
+        let place = location(cursor)?;
+        return Ok(Some(ExternalAction::PartitionLocation(spec, place)));
+    }
+    if cursor.take_words(&["set", "location"]) {
+        return Ok(Some(ExternalAction::Location(location(cursor)?)));
+    }
+    if cursor.take_words(&["set", "file", "format"]) {
+        return Ok(Some(ExternalAction::FileFormat(stored_as(cursor)?)));
+    }
+    if cursor.take_words(&["set", "table", "properties"]) {
+        return Ok(Some(ExternalAction::Properties(properties(cursor)?)));
+    }
+    Ok(None)
+}
+
+fn add_partitions(cursor: &mut Cursor<'_>, if_not_exists: bool) -> Result<ExternalAction> {
+    let mut partitions = Vec::new();
+    loop {
+        let spec = partition(cursor)?;
+        cursor.expect_word("location")?;
+        partitions.push((spec, location(cursor)?));
+        cursor.take(&Token::Comma);
+        if !cursor.is_word("partition") {
+            break;
+        }
+    }
+    Ok(ExternalAction::AddPartitions {
+        if_not_exists,
+        partitions,
+    })
+}
+
+/// `PARTITION (column = value, ...)`.
+fn partition(cursor: &mut Cursor<'_>) -> Result<PartitionSpec> {
+    cursor.expect_word("partition")?;
+    cursor.expect(&Token::LParen)?;
+    let mut spec = Vec::new();
+    loop {
+        let name = cursor.name()?;
+        cursor.expect(&Token::Eq)?;
+        spec.push((name, value(cursor)?));
+        if !cursor.take(&Token::Comma) {
+            break;
+        }
+    }
+    cursor.expect(&Token::RParen)?;
+    Ok(spec)
+}
+
+/// A text, a number or a truth value, as text.
+fn value(cursor: &mut Cursor<'_>) -> Result<String> {
+    if cursor.is_string() {
+        return cursor.string();
+    }
+    for word in ["true", "false"] {
+        if cursor.take_word(word) {
+            return Ok(word.to_owned());
+        }
+    }
+    let sign = match cursor.take(&Token::Minus) {
+        true => "-",
+        false => "",
+    };
+    match cursor.peek() {
+        Some(Token::Number(digits, _)) => {
+            let text = format!("{sign}{digits}");
+            cursor.skip();
+            Ok(text)
+        }
+        _ => Err(cursor.unexpected()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

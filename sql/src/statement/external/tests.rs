@@ -1,0 +1,121 @@
+use super::*;
+use crate::statement::alter_table::AlterAction;
+use crate::statement::parse as parse_text;
+
+fn table(text: &str) -> Result<CreateExternalTable> {
+    let mut parsed = parse_text(text)?;
+    match parsed.pop().map(|parsed| parsed.statement) {
+        Some(Statement::CreateExternalTable(table)) => Ok(*table),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn action(text: &str) -> ExternalAction {
+    let mut parsed = parse_text(&format!("ALTER TABLE s.t {text}")).expect(text);
+    match parsed.pop().map(|parsed| parsed.statement) {
+        Some(Statement::AlterTable(alter)) => match alter.action {
+            AlterAction::External(action) => action,
+            other => panic!("{text}: {other:?}"),
+        },
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn documented_tables() {
+    let text = "create external table spectrum.sales(salesid integer, price decimal(8,2), saletime timestamp) \
+                partitioned by (saledate date) row format delimited fields terminated by '\\t' stored as textfile \
+                location 's3://bucket/sales/' table properties ('numRows'='172000')";
+    let sales = table(text).expect("a table");
+    assert_eq!(sales.columns.len(), 3);
+    assert_eq!(sales.partitioned_by, [("saledate".into(), SqlType::Date)]);
+    let tabs = RowFormat::Delimited {
+        fields: Some(b'\t'),
+    };
+    assert_eq!(sales.row_format, tabs);
+    assert_eq!(sales.properties, [("numRows".into(), "172000".into())]);
+    for (refused, code) in [
+        ("(a int) stored as orc location 's3://b/'", "0A000"),
+        ("(a string) stored as parquet location 's3://b/'", "0A000"),
+        (
+            "(a array<int>) stored as parquet location 's3://b/'",
+            "0A000",
+        ),
+        ("(a time) stored as parquet location 's3://b/'", "0A000"),
+        ("(a int) stored as parquet location 'b/'", "22023"),
+        (
+            "(a int) partitioned by (a int) stored as parquet location 's3://b/'",
+            "42701",
+        ),
+        ("(a int) stored as parquet", "42601"),
+        ("stored as parquet location 's3://b/' as select 1", "0A000"),
+    ] {
+        let error = table(&format!("create external table s.t {refused}")).err();
+        assert_eq!(error.map(|error| error.code.0), Some(code), "{refused}");
+    }
+}
+
+#[test]
+fn documented_actions() {
+    let added = action(
+        "add if not exists partition(d='2008-01-01') location 's3://b/1/' partition(d='2008-02-01') location 's3://b/2/'",
+    );
+    assert!(matches!(
+        added,
+        ExternalAction::AddPartitions { if_not_exists: true, partitions } if partitions.len() == 2
+    ));
+    let dropped = ExternalAction::DropPartition(vec![("d".into(), "-7".into())]);
+    assert_eq!(action("drop partition (d=-7)"), dropped);
+    assert_eq!(
+        action("set file format parquet"),
+        ExternalAction::FileFormat(StoredAs::Parquet)
+    );
+    assert!(matches!(
+        action("partition (d='a') set location 's3://b/x/'"),
+        ExternalAction::PartitionLocation(..)
+    ));
+    assert!(matches!(
+        action("set table properties ('numRows'='7')"),
+        ExternalAction::Properties(_)
+    ));
+}
+
+#[test]
+fn schemas_name_a_database_and_a_role() {
+    let text = "create external schema if not exists s from data catalog database 'd' region 'us-east-1' \
+                iam_role 'arn:aws:iam::1:role/r' create external database if not exists";
+    let mut parsed = parse_text(text).expect("a statement");
+    let statement = parsed.pop().map(|parsed| parsed.statement);
+    assert!(matches!(
+        statement,
+        Some(Statement::CreateExternalSchema(schema))
+            if schema.create_database && schema.database == "d" && schema.if_not_exists
+    ));
+    for (refused, code) in [
+        (
+            "from hive metastore database 'd' uri 'x' iam_role default",
+            "0A000",
+        ),
+        ("from postgres database 'd'", "0A000"),
+        ("from data catalog iam_role default", "42601"),
+        ("from data catalog database 'd'", "42601"),
+    ] {
+        let error = parse_text(&format!("create external schema s {refused}")).err();
+        assert_eq!(error.map(|error| error.code.0), Some(code), "{refused}");
+    }
+}
+
+#[test]
+fn delimiters() {
+    for (text, byte) in [
+        ("|", b'|'),
+        ("\\t", b'\t'),
+        ("\\007", 7),
+        ("\\A", 1),
+        ("\\001", 1),
+    ] {
+        assert_eq!(one_byte(text), Some(byte), "{text}");
+    }
+    assert_eq!(one_byte("ab"), None);
+    assert_eq!(one_byte("\u{e4}"), None);
+}
