@@ -247,7 +247,7 @@ async fn run(
 fn spawn_text(
     node: &Node,
     parser: parse::Parser,
-    sources: Vec<source::Source>,
+    sources: Vec<Source>,
     files: &Arc<Mutex<Vec<LoadedFile>>>,
     tasks: &mut JoinSet<Result<()>>,
 ) {
