@@ -73,6 +73,10 @@ fn canonical(ty: SqlType, text: &str) -> Result<String> {
     let array = value.to_array()?;
     let mut written = String::new();
     types::write_text(&array, 0, ty, &mut written);
+    if let SqlType::Char(_) = ty {
+        // Blanks at the end mean nothing, and are shown of values alone.
+        written.truncate(written.trim_end_matches(' ').len());
+    }
     Ok(written)
 }
 
@@ -99,6 +103,7 @@ mod tests {
         let given = spec(&[("store", " 007"), ("day", "2008-01-01")]);
         let values = values("t", &columns(), &given).expect("values");
         assert_eq!(values, ["2008-01-01", "7"]);
+        assert_eq!(canonical(SqlType::Char(3), "a ").expect("a text"), "a");
         let null = canonical(SqlType::Integer, NULL).expect("a null");
         assert_eq!(null, NULL);
         assert!(value(SqlType::Integer, NULL).expect("a null").is_null());
