@@ -1,9 +1,11 @@
 //! Starts, kills and stops server processes.
 
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -55,10 +57,22 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-/// Gives a port nobody listens on.
+/// Ports that the kernel gives to nobody by itself.
+const PORTS: Range<u16> = 15_000..32_000;
+
+/// Gives a port nobody listens on, and that no other test of this process is given soon. One that the kernel chooses may
+/// be given to another server before ours listens there, or to another's connection, and then a test talks to a server
+/// that is not its own.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes begin at different ones.
+    let first = std::process::id().wrapping_mul(97);
+    let count = PORTS.len() as u32;
+    let numbers = (0..count).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut ports = numbers.map(|number| PORTS.start + (first.wrapping_add(number) % count) as u16);
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 impl Server {

@@ -7,6 +7,8 @@ use crate::object::write_failed;
 use bytes::Bytes;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// Bytes of a part. S3 takes 10,000 parts of 5 MB or more: the largest file has 800.
@@ -72,9 +74,8 @@ impl Upload {
             self.sent().await?;
         }
         if self.upload.is_none() {
-            let store = &self.ledger.destination.store;
-            let begun = store.put_multipart(&self.place.path).await;
-            self.upload = Some(begun.map_err(|error| write_failed(&self.place.url, &error))?);
+            let begun = self.begin().await?;
+            self.upload = Some(begun);
         }
         if let Some(upload) = &mut self.upload {
             let part = upload.put_part(PutPayload::from(std::mem::take(&mut self.buffer)));
@@ -83,6 +84,32 @@ impl Upload {
             self.buffer.reserve(PART_BYTES);
         }
         Ok(())
+    }
+
+    /// Begins an upload. The request is not given up when the statement is: else the store would have begun one that
+    /// nobody knows of and nobody ends.
+    async fn begin(&mut self) -> Result<Box<dyn MultipartUpload>> {
+        let (sender, receiver) = oneshot::channel();
+        let (store, place) = (
+            Arc::clone(&self.ledger.destination.store),
+            self.place.clone(),
+        );
+        let compute = self.ledger.compute().clone();
+        self.ledger.clean(async move {
+            let begun = store.put_multipart(&place.path).await.map(|upload| Begun {
+                upload: Some(upload),
+                place,
+                compute,
+            });
+            // Where nobody waits any more it is aborted as it is dropped.
+            let _unheard = sender.send(begun);
+        });
+        let begun = receiver
+            .await
+            .map_err(|_| Error::Internal("an upload was not begun".to_owned()))?;
+        let mut begun = begun.map_err(|error| write_failed(&self.place.url, &error))?;
+        let upload = begun.upload.take();
+        upload.ok_or_else(|| Error::Internal("an upload was begun and lost".to_owned()))
     }
 
     /// Waits for a part.
@@ -113,6 +140,23 @@ impl Upload {
         match finished {
             Some(finished) => self.ledger.keep(self.place.clone(), finished).await,
             None => Err(Error::Internal("an upload was not begun".to_owned())),
+        }
+    }
+}
+
+/// An upload on its way to who asked for it; aborted if it does not arrive.
+struct Begun {
+    upload: Option<Box<dyn MultipartUpload>>,
+    place: Place,
+    compute: Handle,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            let place = self.place.clone();
+            self.compute
+                .spawn(async move { abort(upload, &place).await });
         }
     }
 }
