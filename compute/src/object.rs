@@ -7,6 +7,7 @@ use blueshift_sql::statement::unload::Encryption;
 use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -121,6 +122,19 @@ impl ObjectPolicy {
             return Ok(resolved);
         }
         Err(self.refused(path))
+    }
+
+    /// Gives the place of an allowed file or directory in the store of files; `None` if it is not there.
+    pub(crate) fn file_place(&self, url: &str, path: &Path) -> Result<Option<ObjectPath>> {
+        let resolved = match self.allowed_file(path) {
+            Err(Error::NoSource { .. }) => return Ok(None),
+            other => other?,
+        };
+        let place = ObjectPath::from_absolute_path(resolved);
+        place.map(Some).map_err(|error| Error::Source {
+            url: url.to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     /// Refuses a path under no copy root before its existence is told.

@@ -155,15 +155,10 @@ impl Access {
     }
 
     async fn list_folder(&self, url: &str, path: &Path) -> Result<Vec<ExternalFile>> {
-        let resolved = match self.policy.allowed_file(path) {
-            Err(Error::NoSource { .. }) => return Ok(Vec::new()),
-            other => other?,
+        let Some(path) = self.policy.file_place(url, path)? else {
+            return Ok(Vec::new());
         };
         let store = self.policy.files();
-        let path = ObjectPath::from_absolute_path(resolved).map_err(|error| Error::Source {
-            url: url.to_owned(),
-            reason: error.to_string(),
-        })?;
         // A folder is no object.
         if let Ok(meta) = store.head(&path).await {
             return self.of_manifest(url, &store, meta).await;
@@ -226,15 +221,9 @@ impl Access {
         let (store, path) = match Place::parse(url)? {
             Place::S3 { bucket, key } => (self.bucket(&bucket)?, object_path(&key, url)?),
             Place::File(path) => {
-                let resolved = match self.policy.allowed_file(&path) {
-                    Err(Error::NoSource { .. }) => return Ok(None),
-                    other => other?,
+                let Some(path) = self.policy.file_place(url, &path)? else {
+                    return Ok(None);
                 };
-                let path =
-                    ObjectPath::from_absolute_path(resolved).map_err(|error| Error::Source {
-                        url: url.to_owned(),
-                        reason: error.to_string(),
-                    })?;
                 (self.policy.files(), path)
             }
         };

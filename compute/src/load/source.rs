@@ -263,15 +263,9 @@ impl Finder<'_> {
         let (store, path) = match location {
             Location::S3 { bucket, key } => (self.bucket(bucket)?, object_path(key, url)?),
             Location::File(path) => {
-                let resolved = match self.policy.allowed_file(path) {
-                    Err(Error::NoSource { .. }) => return Ok(None),
-                    other => other?,
+                let Some(path) = self.policy.file_place(url, path)? else {
+                    return Ok(None);
                 };
-                let path =
-                    ObjectPath::from_absolute_path(resolved).map_err(|error| Error::Source {
-                        url: url.to_owned(),
-                        reason: error.to_string(),
-                    })?;
                 (self.policy.files(), path)
             }
         };
