@@ -132,43 +132,29 @@ impl StepTable {
     }
 }
 
-/// What a step did on one slice. What is zero, as most of it is, is not written.
+/// What a step did on one slice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
 pub struct Work {
     /// Rows that came out.
-    #[serde(skip_serializing_if = "is_zero")]
     pub rows: u64,
     /// Bytes of rows that came out, as they lay in memory; for a scan of a table, encoded bytes that it read.
-    #[serde(skip_serializing_if = "is_zero")]
     pub bytes: u64,
     /// Rows that a scan looked at; 0 for other steps.
-    #[serde(skip_serializing_if = "is_zero")]
     pub rows_scanned: u64,
     /// Encoded blocks that a scan read.
-    #[serde(skip_serializing_if = "is_zero")]
     pub blocks_read: u64,
     /// Encoded blocks that a scan did not need to read.
-    #[serde(skip_serializing_if = "is_zero")]
     pub blocks_pruned: u64,
     /// Nanoseconds of computing.
-    #[serde(skip_serializing_if = "is_zero")]
     pub compute_ns: u64,
     /// Bytes written to spill files.
-    #[serde(skip_serializing_if = "is_zero")]
     pub spilled_bytes: u64,
     /// Most bytes of memory held.
-    #[serde(skip_serializing_if = "is_zero")]
     pub memory: u64,
     /// When the segment began on the slice, in microseconds since 1970.
     pub started_us: i64,
     /// When it ended.
     pub ended_us: i64,
-}
-
-// The signature is serde's.
-fn is_zero(figure: &u64) -> bool {
-    *figure == 0
 }
 
 /// One step with its work by slice.

@@ -12,10 +12,6 @@ use std::sync::Arc;
 
 /// How much of all queries together is kept, in bytes, estimated.
 const BYTES_MAX: usize = 64 << 20;
-/// What the work of a step on a slice takes.
-const WORK_BYTES: usize = 128;
-/// What a step or a node takes besides.
-const STEP_BYTES: usize = 128;
 /// Rows moved that are worth an alert. Source: Redshift's guide, STL_ALERT_EVENT_LOG.
 const MANY_ROWS: u64 = 1_000_000;
 /// Part of the scanned rows below which a filter is very selective. Source: as above.
@@ -47,17 +43,15 @@ pub struct PlanNode {
 }
 
 /// What the plans of a statement did.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Executed {
     /// The plan's lines, each plan's after those of the one that ran before.
     pub nodes: Vec<PlanNode>,
     /// The steps.
     pub steps: Vec<Step>,
     /// What row-level security did.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secured: Vec<Secured>,
     /// What was read of external tables.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub external: Vec<ExternalQuery>,
 }
 
@@ -111,20 +105,6 @@ impl Executed {
         }));
     }
 
-    fn bytes(&self) -> usize {
-        let nodes = self.nodes.iter().map(|node| {
-            let info: usize = node.info.iter().map(String::len).sum();
-            STEP_BYTES + node.text.len() + info
-        });
-        let steps = self.steps.iter();
-        let steps = steps.map(|step| STEP_BYTES + WORK_BYTES * step.slices.len());
-        let secured = self.secured.iter();
-        let secured = secured.map(|one| STEP_BYTES + one.schema.len() + one.name.len());
-        let external = self.external.iter();
-        let external = external.map(|one| STEP_BYTES + WORK_BYTES * one.slices.len());
-        nodes.chain(steps).chain(secured).chain(external).sum()
-    }
-
     /// Gives the rows that went to the client.
     pub fn returned(&self) -> (u64, u64) {
         let last = self
@@ -154,7 +134,7 @@ pub struct Alert {
 }
 
 /// A query that ended, with what it did: STL_EXPLAIN, STL_SCAN and its like, SVL_QUERY_REPORT.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct ExecutedQuery {
     /// The user's oid.
     pub userid: u32,
@@ -172,35 +152,65 @@ pub struct ExecutedQuery {
     pub alerts: Vec<Alert>,
 }
 
+/// A query that ended, as it is kept: packed, as most are never looked at. It is a tenth of what it is when read, and
+/// one piece of memory.
+#[derive(Clone, Debug)]
+pub struct PackedQuery(Box<[u8]>);
+
+/// The first byte of a packed query: the way it is packed. What is packed otherwise is not read.
+const PACKING: u8 = 1;
+
+impl PackedQuery {
+    fn new(query: &ExecutedQuery) -> Option<Self> {
+        let packed = postcard::to_extend(query, vec![PACKING]);
+        let packed = packed.inspect_err(|error| tracing::warn!(%error, "a query is not kept"));
+        Some(Self(packed.ok()?.into()))
+    }
+
+    /// Takes what [`Self::bytes`] gave.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    /// Gives what is kept.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Reads it; `None` if another version of the server packed it in another way.
+    pub fn read(&self) -> Option<ExecutedQuery> {
+        let packed = self.0.strip_prefix(&[PACKING])?;
+        postcard::from_bytes(packed).ok()
+    }
+}
+
 /// Queries that ended, up to a number of bytes.
 #[derive(Debug, Default)]
 pub struct ExecutedQueries {
-    queries: VecDeque<(usize, Arc<ExecutedQuery>)>,
+    queries: VecDeque<Arc<PackedQuery>>,
     bytes: usize,
     added: u64,
 }
 
 impl ExecutedQueries {
     /// Gives the queries added since `seen` were, as far as they are still here, and notes them as seen.
-    pub fn since(&self, seen: &mut u64) -> Vec<Arc<ExecutedQuery>> {
+    pub fn since(&self, seen: &mut u64) -> Vec<Arc<PackedQuery>> {
         let news = usize::try_from(self.added - *seen).unwrap_or(usize::MAX);
         *seen = self.added;
         let skipped = self.queries.len().saturating_sub(news);
-        let news = self.queries.iter().skip(skipped);
-        news.map(|(_, query)| Arc::clone(query)).collect()
+        self.queries.iter().skip(skipped).map(Arc::clone).collect()
     }
 
     /// Adds a query; the oldest go when there are too many bytes.
-    pub fn push(&mut self, query: Arc<ExecutedQuery>) {
-        let bytes = query.executed.bytes();
-        self.bytes += bytes;
+    pub fn push(&mut self, query: Arc<PackedQuery>) {
+        self.bytes += query.bytes().len();
         self.added += 1;
-        self.queries.push_back((bytes, query));
+        self.queries.push_back(query);
         while self.bytes > BYTES_MAX {
-            let Some((bytes, _)) = self.queries.pop_front() else {
+            let Some(query) = self.queries.pop_front() else {
                 break;
             };
-            self.bytes -= bytes;
+            self.bytes -= query.bytes().len();
         }
     }
 }
@@ -209,14 +219,15 @@ impl History {
     /// Keeps what a statement did.
     pub fn executed(&self, mut query: ExecutedQuery) {
         query.alerts = self.alerts(&query.executed);
-        lock(&self.executed).push(Arc::new(query));
+        if let Some(query) = PackedQuery::new(&query) {
+            lock(&self.executed).push(Arc::new(query));
+        }
     }
 
-    /// Gives the queries of which steps are known, oldest first.
-    pub fn executed_queries(&self) -> Vec<Arc<ExecutedQuery>> {
-        let executed = lock(&self.executed);
-        let queries = executed.queries.iter();
-        queries.map(|(_, query)| Arc::clone(query)).collect()
+    /// Reads the queries of which steps are known one after another, oldest first.
+    pub fn executed_queries(&self) -> impl Iterator<Item = ExecutedQuery> + use<> {
+        let queries: Vec<_> = lock(&self.executed).queries.iter().cloned().collect();
+        queries.into_iter().filter_map(|query| query.read())
     }
 
     /// Source of the conditions: Redshift's guide, STL_ALERT_EVENT_LOG.
@@ -268,5 +279,73 @@ impl History {
             }
         }
         alerts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_read_again() {
+        let node = PlanNode {
+            depth: 0,
+            id: 1,
+            parent: 0,
+            startup_cost: 0.0,
+            total_cost: 10.5,
+            rows: 1e10,
+            width: 4.0,
+            text: "XN Seq Scan on sales".to_owned(),
+            info: vec!["Filter: (qty > 3)".to_owned()],
+        };
+        let work = profile::Work {
+            rows: 7,
+            started_us: -1,
+            ..profile::Work::default()
+        };
+        let step = Step {
+            stream: 0,
+            segment: 1,
+            step: 2,
+            kind: StepKind::Scan,
+            table: Some(StepTable::Stored {
+                id: 108,
+                name: "sales".into(),
+            }),
+            is_range_restricted: true,
+            slices: [(0, work), (profile::LEADER_SLICE, profile::Work::default())].into(),
+        };
+        let query = ExecutedQuery {
+            userid: 100,
+            query: 1 << 40,
+            xid: 12,
+            pid: -3,
+            endtime_us: 5,
+            executed: Executed {
+                nodes: vec![node],
+                steps: vec![step],
+                secured: vec![Secured {
+                    table: 108,
+                    schema: "public".to_owned(),
+                    name: "sales".to_owned(),
+                    command: 's',
+                    policy: None,
+                }],
+                external: vec![ExternalQuery::default()],
+            },
+            alerts: vec![Alert {
+                segment: 1,
+                step: 2,
+                event: "much".to_owned(),
+                solution: "less".into(),
+            }],
+        };
+        let packed = PackedQuery::new(&query).expect("packed");
+        assert_eq!(packed.read().as_ref(), Some(&query));
+        let kept = PackedQuery::from_bytes(packed.bytes());
+        assert_eq!(kept.read().as_ref(), Some(&query));
+        let (_, cut) = packed.bytes().split_last().expect("bytes");
+        assert_eq!(PackedQuery::from_bytes(cut).read(), None);
     }
 }

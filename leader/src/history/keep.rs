@@ -3,7 +3,7 @@
 use super::action::{Stop, TableChange};
 use super::analyze::AnalyzeEvent;
 use super::connection::ConnectionEvent;
-use super::executed::ExecutedQuery;
+use super::executed::PackedQuery;
 use super::load::EndedLoad;
 use super::matview::{RefreshEvent, StateChange};
 use super::procedure::{CallEvent, CallMessage};
@@ -38,8 +38,9 @@ macro_rules! queues {
                 #[serde(default, skip_serializing_if = "Vec::is_empty")]
                 $name: Vec<$event>,
             )*
-            #[serde(default, skip_serializing_if = "Vec::is_empty")]
-            executed: Vec<Arc<ExecutedQuery>>,
+            /// They stand behind the rest, as they are packed.
+            #[serde(skip)]
+            executed: Vec<Arc<PackedQuery>>,
         }
 
         /// How many events of each queue are in the journal.
@@ -67,7 +68,9 @@ macro_rules! queues {
                 self.last_xid.fetch_max(record.last_xid, Ordering::Relaxed);
                 $(record.$name.into_iter().for_each(|event| push(&self.$name, event));)*
                 let mut executed = lock(&self.executed);
-                record.executed.into_iter().for_each(|query| executed.push(query));
+                for query in record.executed {
+                    executed.push(query);
+                }
             }
         }
 
@@ -101,6 +104,53 @@ queues! {
     table_changes: TableChange,
 }
 
+/// The first byte of a record. Records of older servers begin with the brace of JSON, and have no packed queries.
+const RECORD: u8 = 2;
+
+impl Record {
+    /// [`RECORD`], then pieces, each behind its length in four bytes: events as JSON, and each packed query.
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![RECORD];
+        add_piece(
+            &mut bytes,
+            &serde_json::to_vec(self).map_err(Error::internal)?,
+        )?;
+        for query in &self.executed {
+            add_piece(&mut bytes, query.bytes())?;
+        }
+        Ok(bytes)
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote; `None` if it did not.
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let Some(mut rest) = bytes.strip_prefix(&[RECORD]) else {
+            return serde_json::from_slice(bytes).ok();
+        };
+        let mut record: Self = serde_json::from_slice(piece(&mut rest)?).ok()?;
+        while !rest.is_empty() {
+            let query = PackedQuery::from_bytes(piece(&mut rest)?);
+            record.executed.push(Arc::new(query));
+        }
+        Some(record)
+    }
+}
+
+fn add_piece(bytes: &mut Vec<u8>, piece: &[u8]) -> Result<()> {
+    let length = u32::try_from(piece.len()).map_err(Error::internal)?;
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(piece);
+    Ok(())
+}
+
+/// Takes a piece from the front of bytes.
+fn piece<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (piece, rest) = rest.split_at_checked(length)?;
+    *bytes = rest;
+    Some(piece)
+}
+
 /// The journal of a history.
 #[derive(Debug)]
 pub struct Keeper {
@@ -123,9 +173,9 @@ impl Keeper {
         let journal = store.journal(
             limits,
             today(),
-            &mut |record| match serde_json::from_slice(&record) {
-                Ok(record) => history.restore(record),
-                Err(error) => tracing::warn!(%error, "a part of the history is not understood"),
+            &mut |record| match Record::from_bytes(&record) {
+                Some(record) => history.restore(record),
+                None => tracing::warn!("a part of the history is not understood"),
             },
         )?;
         // All that is there now came from the journal.
@@ -143,7 +193,34 @@ impl Keeper {
         if record.is_empty() {
             return Ok(());
         }
-        let bytes = serde_json::to_vec(&record).map_err(Error::internal)?;
-        Ok(self.journal.append(today(), &bytes)?)
+        Ok(self.journal.append(today(), &record.to_bytes()?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_read_again_and_those_of_older_servers() {
+        let mut record = Record {
+            last_query: 7,
+            ..Record::default()
+        };
+        for bytes in [&b"one"[..], b"", b"three"] {
+            let query = PackedQuery::from_bytes(bytes);
+            record.executed.push(Arc::new(query));
+        }
+        let bytes = record.to_bytes().expect("bytes");
+        let read = Record::from_bytes(&bytes).expect("a record");
+        assert_eq!(read.last_query, 7);
+        let queries: Vec<_> = read.executed.iter().map(|query| query.bytes()).collect();
+        assert_eq!(queries, [&b"one"[..], b"", b"three"]);
+        for cut in 0..bytes.len() {
+            let read = Record::from_bytes(&bytes[..cut]);
+            assert!(read.is_none_or(|read| read.executed.len() < 3), "{cut}");
+        }
+        let older = Record::from_bytes(br#"{"last_query":5,"executed":[{"query":1}]}"#);
+        assert_eq!(older.map(|record| record.last_query), Some(5));
     }
 }

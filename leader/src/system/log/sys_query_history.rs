@@ -2,13 +2,11 @@
 
 use super::text;
 use crate::error::Result;
-use crate::history::executed::ExecutedQuery;
 use crate::history::{lock, now_us};
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType::{self, BigInt, Boolean, Char, Integer, Timestamp, Varchar};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// The part of `version()` that names Redshift's.
 fn version() -> Option<&'static str> {
@@ -72,13 +70,12 @@ impl SystemTable for SysQueryHistory {
             user.map(|user| user.name.as_str())
         };
         let executed = history.executed_queries();
-        let executed: HashMap<i64, Arc<ExecutedQuery>> = executed
-            .into_iter()
-            .map(|query| (query.query, query))
+        let returned: HashMap<i64, (u64, u64)> = executed
+            .map(|query| (query.query, query.executed.returned()))
             .collect();
         let queries = lock(&history.queries);
         for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
-            let returned = executed.get(&query.query);
+            let returned = returned.get(&query.query).copied();
             let status = match (&query.error, query.aborted) {
                 (_, false) => "success",
                 (Some(failure), true) if failure.code == "57014" => "canceled",
@@ -96,7 +93,7 @@ impl SystemTable for SysQueryHistory {
                 starttime_us: query.starttime_us,
                 endtime_us: Some(query.endtime_us),
                 message,
-                returned: returned.map_or((0, 0), |query| query.executed.returned()),
+                returned: returned.unwrap_or_default(),
                 text: &query.text,
                 user_name: user_name(query.userid),
             }));

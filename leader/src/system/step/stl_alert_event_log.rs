@@ -34,7 +34,7 @@ impl SystemTable for StlAlertEventLog {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             for alert in &query.alerts {
                 rows.push([
                     Cell::from(query.userid),

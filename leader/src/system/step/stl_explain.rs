@@ -33,7 +33,7 @@ impl SystemTable for StlExplain {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             for node in &query.executed.nodes {
                 let cut = |text: &str| -> String { text.chars().take(TEXT_MAX as usize).collect() };
                 rows.push([

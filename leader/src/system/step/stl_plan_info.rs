@@ -35,7 +35,7 @@ impl SystemTable for StlPlanInfo {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             for node in &query.executed.nodes {
                 rows.push([
                     Cell::from(query.userid),

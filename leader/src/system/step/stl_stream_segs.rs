@@ -28,7 +28,7 @@ impl SystemTable for StlStreamSegs {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             for step in query.executed.steps.iter().filter(|step| step.step == 0) {
                 rows.push([
                     Cell::from(query.userid),

@@ -37,7 +37,7 @@ impl SystemTable for SvlS3partitionSummary {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             for scan in &query.executed.external {
                 if !scan.is_partitioned {
                     continue;

@@ -53,7 +53,7 @@ impl SystemTable for SvlS3query {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             for scan in &query.executed.external {
                 for (slice, work) in &scan.slices {
                     let head: [Cell; 9] = [

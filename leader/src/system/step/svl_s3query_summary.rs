@@ -60,7 +60,7 @@ impl SystemTable for SvlS3querySummary {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             for scan in &query.executed.external {
                 let slices = scan.slices.len().max(1) as u64;
                 let files = scan.sum(|work| work.files);

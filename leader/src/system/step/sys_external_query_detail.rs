@@ -47,7 +47,7 @@ impl SystemTable for SysExternalQueryDetail {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             for scan in &query.executed.external {
                 let (started, ended) = (scan.started_us(), scan.ended_us());
                 rows.push([

@@ -55,9 +55,9 @@ impl SystemTable for SysQueryDetail {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             for step in &query.executed.steps {
-                rows.push(cells(query, step));
+                rows.push(cells(&query, step));
             }
         }
         Ok(())

@@ -179,13 +179,13 @@ impl SystemTable for TableOfSteps {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             let steps = query.executed.steps.iter();
             let shown = |step: &&Step| self.kinds.is_empty() || self.kinds.contains(&step.kind);
             for step in steps.filter(shown) {
                 for (slice, work) in &step.slices {
                     let place = Place {
-                        query,
+                        query: &query,
                         step,
                         slice: *slice,
                         work,
