@@ -5,6 +5,7 @@ mod changes;
 mod client;
 mod connections;
 mod data;
+mod formats;
 mod history;
 mod inserts;
 mod peers;
@@ -35,6 +36,8 @@ enum Suite {
     Tpcds(Options),
     /// COPY of lineitem from text, against the peers' loads.
     Load(Options),
+    /// COPY of lineitem from files of each format.
+    Formats(Options),
     /// Small inserts over many connections.
     Inserts(inserts::Options),
     /// Idle and active connections, `SELECT 1`, and a wide result in binary.
@@ -88,6 +91,7 @@ fn main() -> anyhow::Result<()> {
             Suite::Tpch(options) => tpch::queries(&options).await,
             Suite::Tpcds(options) => tpcds::queries(&options).await,
             Suite::Load(options) => tpch::load(&options).await,
+            Suite::Formats(options) => formats::run(&options).await,
             Suite::Connections(options) => connections::run(&options).await,
             Suite::History(options) => history::run(&options).await,
             Suite::Inserts(options) => inserts::run(&options).await,

@@ -1,5 +1,6 @@
 //! Cuts a tree of operators into segments.
 
+use super::by_key::ByKey;
 use super::measure::{by_partition, hash_build};
 use super::together::{is_everywhere, lies_together};
 use super::{LEADER_SLICE, Sink, Step, StepKind, StepTable, Work};
@@ -18,7 +19,6 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A step on its way.
@@ -26,11 +26,11 @@ struct Draft {
     kind: StepKind,
     table: Option<StepTable>,
     is_range_restricted: bool,
-    work: BTreeMap<usize, Work>,
+    work: ByKey<usize, Work>,
 }
 
 impl Draft {
-    fn new(kind: StepKind, work: BTreeMap<usize, Work>) -> Self {
+    fn new(kind: StepKind, work: ByKey<usize, Work>) -> Self {
         Self {
             kind,
             table: None,
@@ -48,14 +48,14 @@ struct Segment {
 }
 
 impl Segment {
-    fn push(&mut self, kind: StepKind, work: BTreeMap<usize, Work>) {
+    fn push(&mut self, kind: StepKind, work: ByKey<usize, Work>) {
         self.steps.push(Draft::new(kind, work));
     }
 
     /// What came out of the last step, to be sent or kept.
-    fn given(&self) -> BTreeMap<usize, Work> {
+    fn given(&self) -> ByKey<usize, Work> {
         let last = self.steps.iter().rev().find(|step| !step.work.is_empty());
-        let given = last.into_iter().flat_map(|step| &step.work);
+        let given = last.into_iter().flat_map(|step| step.work.iter());
         given
             .map(|(partition, work)| {
                 let (rows, bytes) = (work.rows, work.bytes);
@@ -64,7 +64,7 @@ impl Segment {
                     bytes,
                     ..Work::default()
                 };
-                (*partition, work)
+                (partition, work)
             })
             .collect()
     }
@@ -124,12 +124,9 @@ impl Cutter {
             let is_on_leader = segment.is_on_leader;
             let numbered = (0..).zip(segment.steps);
             let steps = numbered.map(move |(step, draft)| {
-                let slices = draft.work.into_iter().map(|(partition, work)| {
-                    let slice = match is_on_leader {
-                        true => LEADER_SLICE,
-                        false => i32::try_from(partition).unwrap_or(i32::MAX),
-                    };
-                    (slice, work)
+                let slices = draft.work.with_keys(|partition| match is_on_leader {
+                    true => LEADER_SLICE,
+                    false => i32::try_from(partition).unwrap_or(i32::MAX),
                 });
                 Step {
                     stream: segment.stream,
@@ -138,7 +135,7 @@ impl Cutter {
                     kind: draft.kind,
                     table: draft.table,
                     is_range_restricted: draft.is_range_restricted,
-                    slices: slices.collect(),
+                    slices,
                 }
             });
             steps.collect::<Vec<_>>()
@@ -230,7 +227,7 @@ impl Cutter {
         if hash.work.is_empty() || below == Gather::Stay {
             let built = std::mem::replace(&mut hash.work, build.given());
             for (partition, built) in built {
-                let work = hash.work.entry(partition).or_default();
+                let work = hash.work.entry(partition);
                 work.memory += built.memory;
                 work.compute_ns += built.compute_ns;
             }
@@ -317,7 +314,7 @@ impl Cutter {
     fn sent(
         &mut self,
         segment: Segment,
-        merged: Option<BTreeMap<usize, Work>>,
+        merged: Option<ByKey<usize, Work>>,
         gather: Gather,
     ) -> Segment {
         let kind = match gather {
@@ -336,7 +333,7 @@ impl Cutter {
                 bytes,
                 ..Work::default()
             };
-            scan.work = BTreeMap::from([(0, work)]);
+            scan.work = ByKey::from([(0, work)]);
         }
         if let Some(work) = merged {
             read.push(StepKind::Merge, work);
@@ -348,21 +345,24 @@ impl Cutter {
 impl Segment {
     /// A segment runs as one on a slice: its steps begin and end together.
     fn level_times(&mut self) {
-        let mut times: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
+        let mut times: ByKey<usize, (i64, i64)> = ByKey::default();
         let mut whole = (i64::MAX, 0);
         for step in &self.steps {
-            for (partition, work) in &step.work {
+            for (partition, work) in step.work.iter() {
                 if work.started_us == 0 {
                     continue;
                 }
-                let time = times.entry(*partition).or_insert((i64::MAX, 0));
-                time.0 = time.0.min(work.started_us);
+                let time = times.entry(partition);
+                time.0 = match time.0 {
+                    0 => work.started_us,
+                    first => first.min(work.started_us),
+                };
                 time.1 = time.1.max(work.ended_us).max(work.started_us);
                 whole = (whole.0.min(time.0), whole.1.max(time.1));
             }
         }
         for step in &mut self.steps {
-            for (partition, work) in &mut step.work {
+            for (partition, work) in step.work.iter_mut() {
                 let time = times.get(partition).copied().unwrap_or(whole);
                 if time.1 != 0 {
                     (work.started_us, work.ended_us) = time;
@@ -374,9 +374,9 @@ impl Segment {
 
 impl Draft {
     /// A scan whose rows a filter looks at gives what the filter lets through.
-    fn narrow(&mut self, filtered: BTreeMap<usize, Work>) {
+    fn narrow(&mut self, filtered: ByKey<usize, Work>) {
         for (partition, filtered) in filtered {
-            let work = self.work.entry(partition).or_default();
+            let work = self.work.entry(partition);
             work.rows = filtered.rows;
             work.compute_ns += filtered.compute_ns;
             work.ended_us = work.ended_us.max(filtered.ended_us);

@@ -1,20 +1,20 @@
 //! Reads the engine's counters of an operator, by partition.
 
 use super::Work;
+use super::by_key::ByKey;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricValue;
-use std::collections::BTreeMap;
 
 /// Gives what an operator did in each partition. An operator without counters gives an empty map.
-pub(super) fn by_partition(plan: &dyn ExecutionPlan) -> BTreeMap<usize, Work> {
-    let mut partitions: BTreeMap<usize, Work> = BTreeMap::new();
+pub(super) fn by_partition(plan: &dyn ExecutionPlan) -> ByKey<usize, Work> {
+    let mut partitions: ByKey<usize, Work> = ByKey::default();
     let Some(metrics) = plan.metrics() else {
         return partitions;
     };
-    let mut scanned_bytes: BTreeMap<usize, u64> = BTreeMap::new();
+    let mut scanned_bytes: ByKey<usize, u64> = ByKey::default();
     for metric in metrics.iter() {
         let partition = metric.partition().unwrap_or(0);
-        let work = partitions.entry(partition).or_default();
+        let work = partitions.entry(partition);
         let value = metric.value();
         match value {
             MetricValue::StartTimestamp(at) => {
@@ -44,22 +44,20 @@ pub(super) fn by_partition(plan: &dyn ExecutionPlan) -> BTreeMap<usize, Work> {
             "blocks_read" => &mut work.blocks_read,
             "blocks_pruned" => &mut work.blocks_pruned,
             "peak_mem_used" => &mut work.memory,
-            "bytes_read" => scanned_bytes.entry(partition).or_default(),
+            "bytes_read" => scanned_bytes.entry(partition),
             _ => continue,
         };
         *field += value.as_usize() as u64;
     }
     for (partition, bytes) in scanned_bytes {
-        if let Some(work) = partitions.get_mut(&partition) {
-            work.bytes = bytes;
-        }
+        partitions.entry(partition).bytes = bytes;
     }
     partitions
 }
 
 /// Gives what making the hash table of a join was, by partition.
-pub(super) fn hash_build(plan: &dyn ExecutionPlan) -> BTreeMap<usize, Work> {
-    let mut partitions: BTreeMap<usize, Work> = BTreeMap::new();
+pub(super) fn hash_build(plan: &dyn ExecutionPlan) -> ByKey<usize, Work> {
+    let mut partitions: ByKey<usize, Work> = ByKey::default();
     let Some(metrics) = plan.metrics() else {
         return partitions;
     };
@@ -69,9 +67,7 @@ pub(super) fn hash_build(plan: &dyn ExecutionPlan) -> BTreeMap<usize, Work> {
         if amount == 0 {
             continue;
         }
-        let work = partitions
-            .entry(metric.partition().unwrap_or(0))
-            .or_default();
+        let work = partitions.entry(metric.partition().unwrap_or(0));
         match value.name() {
             "build_input_rows" => work.rows += amount,
             "build_mem_used" => {
@@ -82,6 +78,6 @@ pub(super) fn hash_build(plan: &dyn ExecutionPlan) -> BTreeMap<usize, Work> {
             _ => {}
         }
     }
-    partitions.retain(|_, work| *work != Work::default());
+    partitions.retain(|work| *work != Work::default());
     partitions
 }

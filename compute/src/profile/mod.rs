@@ -5,6 +5,7 @@
 //! time; a stream begins when what it reads is complete. Source: Redshift's guide, "Query planning and execution
 //! workflow".
 
+pub mod by_key;
 mod cut;
 mod measure;
 pub mod together;
@@ -12,9 +13,9 @@ pub mod together;
 #[cfg(test)]
 mod tests;
 
+use by_key::ByKey;
 use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The slice number of steps that run on the leader.
@@ -173,7 +174,7 @@ pub struct Step {
     /// Whether a scan could leave out blocks by its filters.
     pub is_range_restricted: bool,
     /// Its work by slice; [`LEADER_SLICE`] is the leader.
-    pub slices: BTreeMap<i32, Work>,
+    pub slices: ByKey<i32, Work>,
 }
 
 impl Step {

@@ -36,10 +36,27 @@ pub struct PlanNode {
     pub rows: f64,
     /// Bytes of a row expected.
     pub width: f64,
-    /// The line, with its arrow.
-    pub text: String,
+    /// What it is: `XN Seq Scan on sales`.
+    pub title: String,
     /// Its details, one per line.
     pub info: Vec<String>,
+    /// What it really did, which only EXPLAIN ANALYZE tells; it is not kept.
+    #[serde(skip)]
+    pub measured: String,
+}
+
+impl PlanNode {
+    /// Gives the line as EXPLAIN prints it: `  ->  XN Seq Scan on sales  (cost=0.00..0.10 rows=10 width=4)`.
+    pub fn line(&self) -> String {
+        let arrow = match self.depth {
+            0 => String::new(),
+            depth => format!("{}->  ", " ".repeat(depth * 6 - 4)),
+        };
+        format!(
+            "{arrow}{}  (cost={:.2}..{:.2} rows={:.0} width={:.0}){}",
+            self.title, self.startup_cost, self.total_cost, self.rows, self.width, self.measured
+        )
+    }
 }
 
 /// What the plans of a statement did.
@@ -157,12 +174,16 @@ pub struct ExecutedQuery {
 #[derive(Clone, Debug)]
 pub struct PackedQuery(Box<[u8]>);
 
+/// What most packed queries take at most.
+const PACKED_BYTES: usize = 4096;
 /// The first byte of a packed query: the way it is packed. What is packed otherwise is not read.
 const PACKING: u8 = 1;
 
 impl PackedQuery {
     fn new(query: &ExecutedQuery) -> Option<Self> {
-        let packed = postcard::to_extend(query, vec![PACKING]);
+        let mut packing = Vec::with_capacity(PACKED_BYTES);
+        packing.push(PACKING);
+        let packed = postcard::to_extend(query, packing);
         let packed = packed.inspect_err(|error| tracing::warn!(%error, "a query is not kept"));
         Some(Self(packed.ok()?.into()))
     }
@@ -296,8 +317,9 @@ mod tests {
             total_cost: 10.5,
             rows: 1e10,
             width: 4.0,
-            text: "XN Seq Scan on sales".to_owned(),
+            title: "XN Seq Scan on sales".to_owned(),
             info: vec!["Filter: (qty > 3)".to_owned()],
+            measured: String::new(),
         };
         let work = profile::Work {
             rows: 7,

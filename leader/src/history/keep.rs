@@ -170,14 +170,12 @@ impl Keeper {
             bytes: BYTES_MAX,
             days: days.max(1),
         };
-        let journal = store.journal(
-            limits,
-            today(),
-            &mut |record| match Record::from_bytes(&record) {
-                Some(record) => history.restore(record),
-                None => tracing::warn!("a part of the history is not understood"),
-            },
-        )?;
+        let journal = store.journal(limits, today(), &mut |record| match Record::from_bytes(
+            &record,
+        ) {
+            Some(record) => history.restore(record),
+            None => tracing::warn!("a part of the history is not understood"),
+        })?;
         // All that is there now came from the journal.
         let mut written = Written::default();
         history.news(&mut written);

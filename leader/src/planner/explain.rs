@@ -31,6 +31,7 @@ use datafusion::physical_plan::{
     ExecutionPlan, ExecutionPlanProperties, Partitioning, displayable,
 };
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// What a sort adds to its cost, as Redshift prints it.
@@ -49,7 +50,7 @@ pub fn text(plan: &Arc<dyn ExecutionPlan>, analyze: bool, verbose: bool) -> Vec<
     let mut lines = Vec::new();
     for node in Printer::print_all(plan, analyze) {
         let indent = " ".repeat(node.depth * 6 + 2);
-        lines.push(node.text);
+        lines.push(node.line());
         lines.extend(node.info.iter().map(|detail| format!("{indent}{detail}")));
     }
     if crossed(plan) {
@@ -79,7 +80,7 @@ fn tag(plan: &Arc<dyn ExecutionPlan>) -> &'static str {
 
 /// Whether it reads stored tables.
 pub fn reads_tables(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    scan_name(plan).is_some()
+    plan.downcast_ref::<SliceScanExec>().is_some()
         || scan_of(plan.as_ref()).is_some()
         || plan.downcast_ref::<SecureExec>().is_some()
         || plan.children().into_iter().any(reads_tables)
@@ -127,11 +128,34 @@ struct Measure {
 
 /// What each node of a plan is expected to give, found once from below: a plan of hundreds of windows is as deep.
 #[derive(Default)]
-struct Measures(HashMap<usize, Measure>);
+struct Measures(HashMap<usize, Measure, BuildHasherDefault<PlaceHasher>>);
+
+/// Places in memory are different enough as they are.
+#[derive(Default)]
+struct PlaceHasher(u64);
+
+impl Hasher for PlaceHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|byte| self.write_usize((*byte).into()));
+    }
+
+    fn write_usize(&mut self, place: usize) {
+        // The map looks at the highest and the lowest bits; the lowest of a place are zero.
+        self.0 = (self.0 ^ place as u64)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .rotate_left(32);
+    }
+}
 
 impl Measures {
     fn new(plan: &Arc<dyn ExecutionPlan>) -> Self {
-        let mut measures = Self(HashMap::new());
+        let mut measures = Self::default();
         measures.enter(plan);
         measures
     }
@@ -320,24 +344,10 @@ impl Printer {
     }
 
     fn line(&mut self, depth: usize, node: &Node, measure: Measure, measured: &str) {
-        let tag = match node.is_outside {
-            true => String::new(),
-            false => format!("{} ", self.tag),
+        let title = match node.is_outside {
+            true => node.title.clone(),
+            false => format!("{} {}", self.tag, node.title),
         };
-        let arrow = if depth == 0 {
-            String::new()
-        } else {
-            format!("{}->  ", " ".repeat(depth * 6 - 4))
-        };
-        let mut line = format!(
-            "{arrow}{tag}{}  (cost={:.2}..{:.2} rows={:.0} width={:.0})",
-            node.title,
-            node.cost.0,
-            node.cost.1,
-            measure.rows.max(1.0),
-            measure.width
-        );
-        line.push_str(measured);
         let mut info = node.details.clone();
         if !node.filters.is_empty() {
             let text = expression::all(&node.filters);
@@ -353,8 +363,9 @@ impl Printer {
             total_cost: node.cost.1,
             rows: measure.rows.max(1.0),
             width: measure.width,
-            text: line,
+            title,
             info,
+            measured: measured.to_owned(),
         });
     }
 }

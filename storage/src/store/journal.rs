@@ -15,8 +15,8 @@ use tracing::warn;
 
 /// Files that the bytes of a journal are spread over.
 const FILES: u64 = 16;
-/// Compression that costs little: events are text that repeats itself.
-const LEVEL: i32 = 1;
+/// Compression that costs little: events repeat themselves.
+const LEVEL: i32 = -3;
 /// The most that one record may hold.
 const RECORD_BYTES_MAX: usize = 256 << 20;
 

@@ -183,15 +183,15 @@ fn push(rows: &mut Rows, userid: u32, query: i64, steps: &[Step]) {
     let mut single = Vec::new();
     for step in steps {
         let mut own = Totals::default();
-        for (slice, work) in &step.slices {
-            own.add(step, *slice, work);
+        for (slice, work) in step.slices.iter() {
+            own.add(step, slice, work);
             segments
                 .entry(step.segment)
                 .or_default()
-                .add(step, *slice, work);
-            whole.add(step, *slice, work);
+                .add(step, slice, work);
+            whole.add(step, slice, work);
         }
-        let is_on_leader = step.slices.contains_key(&LEADER_SLICE);
+        let is_on_leader = step.slices.get(LEADER_SLICE).is_some();
         let place = Place {
             segment: step.segment.into(),
             step_type: step_type(step.kind, is_on_leader),

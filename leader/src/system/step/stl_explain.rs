@@ -41,7 +41,7 @@ impl SystemTable for StlExplain {
                     query.query.into(),
                     node.id.into(),
                     node.parent.into(),
-                    cut(&node.text).into(),
+                    cut(&node.line()).into(),
                     cut(&node.info.join(" ")).into(),
                 ]);
             }

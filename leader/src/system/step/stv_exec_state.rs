@@ -47,11 +47,11 @@ impl SystemTable for StvExecState {
                 continue;
             }
             for step in running.plans.steps() {
-                for (slice, work) in &step.slices {
+                for (slice, work) in step.slices.iter() {
                     rows.push([
                         Cell::from(running.userid),
                         running.query.into(),
-                        (*slice).into(),
+                        slice.into(),
                         step.segment.into(),
                         step.step.into(),
                         work.started_us.into(),

@@ -183,11 +183,11 @@ impl SystemTable for TableOfSteps {
             let steps = query.executed.steps.iter();
             let shown = |step: &&Step| self.kinds.is_empty() || self.kinds.contains(&step.kind);
             for step in steps.filter(shown) {
-                for (slice, work) in &step.slices {
+                for (slice, work) in step.slices.iter() {
                     let place = Place {
                         query: &query,
                         step,
-                        slice: *slice,
+                        slice,
                         work,
                     };
                     rows.push(self.columns.iter().map(|(name, _)| place.cell(name)));
