@@ -107,9 +107,9 @@ impl Cutter {
             top.steps.push(step);
         }
         self.segments.push(top);
-        let steps = self.segments.iter().flat_map(|segment| &segment.steps);
-        let mut work = steps.flat_map(|step| step.work.values());
-        match work.any(|work| work.started_us != 0) {
+        let mut steps = self.segments.iter().flat_map(|segment| &segment.steps);
+        let has_run = |step: &Draft| step.work.values().any(|work| work.started_us != 0);
+        match steps.any(has_run) {
             true => self.numbered(),
             false => Vec::new(),
         }
