@@ -63,6 +63,7 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
     // Before subqueries are told to give one row: a lookup in the catalog gives one by its key.
     let bound = rule::catalog_lookup::join_lookups(bound)?;
     let bound = rule::subquery_value::settle(bound)?;
+    let bound = rule::array_subquery::settle(bound)?;
     leader_only::check(&bound, config)?;
     sort_based::check(&bound, config)?;
     let bound = blueshift_sql::binder::settle_blanks(

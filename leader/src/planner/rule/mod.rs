@@ -1,5 +1,6 @@
 //! One file per optimizer rule of ours, each removable by a setting.
 
+pub mod array_subquery;
 pub mod build_side;
 pub mod catalog_lookup;
 pub mod colocated_join_mode;

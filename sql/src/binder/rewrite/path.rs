@@ -1,5 +1,6 @@
 //! Paths into SUPER values: the names behind a place are keys, as `c` in `x.b[2].c`; and arrays in FROM.
 
+use super::around::Around;
 use super::joined_array;
 use crate::binder::ident::folded;
 use crate::error::{Error, Result};
@@ -74,9 +75,11 @@ pub(super) fn rewrite(expr: &mut Expr) {
 }
 
 /// `FROM t, t.array AS a AT place` -> an UNPIVOT without columns over `t`, which the planner of relations knows for
-/// what it is; no user can write one. With nulls included it is one of an object.
-pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
+/// what it is; no user can write one. With nulls included it is one of an object. An array of a query around stands
+/// beside a row of nothing.
+pub(super) fn rewrite_from(select: &mut Select, around: &Around) -> Result<()> {
     joined_array::split(select);
+    rewrite_outer(select, around)?;
     let mut index = 0;
     while index < select.from.len() {
         let path = select.from.get(index).and_then(|from| {
@@ -125,22 +128,57 @@ pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
             Some(join) => Some(&mut from.joins.get_mut(join)?.relation),
         });
         if let Some(relation) = holder {
-            *relation = TableFactor::Unpivot {
-                table: Box::new(relation.clone()),
-                value: path.value,
-                name: path.alias.name.clone(),
-                columns: Vec::new(),
-                null_inclusion: path.is_object.then_some(NullInclusion::IncludeNulls),
-                alias: path.alias.at.map(|place| TableAlias {
-                    explicit: true,
-                    name: place,
-                    columns: Vec::new(),
-                    at: None,
-                }),
-            };
+            *relation = unpivoted(relation.clone(), path);
         }
     }
     Ok(())
+}
+
+/// Writes arrays and objects of the rows around, which no table before them in FROM holds.
+fn rewrite_outer(select: &mut Select, around: &Around) -> Result<()> {
+    let mut known: Vec<String> = Vec::new();
+    for from in &mut select.from {
+        let joined = from.joins.iter_mut().map(|join| &mut join.relation);
+        for relation in std::iter::once(&mut from.relation).chain(joined) {
+            if let Some(mut path) = path_of(relation)
+                && !path.is_call
+                && !known.contains(&path.root)
+                && around.reach(&path.root, path.is_alone, &mut path.value)
+            {
+                *relation = unpivoted(nothing()?, path);
+            }
+            known.extend(names(relation));
+        }
+    }
+    Ok(())
+}
+
+/// A row of nothing, for an array to stand beside.
+fn nothing() -> Result<TableFactor> {
+    let nothing = Query::parse(&format!("SELECT 1 AS \"{NOTHING}\""))?;
+    Ok(TableFactor::Derived {
+        lateral: false,
+        subquery: nothing.tree,
+        alias: None,
+        sample: None,
+    })
+}
+
+/// A table beside the elements of an array, or the attributes of an object.
+fn unpivoted(table: TableFactor, path: Path) -> TableFactor {
+    TableFactor::Unpivot {
+        table: Box::new(table),
+        value: path.value,
+        name: path.alias.name.clone(),
+        columns: Vec::new(),
+        null_inclusion: path.is_object.then_some(NullInclusion::IncludeNulls),
+        alias: path.alias.at.map(|place| TableAlias {
+            explicit: true,
+            name: place,
+            columns: Vec::new(),
+            at: None,
+        }),
+    }
 }
 
 /// Finds a relation of an item: the first, or that of an inner join, which may as well be unnested before it is joined.
@@ -207,13 +245,7 @@ fn unnest(select: &mut Select, index: usize, path: Path) -> Result<()> {
             }
         }
         None => {
-            let nothing = Query::parse(&format!("SELECT 1 AS \"{NOTHING}\""))?;
-            let nothing = TableFactor::Derived {
-                lateral: false,
-                subquery: nothing.tree,
-                alias: None,
-                sample: None,
-            };
+            let nothing = nothing()?;
             if let Some(from) = select.from.get_mut(index) {
                 from.relation = unnested(nothing, &name);
             }
@@ -348,7 +380,7 @@ pub(super) fn path_of(relation: &TableFactor) -> Option<Path> {
 }
 
 /// The names of the elements that a FROM item unnests.
-fn elements(relation: &TableFactor) -> Vec<String> {
+pub(super) fn elements(relation: &TableFactor) -> Vec<String> {
     match relation {
         TableFactor::Unpivot {
             table,
