@@ -35,7 +35,7 @@ pub use constant::{ConstantRows, ConstantTarget};
 pub use error::{cast_failure, from_engine};
 pub use inline::{SqlFunction, call_cost, check_function};
 pub use literal::{LITERAL, LiteralColumn, LiteralTarget, literal_columns};
-pub use policy::POLICY_RELATION;
+pub use policy::{POLICY_RELATION, super_part, super_with};
 pub use refusal::refusal;
 
 use crate::error::Result;

@@ -243,7 +243,7 @@ fn read(text: &Expr, ty: &DataType, schema: &dyn ExprSchema, or_null: bool) -> O
 }
 
 /// Casts a SUPER: what is no value of the type gives null.
-fn lax(value: Expr, ty: &DataType, schema: &dyn ExprSchema) -> Expr {
+pub(super) fn lax(value: Expr, ty: &DataType, schema: &dyn ExprSchema) -> Expr {
     let text = Use::Text.call(vec![value]);
     if let Some(read) = read(&text, ty, schema, true) {
         return read;
