@@ -60,6 +60,7 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
 pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<LogicalPlan> {
     let config = state.config_options();
     let switches = options::options_of(config);
+    let bound = rule::slice_number::settle(bound)?;
     // Before subqueries are told to give one row: a lookup in the catalog gives one by its key.
     let bound = rule::catalog_lookup::join_lookups(bound)?;
     let bound = rule::subquery_value::settle(bound)?;

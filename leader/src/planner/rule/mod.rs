@@ -18,6 +18,7 @@ pub mod outer_join;
 pub mod rounding_cast;
 pub mod secure_scan;
 pub mod shared_plan;
+pub mod slice_number;
 pub mod small_decimals;
 pub mod subquery_value;
 
