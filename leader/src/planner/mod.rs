@@ -36,6 +36,9 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         return Ok(constant);
     }
     let optimized = logical(state, bound).await?;
+    let plans = state.config().get_extension::<PlanLog>();
+    let stop = plans.as_ref().map(|plans| plans.stop());
+    rule::stoppable::ensure_running(stop)?;
     let physical = state
         .query_planner()
         .create_physical_plan(&optimized, state)
@@ -45,8 +48,6 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         true => choose_scan_modes(physical)?,
         false => physical,
     };
-    let plans = state.config().get_extension::<PlanLog>();
-    let stop = plans.as_ref().map(|plans| plans.stop());
     let physical = rule::giving_way::give_way(physical, stop)?;
     // Last: places that read the same rows hold on to the plan that makes them, as it is then.
     let physical = rule::shared_plan::unite(physical)?;
@@ -83,7 +84,13 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
     } else {
         analyzed
     };
-    let optimized = state.optimizer().optimize(ready, state, |_, _| {})?;
+    let plans = state.config().get_extension::<PlanLog>();
+    let optimized = match plans.as_ref().map(|plans| plans.stop()) {
+        Some(stop) => {
+            rule::stoppable::optimizer(state.optimizer(), stop).optimize(ready, state, |_, _| {})?
+        }
+        None => state.optimizer().optimize(ready, state, |_, _| {})?,
+    };
     if let Some(history) = state.config().get_extension::<History>() {
         let statistics = &history.statistics;
         statistics.note_predicates(predicate_use::predicate_columns(&optimized));

@@ -20,6 +20,7 @@ pub mod secure_scan;
 pub mod shared_plan;
 pub mod slice_number;
 pub mod small_decimals;
+pub mod stoppable;
 pub mod subquery_value;
 
 use datafusion::optimizer::{Optimizer, OptimizerRule};
