@@ -5,7 +5,7 @@
 
 use super::path::{elements, names};
 use crate::binder::ident::folded;
-use sqlparser::ast::{AccessExpr, Expr, Ident, Select, TableFactor, Value};
+use sqlparser::ast::{AccessExpr, Expr, Ident, Query, Select, SetExpr, TableFactor, Value};
 
 /// The names of a query.
 #[derive(Default)]
@@ -16,6 +16,8 @@ struct Scope {
     elements: Vec<String>,
     /// Whether a table of FROM is visited that is a query, and does not see its neighbours.
     hidden: bool,
+    /// What a query's ORDER BY sees, once its SELECT has ended; `None` of a SELECT itself. Not set of a set operation.
+    order: Option<bool>,
 }
 
 /// What a name is in a query around.
@@ -23,6 +25,17 @@ struct Scope {
 enum Kind {
     Table,
     Element,
+}
+
+impl Scope {
+    fn names(&self, name: &str) -> Option<Kind> {
+        let has = |names: &[String]| names.iter().any(|known| known == name);
+        match (has(&self.elements), has(&self.tables)) {
+            (true, _) => Some(Kind::Element),
+            (_, true) => Some(Kind::Table),
+            _ => None,
+        }
+    }
 }
 
 /// The queries around a place, of the outermost first; the last one is that of the place itself.
@@ -49,7 +62,28 @@ impl Around {
         self.scopes.push(scope);
     }
 
+    /// Leaves a SELECT: only the ORDER BY behind it still sees its tables.
     pub(super) fn leave(&mut self) {
+        let left = self.scopes.pop();
+        if let Some(scope) = self.scopes.last_mut()
+            && scope.order == Some(true)
+            && let Some(left) = left
+        {
+            (scope.tables, scope.elements) = (left.tables, left.elements);
+            scope.hidden = false;
+        }
+    }
+
+    /// Goes into a query with its ORDER BY.
+    pub(super) fn enter_query(&mut self, query: &Query) {
+        self.scopes.push(Scope {
+            hidden: true,
+            order: Some(matches!(query.body.as_ref(), SetExpr::Select(_))),
+            ..Scope::default()
+        });
+    }
+
+    pub(super) fn leave_query(&mut self) {
         self.scopes.pop();
     }
 
@@ -65,14 +99,7 @@ impl Around {
     /// Finds a name in the queries around, of the nearest first.
     fn kind<'a>(name: &str, scopes: impl Iterator<Item = &'a Scope>) -> Option<Kind> {
         let mut known = scopes.filter(|scope| !scope.hidden);
-        known.find_map(|scope| {
-            let has = |names: &[String]| names.iter().any(|known| known == name);
-            match (has(&scope.elements), has(&scope.tables)) {
-                (true, _) => Some(Kind::Element),
-                (_, true) => Some(Kind::Table),
-                _ => None,
-            }
-        })
+        known.find_map(|scope| scope.names(name))
     }
 
     /// Finds out whether a path in the FROM of a query that is not yet entered leads into a row of a query around, and
@@ -107,7 +134,7 @@ impl Around {
         let Some(first) = first.map(folded) else {
             return;
         };
-        if Self::kind(&first, std::iter::once(own)).is_some() {
+        if own.names(&first).is_some() {
             return;
         }
         let Some(kind) = Self::kind(&first, outer.iter().rev()) else {

@@ -101,7 +101,13 @@ impl VisitorMut for Rewriter {
         }
         order_by::rewrite(query);
         cast_name::rewrite(query);
+        self.around.enter_query(query);
         flow(top::rewrite(query).and_then(|()| set_operator::rewrite(&mut query.body)))
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+        self.around.leave_query();
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
