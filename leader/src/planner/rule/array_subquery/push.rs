@@ -4,7 +4,7 @@
 //! array is unnested: a filter sees the columns of the domain in the place of those from around, an aggregate groups by
 //! the key besides, a window is cut by it, LIMIT counts the rows of each key, joins of two parts compare keys.
 
-use super::domain::{Domain, KEY, Taken, refused};
+use super::domain::{Domain, KEY, refused};
 use super::subquery_of;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, Result, TableReference};
