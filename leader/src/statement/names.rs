@@ -79,7 +79,7 @@ impl Deref for Engine {
             let config = state.config_mut();
             let settings = &self.system.settings;
             let (zone, comfort) = (settings.zone().engine_name(), settings.is_on(COMFORT));
-            let order = settings.date_order().name();
+            let (order, json) = (settings.date_order().name(), settings.json_reading());
             // Options are shared with the template until they are touched, and a copy of them is hundreds of texts.
             if config.options().execution.time_zone.as_deref() != Some(zone.as_str()) {
                 config.options_mut().execution.time_zone = Some(zone);
@@ -90,10 +90,17 @@ impl Deref for Engine {
                 options.comfort = comfort;
             }
             let session = config.options().extensions.get::<SessionOptions>();
-            if session.is_none_or(|session| session.date_order != order)
+            let is_as_set = |session: &SessionOptions| {
+                session.date_order == order
+                    && session.json_null_on_error == json.null_on_error
+                    && session.json_dedup == json.dedup
+            };
+            if !session.is_some_and(is_as_set)
                 && let Some(options) = config.options_mut().extensions.get_mut::<SessionOptions>()
             {
                 options.date_order = order.to_owned();
+                options.json_null_on_error = json.null_on_error;
+                options.json_dedup = json.dedup;
             }
             config.set_extension(Arc::clone(&self.system.server.history));
             config.set_extension(Arc::clone(&self.system.plans));

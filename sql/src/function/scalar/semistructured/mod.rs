@@ -14,6 +14,7 @@ pub(in crate::function) mod blueshift_super_string;
 pub(in crate::function) mod blueshift_super_text;
 mod decimal_precision;
 mod decimal_scale;
+mod duplicate;
 mod get_array_length;
 mod get_number_attributes;
 mod is_array;
