@@ -27,7 +27,7 @@ use crate::planner::options::{PlannerOptions, options_of};
 use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::scan::StoredTable;
-use blueshift_sql::binder::{self, Names, SqlFunction};
+use blueshift_sql::binder::{self, Names, SqlFunction, Stop};
 use blueshift_sql::function::session::SessionOptions;
 use blueshift_sql::nearest::nearest;
 use blueshift_sql::statement::routine::RoutineKind;
@@ -692,6 +692,11 @@ impl Names for SessionNames {
 
     fn window_function(&self, name: &str) -> Option<Arc<WindowUDF>> {
         self.state.window_functions().get(name).cloned()
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        let stop = self.system.plans.stop().clone();
+        Some(Stop::new(move || stop.is_up()))
     }
 
     fn comfort(&self) -> bool {
