@@ -50,16 +50,20 @@ struct Columns<'a> {
 const VALUE: &str = "\u{1}value";
 const PLACE: &str = "\u{1}place";
 
+/// Tells whether an expression over `input` is a SUPER.
+pub(super) fn is_array(array: &Expr, input: &LogicalPlan) -> bool {
+    array
+        .to_field(input.schema())
+        .is_ok_and(|(_, field)| is_super(&field))
+}
+
 fn spread(
     input: LogicalPlan,
     array: Expr,
     names: Columns<'_>,
     (items, places): (Use, Use),
 ) -> Result<LogicalPlan> {
-    if !array
-        .to_field(input.schema())
-        .is_ok_and(|(_, field)| is_super(&field))
-    {
+    if !is_array(&array, &input) {
         return Err(external(Error::unsupported(
             format!("{} in FROM, which is not a SUPER,", names.value),
             "Name a table, or an array in a SUPER column",
