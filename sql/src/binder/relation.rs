@@ -16,7 +16,7 @@ use datafusion_expr::planner::{
 };
 use datafusion_expr::{LogicalPlan, LogicalPlanBuilder};
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, TableAlias, TableAliasColumnDef, TableFactor,
+    Expr, Ident, NullInclusion, ObjectName, Query, TableAlias, TableAliasColumnDef, TableFactor,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,7 +91,12 @@ impl RelationPlanner for Relations {
                         let qualifier = qualifier.as_deref();
                         unnest::unnested(input, array, &name, place.as_deref(), qualifier)?
                     }
-                    Some(_) => unnest::unpivoted(input, array, &name, place.as_deref())?,
+                    Some(NullInclusion::ExcludeNulls) => {
+                        unnest::unnested_left(input, array, &name, place.as_deref())?
+                    }
+                    Some(NullInclusion::IncludeNulls) => {
+                        unnest::unpivoted(input, array, &name, place.as_deref())?
+                    }
                 };
                 return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
                     plan, None,

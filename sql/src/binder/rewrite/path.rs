@@ -75,10 +75,13 @@ pub(super) fn rewrite(expr: &mut Expr) {
 }
 
 /// `FROM t, t.array AS a AT place` -> an UNPIVOT without columns over `t`, which the planner of relations knows for
-/// what it is; no user can write one. With nulls included it is one of an object. An array of a query around stands
-/// beside a row of nothing.
+/// what it is; no user can write one. With nulls included it is one of an object, with nulls excluded one of an array
+/// behind LEFT JOIN. An array of a query around stands beside a row of nothing.
 pub(super) fn rewrite_from(select: &mut Select, around: &Around) -> Result<()> {
     joined_array::split(select);
+    for from in &mut select.from {
+        joined_array::keep_left(from);
+    }
     rewrite_outer(select, around)?;
     let mut index = 0;
     while index < select.from.len() {
@@ -128,7 +131,7 @@ pub(super) fn rewrite_from(select: &mut Select, around: &Around) -> Result<()> {
             Some(join) => Some(&mut from.joins.get_mut(join)?.relation),
         });
         if let Some(relation) = holder {
-            *relation = unpivoted(relation.clone(), path);
+            *relation = unpivoted(relation.clone(), path, false);
         }
     }
     Ok(())
@@ -145,7 +148,7 @@ fn rewrite_outer(select: &mut Select, around: &Around) -> Result<()> {
                 && !known.contains(&path.root)
                 && around.reach(&path.root, path.is_alone, &mut path.value)
             {
-                *relation = unpivoted(nothing()?, path);
+                *relation = unpivoted(nothing()?, path, false);
             }
             known.extend(names(relation));
         }
@@ -164,14 +167,19 @@ fn nothing() -> Result<TableFactor> {
     })
 }
 
-/// A table beside the elements of an array, or the attributes of an object.
-fn unpivoted(table: TableFactor, path: Path) -> TableFactor {
+/// A table beside the elements of an array, or the attributes of an object; `keeps_all` says that rows without elements
+/// stay.
+pub(super) fn unpivoted(table: TableFactor, path: Path, keeps_all: bool) -> TableFactor {
     TableFactor::Unpivot {
         table: Box::new(table),
         value: path.value,
         name: path.alias.name.clone(),
         columns: Vec::new(),
-        null_inclusion: path.is_object.then_some(NullInclusion::IncludeNulls),
+        null_inclusion: match (path.is_object, keeps_all) {
+            (true, _) => Some(NullInclusion::IncludeNulls),
+            (false, true) => Some(NullInclusion::ExcludeNulls),
+            (false, false) => None,
+        },
         alias: path.alias.at.map(|place| TableAlias {
             explicit: true,
             name: place,
@@ -298,7 +306,7 @@ pub(super) struct Path {
     value: Expr,
     pub(super) alias: TableAlias,
     /// Whether UNPIVOT stands before it.
-    is_object: bool,
+    pub(super) is_object: bool,
     /// Whether it is a name alone, which may well be a table's.
     pub(super) is_alone: bool,
     /// Whether it is UNNEST(array).
@@ -379,6 +387,11 @@ pub(super) fn path_of(relation: &TableFactor) -> Option<Path> {
     })
 }
 
+fn relations(from: &TableWithJoins) -> impl Iterator<Item = &TableFactor> {
+    let joined = from.joins.iter().map(|join| &join.relation);
+    std::iter::once(&from.relation).chain(joined)
+}
+
 /// The names of the elements that a FROM item unnests.
 pub(super) fn elements(relation: &TableFactor) -> Vec<String> {
     match relation {
@@ -392,6 +405,10 @@ pub(super) fn elements(relation: &TableFactor) -> Vec<String> {
             found.push(folded(name));
             found
         }
+        TableFactor::NestedJoin {
+            table_with_joins: inside,
+            alias: None,
+        } => relations(inside).flat_map(elements).collect(),
         _ => Vec::new(),
     }
 }
@@ -420,6 +437,10 @@ pub(super) fn names(relation: &TableFactor) -> Vec<String> {
             found.extend(qualifiers.map(|qualifier| folded(&qualifier.name)));
             found
         }
+        TableFactor::NestedJoin {
+            table_with_joins: inside,
+            alias: None,
+        } => relations(inside).flat_map(names).collect(),
         _ => Vec::new(),
     }
 }
