@@ -365,7 +365,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "parse_super_null_on_error",
         "off",
         Kind::Switch,
-        Real,
+        Effect::Real,
         "text that is no JSON is parsed to null",
     ),
     parameter(
