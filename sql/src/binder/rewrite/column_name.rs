@@ -51,14 +51,14 @@ pub(super) fn rewrite(select: &mut Select) {
         )
     };
     let has_star = select.projection.iter().any(has_star);
+    let tables = Tables::of(select);
     let columns = select.projection.iter().filter_map(|item| match item {
-        SelectItem::UnnamedExpr(expr) if is_column(expr) => name(expr),
+        SelectItem::UnnamedExpr(expr) if is_column(expr) && !tables.lead(expr) => name(expr),
         SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
         _ => None,
     });
     let mut taken: HashSet<String> = columns.collect();
     let (mut seen, mut aliases) = (HashSet::new(), HashSet::new());
-    let tables = Tables::of(select);
     for (index, item) in select.projection.iter_mut().enumerate() {
         match item {
             SelectItem::UnnamedExpr(expr) => {
