@@ -94,6 +94,14 @@ async fn each_ends_and_the_server_lives() {
             Value("2"),
         ),
         (
+            "a CASE of many branches",
+            select(format!(
+                "max(CASE {} END) FROM bomb",
+                list(5_000, " ", |n| format!("WHEN i = {n} THEN 'v{n}'"))
+            )),
+            Value("v2"),
+        ),
+        (
             "joins",
             format!(
                 "SELECT 1 FROM bomb b0 {}",
@@ -201,7 +209,7 @@ async fn each_ends_and_the_server_lives() {
             too_deep(),
         ),
         (
-            "a CASE of many branches",
+            "a CASE of too many branches",
             select(format!(
                 "CASE i {} END FROM bomb",
                 list(MANY, " ", |n| format!("WHEN {n} THEN {n}"))
@@ -339,4 +347,28 @@ async fn each_ends_and_the_server_lives() {
             "after {name}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planning_stops_when_time_is_up() {
+    let server = Server::start(ServerOptions::default()).await;
+    let client = connect(server.port).await;
+    client.run("CREATE TABLE bomb (i INTEGER)").await;
+    let cases = |column: usize| {
+        let branches = list(4_000, " ", |n| {
+            format!("WHEN i BETWEEN {n} AND {n} + 1 THEN {n}")
+        });
+        format!("sum(CASE {branches} END) AS s{column}")
+    };
+    let text = format!("SELECT {} FROM bomb GROUP BY i % 3", list(12, ", ", cases));
+    client.run("SET statement_timeout TO 400").await;
+    let found = run(&client, &text).await;
+    assert!(
+        found
+            .as_ref()
+            .is_err_and(|error| error.starts_with("57014")),
+        "{found:?}"
+    );
+    client.run("RESET statement_timeout").await;
+    assert_eq!(run(&client, "SELECT 1").await.as_deref(), Ok("1"));
 }

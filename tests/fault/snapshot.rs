@@ -547,3 +547,48 @@ async fn a_restore_stopped_at_any_durable_step_opens_whole_or_not_at_all() {
         "4"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_table_is_protected_as_it_was() {
+    let place = scratch();
+    let backups = text_of(&place);
+    let server = serve(&place, 2).await;
+    let client = connect(server.port).await;
+    for sql in [
+        "CREATE USER reader PASSWORD 'Reader-password-1'",
+        "CREATE TABLE guarded (id INTEGER, card VARCHAR(20))",
+        "INSERT INTO guarded VALUES (1, 'one'), (2, 'two')",
+        "CREATE RLS POLICY own WITH (id INTEGER) USING (id = 1)",
+        "ATTACH RLS POLICY own ON guarded TO reader",
+        "ALTER TABLE guarded ROW LEVEL SECURITY ON",
+        "CREATE MASKING POLICY hidden WITH (card VARCHAR(20)) USING ('x'::VARCHAR(20))",
+        "ATTACH MASKING POLICY hidden ON guarded(card) TO reader",
+    ] {
+        client.run(sql).await;
+    }
+    client
+        .run(&format!("CREATE SNAPSHOT first TO '{backups}'"))
+        .await;
+    let restore = async |name: &str| {
+        let sql = format!("RESTORE TABLE guarded FROM SNAPSHOT first AT '{backups}' AS {name}");
+        client.run(&sql).await;
+        client
+            .run(&format!("GRANT SELECT ON {name} TO reader"))
+            .await;
+        client.run("SET SESSION AUTHORIZATION reader").await;
+        let sql = format!("SELECT count(*), min(card) FROM {name}");
+        let seen = client.value(&sql).await;
+        client.run("RESET SESSION AUTHORIZATION").await;
+        seen
+    };
+    assert_eq!(restore("guarded_then").await, "1|x");
+    // A policy that is gone is not attached; the rows stay hidden.
+    for sql in [
+        "DETACH RLS POLICY own ON guarded FROM reader",
+        "DETACH RLS POLICY own ON guarded_then FROM reader",
+        "DROP RLS POLICY own",
+    ] {
+        client.run(sql).await;
+    }
+    assert!(restore("guarded_later").await.starts_with('0'));
+}

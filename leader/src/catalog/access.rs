@@ -568,15 +568,16 @@ impl Catalog {
         if self.is_superuser(user) {
             return object.kind.all();
         }
+        let scoped = self.scoped_privileges(user, object);
         let Some(list) = self.access.get(&object.oid) else {
             return match object.owner == user.oid {
                 true => object.kind.all(),
-                false => object.kind.public(object.oid),
+                false => object.kind.public(object.oid).with(scoped),
             };
         };
         let items = list.items.iter().filter(|item| item.column.is_none());
         let held = items.filter(|item| self.is(user.oid, item.grantee));
-        held.fold(Privileges::NONE, |all, item| all.with(item.privileges))
+        held.fold(scoped, |all, item| all.with(item.privileges))
     }
 
     /// Gives what a user may do with a column beside what they may do with the whole.
@@ -600,12 +601,13 @@ impl Catalog {
         if self.is_superuser(user) || object.owner == user.oid {
             return object.kind.all();
         }
+        let scoped = self.scoped_grantable(user, object);
         let Some(list) = self.access.get(&object.oid) else {
-            return Privileges::NONE;
+            return scoped;
         };
         let items = list.items.iter().filter(|item| item.column.is_none());
         let held = items.filter(|item| item.grantee == Grantee::User(user.oid));
-        held.fold(Privileges::NONE, |all, item| all.with(item.grantable))
+        held.fold(scoped, |all, item| all.with(item.grantable))
     }
 
     /// Gives the list a new object begins with, if the owner's default privileges say something.

@@ -18,6 +18,7 @@ pub mod matview;
 pub mod name;
 pub mod policy;
 pub mod routine;
+pub mod scope;
 
 use blueshift_sql::SqlType;
 use blueshift_storage::TableId;

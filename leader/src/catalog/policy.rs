@@ -107,6 +107,30 @@ pub struct AttachedMask {
     pub inputs: Vec<u32>,
     /// The mask of highest priority is shown.
     pub priority: i32,
+    /// The keys on the way to the part of a SUPER that each output is; none are whole columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_paths: Vec<Vec<String>>,
+    /// The same of the inputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub input_paths: Vec<Vec<String>>,
+}
+
+impl AttachedMask {
+    /// Gives the columns it is shown in the place of, each with the path to the part that is.
+    pub fn shown(&self) -> impl Iterator<Item = (u32, &[String])> {
+        let ids = self.outputs.iter().copied().enumerate();
+        ids.map(|(place, id)| (id, path(&self.output_paths, place)))
+    }
+
+    /// Gives the columns it is computed from, each with the path to the part that is.
+    pub fn read(&self) -> impl Iterator<Item = (u32, &[String])> {
+        let ids = self.inputs.iter().copied().enumerate();
+        ids.map(|(place, id)| (id, path(&self.input_paths, place)))
+    }
+}
+
+fn path(paths: &[Vec<String>], place: usize) -> &[String] {
+    paths.get(place).map_or(&[], Vec::as_slice)
 }
 
 /// What protects a relation.
@@ -183,17 +207,34 @@ impl Catalog {
         found
     }
 
-    /// Gives the mask that a user sees in the place of a column: that of highest priority.
-    pub fn mask_of<'a>(
+    /// Gives the masks that a user sees in the place of a column or of parts of it, those of highest priority, and
+    /// which of the values of each.
+    pub fn masks_of<'a>(
         &self,
         protection: &'a Protection,
         user: &User,
         column: u32,
-    ) -> Option<&'a AttachedMask> {
-        let masks = protection.masks.iter();
-        let held =
-            masks.filter(|mask| mask.outputs.contains(&column) && self.is(user.oid, mask.grantee));
-        held.max_by_key(|mask| mask.priority)
+    ) -> Vec<(&'a AttachedMask, usize)> {
+        let mut found: Vec<(&AttachedMask, usize, &[String])> = Vec::new();
+        for mask in &protection.masks {
+            if !self.is(user.oid, mask.grantee) {
+                continue;
+            }
+            for (place, (id, path)) in mask.shown().enumerate() {
+                if id != column {
+                    continue;
+                }
+                match found.iter_mut().find(|(_, _, known)| *known == path) {
+                    Some((known, known_place, _)) if known.priority <= mask.priority => {
+                        (*known, *known_place) = (mask, place);
+                    }
+                    Some(_) => {}
+                    None => found.push((mask, place, path)),
+                }
+            }
+        }
+        let found = found.into_iter();
+        found.map(|(mask, place, _)| (mask, place)).collect()
     }
 
     /// Tells whether something of a relation is kept from a user.
@@ -248,6 +289,8 @@ mod tests {
             outputs: vec![1],
             inputs: vec![1],
             priority,
+            output_paths: Vec::new(),
+            input_paths: Vec::new(),
         }
     }
 
@@ -266,9 +309,12 @@ mod tests {
             ],
             ..Protection::default()
         };
-        let seen = |column| catalog.mask_of(&protection, &user, column);
-        assert_eq!(seen(1).map(|mask| mask.policy), Some(2));
-        assert_eq!(seen(2), None);
+        let seen = |column| {
+            let masks = catalog.masks_of(&protection, &user, column).into_iter();
+            masks.map(|(mask, _)| mask.policy).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(1), [2]);
+        assert!(seen(2).is_empty());
     }
 
     #[test]

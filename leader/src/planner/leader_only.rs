@@ -92,8 +92,8 @@ pub(super) fn check(plan: &LogicalPlan, config: &ConfigOptions) -> Result<()> {
     })?;
     if has_table && functions.contains(OF_ROWS) {
         return Err(Error::from(blueshift_sql::Error::unsupported(
-            "SLICE_NUM of the rows of a table",
-            "STV_BLOCKLIST and STV_TBL_PERM show the slices of a table.",
+            "SLICE_NUM of what is no row of a table, as of a query in FROM,",
+            "Ask for it in the query that names the table.",
         )));
     }
     if comfort || functions.is_empty() || !has_table {

@@ -36,6 +36,9 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         return Ok(constant);
     }
     let optimized = logical(state, bound).await?;
+    let plans = state.config().get_extension::<PlanLog>();
+    let stop = plans.as_ref().map(|plans| plans.stop());
+    rule::stoppable::ensure_running(stop)?;
     let physical = state
         .query_planner()
         .create_physical_plan(&optimized, state)
@@ -45,8 +48,6 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         true => choose_scan_modes(physical)?,
         false => physical,
     };
-    let plans = state.config().get_extension::<PlanLog>();
-    let stop = plans.as_ref().map(|plans| plans.stop());
     let physical = rule::giving_way::give_way(physical, stop)?;
     // Last: places that read the same rows hold on to the plan that makes them, as it is then.
     let physical = rule::shared_plan::unite(physical)?;
@@ -60,9 +61,11 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
 pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<LogicalPlan> {
     let config = state.config_options();
     let switches = options::options_of(config);
+    let bound = rule::slice_number::settle(bound)?;
     // Before subqueries are told to give one row: a lookup in the catalog gives one by its key.
     let bound = rule::catalog_lookup::join_lookups(bound)?;
     let bound = rule::subquery_value::settle(bound)?;
+    let bound = rule::array_subquery::settle(bound)?;
     leader_only::check(&bound, config)?;
     sort_based::check(&bound, config)?;
     let bound = blueshift_sql::binder::settle_blanks(
@@ -81,7 +84,13 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
     } else {
         analyzed
     };
-    let optimized = state.optimizer().optimize(ready, state, |_, _| {})?;
+    let plans = state.config().get_extension::<PlanLog>();
+    let optimized = match plans.as_ref().map(|plans| plans.stop()) {
+        Some(stop) => {
+            rule::stoppable::optimizer(state.optimizer(), stop).optimize(ready, state, |_, _| {})?
+        }
+        None => state.optimizer().optimize(ready, state, |_, _| {})?,
+    };
     if let Some(history) = state.config().get_extension::<History>() {
         let statistics = &history.statistics;
         statistics.note_predicates(predicate_use::predicate_columns(&optimized));

@@ -9,7 +9,7 @@ use crate::protocol::{parameter, reply};
 use crate::session::{Body, Parameter, PreparedStatement};
 use crate::settings::style::TextStyle;
 use blueshift_sql::SqlState;
-use blueshift_sql::function::session::Session;
+use blueshift_sql::function::session::{JsonReading, Session};
 use blueshift_sql::statement::Statement;
 use std::io;
 use std::sync::Arc;
@@ -119,6 +119,7 @@ impl Connection {
         let session = Session {
             zone: &zone,
             order: style.order,
+            json: JsonReading::default(),
         };
         let parameters = values
             .map(|((value, ty), binary)| parameter::decode(value.as_ref(), *ty, binary, session))

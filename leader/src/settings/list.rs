@@ -290,6 +290,20 @@ pub const PARAMETERS: &[Parameter] = &[
         "whether the user is a superuser",
     )),
     parameter(
+        "json_parse_dedup_attributes",
+        "off",
+        Kind::Switch,
+        Effect::Real,
+        "JSON_PARSE keeps the last of equal attributes of an object",
+    ),
+    parameter(
+        "json_parse_truncate_strings",
+        "off",
+        Kind::Switch,
+        Effect::DefaultOnly("Cut the strings before JSON_PARSE reads them."),
+        "JSON_PARSE cuts strings that are too long for a SUPER",
+    ),
+    parameter(
         "json_serialization_enable",
         "false",
         Kind::Truth,
@@ -351,7 +365,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "parse_super_null_on_error",
         "off",
         Kind::Switch,
-        NO_SUPER,
+        Effect::Real,
         "text that is no JSON is parsed to null",
     ),
     parameter(

@@ -12,6 +12,7 @@ pub mod value;
 #[cfg(test)]
 mod tests;
 
+use blueshift_sql::function::session::JsonReading;
 use blueshift_sql::types::date_order::DateOrder;
 use blueshift_sql::{Error, Result, SqlState};
 use list::{Effect, PARAMETERS, Parameter, find};
@@ -259,6 +260,14 @@ impl Settings {
         let style = self.get("DateStyle").unwrap_or_default();
         let order = style.split_once(", ").map_or("", |(_, order)| order);
         DateOrder::of_name(order)
+    }
+
+    /// Gives how JSON is parsed.
+    pub fn json_reading(&self) -> JsonReading {
+        JsonReading {
+            null_on_error: self.is_on("parse_super_null_on_error"),
+            dedup: self.is_on("json_parse_dedup_attributes"),
+        }
     }
 
     /// Gives how values are written as text.

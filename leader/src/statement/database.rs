@@ -198,7 +198,7 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropDatabase) -> Result<Body> {
     for key in whole
         .defaults
         .keys()
-        .filter(|(_, schema, _)| inside(*schema))
+        .filter(|(_, place, _)| inside(*place) || *place == database.oid)
     {
         let change = put_default_access(*key, None)?;
         ctx.transaction.change_catalog(change);

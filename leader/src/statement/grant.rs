@@ -25,6 +25,10 @@ use std::sync::Arc;
 pub async fn run(ctx: &mut Context<'_>, grant: &Grant) -> Result<Body> {
     lock(ctx).await?;
     let to = grantees(ctx, &grant.to)?;
+    if let GrantObject::Scope(scope) = &grant.object {
+        super::scope::change(ctx, grant, scope, &to).await?;
+        return Ok(Body::done(tag(grant.way)));
+    }
     let targets = targets(ctx, &grant.object).await?;
     for target in &targets {
         change(ctx, target, grant, &to)?;
@@ -202,6 +206,8 @@ async fn targets(ctx: &mut Context<'_>, object: &GrantObject) -> Result<Vec<Targ
         GrantObject::AllProcedures(schemas) => {
             routines_in(ctx, schemas, RoutineKind::Procedure, &mut targets).await?;
         }
+        // Has no objects of its own.
+        GrantObject::Scope(_) => {}
         GrantObject::Languages(names) => {
             for name in names {
                 targets.push(Target {
@@ -514,7 +520,12 @@ fn on_column(
 }
 
 /// Takes what was given by those who no longer may, or refuses without CASCADE.
-fn dependents(list: &mut AccessList, object: Object, way: GrantWay, name: &str) -> Result<()> {
+pub(super) fn dependents(
+    list: &mut AccessList,
+    object: Object,
+    way: GrantWay,
+    name: &str,
+) -> Result<()> {
     loop {
         let without_right = |item: &AccessItem| -> Privileges {
             if item.grantor == object.owner {

@@ -39,6 +39,7 @@ pub mod policy;
 pub mod prepare;
 pub mod role;
 pub mod routine;
+pub mod scope;
 pub mod select;
 pub mod set;
 pub mod show;

@@ -27,7 +27,7 @@ use crate::planner::options::{PlannerOptions, options_of};
 use crate::system::provider::SystemTableProvider;
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::scan::StoredTable;
-use blueshift_sql::binder::{self, Names, SqlFunction};
+use blueshift_sql::binder::{self, Names, SqlFunction, Stop};
 use blueshift_sql::function::session::SessionOptions;
 use blueshift_sql::nearest::nearest;
 use blueshift_sql::statement::routine::RoutineKind;
@@ -79,7 +79,7 @@ impl Deref for Engine {
             let config = state.config_mut();
             let settings = &self.system.settings;
             let (zone, comfort) = (settings.zone().engine_name(), settings.is_on(COMFORT));
-            let order = settings.date_order().name();
+            let (order, json) = (settings.date_order().name(), settings.json_reading());
             // Options are shared with the template until they are touched, and a copy of them is hundreds of texts.
             if config.options().execution.time_zone.as_deref() != Some(zone.as_str()) {
                 config.options_mut().execution.time_zone = Some(zone);
@@ -90,10 +90,17 @@ impl Deref for Engine {
                 options.comfort = comfort;
             }
             let session = config.options().extensions.get::<SessionOptions>();
-            if session.is_none_or(|session| session.date_order != order)
+            let is_as_set = |session: &SessionOptions| {
+                session.date_order == order
+                    && session.json_null_on_error == json.null_on_error
+                    && session.json_dedup == json.dedup
+            };
+            if !session.is_some_and(is_as_set)
                 && let Some(options) = config.options_mut().extensions.get_mut::<SessionOptions>()
             {
                 options.date_order = order.to_owned();
+                options.json_null_on_error = json.null_on_error;
+                options.json_dedup = json.dedup;
             }
             config.set_extension(Arc::clone(&self.system.server.history));
             config.set_extension(Arc::clone(&self.system.plans));
@@ -685,6 +692,11 @@ impl Names for SessionNames {
 
     fn window_function(&self, name: &str) -> Option<Arc<WindowUDF>> {
         self.state.window_functions().get(name).cloned()
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        let stop = self.system.plans.stop().clone();
+        Some(Stop::new(move || stop.is_up()))
     }
 
     fn comfort(&self) -> bool {

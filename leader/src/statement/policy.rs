@@ -6,9 +6,11 @@
 mod attach;
 pub mod depend;
 mod mask;
+mod restore;
 pub mod row_security;
 
 pub use attach::{attach, detach};
+pub use restore::restore;
 
 use super::answer::{Body, Notice};
 use super::context::Context;

@@ -74,6 +74,7 @@ pub async fn execute(ctx: &mut Context<'_>, execute: &Execute) -> Result<Body> {
     let session = Session {
         zone: &zone,
         order: ctx.settings.date_order(),
+        json: ctx.settings.json_reading(),
     };
     for (value, ty) in values.iter_mut().zip(&kept.types) {
         *value = match value.try_as_str().flatten() {

@@ -1,5 +1,7 @@
 //! SHOW of objects: a query of the catalogs each, and the statement that would make a table or view again.
 
+mod policies;
+
 use super::answer::Body;
 use super::context::Context;
 use super::names::{Named, SessionNames};
@@ -10,6 +12,7 @@ use crate::catalog::name::{Relation, quoted};
 use crate::catalog::{Table, TableConstraint, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use blueshift_sql::statement::grant::Privilege;
+use blueshift_sql::statement::policy::PolicyKind;
 use blueshift_sql::statement::routine::{ArgumentMode, RoutineKind, RoutineName, RoutineType};
 use blueshift_sql::statement::show::{GrantsOn, Listed, ShowDefinition, ShowList, ShownGrantee};
 use blueshift_sql::statement::{ObjectName, Query};
@@ -54,6 +57,12 @@ pub(crate) fn query(ctx: &mut Context<'_>, show: &ShowList) -> Result<Query> {
                 condition + &granted_to(&names, grantee.as_ref())?,
             )
         }
+        Listed::Policies(kind, database) => {
+            policies::of_database(&names, *kind, database.as_deref())?
+        }
+        Listed::AttachedPolicies(kind, table, grantee) => {
+            policies::attached(&names, *kind, table, grantee.as_ref())?
+        }
         Listed::Columns(table) => (COLUMNS, of(&names, "", table)?),
         Listed::PrimaryKeys(table) => (PRIMARY_KEYS, of(&names, "", table)?),
         Listed::ForeignKeys(table) => (FOREIGN_KEYS, of(&names, "fk_", table)?),
@@ -69,6 +78,14 @@ pub(crate) fn query(ctx: &mut Context<'_>, show: &ShowList) -> Result<Query> {
         Listed::Functions(_) => ("function_name", "function_name, argument_list"),
         Listed::Procedures(_) => ("procedure_name", "procedure_name, argument_list"),
         Listed::Parameters(..) => ("parameter_name", "ordinal_position"),
+        Listed::Policies(..) => ("policy_name", "policy_name"),
+        Listed::AttachedPolicies(PolicyKind::Mask, ..) => (
+            "policy_name",
+            "policy_name, grantee_type, grantee, input_columns, output_columns",
+        ),
+        Listed::AttachedPolicies(PolicyKind::Rows, ..) => {
+            ("policy_name", "policy_name, grantee_kind, grantee")
+        }
         Listed::Grants(..) => (
             "object_name",
             "schema_name, object_name, identity_name, identity_type, privilege_type",

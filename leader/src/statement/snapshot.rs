@@ -112,6 +112,7 @@ pub async fn restore_table(ctx: &mut Context<'_>, restore: &RestoreTable) -> Res
     };
     new.retain_constraints(is_own);
     install(ctx, &new)?;
+    super::policy::restore(ctx, &kept, old.oid, &new).await?;
     let snapshots = Arc::clone(&ctx.server.snapshots);
     let mut turn = snapshots.begin_restore(&new.name, &restore.snapshot);
     let steps = turn.enter("fetch");

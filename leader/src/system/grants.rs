@@ -3,7 +3,7 @@
 use super::SystemContext;
 use super::rows::Cell;
 use crate::catalog::Oid;
-use crate::catalog::access::{AccessItem, AccessList, Grantee};
+use crate::catalog::access::{AccessItem, AccessList, Grantee, ObjectKind};
 use crate::catalog::name::Relation;
 use crate::catalog::policy::{Policy, Protection};
 use std::sync::Arc;
@@ -100,4 +100,12 @@ pub(super) fn columns_text(policy: &Policy) -> String {
         )
     });
     format!("[{}]", columns.collect::<Vec<_>>().join(","))
+}
+
+/// The word for all objects of a kind, as GRANT ... FOR has it.
+pub(super) fn scope_word(kind: ObjectKind) -> String {
+    match kind {
+        ObjectKind::Relation => "TABLES".to_owned(),
+        kind => format!("{}S", kind.word().to_uppercase()),
+    }
 }

@@ -1,7 +1,7 @@
 //! What the engine's planner asks for, answered from [`Names`]. The one place that knows both.
 
 use super::relation::Relations;
-use super::{Names, inline, operator};
+use super::{Names, Stop, inline, operator};
 use crate::error::Error;
 use crate::statement::ObjectName;
 use crate::types::SqlType;
@@ -95,6 +95,7 @@ fn function_name(name: &str) -> String {
 
 impl ContextProvider for Context<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        Stop::ensure_running(self.names.stop().as_ref())?;
         if let Some(target) = self.targets.get(name.table())
             && name.schema().is_none()
         {

@@ -26,9 +26,7 @@ pub(super) fn explain(names: &dyn Names, query: &mut Query, mut error: Error) ->
         SqlState::INVALID_SCHEMA_NAME if is_table(query, name.as_deref()) => {
             let table = name.unwrap_or_default();
             let unsupported = Error::unsupported(
-                format!(
-                    "an array of \"{table}\" in an outer join, or in a subquery that stands beside it,"
-                ),
+                format!("an array of \"{table}\" in an outer join, or in a table beside it,"),
                 "Unnest it in a query of its own, (SELECT t.id, a FROM t, t.array AS a), and join that",
             );
             return Error {

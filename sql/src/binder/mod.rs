@@ -35,7 +35,7 @@ pub use constant::{ConstantRows, ConstantTarget};
 pub use error::{cast_failure, from_engine};
 pub use inline::{SqlFunction, call_cost, check_function};
 pub use literal::{LITERAL, LiteralColumn, LiteralTarget, literal_columns};
-pub use policy::POLICY_RELATION;
+pub use policy::{POLICY_RELATION, super_part, super_with};
 pub use refusal::refusal;
 
 use crate::error::Result;
@@ -95,11 +95,43 @@ pub trait Names {
         let _ = (name, schema);
         None
     }
+    /// Gives what tells that the statement must stop; asked while a large one is bound.
+    fn stop(&self) -> Option<Stop> {
+        None
+    }
     /// Gives the DataFusion options that planning depends on.
     fn options(&self) -> &datafusion_common::config::ConfigOptions;
     /// Says more of why binding failed, such as that a column is there and may not be read.
     fn explain(&self, error: crate::error::Error) -> crate::error::Error {
         error
+    }
+}
+
+/// Tells whether a statement must stop.
+#[derive(Clone)]
+pub struct Stop(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Stop {
+    /// Makes it of a question that is cheap to ask.
+    pub fn new(is_up: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_up))
+    }
+
+    /// Fails once the statement must stop; the session says it in its own words.
+    fn ensure_running(stop: Option<&Self>) -> datafusion_common::Result<()> {
+        match stop.is_some_and(|stop| (stop.0)()) {
+            true => Err(context::external(crate::Error::new(
+                crate::SqlState::QUERY_CANCELED,
+                "Query canceled on user's request",
+            ))),
+            false => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Stop {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Stop")
     }
 }
 

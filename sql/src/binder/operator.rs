@@ -1,9 +1,9 @@
 //! Operators and special syntax the engine leaves to us: dates minus dates, EXTRACT, POSITION, SUBSTRING.
 
-use super::Names;
 use super::branches;
 use super::context::external;
 use super::rewrite::NEGATIVE;
+use super::{Names, Stop};
 use crate::error::Error;
 use crate::function::semistructured::{Use, is_super};
 use crate::function::{self, chain, checked, exact, quotient};
@@ -32,6 +32,7 @@ pub(super) struct Operators {
     interval_times: Option<Arc<ScalarUDF>>,
     date_timetz: Option<Arc<ScalarUDF>>,
     time_plus: Option<Arc<ScalarUDF>>,
+    stop: Option<Stop>,
 }
 
 impl Operators {
@@ -44,6 +45,7 @@ impl Operators {
             interval_times: names.scalar_function("blueshift_interval_times"),
             date_timetz: names.scalar_function("blueshift_date_timetz"),
             time_plus: names.scalar_function("blueshift_time_plus"),
+            stop: names.stop(),
         }
     }
 }
@@ -261,6 +263,7 @@ impl ExprPlanner for Operators {
         expr: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
+        Stop::ensure_running(self.stop.as_ref())?;
         let operator = match expr.op {
             BinaryOperator::Plus => Operator::Plus,
             BinaryOperator::Minus => Operator::Minus,

@@ -3,14 +3,15 @@
 //! Each is bound as part of a query over that relation, as a user would write it, and taken out of its plan again: so
 //! a policy may say whatever a query may, subqueries over other tables too.
 
-use super::{Names, bind_tree};
+use super::{Names, bind_tree, reading};
 use crate::error::{Error, Result};
+use crate::function::semistructured::Use;
 use crate::sqlstate::SqlState;
 use crate::statement::query::Query;
 use crate::types::SqlType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{Column, TableReference};
-use datafusion_expr::{Expr, LogicalPlan, TableSource};
+use datafusion_common::{Column, DFSchema, TableReference};
+use datafusion_expr::{Expr, LogicalPlan, TableSource, lit};
 use sqlparser::ast::{self, SelectItem, SetExpr};
 use std::sync::Arc;
 
@@ -91,6 +92,22 @@ pub(super) fn masks(
             Ok((expr, SqlType::from_field(field)))
         })
         .collect()
+}
+
+/// The part of a SUPER at a path of keys, read as a type; null where it is something else.
+pub fn super_part(column: Expr, path: &[String], ty: SqlType, schema: &DFSchema) -> Expr {
+    let keys = path.iter().map(|key| lit(key.as_str()));
+    let part = Use::Get.call(std::iter::once(column).chain(keys).collect());
+    match ty {
+        SqlType::Super => part,
+        ty => reading::lax(part, &ty.arrow(), schema),
+    }
+}
+
+/// A SUPER with a value in the place of the part at a path of keys.
+pub fn super_with(column: Expr, path: &[String], value: Expr) -> Expr {
+    let keys = path.iter().map(|key| lit(key.as_str()));
+    Use::Put.call([column, value].into_iter().chain(keys).collect())
 }
 
 /// Qualifies the columns of the relation as [`POLICY_RELATION`], and refuses subqueries that look at them.

@@ -14,7 +14,10 @@ use datafusion_common::{ExprSchema, Result, ScalarValue};
 use datafusion_expr::expr::{Between, InList, ScalarFunction};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
-use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, lit};
+use datafusion_expr::{
+    BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit,
+};
+use std::sync::Arc;
 
 /// Rewrites every such expression of a plan, also in subqueries.
 pub(super) fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -61,7 +64,13 @@ fn may_read(expr: &Expr) -> bool {
         Expr::BinaryExpr(binary) => is_comparison(binary.op),
         Expr::ScalarFunction(function) => readies_cast(function),
         Expr::Case(case) => case.expr.is_some(),
-        Expr::Between(_) | Expr::InList(_) | Expr::InSubquery(_) | Expr::Like(_) => true,
+        Expr::Between(_)
+        | Expr::InList(_)
+        | Expr::InSubquery(_)
+        | Expr::SetComparison(_)
+        | Expr::Like(_) => true,
+        Expr::AggregateFunction(call) => adds_up(call.func.name()),
+        Expr::WindowFunction(call) => adds_up(call.fun.name()),
         _ => false,
     }
 }
@@ -69,6 +78,23 @@ fn may_read(expr: &Expr) -> bool {
 /// Tells whether a function stands between a value and its cast.
 fn readies_cast(function: &ScalarFunction) -> bool {
     matches!(function.name(), "blueshift_whole" | "blueshift_cut")
+}
+
+/// Tells whether an aggregate function reads a SUPER as a number.
+fn adds_up(name: &str) -> bool {
+    matches!(name, "sum" | "avg")
+}
+
+/// Reads the SUPER arguments of such a function as numbers.
+fn added_up(args: &mut [Expr], schema: &dyn ExprSchema) -> bool {
+    let mut changed = false;
+    for arg in args {
+        if is_super_expr(arg, schema) {
+            *arg = Use::Number.call(vec![std::mem::take(arg)]);
+            changed = true;
+        }
+    }
+    changed
 }
 
 fn is_comparison(operator: Operator) -> bool {
@@ -201,8 +227,32 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
                 false => Transformed::no(Expr::Case(case)),
             }
         }
-        Expr::InSubquery(search) => {
+        Expr::AggregateFunction(mut call) if adds_up(call.func.name()) => {
+            match added_up(&mut call.params.args, schema) {
+                true => Transformed::yes(Expr::AggregateFunction(call)),
+                false => Transformed::no(Expr::AggregateFunction(call)),
+            }
+        }
+        Expr::WindowFunction(mut call) if adds_up(call.fun.name()) => {
+            match added_up(&mut call.params.args, schema) {
+                true => Transformed::yes(Expr::WindowFunction(call)),
+                false => Transformed::no(Expr::WindowFunction(call)),
+            }
+        }
+        Expr::SetComparison(mut comparison) => {
+            let (subquery, changed) =
+                beside_subquery(&mut comparison.expr, comparison.subquery, schema)?;
+            comparison.subquery = subquery;
+            match changed {
+                true => Transformed::yes(Expr::SetComparison(comparison)),
+                false => Transformed::no(Expr::SetComparison(comparison)),
+            }
+        }
+        Expr::InSubquery(mut search) => {
+            let (subquery, read) = beside_subquery(&mut search.expr, search.subquery, schema)?;
+            search.subquery = subquery;
             let (search, changed) = inexact::settle_subquery(search, schema)?;
+            let changed = changed || read;
             let expr = Expr::InSubquery(search);
             match changed {
                 true => Transformed::yes(expr),
@@ -211,6 +261,43 @@ fn settle_one(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> 
         }
         other => Transformed::no(other),
     })
+}
+
+/// Reads a SUPER as what stands on the other side of a comparison with the rows of a subquery.
+fn beside_subquery(
+    value: &mut Expr,
+    subquery: Subquery,
+    schema: &dyn ExprSchema,
+) -> Result<(Subquery, bool)> {
+    let plan = &subquery.subquery;
+    let mut item = Expr::from(plan.schema().qualified_field(0));
+    let both = plan.schema().as_ref().clone();
+    // What the item is beside, where only the type of the value counts.
+    let Ok((_, field)) = value.to_field(schema) else {
+        return Ok((subquery, false));
+    };
+    let (is_value, is_item) = (
+        semistructured::is_super(&field),
+        is_super_expr(&item, &both),
+    );
+    if is_value == is_item {
+        return Ok((subquery, false));
+    }
+    if is_value {
+        let ty = plan.schema().field(0).data_type().clone();
+        let mut typed = datafusion_expr::cast(lit(ScalarValue::Null), ty);
+        return Ok((subquery, beside(value, &mut typed, schema)));
+    }
+    let name = plan.schema().field(0).name().clone();
+    let ty = field.data_type().clone();
+    let mut typed = datafusion_expr::cast(lit(ScalarValue::Null), ty);
+    beside(&mut item, &mut typed, &both);
+    let plan = LogicalPlanBuilder::from(Arc::clone(plan)).project([item.alias(name)])?;
+    let subquery = Subquery {
+        subquery: Arc::new(plan.build()?),
+        ..subquery
+    };
+    Ok((subquery, true))
 }
 
 /// Converts a value that is no text, where the engine's cast would not do.
@@ -243,7 +330,7 @@ fn read(text: &Expr, ty: &DataType, schema: &dyn ExprSchema, or_null: bool) -> O
 }
 
 /// Casts a SUPER: what is no value of the type gives null.
-fn lax(value: Expr, ty: &DataType, schema: &dyn ExprSchema) -> Expr {
+pub(super) fn lax(value: Expr, ty: &DataType, schema: &dyn ExprSchema) -> Expr {
     let text = Use::Text.call(vec![value]);
     if let Some(read) = read(&text, ty, schema, true) {
         return read;

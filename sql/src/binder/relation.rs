@@ -6,15 +6,18 @@
 //! column that is neither grouped nor aggregated is an error.
 
 use super::context::external;
+use super::rewrite::NOTHING;
 use super::{branches, pivot, unnest};
 use crate::error::Error;
 use crate::sqlstate::SqlState;
 use datafusion_common::{DFSchemaRef, FunctionalDependencies, Result};
-use datafusion_expr::LogicalPlan;
 use datafusion_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
-use sqlparser::ast::{Ident, Query, TableAlias, TableAliasColumnDef, TableFactor};
+use datafusion_expr::{LogicalPlan, LogicalPlanBuilder};
+use sqlparser::ast::{
+    Expr, Ident, NullInclusion, ObjectName, Query, TableAlias, TableAliasColumnDef, TableFactor,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -59,7 +62,19 @@ impl RelationPlanner for Relations {
                 null_inclusion,
             } if columns.is_empty() => {
                 let input = context.plan(table.as_ref().clone())?;
-                let array = context.sql_to_expr(value, input.schema())?;
+                let is_plain = null_inclusion.is_none() && alias.is_none();
+                let array = context.sql_to_expr(value.clone(), input.schema());
+                if is_plain
+                    && !array
+                        .as_ref()
+                        .is_ok_and(|array| unnest::is_array(array, &input))
+                    && let Some(plan) = table_named(&value, &name, &input, context)?
+                {
+                    return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                        plan, None,
+                    ))));
+                }
+                let array = array?;
                 let name = context.normalize_ident(name);
                 let (place, qualifier) = match alias {
                     Some(alias) => {
@@ -76,7 +91,12 @@ impl RelationPlanner for Relations {
                         let qualifier = qualifier.as_deref();
                         unnest::unnested(input, array, &name, place.as_deref(), qualifier)?
                     }
-                    Some(_) => unnest::unpivoted(input, array, &name, place.as_deref())?,
+                    Some(NullInclusion::ExcludeNulls) => {
+                        unnest::unnested_left(input, array, &name, place.as_deref())?
+                    }
+                    Some(NullInclusion::IncludeNulls) => {
+                        unnest::unpivoted(input, array, &name, place.as_deref())?
+                    }
                 };
                 return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
                     plan, None,
@@ -141,6 +161,52 @@ impl RelationPlanner for Relations {
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
             plan, None,
         ))))
+    }
+}
+
+/// Plans `sales.listing` beside a table or in a query within one that is called `sales`, but has no such array: there
+/// is a table of that name in a schema `sales`.
+fn table_named(
+    value: &Expr,
+    name: &Ident,
+    beside: &LogicalPlan,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Option<LogicalPlan>> {
+    let Expr::CompoundIdentifier(parts) = value else {
+        return Ok(None);
+    };
+    let table = context.plan(TableFactor::Table {
+        name: ObjectName::from(parts.clone()),
+        alias: Some(TableAlias {
+            explicit: true,
+            name: name.clone(),
+            columns: Vec::new(),
+            at: None,
+        }),
+        args: None,
+        with_hints: Vec::new(),
+        version: None,
+        with_ordinality: false,
+        partitions: Vec::new(),
+        json_path: None,
+        sample: None,
+        index_hints: Vec::new(),
+    });
+    // What was not found is told of the array.
+    let Ok(table) = table else {
+        return Ok(None);
+    };
+    let is_alone = beside
+        .schema()
+        .fields()
+        .iter()
+        .any(|field| field.name() == NOTHING);
+    match is_alone {
+        true => Ok(Some(table)),
+        false => LogicalPlanBuilder::from(beside.clone())
+            .cross_join(table)?
+            .build()
+            .map(Some),
     }
 }
 

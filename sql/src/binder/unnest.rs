@@ -5,7 +5,7 @@ use super::rewrite::NOTHING;
 use crate::error::Error;
 use crate::function::semistructured::{Use, is_super};
 use datafusion_common::{Column, Result, UnnestOptions};
-use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
+use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit, when};
 
 /// Unnests `array`, an expression over `input`, into a column `name`, and its places into another; both of a table
 /// `qualifier`, if there is one.
@@ -21,7 +21,22 @@ pub(super) fn unnested(
         place,
         qualifier,
     };
-    spread(input, array, columns, (Use::Items, Use::Places))
+    spread(input, array, columns, (Use::Items, Use::Places), false)
+}
+
+/// Does [`unnested`] and keeps rows of `input` whose array has no elements, with null in the place of one.
+pub(super) fn unnested_left(
+    input: LogicalPlan,
+    array: Expr,
+    name: &str,
+    place: Option<&str>,
+) -> Result<LogicalPlan> {
+    let columns = Columns {
+        value: name,
+        place,
+        qualifier: None,
+    };
+    spread(input, array, columns, (Use::Items, Use::Places), true)
 }
 
 /// Unnests `object`, an expression over `input`: its values into a column `name`, their attributes into another.
@@ -36,7 +51,7 @@ pub(super) fn unpivoted(
         place: attribute,
         qualifier: None,
     };
-    spread(input, object, columns, (Use::Values, Use::Keys))
+    spread(input, object, columns, (Use::Values, Use::Keys), false)
 }
 
 /// What the columns are called.
@@ -50,16 +65,21 @@ struct Columns<'a> {
 const VALUE: &str = "\u{1}value";
 const PLACE: &str = "\u{1}place";
 
+/// Tells whether an expression over `input` is a SUPER.
+pub(super) fn is_array(array: &Expr, input: &LogicalPlan) -> bool {
+    array
+        .to_field(input.schema())
+        .is_ok_and(|(_, field)| is_super(&field))
+}
+
 fn spread(
     input: LogicalPlan,
     array: Expr,
     names: Columns<'_>,
     (items, places): (Use, Use),
+    keeps_all: bool,
 ) -> Result<LogicalPlan> {
-    if !array
-        .to_field(input.schema())
-        .is_ok_and(|(_, field)| is_super(&field))
-    {
+    if !is_array(&array, &input) {
         return Err(external(Error::unsupported(
             format!("{} in FROM, which is not a SUPER,", names.value),
             "Name a table, or an array in a SUPER column",
@@ -73,13 +93,21 @@ fn spread(
         .map(Expr::Column)
         .collect();
     let mut list = kept.clone();
-    list.push(items.call(vec![array.clone()]).alias(VALUE));
+    // A list that is null is one row, if rows without elements are kept.
+    let listed = |used: Use, array: Expr| match keeps_all {
+        false => Ok(used.call(vec![array])),
+        true => {
+            let first = Use::Get.call(vec![array.clone(), lit(0_i64)]);
+            when(first.is_not_null(), used.call(vec![array])).end()
+        }
+    };
+    list.push(listed(items, array.clone())?.alias(VALUE));
     let mut columns = vec![Column::new_unqualified(VALUE)];
     if names.place.is_some() {
-        list.push(places.call(vec![array]).alias(PLACE));
+        list.push(listed(places, array)?.alias(PLACE));
         columns.push(Column::new_unqualified(PLACE));
     }
-    let options = UnnestOptions::new().with_preserve_nulls(false);
+    let options = UnnestOptions::new().with_preserve_nulls(keeps_all);
     let plan = LogicalPlanBuilder::from(input)
         .project(list)?
         .unnest_columns_with_options(columns, options)?;

@@ -4,6 +4,7 @@
 //! function that compiles a pattern or a format asks [`Column::constant`] and does it once.
 
 use crate::error::{Error, Result};
+use crate::function::session::JsonReading;
 use crate::sqlstate::SqlState;
 use crate::types::date_order::DateOrder;
 use arrow::array::{
@@ -33,6 +34,8 @@ pub struct Call<'a> {
     pub(crate) zone: &'a str,
     /// How the session writes dates of numbers alone.
     pub(crate) order: DateOrder,
+    /// How the session parses JSON.
+    pub(crate) json: JsonReading,
 }
 
 /// An argument as a column of values.

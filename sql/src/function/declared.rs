@@ -128,6 +128,7 @@ impl ScalarUDFImpl for Declared {
             returns,
             zone: session.zone,
             order: session.order,
+            json: session.json,
         })
         .map_err(failure)?;
         if scalar && result.len() == 1 {

@@ -17,6 +17,7 @@ mod ordered;
 pub(crate) mod quotient;
 pub(crate) mod resolve;
 pub(crate) mod round_half;
+pub mod row_key;
 mod scalar;
 pub(crate) mod semistructured;
 pub mod session;
@@ -59,7 +60,10 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         chain::chain(),
         exact::chain::chain(),
         one_row::one_row(),
+        row_key::row_key(),
         folded::folded(),
+        folded::ordered(),
+        folded::written(),
     ];
     functions.extend(checked::all());
     functions.extend(exact::all());

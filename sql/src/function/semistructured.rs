@@ -17,6 +17,8 @@ pub(crate) enum Use {
     Raw,
     /// A part by keys and places.
     Get,
+    /// Another value in the place of a part.
+    Put,
     /// Its text, as a cast reads it.
     Text,
     /// The number it is, or null.
@@ -38,7 +40,7 @@ pub(crate) enum Use {
 }
 
 static FUNCTIONS: LazyLock<Vec<(Use, Option<Arc<ScalarUDF>>)>> = LazyLock::new(|| {
-    let all: [(Use, &'static Scalar); 12] = [
+    let all: [(Use, &'static Scalar); 13] = [
         (Use::Make, &functions::blueshift_super::BLUESHIFT_SUPER),
         (
             Use::Raw,
@@ -47,6 +49,10 @@ static FUNCTIONS: LazyLock<Vec<(Use, Option<Arc<ScalarUDF>>)>> = LazyLock::new(|
         (
             Use::Get,
             &functions::blueshift_super_get::BLUESHIFT_SUPER_GET,
+        ),
+        (
+            Use::Put,
+            &functions::blueshift_super_put::BLUESHIFT_SUPER_PUT,
         ),
         (
             Use::Text,

@@ -10,6 +10,10 @@ extensions_options! {
     pub struct SessionOptions {
         /// The order of day and month in dates of numbers alone: MDY, DMY or YMD.
         pub date_order: String, default = "MDY".to_owned()
+        /// Whether a text that is no JSON is parsed to null.
+        pub json_null_on_error: bool, default = false
+        /// Whether the last of equal attributes of an object is kept, which are an error otherwise.
+        pub json_dedup: bool, default = false
     }
 }
 
@@ -24,6 +28,17 @@ pub struct Session<'a> {
     pub zone: &'a str,
     /// How it writes dates of numbers alone.
     pub order: DateOrder,
+    /// How it parses JSON.
+    pub json: JsonReading,
+}
+
+/// How a session parses JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JsonReading {
+    /// A text that is none is null.
+    pub null_on_error: bool,
+    /// The last of equal attributes of an object is kept, which are an error otherwise.
+    pub dedup: bool,
 }
 
 impl Session<'_> {
@@ -31,6 +46,10 @@ impl Session<'_> {
     pub const PLAIN: Session<'static> = Session {
         zone: "UTC",
         order: DateOrder::Mdy,
+        json: JsonReading {
+            null_on_error: false,
+            dedup: false,
+        },
     };
 }
 
@@ -42,6 +61,12 @@ impl<'a> Session<'a> {
             zone: config.execution.time_zone.as_deref().unwrap_or("UTC"),
             order: options
                 .map(|options| DateOrder::of_name(&options.date_order))
+                .unwrap_or_default(),
+            json: options
+                .map(|options| JsonReading {
+                    null_on_error: options.json_null_on_error,
+                    dedup: options.json_dedup,
+                })
                 .unwrap_or_default(),
         }
     }

@@ -9,6 +9,7 @@ pub(crate) mod dialect;
 pub mod fold;
 mod literal;
 pub(crate) mod source;
+mod chain;
 pub mod tree;
 pub(crate) mod unpivot;
 
@@ -20,6 +21,8 @@ pub const NAME_BYTES_MAX: usize = 127;
 const NESTING_MAX: usize = 200;
 /// How many tokens one expression may have, which bounds the depth of a chain such as `a + b + c ...`.
 const CHAIN_TOKENS_MAX: usize = 6_000;
+/// How many branches one CASE may have, which are planned in about a second; its words count from one to the next.
+const CASE_BRANCHES_MAX: usize = 10_000;
 /// Words between the parentheses of `IN (...)`, commas counted: 100 000 constants, which are planned in about a second.
 const LIST_TOKENS_MAX: usize = 200_000;
 /// How deep the expression parser may recurse; each nesting costs it a few levels.

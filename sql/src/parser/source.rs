@@ -1,8 +1,9 @@
 //! A text cut into tokens, and its statements told apart.
 
+use super::chain::Chains;
 use super::cursor::Cursor;
 use super::dialect::RedshiftDialect;
-use super::{CHAIN_TOKENS_MAX, LIST_TOKENS_MAX, NESTING_MAX, TEXT_BYTES_MAX};
+use super::{CASE_BRANCHES_MAX, CHAIN_TOKENS_MAX, LIST_TOKENS_MAX, NESTING_MAX, TEXT_BYTES_MAX};
 use crate::error::{Error, Result};
 use crate::sqlstate::SqlState;
 use sqlparser::keywords::Keyword;
@@ -97,14 +98,14 @@ impl<'a> Source<'a> {
 
     /// Refuses what would nest so deep that working on the syntax tree would need an unbounded stack.
     fn ensure_bounds(&self) -> Result<()> {
-        let (mut depth, mut chains) = (0usize, vec![0usize]);
+        let (mut depth, mut chains) = (0usize, Chains::default());
         // Where the outermost list of IN began, and how deep.
         let mut list: Option<(usize, usize)> = None;
         for (idx, token) in self.tokens.iter().enumerate() {
-            match token.token {
+            match &token.token {
                 Token::LParen | Token::LBracket | Token::LBrace => {
                     depth += 1;
-                    chains.push(0);
+                    chains.open();
                     if list.is_none() && idx > 0 && self.is_in(idx - 1) {
                         list = Some((idx, depth));
                     }
@@ -112,20 +113,11 @@ impl<'a> Source<'a> {
                 Token::RParen | Token::RBracket | Token::RBrace => {
                     list = list.filter(|(_, of)| *of != depth);
                     depth = depth.saturating_sub(1);
-                    if chains.len() > 1 {
-                        chains.pop();
-                    }
+                    chains.close();
                 }
-                Token::Comma | Token::SemiColon => {
-                    if let Some(chain) = chains.last_mut() {
-                        *chain = 0;
-                    }
-                }
-                _ => {
-                    if let Some(chain) = chains.last_mut() {
-                        *chain += 1;
-                    }
-                }
+                Token::Comma | Token::SemiColon => chains.part(),
+                Token::Word(word) => chains.word(word.keyword),
+                _ => chains.add(1),
             }
             if let Some((begin, _)) = list
                 && idx - begin > LIST_TOKENS_MAX
@@ -141,23 +133,21 @@ impl<'a> Source<'a> {
                 .with_hint("Put the values into a temporary table and join it")
                 .at(self.character(begin) + 1));
             }
-            let long = chains.last().is_some_and(|chain| *chain > CHAIN_TOKENS_MAX);
-            if depth > NESTING_MAX || long {
-                let what = if long {
-                    "has too many operators"
-                } else {
-                    "is nested too deeply"
-                };
-                return Err(Error::new(
-                    SqlState::STATEMENT_TOO_COMPLEX,
-                    format!("expression {what}"),
-                )
-                .with_detail(format!(
-                    "An expression may nest {NESTING_MAX} deep and have {CHAIN_TOKENS_MAX} words."
-                ))
-                .with_hint("Put the values into a temporary table and join it")
-                .at(self.character(idx) + 1));
-            }
+            let what = match () {
+                () if chains.is_long() => "has too many operators",
+                () if chains.is_wide() => "has too many branches in a CASE",
+                () if depth > NESTING_MAX => "is nested too deeply",
+                () => continue,
+            };
+            return Err(Error::new(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                format!("expression {what}"),
+            )
+            .with_detail(format!(
+                "An expression may nest {NESTING_MAX} deep, have {CHAIN_TOKENS_MAX} words, and {CASE_BRANCHES_MAX} branches in a CASE."
+            ))
+            .with_hint("Put the values into a temporary table and join it")
+            .at(self.character(idx) + 1));
         }
         Ok(())
     }

@@ -90,14 +90,23 @@ pub struct AttachPolicy {
     pub name: PolicyName,
     /// The tables.
     pub tables: Vec<ObjectName>,
-    /// The columns that are masked.
-    pub outputs: Vec<String>,
-    /// USING: the columns that the mask is computed from; empty is the masked ones.
-    pub inputs: Vec<String>,
+    /// What is masked.
+    pub outputs: Vec<MaskedPlace>,
+    /// USING: what the mask is computed from; empty is what is masked.
+    pub inputs: Vec<MaskedPlace>,
     /// To or from whom.
     pub to: Vec<Principal>,
     /// PRIORITY.
     pub priority: i32,
+}
+
+/// A column, or a part of a SUPER.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskedPlace {
+    /// The column.
+    pub column: String,
+    /// The keys on the way to the part; empty is the whole column.
+    pub path: Vec<String>,
 }
 
 /// `ROW LEVEL SECURITY ON | OFF` of a table or materialized view.
@@ -300,23 +309,30 @@ fn attach(cursor: &mut Cursor<'_>, kind: PolicyKind, detach: bool) -> Result<Sta
     })
 }
 
-/// `(column, ...)`; a path into a SUPER is refused by name.
-fn masked(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
-    let mut ahead = cursor.clone();
-    while let Some(token) = ahead.peek() {
-        match token {
-            Token::RParen => break,
-            Token::Period | Token::LBracket => {
-                return Err(Error::unsupported(
-                    "a masking policy on a path into a SUPER column",
-                    "Mask the whole column, or keep the part in a column of its own",
-                )
-                .at(ahead.position()));
-            }
-            _ => ahead.skip(),
+/// `(column, column.key.key, ...)`; an element of an array is refused by name, as a mask is for single values.
+fn masked(cursor: &mut Cursor<'_>) -> Result<Vec<MaskedPlace>> {
+    cursor.expect(&Token::LParen)?;
+    let mut places = Vec::new();
+    loop {
+        let column = cursor.name()?;
+        let mut path = Vec::new();
+        while cursor.take(&Token::Period) {
+            path.push(cursor.name()?);
+        }
+        if cursor.peek() == Some(&Token::LBracket) {
+            return Err(Error::unsupported(
+                "a masking policy on an element of an array",
+                "Name keys of objects alone, or mask the whole column",
+            )
+            .at(cursor.position()));
+        }
+        places.push(MaskedPlace { column, path });
+        if !cursor.take(&Token::Comma) {
+            break;
         }
     }
-    cursor.name_list()
+    cursor.expect(&Token::RParen)?;
+    Ok(places)
 }
 
 fn principal(cursor: &mut Cursor<'_>) -> Result<Principal> {
@@ -402,9 +418,18 @@ mod tests {
             panic!("not an attachment");
         };
         assert_eq!(attach.priority, 20);
-        assert_eq!(attach.outputs, ["a", "b"]);
-        assert_eq!(attach.inputs, ["c"]);
-        assert!(one("attach masking policy m on t (a.b) to public").is_err());
+        let place = |column: &str, path: &[&str]| MaskedPlace {
+            column: column.to_owned(),
+            path: path.iter().map(|key| (*key).to_owned()).collect(),
+        };
+        assert_eq!(attach.outputs, [place("a", &[]), place("b", &[])]);
+        assert_eq!(attach.inputs, [place("c", &[])]);
+        let text = "attach masking policy m on t (a.b.\"C d\", e) to public";
+        let Ok(Statement::AttachPolicy(attach)) = one(text) else {
+            panic!("not an attachment");
+        };
+        assert_eq!(attach.outputs, [place("a", &["b", "C d"]), place("e", &[])]);
+        assert!(one("attach masking policy m on t (a[0]) to public").is_err());
         assert!(one("attach masking policy m on t (a) to public, joe").is_err());
         assert!(one("attach masking policy m on t (a) to public priority -1").is_err());
         assert!(one("detach masking policy m on t (a) from public priority 1").is_err());

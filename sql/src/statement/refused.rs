@@ -265,17 +265,7 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (
         &["show", "policies"],
         "SHOW POLICIES",
-        "Read SVV_RLS_POLICY and SVV_MASKING_POLICY",
-    ),
-    (
-        &["show", "rls", "policies"],
-        "SHOW RLS POLICIES",
-        "Read SVV_RLS_POLICY and SVV_RLS_ATTACHED_POLICY",
-    ),
-    (
-        &["show", "masking", "policies"],
-        "SHOW MASKING POLICIES",
-        "Read SVV_MASKING_POLICY and SVV_ATTACHED_MASKING_POLICY",
+        "Write SHOW RLS POLICIES or SHOW MASKING POLICIES",
     ),
     (
         &["show", "template"],

@@ -5,8 +5,10 @@
 //! TABLE [d.]s.t`, `SHOW FUNCTIONS | PROCEDURES FROM SCHEMA [d.]s [LIKE 'pattern'] [LIMIT n]`, `SHOW GRANTS [ON DATABASE
 //! | SCHEMA | [TABLE] | FUNCTION | PROCEDURE name] [FOR grantee] [LIMIT n]`, `SHOW PARAMETERS OF FUNCTION | PROCEDURE
 //! [d.]s.name(types) [LIKE 'pattern']`, `SHOW COLUMN GRANTS ON TABLE [d.]s.t [LIKE
-//! 'pattern'] [FOR grantee] [LIMIT n]`, `SHOW TABLE t`, `SHOW VIEW v`
+//! 'pattern'] [FOR grantee] [LIMIT n]`, `SHOW RLS | MASKING POLICIES [ON [d.]s.t [FOR grantee] | FROM DATABASE d]
+//! [LIMIT n]`, `SHOW TABLE t`, `SHOW VIEW v`
 
+use super::policy::PolicyKind;
 use super::routine::{self, RoutineKind, RoutineName};
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
@@ -51,6 +53,10 @@ pub enum Listed {
     Grants(Option<GrantsOn>, Option<ShownGrantee>),
     /// Who may do what with the columns of a table.
     ColumnGrants(ObjectName, Option<ShownGrantee>),
+    /// The policies of a database; `None` is this one.
+    Policies(PolicyKind, Option<String>),
+    /// The policies that are attached to a relation, and for whom.
+    AttachedPolicies(PolicyKind, ObjectName, Option<ShownGrantee>),
 }
 
 /// An object whose grants are listed.
@@ -149,11 +155,15 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Option<Statement>> {
         let like = like(cursor)?;
         let listed = Listed::ColumnGrants(table, grantee(cursor)?);
         return list(cursor, listed, like).map(Some);
+    } else if cursor.take_words(&["rls", "policies"]) {
+        policies(cursor, PolicyKind::Rows)?
+    } else if cursor.take_words(&["masking", "policies"]) {
+        policies(cursor, PolicyKind::Mask)?
     } else {
         return Ok(None);
     };
     let like = match listed {
-        Listed::Grants(..) => None,
+        Listed::Grants(..) | Listed::Policies(..) | Listed::AttachedPolicies(..) => None,
         _ => like(cursor)?,
     };
     list(cursor, listed, like).map(Some)
@@ -178,6 +188,22 @@ fn list(cursor: &mut Cursor<'_>, listed: Listed, like: Option<String>) -> Result
         limit,
     };
     Ok(Statement::ShowList(list))
+}
+
+fn policies(cursor: &mut Cursor<'_>, kind: PolicyKind) -> Result<Listed> {
+    if cursor.take_word("on") {
+        cursor.take_word("table");
+        let relation = cursor.object_name()?;
+        return Ok(Listed::AttachedPolicies(kind, relation, grantee(cursor)?));
+    }
+    let database = match cursor.take_word("from") {
+        true => {
+            cursor.expect_word("database")?;
+            Some(cursor.name()?)
+        }
+        false => None,
+    };
+    Ok(Listed::Policies(kind, database))
 }
 
 fn grants_on(cursor: &mut Cursor<'_>) -> Result<GrantsOn> {
@@ -278,6 +304,14 @@ mod tests {
         let keys = list("SHOW CONSTRAINTS FOREIGN KEYS EXPORTED FROM TABLE dev.s.t");
         assert!(matches!(keys.listed, Listed::ExportedKeys(_)));
         assert!(matches!(list("SHOW DATABASES").listed, Listed::Databases));
+        let policies = list("SHOW MASKING POLICIES ON s.t FOR ROLE r LIMIT 3");
+        assert!(
+            matches!(&policies.listed, Listed::AttachedPolicies(PolicyKind::Mask, table, Some(who)) if table.name == "t" && who.kind == "role")
+        );
+        let policies = list("SHOW RLS POLICIES FROM DATABASE dev");
+        assert!(
+            matches!(&policies.listed, Listed::Policies(PolicyKind::Rows, Some(database)) if database == "dev")
+        );
         for refused in [
             "SHOW TABLES",
             "SHOW SCHEMAS FROM SCHEMA x",

@@ -117,10 +117,11 @@ fn is_lookup(subquery: &Subquery) -> Result<bool> {
     if subquery.outer_ref_columns.is_empty() || subquery.subquery.max_rows() == Some(1) {
         return Ok(false);
     }
-    let mut reads_catalog_only = true;
+    let (mut reads_catalog_only, mut reads) = (true, false);
     subquery.subquery.apply_with_subqueries(|node| {
         match node {
             LogicalPlan::TableScan(scan) => {
+                reads = true;
                 reads_catalog_only &= scan.table_name.schema() == Some(CATALOG);
             }
             LogicalPlan::Aggregate(_) | LogicalPlan::Limit(_) | LogicalPlan::Union(_) => {
@@ -130,5 +131,5 @@ fn is_lookup(subquery: &Subquery) -> Result<bool> {
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    Ok(reads_catalog_only)
+    Ok(reads && reads_catalog_only)
 }

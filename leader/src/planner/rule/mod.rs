@@ -1,5 +1,6 @@
 //! One file per optimizer rule of ours, each removable by a setting.
 
+pub mod array_subquery;
 pub mod build_side;
 pub mod catalog_lookup;
 pub mod colocated_join_mode;
@@ -17,7 +18,9 @@ pub mod outer_join;
 pub mod rounding_cast;
 pub mod secure_scan;
 pub mod shared_plan;
+pub mod slice_number;
 pub mod small_decimals;
+pub mod stoppable;
 pub mod subquery_value;
 
 use datafusion::optimizer::{Optimizer, OptimizerRule};

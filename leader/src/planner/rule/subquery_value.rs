@@ -136,7 +136,7 @@ fn single(expr: Expr) -> Result<Transformed<Expr>> {
 }
 
 /// Tells whether a subquery gives no more than one row, or the engine says of it what is wrong.
-fn gives_one_row(plan: &LogicalPlan) -> bool {
+pub(super) fn gives_one_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Projection(projection) => gives_one_row(&projection.input),
         LogicalPlan::SubqueryAlias(alias) => gives_one_row(&alias.input),

@@ -35,6 +35,9 @@ pub(super) enum Lookups {
     Granted(Vec<Oid>),
 }
 
+/// Masks, each with the places of its values that are shown, and in which columns.
+type Masks<'a> = Vec<(&'a AttachedMask, Vec<(usize, &'a Column)>)>;
+
 /// A table whose rows are changed.
 pub struct TargetSource {
     /// Its rows that the user sees, with their ids.
@@ -123,8 +126,8 @@ impl SessionNames {
         }
         let masked: Vec<&Column> = masks
             .iter()
-            .flat_map(|(_, columns)| columns)
-            .copied()
+            .flat_map(|(_, places)| places)
+            .map(|(_, column)| *column)
             .collect();
         if !masked.is_empty() {
             let shown = self.shown(relation, &source, &masks, keeps)?;
@@ -153,24 +156,19 @@ impl SessionNames {
         Ok(provider_as_source(Arc::new(table)))
     }
 
-    /// Gives the masks that the user sees, each with its columns.
-    fn masks<'a>(
-        &self,
-        relation: &'a Relation,
-        protection: &'a Protection,
-    ) -> Vec<(&'a AttachedMask, Vec<&'a Column>)> {
-        let mut found: Vec<(&AttachedMask, Vec<&Column>)> = Vec::new();
+    /// Gives the masks that the user sees.
+    fn masks<'a>(&self, relation: &'a Relation, protection: &'a Protection) -> Masks<'a> {
+        let mut found: Masks<'_> = Vec::new();
         for column in relation.columns() {
-            let mask = self.catalog().mask_of(protection, &self.reader, column.id);
-            let Some(mask) = mask else {
-                continue;
-            };
-            match found
-                .iter_mut()
-                .find(|(known, _)| std::ptr::eq(*known, mask))
-            {
-                Some((_, columns)) => columns.push(column),
-                None => found.push((mask, vec![column])),
+            let masks = self.catalog().masks_of(protection, &self.reader, column.id);
+            for (mask, place) in masks {
+                match found
+                    .iter_mut()
+                    .find(|(known, _)| std::ptr::eq(*known, mask))
+                {
+                    Some((_, places)) => places.push((place, column)),
+                    None => found.push((mask, vec![(place, column)])),
+                }
             }
         }
         found
@@ -203,31 +201,39 @@ impl SessionNames {
         &self,
         relation: &Relation,
         source: &Arc<dyn TableSource>,
-        masks: &[(&AttachedMask, Vec<&Column>)],
+        masks: &Masks<'_>,
         keeps: bool,
     ) -> Result<Vec<Expr>> {
         let schema = source.schema();
         let mut values: BTreeMap<&str, Expr> = BTreeMap::new();
-        for (mask, columns) in masks {
+        let column_of = |name: &str| {
+            let relation = Some(TableReference::bare(POLICY_RELATION));
+            Expr::Column(Named::new(relation, name))
+        };
+        for (mask, places) in masks {
             let Some(policy) = self.catalog().policies.get(&mask.policy) else {
                 return Err(missing(relation.name()));
             };
             let bound = self
-                .mask_values(relation, source, policy, &mask.inputs)
+                .mask_values(relation, source, policy, mask)
                 .map_err(|error| of_policy(policy, relation.name(), error))?;
-            for column in columns {
-                let place = mask.outputs.iter().position(|id| *id == column.id);
-                let value = place.and_then(|place| bound.get(place));
-                let (value, _) = value.ok_or_else(|| missing(relation.name()))?;
-                values.insert(&column.name, cast(value.clone(), column.ty.arrow()));
+            for (place, column) in places {
+                let (value, _) = bound.get(*place).ok_or_else(|| missing(relation.name()))?;
+                let path = mask.shown().nth(*place).map_or(&[][..], |(_, path)| path);
+                let value = match path.is_empty() {
+                    true => cast(value.clone(), column.ty.arrow()),
+                    false => {
+                        let before = values.remove(column.name.as_str());
+                        let before = before.unwrap_or_else(|| column_of(&column.name));
+                        binder::super_with(before, path, value.clone())
+                    }
+                };
+                values.insert(&column.name, value);
             }
         }
         let mut shown = Vec::with_capacity(schema.fields().len() + values.len());
         for field in schema.fields() {
-            let column = Expr::Column(Named::new(
-                Some(TableReference::bare(POLICY_RELATION)),
-                field.name(),
-            ));
+            let column = column_of(field.name());
             let Some(value) = values.remove(field.name().as_str()) else {
                 shown.push(column);
                 continue;
@@ -245,24 +251,31 @@ impl SessionNames {
         Ok(shown)
     }
 
-    /// Binds the values of a mask, computed from these columns of a relation.
+    /// Binds the values of a mask, computed from columns of a relation or parts of them.
     fn mask_values(
         &self,
         relation: &Relation,
         source: &Arc<dyn TableSource>,
         policy: &Policy,
-        inputs: &[u32],
+        mask: &AttachedMask,
     ) -> Result<Vec<(Expr, SqlType)>> {
+        let rows = LogicalPlanBuilder::scan(
+            TableReference::bare(POLICY_RELATION),
+            Arc::clone(source),
+            None,
+        )
+        .map_err(from_engine)?;
         let mut known: BTreeMap<&str, Expr> = BTreeMap::new();
-        for (id, (name, ty)) in inputs.iter().zip(&policy.columns) {
+        for ((id, path), (name, ty)) in mask.read().zip(&policy.columns) {
             let mut columns = relation.columns().iter();
-            let column = columns.find(|column| column.id == *id);
+            let column = columns.find(|column| column.id == id);
             let column = column.ok_or_else(|| missing(relation.name()))?;
             let value = Expr::Column(Named::new(
                 Some(TableReference::bare(POLICY_RELATION)),
                 &column.name,
             ));
             let value = match column.ty.arrow() == ty.arrow() {
+                _ if !path.is_empty() => binder::super_part(value, path, *ty, rows.schema()),
                 true => value,
                 false => cast(value, ty.arrow()),
             };
@@ -273,14 +286,10 @@ impl SessionNames {
             let notes = ty.map(|(_, ty)| FieldMetadata::from(ty.field(*name, true).metadata()));
             value.clone().alias_with_metadata(*name, notes)
         });
-        let rows = LogicalPlanBuilder::scan(
-            TableReference::bare(POLICY_RELATION),
-            Arc::clone(source),
-            None,
-        )
-        .and_then(|rows| rows.project(named.collect::<Vec<_>>()))
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(from_engine)?;
+        let rows = rows
+            .project(named.collect::<Vec<_>>())
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_engine)?;
         let rows = provider_as_source(Arc::new(ViewTable::new(rows, None)));
         let values = binder::bind_mask_policy(&self.inside_policy(policy), rows, &policy.text)?;
         let over_table = |value: Expr| {
@@ -370,13 +379,13 @@ impl SessionNames {
         &self,
         relation: &Relation,
         policy: &Policy,
-        inputs: &[u32],
+        mask: &AttachedMask,
     ) -> Result<Vec<(Expr, SqlType)>> {
         let Relation::Table(table) = relation else {
             return Err(missing(relation.name()));
         };
         let source = provider_as_source(Arc::new(self.stored_table(table, false)?));
-        self.mask_values(relation, &source, policy, inputs)
+        self.mask_values(relation, &source, policy, mask)
     }
 
     /// Refuses a materialized view that would keep rows which its owner may not see all of.

@@ -64,9 +64,12 @@ pub async fn detach(ctx: &mut Context<'_>, detach: &AttachPolicy) -> Result<Body
                     .rows
                     .retain(|one| one.policy != policy.oid || one.grantee != who),
                 PolicyKind::Mask => {
-                    let outputs = mask::column_ids(&relation, &detach.outputs)?;
+                    let (outputs, paths) = mask::places(&relation, &detach.outputs)?;
                     protection.masks.retain(|one| {
-                        one.policy != policy.oid || one.grantee != who || one.outputs != outputs
+                        one.policy != policy.oid
+                            || one.grantee != who
+                            || one.outputs != outputs
+                            || one.output_paths != paths
                     });
                 }
             }

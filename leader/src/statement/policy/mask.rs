@@ -7,7 +7,7 @@ use crate::catalog::policy::{AttachedMask, Policy, Protection};
 use crate::catalog::{Column, Oid};
 use crate::error::{Error, Result};
 use crate::statement::context::Context;
-use blueshift_sql::statement::policy::AttachPolicy;
+use blueshift_sql::statement::policy::{AttachPolicy, MaskedPlace};
 use blueshift_sql::{SqlState, SqlType};
 use datafusion::logical_expr::Expr;
 
@@ -27,20 +27,71 @@ fn column<'a>(relation: &'a Relation, name: &str) -> Result<&'a Column> {
     })
 }
 
-/// Finds columns, each named once.
-pub(super) fn column_ids(relation: &Relation, names: &[String]) -> Result<Vec<u32>> {
-    let mut ids: Vec<u32> = Vec::new();
-    for name in names {
-        let id = column(relation, name)?.id;
-        if ids.contains(&id) {
+/// Finds columns and parts of them, each named once, and none in another: their ids, and their paths if there are any.
+pub(super) fn places(
+    relation: &Relation,
+    named: &[MaskedPlace],
+) -> Result<(Vec<u32>, Vec<Vec<String>>)> {
+    let (mut ids, mut paths): (Vec<u32>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
+    for place in named {
+        let found = column(relation, &place.column)?;
+        if !place.path.is_empty() && found.ty != SqlType::Super {
             return Err(Error::new(
-                SqlState::DUPLICATE_COLUMN,
-                format!("column \"{name}\" specified more than once"),
+                SqlState::DATATYPE_MISMATCH,
+                format!(
+                    "column \"{}\" of relation \"{}\" is {}, which has no paths",
+                    found.name,
+                    relation.name(),
+                    found.ty
+                ),
             ));
         }
-        ids.push(id);
+        for (id, path) in ids.iter().zip(&paths) {
+            if *id == found.id && *path == place.path {
+                let name = shown(&place.column, &place.path);
+                return Err(Error::new(
+                    SqlState::DUPLICATE_COLUMN,
+                    format!("column \"{name}\" specified more than once"),
+                ));
+            }
+            if *id == found.id && is_within(path, &place.path) {
+                return Err(conflict(relation, &place.column, path, &place.path));
+            }
+        }
+        ids.push(found.id);
+        paths.push(place.path.clone());
     }
-    Ok(ids)
+    if paths.iter().all(Vec::is_empty) {
+        paths.clear();
+    }
+    Ok((ids, paths))
+}
+
+/// A column, or a part of it, as a user writes it.
+fn shown(column: &str, path: &[String]) -> String {
+    let keys = path.iter().map(String::as_str);
+    let parts: Vec<&str> = std::iter::once(column).chain(keys).collect();
+    parts.join(".")
+}
+
+/// Tells whether one of two parts is in the other.
+fn is_within(one: &[String], other: &[String]) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+fn conflict(relation: &Relation, column: &str, one: &[String], other: &[String]) -> Error {
+    blueshift_sql::Error::new(
+        SqlState::DUPLICATE_OBJECT,
+        format!(
+            "masking policies on \"{}\" and \"{}\" of relation \"{}\" conflict",
+            shown(column, one),
+            shown(column, other),
+            relation.name()
+        ),
+    )
+    .with_detail("One is a part of the other.")
+    .with_hint("Detach one of them with DETACH MASKING POLICY.")
+    .into()
 }
 
 /// Makes what ATTACH MASKING POLICY says, once it is known to fit.
@@ -51,13 +102,17 @@ pub(super) fn attachment(
     relation: &Relation,
     who: Grantee,
 ) -> Result<AttachedMask> {
-    let outputs = column_ids(relation, &attach.outputs)?;
-    let inputs = match attach.inputs.is_empty() {
-        true => outputs.clone(),
+    let (outputs, output_paths) = places(relation, &attach.outputs)?;
+    let (inputs, input_paths) = match attach.inputs.is_empty() {
+        true => (outputs.clone(), output_paths.clone()),
         false => {
-            let names = attach.inputs.iter();
-            let ids = names.map(|name| Ok(column(relation, name)?.id));
-            ids.collect::<Result<Vec<_>>>()?
+            let each = attach.inputs.iter();
+            let each = each.map(|place| places(relation, std::slice::from_ref(place)));
+            let each = each.collect::<Result<Vec<_>>>()?;
+            let ids = each.iter().flat_map(|(ids, _)| ids).copied().collect();
+            let has_paths = each.iter().any(|(_, paths)| !paths.is_empty());
+            let named = attach.inputs.iter().filter(|_| has_paths);
+            (ids, named.map(|place| place.path.clone()).collect())
         }
     };
     let mask = AttachedMask {
@@ -67,6 +122,8 @@ pub(super) fn attachment(
         outputs,
         inputs,
         priority: attach.priority,
+        output_paths,
+        input_paths,
     };
     ensure_fits(ctx, policy, relation, &mask)?;
     Ok(mask)
@@ -79,12 +136,23 @@ pub(super) fn ensure_free(
     mask: &AttachedMask,
 ) -> Result<()> {
     for other in &protection.masks {
-        let Some(id) = other.outputs.iter().find(|id| mask.outputs.contains(id)) else {
+        let name_of = |id: u32| {
+            let mut columns = relation.columns().iter();
+            let column = columns.find(|column| column.id == id);
+            column.map_or("", |column| column.name.as_str())
+        };
+        let pairs = other
+            .shown()
+            .flat_map(|one| mask.shown().map(move |two| (one, two)));
+        let mut met = pairs
+            .filter(|((one, path), (two, other_path))| one == two && is_within(path, other_path));
+        let Some(((id, path), (_, mask_path))) = met.next() else {
             continue;
         };
-        let mut columns = relation.columns().iter();
-        let name = columns.find(|column| column.id == *id);
-        let name = name.map_or("", |column| column.name.as_str());
+        if path != mask_path {
+            return Err(conflict(relation, name_of(id), path, mask_path));
+        }
+        let name = shown(name_of(id), path);
         if other.grantee == mask.grantee {
             return Err(blueshift_sql::Error::new(
                 SqlState::DUPLICATE_OBJECT,
@@ -150,8 +218,9 @@ fn ensure_fits(
     };
     let of = |id: &u32| relation.columns().iter().find(|column| column.id == *id);
     count("input", policy.columns.len(), mask.inputs.len())?;
-    for (id, (name, ty)) in mask.inputs.iter().zip(&policy.columns) {
-        let column = of(id).filter(|column| !takes(*ty, column.ty));
+    for ((id, path), (name, ty)) in mask.read().zip(&policy.columns) {
+        // What a part holds is known when it is read; what is something else is null.
+        let column = of(&id).filter(|column| path.is_empty() && !takes(*ty, column.ty));
         if let Some(column) = column {
             return Err(Error::new(
                 SqlState::DATATYPE_MISMATCH,
@@ -165,10 +234,13 @@ fn ensure_fits(
             ));
         }
     }
-    let values = ctx.names()?.mask_types(relation, policy, &mask.inputs)?;
+    let values = ctx.names()?.mask_types(relation, policy, mask)?;
     count("output", values.len(), mask.outputs.len())?;
-    for (id, (value, ty)) in mask.outputs.iter().zip(&values) {
-        let column = of(id).filter(|column| !fits(value, *ty, column.ty));
+    for ((id, path), (value, ty)) in mask.shown().zip(&values) {
+        let column = of(&id).filter(|column| match path.is_empty() {
+            true => !fits(value, *ty, column.ty),
+            false => !fits_part(*ty),
+        });
         if let Some(column) = column {
             return Err(blueshift_sql::Error::new(
                 SqlState::DATATYPE_MISMATCH,
@@ -211,6 +283,16 @@ fn constant(value: &Expr) -> Option<&str> {
         Expr::Alias(alias) => constant(&alias.expr),
         _ => None,
     }
+}
+
+/// Tells whether a SUPER can hold a value as a single one.
+fn fits_part(ty: SqlType) -> bool {
+    let is_text = matches!(ty, SqlType::Char(_) | SqlType::Varchar(_));
+    let is_number = matches!(
+        ty,
+        SqlType::Decimal { .. } | SqlType::Real | SqlType::Double
+    );
+    is_text || is_number || rank(ty).is_some() || matches!(ty, SqlType::Boolean | SqlType::Super)
 }
 
 /// Tells whether a column can hold the values of a mask.

@@ -49,8 +49,8 @@ impl SystemTable for SvvAttachedMaskingPolicy {
                     grantee.into(),
                     kind.into(),
                     mask.priority.into(),
-                    names(&relation, &mask.inputs).into(),
-                    names(&relation, &mask.outputs).into(),
+                    names(&relation, mask.read()).into(),
+                    names(&relation, mask.shown()).into(),
                 ]);
             }
         }
@@ -58,12 +58,14 @@ impl SystemTable for SvvAttachedMaskingPolicy {
     }
 }
 
-/// Writes columns as a JSON array of their names.
-fn names(relation: &Relation, ids: &[u32]) -> String {
-    let names = ids.iter().filter_map(|id| {
+/// Writes columns and parts of them as a JSON array of their names.
+fn names<'a>(relation: &Relation, places: impl Iterator<Item = (u32, &'a [String])>) -> String {
+    let names = places.filter_map(|(id, path)| {
         let mut columns = relation.columns().iter();
-        columns.find(|column| column.id == *id)
+        let column = columns.find(|column| column.id == id)?;
+        let keys = path.iter().map(String::as_str);
+        let parts: Vec<&str> = std::iter::once(column.name.as_str()).chain(keys).collect();
+        Some(serde_json::Value::from(parts.join(".")))
     });
-    let names = names.map(|column| serde_json::Value::from(column.name.as_str()));
     serde_json::Value::from(names.collect::<Vec<_>>()).to_string()
 }

@@ -1,6 +1,7 @@
 //! `svv_database_privileges`: what was granted on the database.
 
 use crate::error::Result;
+use crate::system::grants::scope_word;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType;
@@ -46,6 +47,25 @@ impl SystemTable for SvvDatabasePrivileges {
                             .chain(ctx.identity(item.grantee))
                             .chain(rest),
                     );
+                }
+            }
+        }
+        for database in ctx.catalog.databases_by_name() {
+            for scope in ctx.catalog.scopes_of(database.oid) {
+                let word = scope_word(scope.kind);
+                for item in ctx.granted(&scope.list, database.owner) {
+                    for privilege in item.privileges.iter() {
+                        let object: [Cell; 2] =
+                            [database.name.as_str().into(), privilege.name().into()];
+                        let option = Cell::from(item.grantable.has(privilege));
+                        let rest = [option, word.as_str().into()];
+                        rows.push(
+                            object
+                                .into_iter()
+                                .chain(ctx.identity(item.grantee))
+                                .chain(rest),
+                        );
+                    }
                 }
             }
         }

@@ -34,7 +34,8 @@ impl SystemTable for SvvDefaultPrivileges {
     }
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
-        let mut defaults: Vec<_> = ctx.catalog.defaults.values().collect();
+        let defaults = ctx.catalog.defaults.values();
+        let mut defaults: Vec<_> = defaults.filter(|one| !one.is_scope()).collect();
         defaults.sort_by_key(|defaults| (defaults.owner, defaults.schema));
         for defaults in defaults {
             let schema = defaults

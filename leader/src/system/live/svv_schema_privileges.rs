@@ -1,6 +1,7 @@
 //! `svv_schema_privileges`: what was granted on schemas.
 
 use crate::error::Result;
+use crate::system::grants::scope_word;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType;
@@ -45,6 +46,25 @@ impl SystemTable for SvvSchemaPrivileges {
                             .chain(ctx.identity(item.grantee))
                             .chain(rest),
                     );
+                }
+            }
+        }
+        for schema in ctx.catalog.schemas.values() {
+            for scope in ctx.catalog.scopes_of(schema.oid) {
+                let word = scope_word(scope.kind);
+                for item in ctx.granted(&scope.list, schema.owner) {
+                    for privilege in item.privileges.iter() {
+                        let object: [Cell; 2] =
+                            [schema.name.as_str().into(), privilege.name().into()];
+                        let option = Cell::from(item.grantable.has(privilege));
+                        let rest = [option, word.as_str().into()];
+                        rows.push(
+                            object
+                                .into_iter()
+                                .chain(ctx.identity(item.grantee))
+                                .chain(rest),
+                        );
+                    }
                 }
             }
         }

@@ -30,7 +30,8 @@ impl SystemTable for PgDefaultAcl {
     }
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
-        let mut defaults: Vec<_> = ctx.catalog.defaults.values().collect();
+        let defaults = ctx.catalog.defaults.values();
+        let mut defaults: Vec<_> = defaults.filter(|one| !one.is_scope()).collect();
         defaults.sort_by_key(|defaults| (defaults.owner, defaults.schema));
         for defaults in defaults {
             let kind = match defaults.kind {

@@ -614,6 +614,17 @@ impl Walk<'_> {
         of_order && args.iter().any(|arg| self.flag(arg, scope) == Flag::Folded)
     }
 
+    /// Tells whether a window function gives what [`folded::written`] must read.
+    pub(super) fn is_ordered(&self, call: &Expr, scope: &Scope) -> bool {
+        match call {
+            Expr::Alias(alias) => self.is_ordered(&alias.expr, scope),
+            Expr::WindowFunction(window) => {
+                self.orders_folded(window.fun.name(), &window.params.args, scope)
+            }
+            _ => false,
+        }
+    }
+
     /// Gives the least or the greatest of a text ordered without its case, of which the engine knows nothing: the first
     /// in that order, and among texts that are the same but for their case the first as they are written.
     fn extreme(&self, call: AggregateFunction) -> Expr {
@@ -654,11 +665,10 @@ impl Walk<'_> {
             Expr::WindowFunction(window) => {
                 let WindowFunction { fun, mut params } = *window;
                 if self.orders_folded(fun.name(), &params.args, scope) {
-                    let name = fun.name().to_uppercase();
-                    return Err(failure(Error::unsupported(
-                        format!("{name} of a case-insensitive text as a window function"),
-                        format!("Write {name}(LOWER(COLLATE(text, 'case_sensitive')))"),
-                    )));
+                    let args = params.args.into_iter();
+                    params.args = args
+                        .map(|text| folded::ordered().call(vec![text]))
+                        .collect();
                 }
                 if params.distinct || is_by_value(fun.name()) {
                     params.args = self.told_apart(params.args, scope);

@@ -13,7 +13,7 @@
 
 mod expression;
 
-use crate::function::folded::folded;
+use crate::function::folded::{folded, written};
 use crate::function::semistructured::{Use, is_super};
 use crate::function::unpadded::{self, unpadded};
 use crate::types::is_case_insensitive;
@@ -477,14 +477,36 @@ impl Walk<'_> {
     fn window(&mut self, window: Window, scope: &Scope) -> Result<(LogicalPlan, Flags)> {
         let before = Arc::clone(&window.schema);
         let mut flags = scope.all();
-        let calls = window.window_expr.into_iter().map(|call| {
-            flags.push(self.flag(&call, scope));
-            let call = self.expr(call, scope)?;
-            self.call(call, scope)
-        });
+        let width = flags.len();
+        let mut ordered = Vec::new();
+        let calls = window
+            .window_expr
+            .into_iter()
+            .enumerate()
+            .map(|(place, call)| {
+                flags.push(self.flag(&call, scope));
+                if self.is_ordered(&call, scope) {
+                    ordered.push(width + place);
+                }
+                let call = self.expr(call, scope)?;
+                self.call(call, scope)
+            });
         let calls = calls.collect::<Result<Vec<_>>>()?;
-        let window = Window::try_new(calls, window.input)?;
-        Ok((renamed(LogicalPlan::Window(window), &before)?, flags))
+        let plan = LogicalPlan::Window(Window::try_new(calls, window.input)?);
+        if ordered.is_empty() {
+            return Ok((renamed(plan, &before)?, flags));
+        }
+        let columns = plan.schema().columns().into_iter().map(Expr::Column);
+        let exprs = columns.zip(before.iter()).enumerate();
+        let exprs = exprs.map(|(place, (column, (relation, field)))| {
+            let value = match ordered.contains(&place) {
+                true => written().call(vec![column]),
+                false => column,
+            };
+            value.alias_qualified(relation.cloned(), field.name())
+        });
+        let plan = Projection::try_new(exprs.collect::<Vec<_>>(), Arc::new(plan))?;
+        Ok((LogicalPlan::Projection(plan), flags))
     }
 
     fn group(&self, group: Expr, scope: &Scope) -> Expr {

@@ -3,11 +3,12 @@
 //! The engine wants names unique within a list; Redshift does not. A name that is not gets a suffix after [`UNIQUE`],
 //! which [`shown`] takes away again wherever a name leaves the plan.
 
-use super::niladic;
+use super::{niladic, path};
 use crate::binder::ident::folded;
 use crate::types::SqlType;
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem,
+    AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    JsonPathElem, Select, SelectItem,
 };
 use std::collections::HashSet;
 
@@ -50,8 +51,9 @@ pub(super) fn rewrite(select: &mut Select) {
         )
     };
     let has_star = select.projection.iter().any(has_star);
+    let tables = Tables::of(select);
     let columns = select.projection.iter().filter_map(|item| match item {
-        SelectItem::UnnamedExpr(expr) if is_column(expr) => name(expr),
+        SelectItem::UnnamedExpr(expr) if is_column(expr) && !tables.lead(expr) => name(expr),
         SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
         _ => None,
     });
@@ -61,7 +63,7 @@ pub(super) fn rewrite(select: &mut Select) {
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let repeats = is_column(expr) && !seen.insert(name(expr));
-                if is_column(expr) && !repeats && !has_star {
+                if is_column(expr) && !repeats && !has_star && !tables.lead(expr) {
                     continue;
                 }
                 let mut alias = name(expr).unwrap_or_else(|| NAMELESS.to_owned());
@@ -96,6 +98,68 @@ fn unique(name: &str, index: usize) -> String {
 fn is_column(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
         && niladic::function(expr).is_none()
+}
+
+/// The names by which columns of a FROM clause are reached.
+struct Tables {
+    tables: Vec<String>,
+    /// Elements of arrays, which are columns themselves.
+    elements: Vec<String>,
+    /// Whether these are all.
+    are_all: bool,
+}
+
+impl Tables {
+    fn of(select: &Select) -> Self {
+        let mut found = Self {
+            tables: Vec::new(),
+            elements: Vec::new(),
+            are_all: true,
+        };
+        for from in &select.from {
+            let joined = from.joins.iter().map(|join| &join.relation);
+            for relation in std::iter::once(&from.relation).chain(joined) {
+                let (elements, tables) = (path::elements(relation), path::names(relation));
+                found.are_all &= !tables.is_empty();
+                let tables = tables.into_iter();
+                found
+                    .tables
+                    .extend(tables.filter(|name| !elements.contains(name)));
+                found.elements.extend(elements);
+            }
+        }
+        found
+    }
+
+    /// Tells whether a name of several parts leads into a SUPER: the engine names that by the function it calls.
+    fn lead(&self, expr: &Expr) -> bool {
+        let Expr::CompoundIdentifier(parts) = expr else {
+            return false;
+        };
+        let parts: Vec<String> = parts.iter().map(folded).collect();
+        let is_table = |part: Option<&String>| part.is_some_and(|part| self.tables.contains(part));
+        let (Some(first), between) = (parts.first(), parts.get(1..parts.len().saturating_sub(1)))
+        else {
+            return false;
+        };
+        let is_qualified = between.is_some_and(|parts| parts.iter().any(|one| is_table(Some(one))));
+        if is_qualified {
+            return false;
+        }
+        match is_table(Some(first)) {
+            true => parts.len() > 2,
+            false => self.elements.contains(first) || self.are_all,
+        }
+    }
+}
+
+/// The last key of a path into a SUPER.
+fn of_path(chain: &[AccessExpr]) -> Option<String> {
+    chain.iter().rev().find_map(|step| match step {
+        AccessExpr::Dot(Expr::Identifier(key)) => Some(folded(key)),
+        AccessExpr::Dot(Expr::Value(key)) => key.value.clone().into_string(),
+        _ => None,
+    })
 }
 
 /// Gives the name of a function's result.
@@ -134,6 +198,18 @@ fn name(expr: &Expr) -> Option<String> {
             };
         }
         Expr::Nested(inner) => return name(inner),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            return of_path(access_chain).or_else(|| name(root));
+        }
+        Expr::JsonAccess { value, path } => {
+            let mut steps = path.path.iter().rev();
+            let key = steps.find_map(|step| match step {
+                JsonPathElem::Dot { key, quoted: true } => Some(key.clone()),
+                JsonPathElem::Dot { key, .. } => Some(key.to_lowercase()),
+                _ => None,
+            });
+            return key.or_else(|| name(value));
+        }
         Expr::Cast {
             expr, data_type, ..
         } => {
@@ -214,6 +290,7 @@ mod tests {
             names("nullif(t.a, 1), nullif(1, 2), nvl(a, b)"),
             ["a", "nullif", "coalesce"]
         );
+        assert_eq!(names("t.a.b, a.c, t.d"), ["b", "c", "t.d"]);
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! `FROM t JOIN t.array AS a ON c` -> `FROM t, t.array AS a WHERE c`: behind commas `path` finds the arrays. Other joins
-//! than inner ones stay, and an array in them is refused.
+//! `FROM t JOIN t.array AS a ON c` -> `FROM t, t.array AS a WHERE c`: behind commas `path` finds the arrays. So is
+//! `LEFT JOIN t.array AS a ON true` written, with a mark that rows of `t` without elements stay. An array in other joins
+//! is refused.
 
-use super::path::{names, path_of};
+use super::path::{names, path_of, unpivoted};
 use crate::binder::ident::folded;
 use sqlparser::ast::{
     BinaryOperator, Expr, Join, JoinConstraint, JoinOperator, Select, TableFactor, TableWithJoins,
+    Value,
 };
 
 /// Writes such items of FROM with commas.
@@ -34,6 +36,53 @@ pub(super) fn split(select: &mut Select) {
         }
     }
     select.from = items;
+}
+
+/// Unnests the arrays behind LEFT JOIN ... ON true of a FROM item, with all that is joined before them.
+pub(super) fn keep_left(from: &mut TableWithJoins) {
+    let mut index = 0;
+    while index < from.joins.len() {
+        let path = from.joins.get(index).and_then(|join| {
+            let before = from.joins.iter().take(index).map(|join| &join.relation);
+            let mut before = std::iter::once(&from.relation).chain(before);
+            let path = path_of(&join.relation).filter(|_| is_left(join))?;
+            let is_array = !path.is_call && !path.is_object && !path.is_alone;
+            (is_array && before.any(|one| names(one).contains(&path.root))).then_some(path)
+        });
+        let Some(path) = path else {
+            index += 1;
+            continue;
+        };
+        let rest = from.joins.split_off(index + 1);
+        from.joins.truncate(index);
+        let joins = std::mem::replace(&mut from.joins, rest);
+        let table = match joins.is_empty() {
+            true => from.relation.clone(),
+            false => TableFactor::NestedJoin {
+                table_with_joins: Box::new(TableWithJoins {
+                    relation: from.relation.clone(),
+                    joins,
+                }),
+                alias: None,
+            },
+        };
+        from.relation = unpivoted(table, path, true);
+        index = 0;
+    }
+}
+
+/// Tells whether a join keeps all rows before it and asks for nothing.
+fn is_left(join: &Join) -> bool {
+    let (JoinOperator::Left(JoinConstraint::On(condition))
+    | JoinOperator::LeftOuter(JoinConstraint::On(condition))) = &join.join_operator
+    else {
+        return false;
+    };
+    let mut condition = condition;
+    while let Expr::Nested(inner) = condition {
+        condition = inner;
+    }
+    matches!(condition, Expr::Value(value) if value.value == Value::Boolean(true))
 }
 
 fn alone(relation: TableFactor) -> TableWithJoins {

@@ -1,5 +1,6 @@
 //! Rewrites of the syntax tree before binding, one file each.
 
+mod around;
 mod array;
 mod balance;
 mod cast;
@@ -66,6 +67,8 @@ struct Rewriter {
     positions: HashMap<String, usize>,
     /// How many subqueries inside expressions stand around; their columns are not seen by name.
     nested: usize,
+    /// What the queries around call their tables and elements.
+    around: around::Around,
 }
 
 /// Tells whether an expression is a subquery.
@@ -98,7 +101,13 @@ impl VisitorMut for Rewriter {
         }
         order_by::rewrite(query);
         cast_name::rewrite(query);
+        self.around.enter_query(query);
         flow(top::rewrite(query).and_then(|()| set_operator::rewrite(&mut query.body)))
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+        self.around.leave_query();
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
@@ -129,7 +138,7 @@ impl VisitorMut for Rewriter {
         if let Err(error) = grouping::rewrite(select) {
             return ControlFlow::Break(error);
         }
-        if let Err(error) = path::rewrite_from(select) {
+        if let Err(error) = path::rewrite_from(select, &self.around) {
             return ControlFlow::Break(error);
         }
         condition::rewrite(select);
@@ -146,11 +155,23 @@ impl VisitorMut for Rewriter {
             column_name::rewrite(select);
         }
         integer::rewrite_list(select);
+        self.around.enter(select);
         flow(window::check_select(select))
     }
 
+    fn post_visit_select(&mut self, _: &mut Select) -> ControlFlow<Error> {
+        self.around.leave();
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        self.around.inside(factor, true);
         flow(table_function::rewrite(factor))
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        self.around.inside(factor, false);
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<Error> {
@@ -164,6 +185,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         path::rewrite_access(expr);
+        self.around.rewrite(expr);
         balance::rewrite(expr);
         // First, as they make subqueries.
         let queries = window::settle(expr)

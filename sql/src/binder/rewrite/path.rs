@@ -1,5 +1,6 @@
 //! Paths into SUPER values: the names behind a place are keys, as `c` in `x.b[2].c`; and arrays in FROM.
 
+use super::around::Around;
 use super::joined_array;
 use crate::binder::ident::folded;
 use crate::error::{Error, Result};
@@ -74,9 +75,14 @@ pub(super) fn rewrite(expr: &mut Expr) {
 }
 
 /// `FROM t, t.array AS a AT place` -> an UNPIVOT without columns over `t`, which the planner of relations knows for
-/// what it is; no user can write one. With nulls included it is one of an object.
-pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
+/// what it is; no user can write one. With nulls included it is one of an object, with nulls excluded one of an array
+/// behind LEFT JOIN. An array of a query around stands beside a row of nothing.
+pub(super) fn rewrite_from(select: &mut Select, around: &Around) -> Result<()> {
     joined_array::split(select);
+    for from in &mut select.from {
+        joined_array::keep_left(from);
+    }
+    rewrite_outer(select, around)?;
     let mut index = 0;
     while index < select.from.len() {
         let path = select.from.get(index).and_then(|from| {
@@ -125,22 +131,62 @@ pub(super) fn rewrite_from(select: &mut Select) -> Result<()> {
             Some(join) => Some(&mut from.joins.get_mut(join)?.relation),
         });
         if let Some(relation) = holder {
-            *relation = TableFactor::Unpivot {
-                table: Box::new(relation.clone()),
-                value: path.value,
-                name: path.alias.name.clone(),
-                columns: Vec::new(),
-                null_inclusion: path.is_object.then_some(NullInclusion::IncludeNulls),
-                alias: path.alias.at.map(|place| TableAlias {
-                    explicit: true,
-                    name: place,
-                    columns: Vec::new(),
-                    at: None,
-                }),
-            };
+            *relation = unpivoted(relation.clone(), path, false);
         }
     }
     Ok(())
+}
+
+/// Writes arrays and objects of the rows around, which no table before them in FROM holds.
+fn rewrite_outer(select: &mut Select, around: &Around) -> Result<()> {
+    let mut known: Vec<String> = Vec::new();
+    for from in &mut select.from {
+        let joined = from.joins.iter_mut().map(|join| &mut join.relation);
+        for relation in std::iter::once(&mut from.relation).chain(joined) {
+            if let Some(mut path) = path_of(relation)
+                && !path.is_call
+                && !known.contains(&path.root)
+                && around.reach(&path.root, path.is_alone, &mut path.value)
+            {
+                *relation = unpivoted(nothing()?, path, false);
+            }
+            known.extend(names(relation));
+        }
+    }
+    Ok(())
+}
+
+/// A row of nothing, for an array to stand beside.
+fn nothing() -> Result<TableFactor> {
+    let nothing = Query::parse(&format!("SELECT 1 AS \"{NOTHING}\""))?;
+    Ok(TableFactor::Derived {
+        lateral: false,
+        subquery: nothing.tree,
+        alias: None,
+        sample: None,
+    })
+}
+
+/// A table beside the elements of an array, or the attributes of an object; `keeps_all` says that rows without elements
+/// stay.
+pub(super) fn unpivoted(table: TableFactor, path: Path, keeps_all: bool) -> TableFactor {
+    TableFactor::Unpivot {
+        table: Box::new(table),
+        value: path.value,
+        name: path.alias.name.clone(),
+        columns: Vec::new(),
+        null_inclusion: match (path.is_object, keeps_all) {
+            (true, _) => Some(NullInclusion::IncludeNulls),
+            (false, true) => Some(NullInclusion::ExcludeNulls),
+            (false, false) => None,
+        },
+        alias: path.alias.at.map(|place| TableAlias {
+            explicit: true,
+            name: place,
+            columns: Vec::new(),
+            at: None,
+        }),
+    }
 }
 
 /// Finds a relation of an item: the first, or that of an inner join, which may as well be unnested before it is joined.
@@ -207,13 +253,7 @@ fn unnest(select: &mut Select, index: usize, path: Path) -> Result<()> {
             }
         }
         None => {
-            let nothing = Query::parse(&format!("SELECT 1 AS \"{NOTHING}\""))?;
-            let nothing = TableFactor::Derived {
-                lateral: false,
-                subquery: nothing.tree,
-                alias: None,
-                sample: None,
-            };
+            let nothing = nothing()?;
             if let Some(from) = select.from.get_mut(index) {
                 from.relation = unnested(nothing, &name);
             }
@@ -266,7 +306,7 @@ pub(super) struct Path {
     value: Expr,
     pub(super) alias: TableAlias,
     /// Whether UNPIVOT stands before it.
-    is_object: bool,
+    pub(super) is_object: bool,
     /// Whether it is a name alone, which may well be a table's.
     pub(super) is_alone: bool,
     /// Whether it is UNNEST(array).
@@ -347,8 +387,13 @@ pub(super) fn path_of(relation: &TableFactor) -> Option<Path> {
     })
 }
 
+fn relations(from: &TableWithJoins) -> impl Iterator<Item = &TableFactor> {
+    let joined = from.joins.iter().map(|join| &join.relation);
+    std::iter::once(&from.relation).chain(joined)
+}
+
 /// The names of the elements that a FROM item unnests.
-fn elements(relation: &TableFactor) -> Vec<String> {
+pub(super) fn elements(relation: &TableFactor) -> Vec<String> {
     match relation {
         TableFactor::Unpivot {
             table,
@@ -360,6 +405,10 @@ fn elements(relation: &TableFactor) -> Vec<String> {
             found.push(folded(name));
             found
         }
+        TableFactor::NestedJoin {
+            table_with_joins: inside,
+            alias: None,
+        } => relations(inside).flat_map(elements).collect(),
         _ => Vec::new(),
     }
 }
@@ -388,6 +437,10 @@ pub(super) fn names(relation: &TableFactor) -> Vec<String> {
             found.extend(qualifiers.map(|qualifier| folded(&qualifier.name)));
             found
         }
+        TableFactor::NestedJoin {
+            table_with_joins: inside,
+            alias: None,
+        } => relations(inside).flat_map(names).collect(),
         _ => Vec::new(),
     }
 }

@@ -7,12 +7,13 @@ use super::number::{
 };
 use super::running::{Distinct, Running};
 use super::sum::state_fields;
+use crate::function::semistructured::is_super;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{
     Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type, Int32Type,
     Int64Type, IntervalYearMonthType,
 };
-use arrow_schema::{DataType, FieldRef};
+use arrow_schema::{DataType, Field, FieldRef};
 use datafusion_common::Result;
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
@@ -170,6 +171,8 @@ impl AggregateUDFImpl for Average {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match types {
+            // Whether it is a SUPER, which the binder reads as a number, its field tells.
+            [DataType::Utf8View] => Ok(types.to_vec()),
             [ty] => match argument_type(ty) {
                 Some(ty) => Ok(vec![ty]),
                 None => Err(not_numbers("avg", Some(ty))),
@@ -180,6 +183,15 @@ impl AggregateUDFImpl for Average {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         Ok(types(arguments.first().unwrap_or(&DataType::Null))?.1)
+    }
+
+    fn return_field(&self, arguments: &[FieldRef]) -> Result<FieldRef> {
+        let ty = match arguments.first() {
+            Some(field) if is_super(field) => types(&DataType::Float64)?.1,
+            Some(field) => self.return_type(&[field.data_type().clone()])?,
+            None => self.return_type(&[])?,
+        };
+        Ok(Arc::new(Field::new(self.name(), ty, self.is_nullable())))
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {

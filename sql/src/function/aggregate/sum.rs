@@ -4,6 +4,7 @@
 use super::group::Grouped;
 use super::number::{DIGITS_MAX, argument_type, not_numbers};
 use super::running::{Distinct, Running};
+use crate::function::semistructured::is_super;
 use arrow::datatypes::{
     Decimal128Type, DurationMicrosecondType, Float32Type, Float64Type, Int16Type, Int32Type,
     Int64Type, IntervalYearMonthType,
@@ -75,6 +76,8 @@ impl AggregateUDFImpl for Sum {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match types {
+            // Whether it is a SUPER, which the binder reads as a number, its field tells.
+            [DataType::Utf8View] => Ok(types.to_vec()),
             [ty] => match argument_type(ty) {
                 Some(ty) => Ok(vec![ty]),
                 None => Err(not_numbers("sum", Some(ty))),
@@ -85,6 +88,15 @@ impl AggregateUDFImpl for Sum {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         result(types.first().unwrap_or(&DataType::Null))
+    }
+
+    fn return_field(&self, arguments: &[FieldRef]) -> Result<FieldRef> {
+        let ty = match arguments.first() {
+            Some(field) if is_super(field) => result(&DataType::Float64)?,
+            Some(field) => self.return_type(&[field.data_type().clone()])?,
+            None => self.return_type(&[])?,
+        };
+        Ok(Arc::new(Field::new(self.name(), ty, self.is_nullable())))
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {

@@ -1,6 +1,6 @@
 //! JSON_PARSE: a JSON text as a SUPER.
 
-use super::value;
+use super::{duplicate, value};
 use crate::error::Result;
 use crate::function::call::Call;
 use crate::function::declaration::{Code, Documentation, Form, Kind, Nulls, Scalar, Volatility};
@@ -39,8 +39,9 @@ fn eval(call: &Call<'_>) -> Result<ArrayRef> {
     let read = |text: &str, out: &mut String| match scan::parse(text) {
         Some(parsed) => {
             value::compact(parsed.text, out);
-            Ok(true)
+            told_apart(call, out)
         }
+        None if call.json.null_on_error => Ok(false),
         None => Err(scan::invalid("text", text)),
     };
     if call.ty(0) == DataType::BinaryView {
@@ -55,4 +56,25 @@ fn eval(call: &Call<'_>) -> Result<ArrayRef> {
         Some(text) => read(text, out),
         None => Ok(false),
     })
+}
+
+/// Keeps the last of equal attributes of an object, if the session wants that; else they are an error.
+fn told_apart(call: &Call<'_>, out: &mut String) -> Result<bool> {
+    let repeated = duplicate::repeated(out);
+    let Some(first) = repeated.first() else {
+        return Ok(true);
+    };
+    if call.json.dedup {
+        let text = std::mem::take(out);
+        duplicate::without(&text, &repeated, out);
+        return Ok(true);
+    }
+    if call.json.null_on_error {
+        return Ok(false);
+    }
+    let member = out.get(first.clone()).unwrap_or_default();
+    let key = member.split(':').next().unwrap_or_default();
+    Err(scan::invalid("text", out)
+        .with_detail(format!("An object has the attribute {key} more than once."))
+        .with_hint("SET json_parse_dedup_attributes TO on keeps the last of them"))
 }

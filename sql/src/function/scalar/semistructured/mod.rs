@@ -5,6 +5,7 @@ mod array_concat;
 mod array_flatten;
 pub(in crate::function) mod blueshift_super;
 pub(in crate::function) mod blueshift_super_items;
+pub(in crate::function) mod blueshift_super_put;
 pub(in crate::function) mod blueshift_super_raw;
 pub(in crate::function) mod blueshift_super_get;
 pub(in crate::function) mod blueshift_super_number;
@@ -13,6 +14,7 @@ pub(in crate::function) mod blueshift_super_string;
 pub(in crate::function) mod blueshift_super_text;
 mod decimal_precision;
 mod decimal_scale;
+mod duplicate;
 mod get_array_length;
 mod get_number_attributes;
 mod is_array;
@@ -50,6 +52,7 @@ pub(super) const FUNCTIONS: &[&Scalar] = &[
     &blueshift_super_items::BLUESHIFT_SUPER_PLACES,
     &blueshift_super_items::BLUESHIFT_SUPER_VALUES,
     &blueshift_super_rank::BLUESHIFT_SUPER_RANK,
+    &blueshift_super_put::BLUESHIFT_SUPER_PUT,
     &blueshift_super_raw::BLUESHIFT_SUPER_RAW,
     &blueshift_super_get::BLUESHIFT_SUPER_GET,
     &blueshift_super_number::BLUESHIFT_SUPER_NUMBER,
