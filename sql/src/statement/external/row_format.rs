@@ -129,7 +129,7 @@ fn delimiter(cursor: &mut Cursor<'_>) -> Result<u8> {
     })
 }
 
-fn one_byte(text: &str) -> Option<u8> {
+pub(super) fn one_byte(text: &str) -> Option<u8> {
     if let Some(rest) = text.strip_prefix('\\') {
         return match rest {
             "t" => Some(b'\t'),

@@ -1,3 +1,4 @@
+use super::row_format::one_byte;
 use super::*;
 use crate::statement::alter_table::AlterAction;
 use crate::statement::parse as parse_text;
