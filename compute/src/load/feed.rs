@@ -247,11 +247,23 @@ impl Feed {
     }
 }
 
-/// Tells what is wrong with an Avro file.
+/// Tells what is wrong with an Avro file: it is damaged, or larger than it may be.
 pub(super) fn damaged_avro(url: &str, damage: &str) -> Error {
-    let message = format!("could not read \"{url}\": not an Avro file, or a damaged one: {damage}");
-    let state = blueshift_sql::SqlState::BAD_COPY_FILE_FORMAT;
-    Error::Sql(blueshift_sql::Error::new(state, message).with_hint("Check the file."))
+    use blueshift_sql::SqlState;
+    let (state, what, hint) = match damage.contains(" MB") {
+        true => (
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            "",
+            "Write the file with smaller blocks.",
+        ),
+        false => (
+            SqlState::BAD_COPY_FILE_FORMAT,
+            "not an Avro file, or a damaged one: ",
+            "Check the file.",
+        ),
+    };
+    let message = format!("could not read \"{url}\": {what}{damage}");
+    Error::Sql(blueshift_sql::Error::new(state, message).with_hint(hint))
 }
 
 /// What is read of a file. Its end is said, so that a reading that failed is not taken for it.

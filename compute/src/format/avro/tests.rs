@@ -319,7 +319,7 @@ fn paths_lead_into_values_and_all_codecs_are_read() {
             assert_eq!(found, expected, "{codec} {step}");
         }
     }
-    let names = Json::by_names(["id", "END"].map(|name| name), vec![false; 2], true);
+    let names = Json::by_names(["id", "END"], vec![false; 2], true);
     let rules = Avro::new(names, vec![Style::Text; 2]);
     let found = rows(&file(NESTED, "null", &nested_rows()), &rules, 9).expect("rows");
     assert_eq!(found, ["1|one", "2|two", "3|three"]);
