@@ -10,6 +10,7 @@ mod database;
 mod differential;
 mod documented;
 mod external;
+mod formats;
 mod fault;
 mod history;
 mod isolation;

@@ -182,7 +182,7 @@ async fn no_history_holds_a_secret() {
         "CREATE USER three PASSWORD Hidden7G",
         "COPY filled FROM 's3://bucket/key' CREDENTIALS 'aws_access_key_id=Hidden7h;aws_secret_access_key=Hidden7i'",
         "COPY filled FROM 's3://bucket/key' WITH CREDENTIALS AS 'aws_access_key_id=Hidden7j;aws_secret_access_key=Hidden7k' REGION 'nowhere-1'",
-        "COPY filled FROM 's3://bucket/key' ACCESS_KEY_ID 'Hidden7l' SECRET_ACCESS_KEY 'Hidden7m' SESSION_TOKEN 'Hidden7n' FORMAT ORC",
+        "COPY filled FROM 's3://bucket/key' ACCESS_KEY_ID 'Hidden7l' SECRET_ACCESS_KEY 'Hidden7m' SESSION_TOKEN 'Hidden7n' FORMAT SHAPEFILE",
         "UNLOAD ('SELECT 1') TO 's3://bucket/key' CREDENTIALS 'aws_access_key_id=Hidden7o;aws_secret_access_key=Hidden7p'",
     ] {
         client.failure(statement).await;

@@ -1,4 +1,4 @@
-//! Fits the columns of a Parquet file to those of the table: found by name in any case, cast where no value is lost,
+//! Fits the columns of a file of Parquet or ORC to those of the table: found by name in any case, cast where no value is lost,
 //! null where the file has none, texts cut to the width of the column.
 //!
 //! Source: Redshift's guide, CREATE EXTERNAL TABLE, "data_type" (texts that are too long are truncated without an
@@ -30,6 +30,8 @@ const CHARACTER_BYTES_MAX: usize = 4;
 pub(super) struct AdaptColumns {
     /// The table, for errors.
     pub(super) table: String,
+    /// The format's name, for errors.
+    pub(super) format: &'static str,
 }
 
 impl PhysicalExprAdapterFactory for AdaptColumns {
@@ -40,6 +42,7 @@ impl PhysicalExprAdapterFactory for AdaptColumns {
     ) -> Result<Arc<dyn PhysicalExprAdapter>> {
         Ok(Arc::new(Adapter {
             table: self.table.clone(),
+            format: self.format,
             table_schema,
             file_schema,
         }))
@@ -49,6 +52,7 @@ impl PhysicalExprAdapterFactory for AdaptColumns {
 #[derive(Debug)]
 struct Adapter {
     table: String,
+    format: &'static str,
     table_schema: SchemaRef,
     file_schema: SchemaRef,
 }
@@ -88,6 +92,7 @@ impl Adapter {
         let ty = SqlType::from_field(wanted);
         if !fits(found.data_type(), wanted.data_type()) {
             return Err(DataFusionError::External(Box::new(Incompatible {
+                format: self.format,
                 column: format!("{}.{}", self.table, wanted.name()),
                 wanted: ty.display().to_uppercase(),
                 found: found.data_type().to_string(),
@@ -207,6 +212,7 @@ fn fits(found: &DataType, wanted: &DataType) -> bool {
 /// A column of a file whose type is not that of the table.
 #[derive(Clone, Debug)]
 pub(super) struct Incompatible {
+    format: &'static str,
     column: String,
     wanted: String,
     found: String,
@@ -216,8 +222,8 @@ impl fmt::Display for Incompatible {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "incompatible Parquet schema for column '{}'",
-            self.column
+            "incompatible {} schema for column '{}'",
+            self.format, self.column
         )
     }
 }
@@ -228,6 +234,7 @@ impl Incompatible {
     /// Says so of a file, in the words of Redshift.
     pub(super) fn in_file(&self, url: &str) -> Error {
         let Self {
+            format,
             column,
             wanted,
             found,
@@ -236,8 +243,8 @@ impl Incompatible {
             blueshift_sql::Error::new(
                 SqlState::DATATYPE_MISMATCH,
                 format!(
-                    "Spectrum Scan Error. File '{url}' has an incompatible Parquet schema for column '{column}'. \
-                     Column type: {wanted}, Parquet schema: {found}"
+                    "Spectrum Scan Error. File '{url}' has an incompatible {format} schema for column '{column}'. \
+                     Column type: {wanted}, {format} schema: {found}"
                 ),
             )
             .with_hint("Make the external table anew with the type that the file has."),
@@ -247,14 +254,14 @@ impl Incompatible {
 
 /// How wide a text may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Width {
+pub(super) struct Width {
     bytes: usize,
     /// CHAR: blanks at the end are not kept.
-    is_char: bool,
+    pub(super) is_char: bool,
 }
 
 impl Width {
-    fn of(ty: SqlType) -> Option<Self> {
+    pub(super) fn of(ty: SqlType) -> Option<Self> {
         match ty {
             SqlType::Varchar(bytes) => Some(Self {
                 bytes: bytes as usize,
@@ -269,7 +276,7 @@ impl Width {
     }
 
     /// Cuts a text between two characters.
-    fn cut(self, text: &str) -> &str {
+    pub(super) fn cut(self, text: &str) -> &str {
         let mut end = text.len().min(self.bytes);
         while !text.is_char_boundary(end) {
             end -= 1;
@@ -381,6 +388,7 @@ mod tests {
         ]);
         Adapter {
             table: "s.t".to_owned(),
+            format: "Parquet",
             table_schema: Arc::new(table),
             file_schema: Arc::new(file),
         }

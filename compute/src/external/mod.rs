@@ -2,19 +2,21 @@
 //!
 //! A scan finds the partitions a query can need, lists their files and deals them to slices. Parquet goes through the
 //! engine's own reader, with pruning of row groups and pages, filters tested before other columns are read, and filters
-//! that joins make while running; text goes through the reader of COPY. Columns that follow from a file's place, and the
+//! that joins make while running; ORC is read by stripes, text, JSON and Avro through the reader of COPY. Columns that follow from a file's place, and the
 //! pseudocolumns, are constants of the file.
 
 mod adapt;
 mod footer;
 mod list;
 mod named;
+mod orc;
 mod parquet;
 mod prune;
 mod text;
 
 pub use list::{Access, ExternalFile, FileLists};
 
+use crate::format::compression::Compression;
 use arrow_schema::{FieldRef, SchemaRef};
 use async_trait::async_trait;
 use blueshift_sql::SqlType;
@@ -63,6 +65,18 @@ pub struct ExternalColumn {
 pub enum FileFormat {
     /// Parquet; columns are found by name.
     Parquet,
+    /// ORC; columns are found by name, or by position.
+    Orc {
+        /// Whether by position.
+        by_position: bool,
+    },
+    /// Avro; columns are found by name in any case.
+    Avro {
+        /// How files are compressed whatever they are called.
+        compression: Option<Compression>,
+    },
+    /// Objects of JSON; columns are found by key.
+    Json(JsonFormat),
     /// Lines of fields; columns are found by position.
     Text(TextFormat),
 }
@@ -72,9 +86,31 @@ impl FileFormat {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Parquet => "PARQUET",
+            Self::Orc { .. } => "ORC",
+            Self::Avro { .. } => "AVRO",
+            Self::Json(_) => "JSON",
             Self::Text(_) => "TEXT",
         }
     }
+}
+
+/// How objects are taken apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JsonFormat {
+    /// Whether what is no object is a row of nulls.
+    pub ignores_malformed: bool,
+    /// Whether keys are found in their case only.
+    pub is_case_sensitive: bool,
+    /// Whether a dot of a key is an underscore of its column.
+    pub has_dots_in_keys: bool,
+    /// Whether a file is one array, and what is in it are the rows.
+    pub strips_outer_array: bool,
+    /// Columns, and their keys if those are others.
+    pub mapping: Vec<(String, String)>,
+    /// Lines at the beginning of each file that hold no rows.
+    pub header_lines: u64,
+    /// How files are compressed whatever they are called.
+    pub compression: Option<Compression>,
 }
 
 /// How lines are taken apart.
@@ -84,12 +120,14 @@ pub struct TextFormat {
     pub delimiter: u8,
     /// Around fields.
     pub quote: Option<u8>,
+    /// What makes a quote or itself literal within quotes, if not the quote.
+    pub escape: Option<u8>,
     /// The field that means null.
     pub null_as: Vec<u8>,
     /// Lines at the beginning of each file that hold no rows.
     pub header_lines: u64,
     /// How files are compressed whatever they are called.
-    pub compression: Option<crate::format::compression::Compression>,
+    pub compression: Option<Compression>,
 }
 
 /// A partition of an external table.
@@ -147,7 +185,7 @@ pub struct ExternalScan {
     pub table: String,
     /// Its oid.
     pub oid: u32,
-    /// `PARQUET` or `TEXT`.
+    /// The word of the format.
     pub format: &'static str,
     /// The table's location.
     pub location: String,
@@ -198,9 +236,11 @@ pub struct ExternalWork {
 pub fn scan_of(plan: &dyn ExecutionPlan) -> Option<Arc<ExternalScan>> {
     let source = plan.downcast_ref::<DataSourceExec>()?;
     let parquet = source.downcast_to_file_source::<parquet::ParquetFiles>();
+    let orc = source.downcast_to_file_source::<orc::OrcFiles>();
     let text = source.downcast_to_file_source::<text::TextFiles>();
     parquet
         .map(|(_, source)| Arc::clone(&source.scan))
+        .or_else(|| orc.map(|(_, source)| Arc::clone(&source.scan)))
         .or_else(|| text.map(|(_, source)| Arc::clone(&source.scan)))
 }
 
@@ -414,13 +454,19 @@ impl TableProvider for ExternalTable {
         let (scan, schema) = (Arc::new(scan), self.table_schema().clone());
         let source: Arc<dyn FileSource> = match &self.format {
             FileFormat::Parquet => Arc::new(parquet::ParquetFiles::new(schema, scan)),
-            FileFormat::Text(format) => {
-                let columns = self.columns.iter().map(|column| column.ty).collect();
-                Arc::new(text::TextFiles::new(schema, columns, format.clone(), scan))
+            FileFormat::Orc { by_position } => {
+                Arc::new(orc::OrcFiles::new(schema, *by_position, scan))
             }
+            format => Arc::new(text::TextFiles::new(
+                schema,
+                self.columns.clone(),
+                format.clone(),
+                scan,
+            )),
         };
         let adapter = adapt::AdaptColumns {
             table: self.name.clone(),
+            format: "Parquet",
         };
         // Files are read through their own stores; the URL names one that is always there.
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)

@@ -1,4 +1,4 @@
-//! Text files of an external table: lines of fields, read with the parts of COPY.
+//! Files of an external table that are read as rows with the parts of COPY: lines of fields, JSON and Avro.
 //!
 //! As Hive does, a field that does not convert is null, a line with too few fields has nulls for the others, and fields
 //! that are too many are passed over. Files are compressed as their names end.
@@ -6,14 +6,13 @@
 mod rows;
 
 use super::named::{BYTES, Counters, name, url_of};
-use super::{ExternalFile, ExternalScan, TextFormat};
+use super::{ExternalColumn, ExternalFile, ExternalScan, FileFormat};
 use crate::error::Error;
 use crate::format::compression::Compression;
 use crate::format::cut::RowEnd;
 use crate::format::encoding::Encoding;
 use crate::load::{Feed, FileChunk, LoadProgress, RangeReader, Rejects, Source};
 use arrow_schema::SchemaRef;
-use blueshift_sql::SqlType;
 use datafusion::common::internal_err;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::PartitionedFile;
@@ -40,9 +39,9 @@ const CHUNKS_WAITING: usize = 2;
 #[derive(Clone)]
 pub(super) struct TextFiles {
     schema: TableSchema,
-    /// The types of the columns in the files.
-    types: Arc<Vec<SqlType>>,
-    format: Arc<TextFormat>,
+    /// The columns in the files.
+    columns: Arc<Vec<ExternalColumn>>,
+    format: Arc<FileFormat>,
     projection: SplitProjection,
     metrics: ExecutionPlanMetricsSet,
     pub(super) scan: Arc<ExternalScan>,
@@ -52,14 +51,14 @@ impl TextFiles {
     /// Makes the source of a scan of all columns.
     pub(super) fn new(
         schema: TableSchema,
-        types: Vec<SqlType>,
-        format: TextFormat,
+        columns: Vec<ExternalColumn>,
+        format: FileFormat,
         scan: Arc<ExternalScan>,
     ) -> Self {
         Self {
             projection: SplitProjection::unprojected(&schema),
             schema,
-            types: Arc::new(types),
+            columns: Arc::new(columns),
             format: Arc::new(format),
             metrics: ExecutionPlanMetricsSet::new(),
             scan,
@@ -77,8 +76,8 @@ impl FileSource for TextFiles {
         let file_schema = self.schema.file_schema();
         let opener = TextOpener {
             schema: Arc::new(file_schema.project(&self.projection.file_indices)?),
-            columns: self.projection.file_indices.clone(),
-            types: Arc::clone(&self.types),
+            wanted: self.projection.file_indices.clone(),
+            columns: Arc::clone(&self.columns),
             format: Arc::clone(&self.format),
             counters: Counters::new(&self.metrics, slice),
             bytes: MetricBuilder::new(&self.metrics).counter(BYTES, slice),
@@ -104,7 +103,11 @@ impl FileSource for TextFiles {
     }
 
     fn file_type(&self) -> &str {
-        "text"
+        match self.format.as_ref() {
+            FileFormat::Json(_) => "json",
+            FileFormat::Avro { .. } => "avro",
+            _ => "text",
+        }
     }
 
     /// A file is read by one slice: where a line begins is known from its beginning only.
@@ -141,9 +144,9 @@ struct TextOpener {
     /// The columns that are wanted.
     schema: SchemaRef,
     /// Their places among the columns of the files.
-    columns: Vec<usize>,
-    types: Arc<Vec<SqlType>>,
-    format: Arc<TextFormat>,
+    wanted: Vec<usize>,
+    columns: Arc<Vec<ExternalColumn>>,
+    format: Arc<FileFormat>,
     counters: Counters,
     bytes: Count,
 }
@@ -156,21 +159,15 @@ impl FileOpener for TextOpener {
         let url = url_of(&file);
         let reader = RowReader::new(
             Arc::clone(&self.schema),
+            &self.wanted,
             &self.columns,
-            &self.types,
             &self.format,
         );
         self.counters.begin(&file);
         let bytes = usize::try_from(known.meta.size).unwrap_or(usize::MAX);
         self.bytes.add(bytes);
         let compression = compression_of(&self.format, &url)?;
-        let row_end = match self.format.quote {
-            Some(quote) => RowEnd::Quoted {
-                quote,
-                delimiter: self.format.delimiter,
-            },
-            None => RowEnd::Newline,
-        };
+        let row_end = row_end(&self.format);
         Ok(Box::pin(async move {
             let chunks = Chunks::begin(known, compression, row_end);
             let open = Open {
@@ -185,9 +182,35 @@ impl FileOpener for TextOpener {
     }
 }
 
+/// Tells where the rows of a file end.
+fn row_end(format: &FileFormat) -> RowEnd {
+    match format {
+        FileFormat::Avro { .. } => RowEnd::Block,
+        FileFormat::Json(json) => RowEnd::Json {
+            header_lines: json.header_lines,
+            strips_array: json.strips_outer_array,
+        },
+        FileFormat::Text(text) => match text.quote {
+            Some(quote) => RowEnd::Quoted {
+                quote,
+                delimiter: text.delimiter,
+                escape: text.escape,
+            },
+            None => RowEnd::Newline,
+        },
+        FileFormat::Parquet | FileFormat::Orc { .. } => RowEnd::Newline,
+    }
+}
+
 /// Tells how a file is compressed: as the table says, or as its name ends.
-fn compression_of(format: &TextFormat, url: &str) -> Result<Compression> {
-    if let Some(given) = format.compression {
+fn compression_of(format: &FileFormat, url: &str) -> Result<Compression> {
+    let given = match format {
+        FileFormat::Avro { compression } => *compression,
+        FileFormat::Json(json) => json.compression,
+        FileFormat::Text(text) => text.compression,
+        FileFormat::Parquet | FileFormat::Orc { .. } => None,
+    };
+    if let Some(given) = given {
         return Ok(given);
     }
     let ending = url.rsplit('.').next().unwrap_or_default();
@@ -277,7 +300,7 @@ impl Open {
                 return Ok(Some((batch, self)));
             }
             match self.chunks.next().await? {
-                Some(chunk) => self.lines = Some(self.reader.begin(chunk.chunk)),
+                Some(chunk) => self.lines = Some(self.reader.begin(chunk)),
                 None => return Ok(None),
             }
         }

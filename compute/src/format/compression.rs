@@ -1,5 +1,6 @@
-//! Readers that undo GZIP (all members), ZSTD (all frames) and BZIP2 (all streams).
+//! Readers that undo GZIP (all members), ZSTD (all frames), BZIP2 (all streams) and LZOP (all files).
 
+use super::lzop;
 use std::io::{BufReader, Read, Result};
 
 /// How a file is compressed.
@@ -13,6 +14,8 @@ pub enum Compression {
     Zstd,
     /// BZIP2
     Bzip2,
+    /// LZOP
+    Lzop,
 }
 
 /// Compressed bytes are taken from the source in steps of this size.
@@ -29,6 +32,7 @@ pub fn reader<'a>(
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(source)?),
         Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(source)),
+        Compression::Lzop => Box::new(lzop::Reader::new(source)),
     })
 }
 
@@ -55,11 +59,13 @@ mod tests {
             encoder.finish().expect("finish")
         };
         let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).expect("encode");
+        let lzop = |bytes: &[u8]| lzop::tests::write(bytes, false);
         let cases = [
             (Compression::None, [left.to_vec(), right.to_vec()]),
             (Compression::Gzip, [gzip(left), gzip(right)]),
             (Compression::Zstd, [zstd(left), zstd(right)]),
             (Compression::Bzip2, [bzip2(left), bzip2(right)]),
+            (Compression::Lzop, [lzop(left), lzop(right)]),
         ];
         for (compression, parts) in cases {
             let bytes = parts.concat();

@@ -5,6 +5,7 @@
 //! after an even number of backslashes; both are decided exactly, in one pass at memory speed. An object or array of JSON
 //! is a row, wherever lines end in it.
 
+use super::json::outer::OuterArray;
 use super::json::skim::Skimmer;
 use bytes::Bytes;
 
@@ -19,6 +20,8 @@ pub enum RowEnd {
         quote: u8,
         /// Between fields.
         delimiter: u8,
+        /// What makes a quote or itself literal within quotes, if not the quote.
+        escape: Option<u8>,
     },
     /// At every newline that no backslash makes literal.
     Escaped,
@@ -26,7 +29,11 @@ pub enum RowEnd {
     Json {
         /// Lines at the beginning of the file that are no JSON.
         header_lines: u64,
+        /// Whether the file is one array, and what is in it are the rows.
+        strips_array: bool,
     },
+    /// Behind a block of Avro: [`super::avro::blocks`] cuts these.
+    Block,
 }
 
 /// Rows of one file, whole, with their place in it.
@@ -50,7 +57,10 @@ pub struct Cutter {
     /// Bytes since the last quoted field closed; the same quote right behind reopens it, being a doubled one.
     since_closed: Option<usize>,
     escaped: bool,
+    /// With an escape: whether the byte before closed a quoted field.
+    closed_before: bool,
     skimmer: Skimmer,
+    outer: Option<OuterArray>,
     /// Lines that are left of a header.
     header_lines: u64,
     lines: u64,
@@ -69,9 +79,14 @@ impl Cutter {
             inside_quotes: false,
             since_closed: None,
             escaped: false,
+            closed_before: false,
             skimmer: Skimmer::default(),
+            outer: match row_end {
+                RowEnd::Json { strips_array, .. } => strips_array.then(OuterArray::default),
+                _ => None,
+            },
             header_lines: match row_end {
-                RowEnd::Json { header_lines } => header_lines,
+                RowEnd::Json { header_lines, .. } => header_lines,
                 _ => 0,
             },
             lines: 0,
@@ -81,6 +96,10 @@ impl Cutter {
 
     /// Takes the next bytes; gives the row they complete, and the whole rows they hold.
     pub fn push(&mut self, bytes: Bytes) -> [Option<Chunk>; 2] {
+        let bytes = match &mut self.outer {
+            Some(outer) => outer.strip(&bytes),
+            None => bytes,
+        };
         let Some((first, last)) = self.row_ends(&bytes) else {
             self.pending.extend_from_slice(&bytes);
             return [None, None];
@@ -139,7 +158,36 @@ impl Cutter {
                 let last = memchr::memrchr(b'\n', bytes)?;
                 ends = Some((first + 1, last + 1));
             }
-            RowEnd::Quoted { quote, delimiter } => {
+            RowEnd::Block => {}
+            RowEnd::Quoted {
+                quote,
+                delimiter,
+                escape: Some(escape),
+            } => {
+                for (place, &byte) in bytes.iter().enumerate() {
+                    if self.escaped {
+                        self.escaped = false;
+                        self.closed_before = false;
+                    } else if self.inside_quotes {
+                        self.escaped = byte == escape;
+                        self.inside_quotes = byte != quote;
+                        self.closed_before = byte == quote;
+                    } else if byte == quote {
+                        let before = bytes.get(..place).unwrap_or_default();
+                        self.inside_quotes =
+                            self.closed_before || opens(&self.pending, before, delimiter);
+                        self.closed_before = false;
+                    } else {
+                        self.closed_before = false;
+                        if byte == b'\n' {
+                            end_at(place);
+                        }
+                    }
+                }
+            }
+            RowEnd::Quoted {
+                quote, delimiter, ..
+            } => {
                 let mut closed = None;
                 for place in memchr::memchr2_iter(quote, b'\n', bytes) {
                     if bytes.get(place) != Some(&quote) {
@@ -231,6 +279,7 @@ mod tests {
     const CSV: RowEnd = RowEnd::Quoted {
         quote: b'"',
         delimiter: b',',
+        escape: None,
     };
 
     /// Gives every good row's fields and every bad row's bytes, of all chunks.
@@ -261,6 +310,7 @@ mod tests {
             let dialect = Dialect {
                 delimiter,
                 quote: Some(b'"'),
+                quote_escape: None,
                 escape: false,
                 remove_quotes: false,
                 null_as: b"\\N".to_vec(),
@@ -268,7 +318,7 @@ mod tests {
                 fill_record: false,
                 ignore_blank_lines: false,
             };
-            let row_end = RowEnd::Quoted { quote: b'"', delimiter };
+            let row_end = RowEnd::Quoted { quote: b'"', delimiter, escape: None };
             let chunks = cut(text.as_bytes(), row_end, step);
             let chunks: Vec<Vec<u8>> = chunks.into_iter().map(|(bytes, _, _)| bytes).collect();
             prop_assert_eq!(
@@ -280,7 +330,10 @@ mod tests {
 
     #[test]
     fn chunks_are_whole_rows_and_add_up() {
-        let json = RowEnd::Json { header_lines: 1 };
+        let json = RowEnd::Json {
+            header_lines: 1,
+            strips_array: false,
+        };
         let cases: [(&[u8], RowEnd, &[&[u8]]); 4] = [
             (
                 b"{\"\n{\"a\":\n[\"}\"]}{}\n\n [\n]x",

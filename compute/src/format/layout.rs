@@ -1,6 +1,7 @@
 //! How the rows and fields of a text are found: one reader a format, the same fields from each. What becomes of them is
 //! the same for all formats: see [`super::delimited::convert`].
 
+use super::avro::{self, Avro};
 use super::delimited::{Dialect, Fields, index, unquote};
 use super::fixed_width::{self, FixedWidth};
 use super::json::{self, Json};
@@ -14,6 +15,8 @@ pub enum Layout {
     FixedWidth(FixedWidth),
     /// JSON
     Json(Json),
+    /// AVRO
+    Avro(Avro),
 }
 
 /// The fields found in a block of rows, and the memory they are found in.
@@ -24,6 +27,8 @@ pub struct Found {
     /// What they point into, if not into the text itself.
     pub rewritten: Vec<u8>,
     json: json::Reader,
+    /// Where the reading of an Avro file stands.
+    pub avro: avro::Reader,
 }
 
 impl Layout {
@@ -38,6 +43,7 @@ impl Layout {
             Self::Delimited(dialect) => dialect.field_count,
             Self::FixedWidth(rules) => rules.widths.len(),
             Self::Json(json) => json.field_count(),
+            Self::Avro(avro) => avro.field_count(),
         }
     }
 
@@ -46,8 +52,13 @@ impl Layout {
         match self {
             Self::Delimited(dialect) => &dialect.null_as,
             Self::FixedWidth(rules) => &rules.null_as,
-            Self::Json(_) => json::NULL_MARK,
+            Self::Json(_) | Self::Avro(_) => json::NULL_MARK,
         }
+    }
+
+    /// Tells whether rows have no lines in their file: they are told by number, from 0.
+    pub fn is_binary(&self) -> bool {
+        matches!(self, Self::Avro(_))
     }
 
     /// Tells whether a row is counted where it ends, and not where it begins. Source: the guide, "JSON data file".
@@ -61,6 +72,7 @@ impl Layout {
             fields,
             rewritten,
             json,
+            avro,
         } = found;
         fields.clear();
         rewritten.clear();
@@ -73,6 +85,7 @@ impl Layout {
             }
             Self::FixedWidth(rules) => fixed_width::read(bytes, rules, rows_max, rewritten, fields),
             Self::Json(rules) => json.read(bytes, rules, rows_max, rewritten, fields),
+            Self::Avro(rules) => avro.read(bytes, rules, rows_max, rewritten, fields),
         }
     }
 }

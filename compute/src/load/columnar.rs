@@ -1,9 +1,10 @@
-//! Loads Parquet files: footers first, then row groups, each by whichever parser is free.
+//! Loads files of columns, Parquet and ORC: footers first, then row groups or stripes, each by whichever parser is free.
 //!
 //! The first value that does not fit ends the load; it is told in the words of Redshift Spectrum, which reads these files
 //! there, and stands in STL_LOAD_ERRORS as well.
 
 mod file;
+mod orc;
 
 use super::describe;
 use super::parse::{Parser, left_out, type_length, type_name};
@@ -17,7 +18,7 @@ use crate::node::Node;
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{Field, Schema, SchemaRef};
 use blueshift_sql::SqlState;
-use file::{OpenFile, unreadable};
+use file::{Footer, OpenFile, check_group, unreadable};
 use futures::StreamExt;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use std::sync::atomic::Ordering;
@@ -32,7 +33,7 @@ const GROUPS_WAITING: usize = 4;
 /// Footers of files that are read at the same time, for each thread: most files are small, and then this is all the waiting.
 const FOOTERS_PER_THREAD: usize = 4;
 
-/// A row group to read.
+/// A row group or a stripe to read.
 struct Unit {
     file: Arc<OpenFile>,
     group: usize,
@@ -135,35 +136,60 @@ async fn read(
 
 async fn read_group(parser: &Parser, unit: &Unit, schema: &SchemaRef) -> Result<()> {
     let Unit { file, group } = unit;
-    file.check_group(*group)?;
-    let failed = |error| unreadable(&file.url, error);
-    let reader = file.reader.clone();
-    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, file.metadata.clone())
-        .with_row_groups(vec![*group])
-        .with_batch_size(BATCH_ROWS);
-    let mut batches = builder.build().map_err(failed)?;
     let mut before = file.rows_before.get(*group).copied().unwrap_or_default();
-    while let Some(batch) = batches.next().await {
-        if parser.progress.canceled.load(Ordering::Relaxed) {
-            return Err(Error::Canceled);
+    match &file.footer {
+        Footer::Parquet(footer) => {
+            check_group(&file.url, footer, *group)?;
+            let failed = |error| unreadable(&file.url, error);
+            let reader = file.reader.clone();
+            let builder =
+                ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer.clone())
+                    .with_row_groups(vec![*group])
+                    .with_batch_size(BATCH_ROWS);
+            let mut batches = builder.build().map_err(failed)?;
+            while let Some(batch) = batches.next().await {
+                let batch = batch.map_err(failed)?;
+                before = parser.take(file, &batch, before, schema).await?;
+            }
         }
-        let batch = batch.map_err(failed)?;
-        let rows = batch.num_rows() as u64;
-        let loaded = parser.conform(file, &batch, before, schema)?;
-        before += rows;
-        parser.progress.rows.fetch_add(rows, Ordering::Relaxed);
-        if let Some(progress) = parser.progress.slice(file.slice) {
-            progress.lines.fetch_add(rows, Ordering::Relaxed);
+        Footer::Orc(footer) => {
+            let Some(mut stripe) = orc::stripe(file, footer, *group, parser).await? else {
+                return Ok(());
+            };
+            let failed = |why: String| orc::unreadable(&file.url, &why);
+            while let Some(batch) = stripe.next_batch().map_err(failed)? {
+                before = parser.take(file, &batch, before, schema).await?;
+            }
         }
-        if let Some(router) = &parser.router {
-            router.write(loaded).await?;
-        }
-        tokio::task::yield_now().await;
     }
     Ok(())
 }
 
 impl Parser {
+    /// Sends a batch of a file to its slices; gives the rows of the file up to its end.
+    async fn take(
+        &self,
+        file: &OpenFile,
+        batch: &RecordBatch,
+        before: u64,
+        schema: &SchemaRef,
+    ) -> Result<u64> {
+        if self.progress.canceled.load(Ordering::Relaxed) {
+            return Err(Error::Canceled);
+        }
+        let rows = batch.num_rows() as u64;
+        let loaded = self.conform(file, batch, before, schema)?;
+        self.progress.rows.fetch_add(rows, Ordering::Relaxed);
+        if let Some(progress) = self.progress.slice(file.slice) {
+            progress.lines.fetch_add(rows, Ordering::Relaxed);
+        }
+        if let Some(router) = &self.router {
+            router.write(loaded).await?;
+        }
+        tokio::task::yield_now().await;
+        Ok(before + rows)
+    }
+
     /// Makes a batch of a file one of the table; `before` rows of the file stand before it.
     fn conform(
         &self,

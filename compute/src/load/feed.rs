@@ -6,6 +6,7 @@ use super::reject::Rejects;
 use super::source::Source;
 use super::{LoadProgress, LoadedFile, Reject};
 use crate::error::{Error, Result};
+use crate::format::avro::blocks as avro;
 use crate::format::compression::{self, Compression};
 use crate::format::cut::{Chunk, Cutter, RowEnd};
 use crate::format::delimited::problem::Problem;
@@ -42,6 +43,8 @@ const BOMB_RATIO: u64 = 500;
 pub(crate) struct FileChunk {
     pub(crate) url: Arc<str>,
     pub(crate) chunk: Chunk,
+    /// What the header of an Avro file says.
+    pub(crate) avro: Option<Arc<avro::File>>,
 }
 
 /// How to read the files of one load.
@@ -244,6 +247,25 @@ impl Feed {
     }
 }
 
+/// Tells what is wrong with an Avro file: it is damaged, or larger than it may be.
+pub(super) fn damaged_avro(url: &str, damage: &str) -> Error {
+    use blueshift_sql::SqlState;
+    let (state, what, hint) = match damage.contains(" MB") {
+        true => (
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            "",
+            "Write the file with smaller blocks.",
+        ),
+        false => (
+            SqlState::BAD_COPY_FILE_FORMAT,
+            "not an Avro file, or a damaged one: ",
+            "Check the file.",
+        ),
+    };
+    let message = format!("could not read \"{url}\": {what}{damage}");
+    Error::Sql(blueshift_sql::Error::new(state, message).with_hint(hint))
+}
+
 /// What is read of a file. Its end is said, so that a reading that failed is not taken for it.
 enum Part {
     Body(Bytes),
@@ -287,6 +309,8 @@ struct Pieces {
     url: Arc<str>,
     decoder: Decoder,
     cutter: Cutter,
+    /// For Avro, in place of the cutter.
+    blocks: Option<avro::BlockCutter>,
     row_bytes_max: usize,
     file: LoadedFile,
     /// Whether the file is left out, as it is in another encoding.
@@ -300,6 +324,7 @@ impl Pieces {
             url: Arc::clone(url),
             decoder: Decoder::new(feed.encoding),
             cutter: Cutter::new(feed.row_end),
+            blocks: (feed.row_end == RowEnd::Block).then(avro::BlockCutter::default),
             row_bytes_max: match feed.row_end {
                 // What stands before a document waits with it; the parser looks at the document alone.
                 RowEnd::Json { .. } => DOCUMENT_BYTES_MAX + (64 << 10),
@@ -324,7 +349,7 @@ impl Pieces {
         }
     }
 
-    fn push(&mut self, bytes: Bytes) -> Result<impl Iterator<Item = FileChunk> + use<>> {
+    fn push(&mut self, bytes: Bytes) -> Result<std::vec::IntoIter<FileChunk>> {
         let text = match self.decoder.decode(bytes) {
             Ok(text) => text,
             Err(_) => {
@@ -332,6 +357,9 @@ impl Pieces {
                 Bytes::new()
             }
         };
+        if self.blocks.is_some() {
+            return Ok(self.push_blocks(&text)?.into_iter());
+        }
         let (byte_count, lines_before) = (text.len() as u64, self.cutter.lines());
         let chunks = match text.is_empty() {
             true => [None, None],
@@ -347,11 +375,31 @@ impl Pieces {
                 },
             });
         }
-        let url = Arc::clone(&self.url);
-        Ok(chunks.into_iter().flatten().map(move |chunk| FileChunk {
-            url: Arc::clone(&url),
+        let chunk = |chunk| FileChunk {
+            url: Arc::clone(&self.url),
             chunk,
-        }))
+            avro: None,
+        };
+        let chunks: Vec<FileChunk> = chunks.into_iter().flatten().map(chunk).collect();
+        Ok(chunks.into_iter())
+    }
+
+    /// Takes the next bytes of an Avro file.
+    fn push_blocks(&mut self, bytes: &[u8]) -> Result<Vec<FileChunk>> {
+        let Some(blocks) = &mut self.blocks else {
+            return Ok(Vec::new());
+        };
+        let rows_before = blocks.rows();
+        let chunk = blocks.push(bytes);
+        let chunk = chunk.map_err(|damage| damaged_avro(&self.url, &damage))?;
+        let (rows, file) = (blocks.rows() - rows_before, blocks.file().cloned());
+        self.count(bytes.len() as u64, rows);
+        let chunk = chunk.map(|chunk| FileChunk {
+            url: Arc::clone(&self.url),
+            chunk,
+            avro: file,
+        });
+        Ok(chunk.into_iter().collect())
     }
 
     /// Leaves the file out, which counts as one error.
@@ -374,6 +422,10 @@ impl Pieces {
     fn finish(mut self) -> Result<(impl Iterator<Item = FileChunk> + use<>, LoadedFile)> {
         let rest = self.decoder.finish();
         let whole: Vec<FileChunk> = self.push(rest)?.collect();
+        if let Some(blocks) = &self.blocks {
+            let ended = blocks.finish();
+            ended.map_err(|damage| damaged_avro(&self.url, &damage))?;
+        }
         let lines_before = self.cutter.lines();
         let last = self.cutter.finish();
         // A last line without its newline is a line.
@@ -383,7 +435,11 @@ impl Pieces {
         // What was in no chunk yet.
         self.count(0, self.cutter.lines() - lines_before + u64::from(is_open));
         let url = self.url;
-        let last = last.map(|chunk| FileChunk { url, chunk });
+        let last = last.map(|chunk| FileChunk {
+            url,
+            chunk,
+            avro: None,
+        });
         Ok((whole.into_iter().chain(last), self.file))
     }
 }

@@ -223,7 +223,9 @@ async fn run(
     };
     let mut tasks = JoinSet::new();
     match plan.options.format {
-        CopyFormat::Parquet => columnar::spawn(node, parser, sources, &files, &mut tasks),
+        CopyFormat::Parquet | CopyFormat::Orc => {
+            columnar::spawn(node, parser, sources, &files, &mut tasks)
+        }
         _ => spawn_text(node, parser, sources, &files, &mut tasks),
     }
     while let Some(ended) = tasks.join_next().await {

@@ -1,7 +1,7 @@
 //! Parses chunks: fields, columns, refused rows; then sends what is good to its slices.
 
 use super::describe;
-use super::feed::FileChunk;
+use super::feed::{FileChunk, damaged_avro};
 use super::reject::{Rejects, raw};
 use super::rules::Rules;
 use super::{LoadColumn, LoadPlan, LoadProgress, Reject};
@@ -83,6 +83,9 @@ impl Parser {
         schema: &SchemaRef,
     ) -> Result<Vec<Placed>> {
         let source = reader.next(&self.rules, index);
+        if let Some(damage) = index.found.avro.damage() {
+            return Err(damaged_avro(&reader.file.url, damage));
+        }
         let block = index.block(&self.rules, source);
         let mut bad = block.fields.bad.iter();
         if let Some((line, _)) = bad.find(|(_, problem)| *problem == Problem::TooLargeJson) {
@@ -222,14 +225,18 @@ impl Parser {
     }
 
     /// Gives the column and the field a note is about.
-    fn blamed<'a>(
-        &'a self,
-        block: &'a Block<'_>,
-        note: &Note,
-    ) -> Option<(&'a LoadColumn, &'a [u8])> {
+    fn blamed<'a>(&'a self, block: &'a Block<'_>, note: &Note) -> Option<Blamed<'a>> {
         let column = self.plan.columns.get(note.column as usize)?;
-        let (start, end) = block.fields.place(note.row as usize, column.field?)?;
-        Some((column, block.bytes.get(start..end)?))
+        let row = note.row as usize;
+        let (start, end) = block.fields.place(row, column.field?)?;
+        Some(Blamed {
+            column,
+            value: block.bytes.get(start..end)?,
+            line: match self.rules.layout.is_binary() {
+                true => Some(shown_row(block, row)),
+                false => None,
+            },
+        })
     }
 
     fn reject(
@@ -237,21 +244,24 @@ impl Parser {
         reader: &mut ChunkReader<'_>,
         line: Line,
         problem: Problem,
-        blamed: Option<(&LoadColumn, &[u8])>,
+        blamed: Option<Blamed<'_>>,
     ) -> Reject {
-        let counted = match self.rules.layout.is_counted_at_end() {
-            true => line.end,
-            false => line.start,
+        let layout = &self.rules.layout;
+        let line_number = match (layout.is_binary(), layout.is_counted_at_end()) {
+            (true, _) => reader.file.chunk.lines_before + u64::from(line.start) + 1,
+            (false, true) => reader.line_number(line.end as usize),
+            (false, false) => reader.line_number(line.start as usize),
         };
-        let line_number = reader.line_number(counted as usize);
-        let (column, value) = match blamed {
-            Some((column, value)) => (Some(column), value),
-            None => (None, &[][..]),
+        let (column, value, shown) = match &blamed {
+            Some(blamed) => (Some(blamed.column), blamed.value, blamed.line.as_deref()),
+            None => (None, &[][..], None),
         };
         let bytes = reader.file.chunk.bytes.as_ref();
-        let raw_line = bytes
-            .get(line.start as usize..line.end as usize)
-            .unwrap_or_default();
+        let raw_line = match layout.is_binary() {
+            true => shown,
+            false => bytes.get(line.start as usize..line.end as usize),
+        };
+        let raw_line = raw_line.unwrap_or_default();
         let position = match value.is_empty() {
             true => 0,
             false => memchr::memmem::find(raw_line, value).unwrap_or(0),
@@ -274,6 +284,24 @@ impl Parser {
             err_reason: describe::reason(problem, column.map(|column| column.ty), value),
         }
     }
+}
+
+/// What is to blame for a refused row.
+struct Blamed<'a> {
+    column: &'a LoadColumn,
+    value: &'a [u8],
+    /// The row, if it has no line in its file.
+    line: Option<Vec<u8>>,
+}
+
+/// Shows the fields of a row that has no line in its file.
+fn shown_row(block: &Block<'_>, row: usize) -> Vec<u8> {
+    let fields = (0..block.field_count).map(|field| {
+        let place = block.fields.place(row, field);
+        let bytes = place.and_then(|(start, end)| block.bytes.get(start..end));
+        bytes.unwrap_or_default()
+    });
+    fields.collect::<Vec<_>>().join(&b'|')
 }
 
 fn too_large_json(url: &str, line: u64) -> Error {
@@ -352,7 +380,7 @@ struct Source<'a> {
     bytes: &'a [u8],
     /// Bytes of the block.
     block_bytes: usize,
-    /// Where that is in the chunk.
+    /// Where that is in the chunk: its first byte, or the rows before it in a file that has no lines.
     at: usize,
 }
 
@@ -373,13 +401,19 @@ struct ChunkReader<'a> {
     at: usize,
     /// A place in the chunk and the newlines before it, so that lines are counted once.
     counted: (usize, u64),
+    /// Rows read, of a file that has no lines.
+    rows: usize,
 }
 
 impl<'a> ChunkReader<'a> {
     fn new(file: &'a FileChunk, rules: &Rules) -> Self {
         let bytes = file.chunk.bytes.as_ref();
         let mut at = 0;
-        for _ in file.chunk.lines_before..rules.header_lines {
+        let header_lines = match rules.layout.is_binary() {
+            true => 0,
+            false => rules.header_lines,
+        };
+        for _ in file.chunk.lines_before..header_lines {
             let rest = bytes.get(at..).unwrap_or_default();
             at = memchr::memchr(b'\n', rest).map_or(bytes.len(), |end| at + end + 1);
             if at >= bytes.len() {
@@ -390,6 +424,7 @@ impl<'a> ChunkReader<'a> {
             file,
             at,
             counted: (0, 0),
+            rows: 0,
         }
     }
 
@@ -407,10 +442,17 @@ impl<'a> ChunkReader<'a> {
 
     /// Finds the fields of the next rows; gives what they were read from.
     fn next(&mut self, rules: &Rules, index: &mut Index) -> Source<'a> {
-        let at = self.at;
+        let mut at = self.at;
         let bytes = self.file.chunk.bytes.get(at..).unwrap_or_default();
+        if let Some(file) = &self.file.avro {
+            index.found.avro.begin(file);
+        }
         let block_bytes = rules.layout.find(bytes, BLOCK_ROWS, &mut index.found);
         self.at += block_bytes;
+        if rules.layout.is_binary() {
+            at = self.rows;
+            self.rows += index.found.fields.found();
+        }
         Source {
             bytes,
             block_bytes,

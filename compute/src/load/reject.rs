@@ -173,6 +173,7 @@ fn hint(reject: &Reject) -> String {
         ("\u{1f}\u{fffd}", "GZIP"),
         ("(\u{fffd}/\u{fffd}", "ZSTD"),
         ("BZh", "BZIP2"),
+        ("\u{fffd}LZO\0", "LZOP"),
     ];
     let looks = magic
         .iter()

@@ -2,6 +2,7 @@
 
 use super::{LoadColumn, LoadPlan};
 use crate::error::{Error, Result};
+use crate::format::avro::{Avro, Style};
 use crate::format::compression::Compression;
 use crate::format::cut::RowEnd;
 use crate::format::delimited::Dialect;
@@ -35,7 +36,14 @@ impl Rules {
         let header_lines = options.ignore_header;
         let (layout, row_end) = match options.format {
             CopyFormat::FixedWidth => (fixed_width(plan)?, RowEnd::Newline),
-            CopyFormat::Json => (json(plan, paths)?, RowEnd::Json { header_lines }),
+            CopyFormat::Json => {
+                let row_end = RowEnd::Json {
+                    header_lines,
+                    strips_array: false,
+                };
+                (Layout::Json(json(plan, paths)?), row_end)
+            }
+            CopyFormat::Avro => (Layout::Avro(avro(plan, paths)?), RowEnd::Block),
             _ => delimited(plan)?,
         };
         let columns = (0_u32..)
@@ -49,6 +57,7 @@ impl Rules {
                 CopyCompression::Gzip => Compression::Gzip,
                 CopyCompression::Zstd => Compression::Zstd,
                 CopyCompression::Bzip2 => Compression::Bzip2,
+                CopyCompression::Lzop => Compression::Lzop,
             },
             row_end,
             header_lines,
@@ -79,6 +88,7 @@ fn delimited(plan: &LoadPlan) -> Result<(Layout, RowEnd)> {
     let dialect = Dialect {
         delimiter,
         quote,
+        quote_escape: None,
         escape: options.escape,
         remove_quotes: options.remove_quotes,
         null_as: null_as(options)?,
@@ -87,7 +97,11 @@ fn delimited(plan: &LoadPlan) -> Result<(Layout, RowEnd)> {
         ignore_blank_lines: options.ignore_blank_lines,
     };
     let row_end = match quote {
-        Some(quote) => RowEnd::Quoted { quote, delimiter },
+        Some(quote) => RowEnd::Quoted {
+            quote,
+            delimiter,
+            escape: None,
+        },
         None if options.escape => RowEnd::Escaped,
         None => RowEnd::Newline,
     };
@@ -113,19 +127,40 @@ fn fixed_width(plan: &LoadPlan) -> Result<Layout> {
     }))
 }
 
-fn json(plan: &LoadPlan, paths: Option<Vec<Path>>) -> Result<Layout> {
+/// Gives the columns that are loaded, in the order of their fields.
+fn loaded(plan: &LoadPlan) -> Vec<&LoadColumn> {
     let mut loaded: Vec<(usize, &LoadColumn)> = plan
         .columns
         .iter()
         .filter_map(|column| Some((column.field?, column)))
         .collect();
     loaded.sort_by_key(|(field, _)| *field);
+    loaded.into_iter().map(|(_, column)| column).collect()
+}
+
+/// Says which part of an Avro row each field is, and how it is written for its column.
+fn avro(plan: &LoadPlan, paths: Option<Vec<Path>>) -> Result<Avro> {
+    let unit = match plan.options.time_format {
+        TimeText::EpochSeconds => Some(1_000_000),
+        TimeText::EpochMilliseconds => Some(1_000),
+        _ => None,
+    };
+    let style = |column: &&LoadColumn| match column.ty {
+        SqlType::Timestamp | SqlType::TimestampTz => unit.map_or(Style::Text, Style::Epoch),
+        ty => Style::of(ty),
+    };
+    let styles = loaded(plan).iter().map(style).collect();
+    Ok(Avro::new(json(plan, paths)?, styles))
+}
+
+fn json(plan: &LoadPlan, paths: Option<Vec<Path>>) -> Result<Json> {
+    let loaded = loaded(plan);
     let is_raw: Vec<bool> = loaded
         .iter()
-        .map(|(_, column)| column.ty == SqlType::Super)
+        .map(|column| column.ty == SqlType::Super)
         .collect();
-    let names = loaded.iter().map(|(_, column)| column.name.as_str());
-    let json = match (&plan.options.json, paths) {
+    let names = loaded.iter().map(|column| column.name.as_str());
+    Ok(match (&plan.options.json, paths) {
         (JsonMapping::NoShred, _) if is_raw != [true] => {
             return Err(refused(
                 "JSON 'noshred' loads exactly one column, of type SUPER",
@@ -147,8 +182,7 @@ fn json(plan: &LoadPlan, paths: Option<Vec<Path>>) -> Result<Layout> {
             let ignores_case = *mapping == JsonMapping::AutoIgnoreCase;
             Json::by_names(names, is_raw, ignores_case)
         }
-    };
-    Ok(Layout::Json(json))
+    })
 }
 
 fn refused(message: &str) -> Error {
@@ -232,8 +266,8 @@ fn column_rule(
                 empty_as_null: options.empty_as_null || empty_is_null,
                 replacement: options.accept_invalid_chars,
             },
-            date: time_rule(&options.date_format, "DATEFORMAT")?,
-            timestamp: time_rule(&options.time_format, "TIMEFORMAT")?,
+            date: time_rule(&options.date_format, "DATEFORMAT", options.format)?,
+            timestamp: time_rule(&options.time_format, "TIMEFORMAT", options.format)?,
             accept_any_date: options.accept_any_date,
             round_decimals: options.round_decimals,
         })
@@ -241,16 +275,23 @@ fn column_rule(
     Some(times())
 }
 
-fn time_rule(text: &TimeText, option: &str) -> Result<TimeRule> {
+fn time_rule(text: &TimeText, option: &str, of: CopyFormat) -> Result<TimeRule> {
     Ok(match text {
         TimeText::Default => TimeRule::Iso,
         TimeText::Auto => TimeRule::Formats(TimeFormat::auto()),
         TimeText::EpochSeconds => TimeRule::Epoch(1_000_000),
         TimeText::EpochMilliseconds => TimeRule::Epoch(1_000),
-        TimeText::Format(format) => TimeRule::Only(TimeFormat::new(format).ok_or_else(|| {
-            refused(&format!(
-                "{option} '{format}' names no part of a date or time"
-            ))
-        })?),
+        TimeText::Format(format) => {
+            let format = TimeFormat::new(format).ok_or_else(|| {
+                refused(&format!(
+                    "{option} '{format}' names no part of a date or time"
+                ))
+            })?;
+            match of {
+                // What a file has as a date or time, and not as text, is written as ISO 8601.
+                CopyFormat::Avro => TimeRule::Formats(vec![format]),
+                _ => TimeRule::Only(format),
+            }
+        }
     })
 }

@@ -220,7 +220,12 @@ impl Finder<'_> {
             })?;
             location.check(self.policy)?;
             let length = entry.meta.and_then(|meta| meta.content_length);
-            if length.is_none() && self.plan.options.format == CopyFormat::Parquet {
+            if length.is_none()
+                && matches!(
+                    self.plan.options.format,
+                    CopyFormat::Parquet | CopyFormat::Orc
+                )
+            {
                 return Err(no_length(&entry.url));
             }
             match self.open(&entry.url, &location).await? {

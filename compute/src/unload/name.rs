@@ -32,6 +32,8 @@ impl Names {
             (None, CopyCompression::Gzip, _) => ".gz".to_owned(),
             (None, CopyCompression::Bzip2, _) => ".bz2".to_owned(),
             (None, CopyCompression::Zstd, _) => ".zst".to_owned(),
+            // UNLOAD has no such option.
+            (None, CopyCompression::Lzop, _) => ".lzo".to_owned(),
         };
         Self {
             is_parallel: options.parallel,

@@ -7,7 +7,7 @@
 use super::name::quoted;
 use super::{Catalog, Oid, Schema};
 use blueshift_sql::SqlType;
-use blueshift_sql::statement::external::{RowFormat, StoredAs};
+use blueshift_sql::statement::external::{JsonSerde, RowFormat, StoredAs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,6 +69,12 @@ pub struct ExternalDatabase {
 pub enum ExternalFormat {
     /// PARQUET
     Parquet,
+    /// ORC
+    Orc,
+    /// AVRO
+    Avro,
+    /// TEXTFILE, read with a SerDe of JSON.
+    Json(JsonSerde),
     /// TEXTFILE, fields divided by a character.
     Delimited {
         /// The character.
@@ -80,6 +86,9 @@ pub enum ExternalFormat {
         separator: u8,
         /// The character around fields.
         quote: u8,
+        /// The character that makes a quote or itself literal; the quote if none is given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        escape: Option<u8>,
     },
 }
 
@@ -91,15 +100,26 @@ impl ExternalFormat {
     pub fn new(stored_as: StoredAs, row_format: &RowFormat) -> Self {
         match (stored_as, row_format) {
             (StoredAs::Parquet, _) => Self::Parquet,
-            (StoredAs::TextFile, RowFormat::Default) => Self::Delimited {
+            (StoredAs::Orc, _) => Self::Orc,
+            (StoredAs::Avro, _) => Self::Avro,
+            (StoredAs::TextFile, RowFormat::Json(serde)) => Self::Json(serde.clone()),
+            (StoredAs::TextFile, RowFormat::Default | RowFormat::Of(_)) => Self::Delimited {
                 delimiter: DELIMITER_DEFAULT,
             },
             (StoredAs::TextFile, RowFormat::Delimited { fields }) => Self::Delimited {
                 delimiter: fields.unwrap_or(DELIMITER_DEFAULT),
             },
-            (StoredAs::TextFile, RowFormat::OpenCsv { separator, quote }) => Self::Csv {
+            (
+                StoredAs::TextFile,
+                RowFormat::OpenCsv {
+                    separator,
+                    quote,
+                    escape,
+                },
+            ) => Self::Csv {
                 separator: *separator,
                 quote: *quote,
+                escape: Some(*escape),
             },
         }
     }
@@ -108,7 +128,11 @@ impl ExternalFormat {
     pub fn input_format(&self) -> &'static str {
         match self {
             Self::Parquet => "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-            Self::Delimited { .. } | Self::Csv { .. } => "org.apache.hadoop.mapred.TextInputFormat",
+            Self::Orc => "org.apache.hadoop.hive.ql.io.orc.OrcInputFormat",
+            Self::Avro => "org.apache.hadoop.hive.ql.io.avro.AvroContainerInputFormat",
+            Self::Delimited { .. } | Self::Csv { .. } | Self::Json(_) => {
+                "org.apache.hadoop.mapred.TextInputFormat"
+            }
         }
     }
 
@@ -116,16 +140,21 @@ impl ExternalFormat {
     pub fn output_format(&self) -> &'static str {
         match self {
             Self::Parquet => "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-            Self::Delimited { .. } | Self::Csv { .. } => {
+            Self::Orc => "org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat",
+            Self::Avro => "org.apache.hadoop.hive.ql.io.avro.AvroContainerOutputFormat",
+            Self::Delimited { .. } | Self::Csv { .. } | Self::Json(_) => {
                 "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
             }
         }
     }
 
     /// Gives the class that takes rows apart.
-    pub fn serialization_lib(&self) -> &'static str {
+    pub fn serialization_lib(&self) -> &str {
         match self {
             Self::Parquet => "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+            Self::Orc => "org.apache.hadoop.hive.ql.io.orc.OrcSerde",
+            Self::Avro => "org.apache.hadoop.hive.serde2.avro.AvroSerDe",
+            Self::Json(serde) => &serde.class,
             Self::Delimited { .. } => "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
             Self::Csv { .. } => "org.apache.hadoop.hive.serde2.OpenCSVSerde",
         }
@@ -135,19 +164,44 @@ impl ExternalFormat {
     pub fn serde_parameters(&self) -> String {
         let text = |byte: u8| serde_json::Value::from(char::from(byte).to_string());
         let value = match self {
-            Self::Parquet => serde_json::json!({"serialization.format": "1"}),
+            Self::Parquet | Self::Orc | Self::Avro => {
+                serde_json::json!({"serialization.format": "1"})
+            }
+            Self::Json(serde) => json_properties(serde).into_iter().collect(),
             Self::Delimited { delimiter } => serde_json::json!({
                 "field.delim": text(*delimiter),
                 "serialization.format": text(*delimiter),
             }),
-            Self::Csv { separator, quote } => serde_json::json!({
+            Self::Csv {
+                separator,
+                quote,
+                escape,
+            } => serde_json::json!({
                 "separatorChar": text(*separator),
                 "quoteChar": text(*quote),
-                "escapeChar": text(*quote),
+                "escapeChar": text(escape.unwrap_or(*quote)),
             }),
         };
         value.to_string()
     }
+}
+
+/// Gives the properties of a SerDe of JSON that are not as they are without being given.
+pub fn json_properties(serde: &JsonSerde) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (is_given, name, value) in [
+        (serde.ignores_malformed, "ignore.malformed.json", "true"),
+        (serde.is_case_sensitive, "case.insensitive", "false"),
+        (serde.has_dots_in_keys, "dots.in.keys", "true"),
+        (serde.strips_outer_array, "strip.outer.array", "true"),
+    ] {
+        if is_given {
+            all.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    let mapping = serde.mapping.iter();
+    all.extend(mapping.map(|(column, key)| (format!("mapping.{column}"), key.clone())));
+    all
 }
 
 /// An external table.

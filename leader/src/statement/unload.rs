@@ -84,6 +84,7 @@ fn statement(ctx: &Context<'_>, unload: &Unload) -> UnloadStatement {
             (_, CopyCompression::Gzip) => "GZIP",
             (_, CopyCompression::Bzip2) => "BZIP2",
             (_, CopyCompression::Zstd) => "ZSTD",
+            (_, CopyCompression::Lzop) => "LZOP",
         }
         .to_owned(),
     }

@@ -39,9 +39,13 @@ pub enum CopyFormat {
     Json,
     /// PARQUET
     Parquet,
+    /// ORC
+    Orc,
+    /// AVRO
+    Avro,
 }
 
-/// Which part of a JSON document goes to which column.
+/// Which part of a JSON document, or of an Avro row, goes to which column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum JsonMapping {
     /// 'auto': a value goes to the column of its name.
@@ -83,6 +87,8 @@ pub enum CopyCompression {
     Zstd,
     /// BZIP2
     Bzip2,
+    /// LZOP
+    Lzop,
 }
 
 /// DATEFORMAT, TIMEFORMAT.
@@ -119,13 +125,13 @@ pub struct CopyOptions {
     pub format: CopyFormat,
     /// FIXEDWIDTH: the width of each field, in characters.
     pub fixed_width: Vec<u32>,
-    /// JSON's argument.
+    /// The argument of JSON or AVRO.
     pub json: JsonMapping,
     /// SERIALIZETOJSON: nested values of PARQUET go to SUPER columns.
     pub serialize_to_json: bool,
     /// ENCODING
     pub encoding: CopyEncoding,
-    /// GZIP, ZSTD, BZIP2
+    /// GZIP, ZSTD, BZIP2, LZOP
     pub compression: CopyCompression,
     /// MANIFEST
     pub manifest: bool,
@@ -190,10 +196,7 @@ impl std::fmt::Debug for Copy {
 
 /// Options of COPY that are known to Redshift and refused here, with the way out.
 const REFUSED: &[(&str, &str)] = &[
-    ("avro", "Convert the files to JSON or Parquet"),
-    ("orc", "Convert the files to Parquet"),
     ("shapefile", "Convert the files to CSV"),
-    ("lzop", "Compress the files with GZIP, ZSTD or BZIP2"),
     ("ssh", "Put the files on S3"),
     ("readratio", "Export the table to S3 first"),
     (
@@ -338,7 +341,15 @@ fn option(
                 options.json = format::json(&text).map_err(|e| e.at(position))?;
             }
         }
+        "avro" => {
+            options.format = CopyFormat::Avro;
+            if cursor.is_string() || cursor.is_word("as") {
+                let text = argument(cursor)?;
+                options.json = format::avro(&text).map_err(|e| e.at(position))?;
+            }
+        }
         "parquet" => options.format = CopyFormat::Parquet,
+        "orc" => options.format = CopyFormat::Orc,
         "serializetojson" => options.serialize_to_json = true,
         // Encodings are chosen for each block from all of its rows, so a sample of any size is part of what is looked at.
         "comprows" => {
@@ -358,6 +369,7 @@ fn option(
         "gzip" => compression(options, CopyCompression::Gzip)?,
         "zstd" => compression(options, CopyCompression::Zstd)?,
         "bzip2" => compression(options, CopyCompression::Bzip2)?,
+        "lzop" => compression(options, CopyCompression::Lzop)?,
         "manifest" => options.manifest = true,
         "escape" => options.escape = true,
         "removequotes" => options.remove_quotes = true,
@@ -497,7 +509,9 @@ fn time_text(text: &str, time: bool) -> Result<TimeText> {
 
 fn compression(options: &mut CopyOptions, compression: CopyCompression) -> Result<()> {
     if options.compression != CopyCompression::None {
-        return Err(conflict("only one of GZIP, ZSTD and BZIP2 may be given"));
+        return Err(conflict(
+            "only one of GZIP, ZSTD, BZIP2 and LZOP may be given",
+        ));
     }
     options.compression = compression;
     Ok(())

@@ -1,11 +1,16 @@
 //! External schemas and external tables: CREATE EXTERNAL SCHEMA, CREATE EXTERNAL TABLE, and what ALTER TABLE changes of
 //! an external table.
 
+mod row_format;
+
+pub use row_format::{JsonSerde, RowFormat};
+
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
 use crate::sqlstate::SqlState;
 use crate::types::SqlType;
+use row_format::{row_format, stored_as};
 use sqlparser::tokenizer::Token;
 
 /// Columns of an external table at most, the pseudocolumns not counted.
@@ -53,31 +58,15 @@ pub struct CreateExternalTable {
     pub properties: Vec<(String, String)>,
 }
 
-/// ROW FORMAT.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum RowFormat {
-    /// None given.
-    #[default]
-    Default,
-    /// DELIMITED.
-    Delimited {
-        /// FIELDS TERMINATED BY.
-        fields: Option<u8>,
-    },
-    /// SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'.
-    OpenCsv {
-        /// `separatorChar`.
-        separator: u8,
-        /// `quoteChar`; two of them within a field are one.
-        quote: u8,
-    },
-}
-
 /// STORED AS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredAs {
     /// PARQUET
     Parquet,
+    /// ORC
+    Orc,
+    /// AVRO
+    Avro,
     /// TEXTFILE
     TextFile,
 }
@@ -267,12 +256,9 @@ pub(crate) fn parse_create_table(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.expect_word("as")?;
     let position = cursor.position();
     let stored_as = stored_as(cursor)?;
-    if stored_as == StoredAs::Parquet && row_format != RowFormat::Default {
-        return Err(Error::syntax(
-            "ROW FORMAT does not go with STORED AS PARQUET",
-            Some(position),
-        ));
-    }
+    let row_format = row_format
+        .stored_as(stored_as)
+        .map_err(|error| error.at(position))?;
     cursor.expect_word("location")?;
     let location = location(cursor)?;
     let properties = match cursor.take_words(&["table", "properties"]) {
@@ -379,156 +365,6 @@ pub fn ensure_column_type(ty: SqlType, is_partition: bool) -> Result<()> {
     .with_hint("Use a number, BOOLEAN, CHAR, VARCHAR, DATE or TIMESTAMP."))
 }
 
-fn row_format(cursor: &mut Cursor<'_>) -> Result<RowFormat> {
-    if cursor.take_word("serde") {
-        return serde(cursor);
-    }
-    cursor.expect_word("delimited")?;
-    let mut fields = None;
-    loop {
-        let position = cursor.position();
-        if cursor.take_words(&["fields", "terminated", "by"]) {
-            fields = Some(delimiter(cursor)?);
-        } else if cursor.take_words(&["lines", "terminated", "by"]) {
-            let end = delimiter(cursor)?;
-            if end != b'\n' {
-                return Err(Error::unsupported(
-                    "LINES TERMINATED BY another character than a newline",
-                    "End the lines of the files with a newline",
-                )
-                .at(position));
-            }
-        } else if cursor.is_word("collection") || cursor.is_word("map") || cursor.is_word("escaped")
-        {
-            let word = cursor.peek_word().unwrap_or_default().to_uppercase();
-            return Err(Error::unsupported(
-                format!("ROW FORMAT DELIMITED {word}"),
-                "Leave it out; quoted and escaped fields are read with OpenCSVSerde",
-            )
-            .at(position));
-        } else {
-            return Ok(RowFormat::Delimited { fields });
-        }
-    }
-}
-
-/// Reads the delimiter: one ASCII character, `\t`, `\n`, `\A`, or up to three octal digits behind a backslash.
-fn delimiter(cursor: &mut Cursor<'_>) -> Result<u8> {
-    let position = cursor.position();
-    let text = cursor.raw_string()?;
-    one_byte(&text).ok_or_else(|| {
-        Error::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            "the delimiter of an external table must be a single ASCII character",
-        )
-        .with_hint("Write it as it is, or in octal, as in '\\007'.")
-        .at(position)
-    })
-}
-
-fn one_byte(text: &str) -> Option<u8> {
-    if let Some(rest) = text.strip_prefix('\\') {
-        return match rest {
-            "t" => Some(b'\t'),
-            "n" => Some(b'\n'),
-            "r" => Some(b'\r'),
-            "A" => Some(1),
-            "" | "\\" => Some(b'\\'),
-            "\"" => Some(b'"'),
-            "'" => Some(b'\''),
-            octal if octal.len() <= 3 => u8::from_str_radix(octal, 8).ok().filter(u8::is_ascii),
-            _ => None,
-        };
-    }
-    match text.as_bytes() {
-        [only] if only.is_ascii() => Some(*only),
-        _ => None,
-    }
-}
-
-const OPEN_CSV: &str = "org.apache.hadoop.hive.serde2.opencsvserde";
-const LAZY_SIMPLE: &str = "org.apache.hadoop.hive.serde2.lazy.lazysimpleserde";
-
-fn serde(cursor: &mut Cursor<'_>) -> Result<RowFormat> {
-    let position = cursor.position();
-    let name = cursor.raw_string()?;
-    let given = match cursor.take_words(&["with", "serdeproperties"]) {
-        true => properties(cursor)?,
-        false => Vec::new(),
-    };
-    let character = |keys: &[&str], default: u8| -> Result<u8> {
-        let found = given.iter().find(|(key, _)| keys.contains(&key.as_str()));
-        match found {
-            None => Ok(default),
-            Some((key, value)) => one_byte(value).ok_or_else(|| {
-                Error::new(
-                    SqlState::INVALID_PARAMETER_VALUE,
-                    format!("SERDEPROPERTIES '{key}' must be a single ASCII character"),
-                )
-                .at(position)
-            }),
-        }
-    };
-    let refuse = |known: &[&str]| {
-        let other = given.iter().find(|(key, _)| !known.contains(&key.as_str()));
-        match other {
-            None => Ok(()),
-            Some((key, _)) => Err(Error::unsupported(
-                format!("SERDEPROPERTIES '{key}'"),
-                format!("Known are {}", known.join(", ")),
-            )
-            .at(position)),
-        }
-    };
-    match name.to_lowercase().as_str() {
-        LAZY_SIMPLE => {
-            refuse(&["field.delim", "serialization.format"])?;
-            let delimiter = character(&["field.delim", "serialization.format"], 1)?;
-            Ok(RowFormat::Delimited {
-                fields: Some(delimiter),
-            })
-        }
-        OPEN_CSV => {
-            refuse(&["separatorChar", "quoteChar", "escapeChar", "wholeFile"])?;
-            let quote = character(&["quoteChar"], b'"')?;
-            if character(&["escapeChar"], quote)? != quote {
-                return Err(Error::unsupported(
-                    "SERDEPROPERTIES 'escapeChar' other than the quote",
-                    "Write a quote within a field twice",
-                )
-                .at(position));
-            }
-            Ok(RowFormat::OpenCsv {
-                separator: character(&["separatorChar"], b',')?,
-                quote,
-            })
-        }
-        _ => Err(Error::unsupported(
-            format!("ROW FORMAT SERDE '{name}'"),
-            "Use ROW FORMAT DELIMITED, or the SerDe org.apache.hadoop.hive.serde2.OpenCSVSerde",
-        )
-        .at(position)),
-    }
-}
-
-fn stored_as(cursor: &mut Cursor<'_>) -> Result<StoredAs> {
-    let position = cursor.position();
-    let word = cursor.word()?;
-    match word.as_str() {
-        "parquet" => Ok(StoredAs::Parquet),
-        "textfile" => Ok(StoredAs::TextFile),
-        "orc" | "avro" | "rcfile" | "sequencefile" | "inputformat" => Err(Error::unsupported(
-            format!("STORED AS {}", word.to_uppercase()),
-            "Use STORED AS PARQUET or STORED AS TEXTFILE",
-        )
-        .at(position)),
-        _ => Err(Error::syntax(
-            format!("syntax error at or near \"{word}\""),
-            Some(position),
-        )),
-    }
-}
-
 fn location(cursor: &mut Cursor<'_>) -> Result<String> {
     let position = cursor.position();
     let text = cursor.raw_string()?;
@@ -594,10 +430,11 @@ fn ensure_sound(table: &CreateExternalTable) -> Result<()> {
         ));
     }
     let is_varbyte = |(_, ty): &(String, SqlType)| matches!(ty, SqlType::Varbyte(_));
-    if table.stored_as != StoredAs::Parquet && table.columns.iter().any(is_varbyte) {
+    let has_bytes = matches!(table.stored_as, StoredAs::Parquet | StoredAs::Orc);
+    if !has_bytes && table.columns.iter().any(is_varbyte) {
         return Err(Error::new(
             SqlState::FEATURE_NOT_SUPPORTED,
-            "columns of type VARBYTE need files in Parquet",
+            "columns of type VARBYTE need files in Parquet or ORC",
         ));
     }
     Ok(())

@@ -1,14 +1,18 @@
-//! Makes batches of the lines of a text file. Lines with as many fields as the table has columns are the fast way; the
-//! others are written anew with as many, and then read as they.
+//! Makes batches of the rows of a file. Lines with as many fields as the table has columns are the fast way; the others
+//! are written anew with as many, and then read as they. Of JSON and Avro only the fields that are wanted are read.
 
 use crate::error::{Error, Result};
-use crate::external::TextFormat;
-use crate::format::cut::Chunk;
+use crate::external::{ExternalColumn, FileFormat, JsonFormat, TextFormat};
+use crate::format::avro::{Avro, Style};
 use crate::format::delimited::convert::{self, Block, ColumnRule, TimeRule};
+use crate::format::delimited::problem::Problem;
 use crate::format::delimited::text::TextRule;
 use crate::format::delimited::time_format::TimeFormat;
-use crate::format::delimited::{Dialect, Fields, Line, index, text, unquote};
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use crate::format::delimited::{Dialect, text};
+use crate::format::json::Json;
+use crate::format::layout::{Found, Layout};
+use crate::load::FileChunk;
+use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::concat_batches;
 use arrow_schema::SchemaRef;
 use blueshift_sql::SqlType;
@@ -19,60 +23,85 @@ const BLOCK_ROWS: usize = 8_192;
 
 /// What is left of a chunk.
 pub(super) struct Lines {
-    chunk: Chunk,
+    chunk: FileChunk,
     at: usize,
+}
+
+/// What becomes of rows that are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Odd {
+    /// They are written anew with as many fields as there are columns.
+    Completed,
+    /// They are nulls.
+    Null,
+    /// They end the scan.
+    Refused,
 }
 
 /// Reads the rows of one file.
 pub(super) struct RowReader {
     schema: SchemaRef,
     rules: Vec<ColumnRule>,
-    dialect: Dialect,
+    layout: Layout,
+    odd: Odd,
     header_lines: u64,
-    fields: Fields,
-    /// A block without quotes and escapes.
-    rewritten: Vec<u8>,
+    found: Found,
     /// All numbers below some count of rows.
     rows: Vec<u32>,
 }
 
 impl RowReader {
-    /// Makes the reader of files of columns of the given types, of which it gives those named by place.
+    /// Makes the reader of files with some columns, of which it gives those `wanted`, named by place.
     pub(super) fn new(
         schema: SchemaRef,
-        columns: &[usize],
-        types: &[SqlType],
-        format: &TextFormat,
+        wanted: &[usize],
+        columns: &[ExternalColumn],
+        format: &FileFormat,
     ) -> Self {
-        let rules = columns.iter().filter_map(|field| {
-            let ty = *types.get(*field)?;
-            Some(rule(*field, ty))
+        let named: Vec<&ExternalColumn> = wanted
+            .iter()
+            .filter_map(|place| columns.get(*place))
+            .collect();
+        let (layout, odd, header_lines) = match format {
+            FileFormat::Text(text) => (
+                delimited(text, columns.len()),
+                Odd::Completed,
+                text.header_lines,
+            ),
+            FileFormat::Json(json) => {
+                let odd = match json.ignores_malformed {
+                    true => Odd::Null,
+                    false => Odd::Refused,
+                };
+                (Layout::Json(objects(json, &named)), odd, json.header_lines)
+            }
+            _ => (rows_of_avro(&named), Odd::Refused, 0),
+        };
+        let is_by_place = odd == Odd::Completed;
+        let rules = wanted.iter().zip(&named).enumerate();
+        let rules = rules.map(|(order, (place, column))| {
+            let field = if is_by_place { *place } else { order };
+            rule(field, column.ty)
         });
         Self {
             schema,
             rules: rules.collect(),
-            dialect: Dialect {
-                delimiter: format.delimiter,
-                quote: format.quote,
-                escape: false,
-                remove_quotes: false,
-                null_as: format.null_as.clone(),
-                field_count: types.len(),
-                fill_record: false,
-                ignore_blank_lines: false,
-            },
-            header_lines: format.header_lines,
-            fields: Fields::default(),
-            rewritten: Vec::new(),
+            layout,
+            odd,
+            header_lines,
+            found: Found::default(),
             rows: Vec::new(),
         }
     }
 
     /// Begins a chunk, behind the lines at the beginning of the file that hold no rows.
-    pub(super) fn begin(&self, chunk: Chunk) -> Lines {
-        let bytes = chunk.bytes.as_ref();
+    pub(super) fn begin(&mut self, chunk: FileChunk) -> Lines {
+        if let Some(file) = &chunk.avro {
+            self.found.avro.begin(file);
+        }
+        let bytes = chunk.chunk.bytes.as_ref();
         let mut at = 0;
-        for _ in chunk.lines_before..self.header_lines {
+        for _ in chunk.chunk.lines_before..self.header_lines {
             let rest = bytes.get(at..).unwrap_or_default();
             at = memchr::memchr(b'\n', rest).map_or(bytes.len(), |end| at + end + 1);
             if at >= bytes.len() {
@@ -84,59 +113,62 @@ impl RowReader {
 
     /// Gives the next rows of a chunk; `None` at its end.
     pub(super) fn next(&mut self, lines: &mut Lines) -> Result<Option<RecordBatch>> {
-        let bytes = lines.chunk.bytes.get(lines.at..).unwrap_or_default();
+        let bytes = lines.chunk.chunk.bytes.get(lines.at..).unwrap_or_default();
         if bytes.is_empty() {
             return Ok(None);
         }
         let (batch, used) = self.block(bytes)?;
         lines.at += used;
-        let bad: Vec<Line> = self.fields.bad.iter().map(|(line, _)| *line).collect();
-        if bad.is_empty() {
-            return Ok(Some(batch));
+        if let Some(damage) = self.found.avro.damage() {
+            return Err(refused(damage));
         }
-        let mut anew = Vec::new();
-        for line in bad {
-            let line = bytes.get(line.start as usize..line.end as usize);
-            self.complete(line.unwrap_or_default(), &mut anew);
-        }
-        let (completed, _) = self.block(&anew)?;
-        if !self.fields.bad.is_empty() {
-            let reason = "a line has quotes within a field that are not written twice";
-            return Err(Error::Engine(DataFusionError::Execution(reason.to_owned())));
-        }
-        let both = [batch, completed];
-        Ok(Some(concat_batches(&self.schema, &both)?))
+        let bad = &self.found.fields.bad;
+        let odd = match bad.first() {
+            None => return Ok(Some(batch)),
+            Some((_, Problem::TooLargeJson)) => {
+                return Err(refused("a JSON object or array is larger than 4 MB"));
+            }
+            Some(_) => self.odd,
+        };
+        let others = match odd {
+            Odd::Completed => {
+                let mut anew = Vec::new();
+                for (line, _) in bad {
+                    let line = bytes.get(line.start as usize..line.end as usize);
+                    self.complete(line.unwrap_or_default(), &mut anew);
+                }
+                let (completed, _) = self.block(&anew)?;
+                if !self.found.fields.bad.is_empty() {
+                    return Err(refused(
+                        "a line has quotes within a field that are not written twice",
+                    ));
+                }
+                completed
+            }
+            Odd::Null => nulls(&self.schema, bad.len())?,
+            Odd::Refused => return Err(refused("a row is no JSON object")),
+        };
+        Ok(Some(concat_batches(&self.schema, &[batch, others])?))
     }
 
-    /// Converts the next lines; gives the bytes they took. Lines with another count of fields are told in `fields`.
+    /// Converts the next rows; gives the bytes they took. Those that are none are told in `found`.
     fn block(&mut self, bytes: &[u8]) -> Result<(RecordBatch, usize)> {
-        let used = match self.dialect.is_plain() {
-            true => index::index(bytes, &self.dialect, BLOCK_ROWS, &mut self.fields),
-            false => {
-                self.fields.clear();
-                self.rewritten.clear();
-                unquote::rewrite(
-                    bytes,
-                    0,
-                    &self.dialect,
-                    BLOCK_ROWS,
-                    &mut self.rewritten,
-                    &mut self.fields,
-                )
-            }
-        };
-        let count = self.fields.rows;
+        let used = self.layout.find(bytes, BLOCK_ROWS, &mut self.found);
+        let Found {
+            fields, rewritten, ..
+        } = &self.found;
+        let count = fields.rows;
         self.rows.extend(self.rows.len() as u32..count as u32);
-        let (source, reach) = match self.dialect.is_plain() {
+        let (source, reach) = match self.layout.is_plain() {
             true => (bytes, used),
-            false => (self.rewritten.as_slice(), self.rewritten.len()),
+            false => (rewritten.as_slice(), rewritten.len()),
         };
         let block = Block {
             bytes: source,
             text: text::checked(source.get(..reach).unwrap_or_default()),
-            fields: &self.fields,
-            field_count: self.dialect.field_count,
-            null_as: &self.dialect.null_as,
+            fields,
+            field_count: self.layout.field_count(),
+            null_as: self.layout.null_as(),
             rows: self.rows.get(..count).unwrap_or_default(),
         };
         // A field that does not convert is null, and nothing more is said of it.
@@ -154,11 +186,18 @@ impl RowReader {
 
     /// Writes a line anew with as many fields as the table has columns.
     fn complete(&self, line: &[u8], anew: &mut Vec<u8>) {
-        let dialect = &self.dialect;
+        let Layout::Delimited(dialect) = &self.layout else {
+            return;
+        };
         let mut fields = 1;
         let mut quoted = false;
+        let mut escaped = false;
         for byte in line {
-            if dialect.quote == Some(*byte) {
+            if escaped {
+                escaped = false;
+            } else if quoted && dialect.quote_escape == Some(*byte) {
+                escaped = true;
+            } else if dialect.quote == Some(*byte) {
                 quoted = !quoted;
             } else if *byte == dialect.delimiter && !quoted {
                 if fields == dialect.field_count {
@@ -178,6 +217,55 @@ impl RowReader {
         }
         anew.push(b'\n');
     }
+}
+
+fn refused(reason: &str) -> Error {
+    Error::Engine(DataFusionError::Execution(reason.to_owned()))
+}
+
+fn delimited(format: &TextFormat, field_count: usize) -> Layout {
+    Layout::Delimited(Dialect {
+        delimiter: format.delimiter,
+        quote: format.quote,
+        quote_escape: format.escape,
+        escape: false,
+        remove_quotes: false,
+        null_as: format.null_as.clone(),
+        field_count,
+        fill_record: false,
+        ignore_blank_lines: false,
+    })
+}
+
+fn objects(format: &JsonFormat, wanted: &[&ExternalColumn]) -> Json {
+    let keys = wanted.iter().map(|column| {
+        let mut mapping = format.mapping.iter();
+        let mapped = mapping.find(|(name, _)| *name == column.name);
+        mapped.map_or(column.name.as_str(), |(_, key)| key)
+    });
+    let is_raw = vec![false; wanted.len()];
+    Json::by_names(keys, is_raw, !format.is_case_sensitive)
+        .with_dots_as_underscores(format.has_dots_in_keys)
+}
+
+fn rows_of_avro(wanted: &[&ExternalColumn]) -> Layout {
+    let names = wanted.iter().map(|column| column.name.as_str());
+    let fields = Json::by_names(names, vec![false; wanted.len()], true);
+    let styles = wanted.iter().map(|column| Style::of(column.ty)).collect();
+    Layout::Avro(Avro::new(fields, styles))
+}
+
+/// Makes rows of nulls.
+fn nulls(schema: &SchemaRef, count: usize) -> Result<RecordBatch> {
+    let fields = schema.fields().iter();
+    let columns = fields.map(|field| new_null_array(field.data_type(), count));
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    let schema = SchemaRef::clone(schema);
+    Ok(RecordBatch::try_new_with_options(
+        schema,
+        columns.collect(),
+        &options,
+    )?)
 }
 
 fn rule(field: usize, ty: SqlType) -> ColumnRule {
@@ -210,20 +298,30 @@ fn rule(field: usize, ty: SqlType) -> ColumnRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::cut::Chunk;
     use arrow::util::pretty::pretty_format_batches;
     use bytes::Bytes;
     use std::sync::Arc;
 
-    fn check(format: &TextFormat, bytes: &'static [u8], expected: &[&str]) {
+    fn check(format: &FileFormat, bytes: &'static [u8], expected: &[&str]) {
         let types = [SqlType::Integer, SqlType::Varchar(4), SqlType::Date];
-        let fields = types.iter().zip(["a", "b", "c"]);
-        let fields: Vec<_> = fields.map(|(ty, name)| ty.field(name, true)).collect();
-        let schema = Arc::new(arrow_schema::Schema::new(fields));
-        let mut reader = RowReader::new(Arc::clone(&schema), &[0, 1, 2], &types, format);
-        let chunk = Chunk {
-            bytes: Bytes::from_static(bytes),
-            lines_before: 0,
-            offset: 0,
+        let columns = types.into_iter().zip(["a", "b", "c"]);
+        let columns = columns.map(|(ty, name)| ExternalColumn {
+            name: name.to_owned(),
+            ty,
+        });
+        let columns: Vec<ExternalColumn> = columns.collect();
+        let fields = columns.iter().map(|one| one.ty.field(&one.name, true));
+        let schema = Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()));
+        let mut reader = RowReader::new(Arc::clone(&schema), &[0, 1, 2], &columns, format);
+        let chunk = FileChunk {
+            url: "file:///f".into(),
+            chunk: Chunk {
+                bytes: Bytes::from_static(bytes),
+                lines_before: 0,
+                offset: 0,
+            },
+            avro: None,
         };
         let mut lines = reader.begin(chunk);
         let mut batches = Vec::new();
@@ -244,6 +342,7 @@ mod tests {
         TextFormat {
             delimiter: b'|',
             quote: None,
+            escape: None,
             null_as: b"\\N".to_vec(),
             header_lines: 0,
             compression: None,
@@ -251,9 +350,53 @@ mod tests {
     }
 
     #[test]
+    fn objects_have_any_keys() {
+        let json = |ignores_malformed| {
+            FileFormat::Json(JsonFormat {
+                ignores_malformed,
+                is_case_sensitive: false,
+                has_dots_in_keys: false,
+                strips_outer_array: false,
+                mapping: vec![("b".to_owned(), "The B".to_owned())],
+                header_lines: 0,
+                compression: None,
+            })
+        };
+        check(
+            &json(false),
+            b"{\"A\":1,\"the b\":\"one\",\"b\":9}\n{\"c\":\"2008-01-02\",\"d\":[1]}",
+            &["| 1 | one | |", "| | | 2008-01-02 |"],
+        );
+        check(
+            &json(true),
+            b"{\"a\":1}\n{\"a\":2,,}\n{\"a\":3}\n",
+            &["| 1 | | |", "| 3 | | |", "| | | |"],
+        );
+    }
+
+    #[test]
+    fn quotes_are_escaped() {
+        let format = TextFormat {
+            delimiter: b',',
+            quote: Some(b'"'),
+            escape: Some(b'\\'),
+            ..plain()
+        };
+        check(
+            &FileFormat::Text(format),
+            b"1,\"a\\\",b\",2008-01-02\n2,\"\\\\\"\n3,\"a\"\"b\",2008-01-03\n",
+            &[
+                "| 1 | a\",b | 2008-01-02 |",
+                "| 3 | a\"b | 2008-01-03 |",
+                "| 2 | \\ | |",
+            ],
+        );
+    }
+
+    #[test]
     fn fields_that_do_not_convert_are_null() {
         check(
-            &plain(),
+            &FileFormat::Text(plain()),
             b"1|one|2008-01-02\nx|longer|never\n\\N|\\N|\\N\n",
             &["| 1 | one | 2008-01-02 |", "| | long | |", "| | | |"],
         );
@@ -262,7 +405,7 @@ mod tests {
     #[test]
     fn lines_have_any_number_of_fields() {
         check(
-            &plain(),
+            &FileFormat::Text(plain()),
             b"1|a|2008-01-02\n2\n3|c|2008-01-03|more|still\n4|d|2008-01-04",
             &[
                 "| 1 | a | 2008-01-02 |",
@@ -280,7 +423,7 @@ mod tests {
             ..plain()
         };
         check(
-            &format,
+            &FileFormat::Text(format),
             b"a|b|c\n-|-|-\n1|one|2008-01-02\n",
             &["| 1 | one | 2008-01-02 |"],
         );
@@ -294,7 +437,7 @@ mod tests {
             ..plain()
         };
         check(
-            &format,
+            &FileFormat::Text(format),
             b"\"1\",\"a,b\",2008-01-02\n2,\"c\"\n3,d,2008-01-03,\"x,y\"\n",
             &[
                 "| 1 | a,b | 2008-01-02 |",

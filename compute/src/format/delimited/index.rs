@@ -119,6 +119,7 @@ mod tests {
         Dialect {
             delimiter: b'|',
             quote: None,
+            quote_escape: None,
             escape: false,
             remove_quotes: false,
             null_as: b"\\N".to_vec(),

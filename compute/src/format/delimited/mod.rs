@@ -22,6 +22,8 @@ pub struct Dialect {
     pub delimiter: u8,
     /// For CSV: the quote.
     pub quote: Option<u8>,
+    /// For CSV: what makes a quote or itself literal within quotes, beside a doubled quote.
+    pub quote_escape: Option<u8>,
     /// Whether a backslash makes the next byte literal.
     pub escape: bool,
     /// Whether fields lose a pair of quotes around them.

@@ -286,7 +286,13 @@ fn csv_field(
         broken = true;
         while let Some(&byte) = bytes.get(*place) {
             *place += 1;
-            if byte != quote {
+            let next = bytes.get(*place);
+            let is_escape = dialect.quote_escape == Some(byte)
+                && next.is_some_and(|next| *next == quote || *next == byte);
+            if is_escape {
+                rewritten.extend(next);
+                *place += 1;
+            } else if byte != quote {
                 rewritten.push(byte);
             } else if bytes.get(*place) == Some(&quote) {
                 rewritten.push(quote);
@@ -342,6 +348,7 @@ mod tests {
         Dialect {
             delimiter: b',',
             quote,
+            quote_escape: None,
             escape,
             remove_quotes,
             null_as: b"\\N".to_vec(),

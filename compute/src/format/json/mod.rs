@@ -3,6 +3,7 @@
 //!
 //! A field that is null stands as `\N` and is not quoted; every other is, and so is never taken for null.
 
+pub mod outer;
 pub mod path;
 pub(in crate::format) mod scan;
 pub mod skim;
@@ -30,19 +31,21 @@ const ORDER_KEY_BYTES_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Json {
     /// The first is the root.
-    nodes: Vec<Node>,
+    pub(in crate::format) nodes: Vec<Node>,
     /// Whether a field is wanted as JSON, for SUPER.
     is_raw: Vec<bool>,
     /// Whether keys match in any case.
-    ignores_case: bool,
+    pub(in crate::format) ignores_case: bool,
+    /// Whether a dot of a key is an underscore of its name.
+    dots_are_underscores: bool,
 }
 
 /// A part of a document that is a field, or has one in it.
 #[derive(Clone, Debug, Default)]
-struct Node {
-    fields: Vec<usize>,
-    members: HashMap<Box<[u8]>, usize>,
-    elements: Vec<(usize, usize)>,
+pub(in crate::format) struct Node {
+    pub(in crate::format) fields: Vec<usize>,
+    pub(in crate::format) members: HashMap<Box<[u8]>, usize>,
+    pub(in crate::format) elements: Vec<(usize, usize)>,
 }
 
 impl Json {
@@ -99,6 +102,16 @@ impl Json {
             nodes,
             is_raw,
             ignores_case: false,
+            dots_are_underscores: false,
+        }
+    }
+
+    /// Takes a dot of a key for an underscore.
+    #[must_use]
+    pub fn with_dots_as_underscores(self, dots_are_underscores: bool) -> Self {
+        Self {
+            dots_are_underscores,
+            ..self
         }
     }
 
@@ -380,6 +393,14 @@ fn lookup(key: &[u8], has_escapes: bool, json: &Json, index: usize) -> Option<us
         true => {
             scan::unescape(key, &mut plain);
             plain.as_slice()
+        }
+        false => key,
+    };
+    let underscored;
+    let key = match json.dots_are_underscores && key.contains(&b'.') {
+        true => {
+            underscored = String::from_utf8_lossy(key).replace('.', "_");
+            underscored.as_bytes()
         }
         false => key,
     };

@@ -203,7 +203,10 @@ proptest! {
     #[test]
     fn a_split_file_reads_as_the_whole(text in file(), step in 1_usize..30) {
         let json = Json::by_names(["a", "b"], vec![false; 2], false);
-        let mut cutter = Cutter::new(RowEnd::Json { header_lines: 0 });
+        let mut cutter = Cutter::new(RowEnd::Json {
+            header_lines: 0,
+            strips_array: false,
+        });
         let pieces = text.as_bytes().chunks(step);
         let mut chunks: Vec<_> = pieces
             .flat_map(|bytes| cutter.push(Bytes::copy_from_slice(bytes)))

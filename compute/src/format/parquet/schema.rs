@@ -26,13 +26,12 @@ pub enum Way {
     },
 }
 
-/// Finds the way of a column; `None` if there is none. `serializes` says that anything may become a SUPER.
-pub fn way(file: &DataType, column: &Type, ty: SqlType, serializes: bool) -> Option<Way> {
+/// Finds the way of a column; `None` if there is none. `is_marked` says that its texts are JSON, `serializes` that
+/// anything may become a SUPER.
+pub fn way(file: &DataType, is_marked: bool, ty: SqlType, serializes: bool) -> Option<Way> {
     use DataType as D;
     Some(match (ty, file) {
-        (SqlType::Super, _) if serializes => Way::Json {
-            is_marked: is_json(column),
-        },
+        (SqlType::Super, _) if serializes => Way::Json { is_marked },
         (SqlType::Super, _) => return None,
         (_, D::Null)
         | (SqlType::Boolean, D::Boolean)
@@ -54,7 +53,8 @@ pub fn way(file: &DataType, column: &Type, ty: SqlType, serializes: bool) -> Opt
     })
 }
 
-fn is_json(column: &Type) -> bool {
+/// Tells whether the texts of a column are marked as JSON.
+pub fn is_json(column: &Type) -> bool {
     let info = column.get_basic_info();
     column.is_primitive()
         && (info.logical_type_ref() == Some(&LogicalType::Json)
@@ -152,12 +152,8 @@ pub fn type_shown(ty: SqlType) -> String {
 pub fn unread_compression(group: &RowGroupMetaData) -> Option<&'static str> {
     let mut compressions = group.columns().iter().map(|column| column.compression());
     compressions.find_map(|compression| match compression {
-        Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_) => None,
-        Compression::GZIP(_) => Some("GZIP"),
         Compression::LZO => Some("LZO"),
-        Compression::BROTLI(_) => Some("BROTLI"),
-        Compression::LZ4 => Some("LZ4"),
-        _ => Some("LZ4_RAW"),
+        _ => None,
     })
 }
 

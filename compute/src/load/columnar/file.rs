@@ -1,13 +1,16 @@
-//! A Parquet file that is open: its footer, read and checked against the table.
+//! A file that is open: its footer, read and checked against the table. What is of Parquet alone is here too; what is of
+//! ORC is in [`super::orc`].
 
 use super::scan_error;
 use crate::error::{Error, Result};
 use crate::format::delimited::problem::Problem;
+use crate::format::orc;
 use crate::format::parquet::schema::{self, Way};
 use crate::load::parse::Parser;
 use crate::load::source::Source;
 use crate::load::{LoadColumn, LoadProgress, LoadedFile};
 use crate::object::failed;
+use blueshift_sql::statement::copy::CopyFormat;
 use blueshift_sql::{SqlState, SqlType};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -32,12 +35,29 @@ const GROUP_BYTES_MAX: i64 = 1 << 30;
 /// Behind the footer: its length and the mark of the format.
 const END_BYTES: u64 = 8;
 
+/// What the end of a file tells of it.
+pub(super) enum Footer {
+    Parquet(ArrowReaderMetadata),
+    Orc(orc::File),
+}
+
+/// The columns of a file, to be checked against those of the table.
+pub(super) struct FileColumns<'a> {
+    /// The format's name.
+    pub(super) format: &'a str,
+    pub(super) count: usize,
+    /// Finds the way from a place among the columns to a type of the table.
+    pub(super) way: &'a dyn Fn(usize, SqlType) -> Option<Way>,
+    /// Shows the type at a place.
+    pub(super) shown: &'a dyn Fn(usize) -> String,
+}
+
 /// An open file.
 pub(super) struct OpenFile {
     pub(super) url: Arc<str>,
     pub(super) slice: u32,
     pub(super) reader: ObjectReader,
-    pub(super) metadata: ArrowReaderMetadata,
+    pub(super) footer: Footer,
     /// By the columns of the table; `None` for one that is not loaded from the file.
     pub(super) ways: Vec<Option<Way>>,
     /// Rows before each row group.
@@ -52,7 +72,8 @@ impl OpenFile {
     pub(super) async fn open(source: Source, parser: &Parser) -> Result<Self> {
         let begun = Instant::now();
         let url: Arc<str> = source.url.as_str().into();
-        if let Some(progress) = parser.progress.slice(source.slice) {
+        let slice = source.slice;
+        if let Some(progress) = parser.progress.slice(slice) {
             progress.begin_file(&url);
         }
         let reader = ObjectReader {
@@ -60,75 +81,102 @@ impl OpenFile {
             path: source.path,
             bytes: source.bytes,
             progress: Arc::clone(&parser.progress),
-            slice: source.slice,
+            slice,
         };
-        let footer = reader.footer(&url).await?;
-        let replaces = parser.plan.options.accept_invalid_chars.is_some();
-        let unreadable = |error| unreadable(&url, error);
-        let metadata = metadata(&footer, replaces).map_err(unreadable)?;
-        let read = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let found =
-            ArrowReaderMetadata::try_new(Arc::clone(&metadata), read).map_err(unreadable)?;
-        let wanted = schema::reading(found.schema(), found.parquet_schema());
-        let read = ArrowReaderOptions::new().with_schema(wanted);
-        let found = ArrowReaderMetadata::try_new(metadata, read).map_err(unreadable)?;
-        let ways = ways(&url, parser, &found)?;
-        let groups = found.metadata().num_row_groups();
+        let (footer, ways, rows_before) = match parser.plan.options.format {
+            CopyFormat::Orc => super::orc::open(&url, &reader, parser).await?,
+            _ => open_parquet(&url, &reader, parser).await?,
+        };
         Ok(Self {
-            slice: source.slice,
-            reader,
-            ways,
-            rows_before: schema::rows_before(found.metadata()),
-            groups_left: AtomicUsize::new(groups),
-            metadata: found,
             url,
+            slice,
+            reader,
+            footer,
+            ways,
+            groups_left: AtomicUsize::new(rows_before.len()),
+            rows_before,
             begun,
         })
     }
 
     pub(super) fn group_count(&self) -> usize {
-        self.metadata.metadata().num_row_groups()
-    }
-
-    /// Refuses a row group that is not read here.
-    pub(super) fn check_group(&self, group: usize) -> Result<()> {
-        let Some(group) = self.metadata.metadata().row_groups().get(group) else {
-            return Ok(());
-        };
-        if let Some(codec) = schema::unread_compression(group) {
-            return Err(Error::Sql(blueshift_sql::Error::unsupported(
-                format!("{codec} compression in the Parquet file \"{}\"", self.url),
-                "Write the file with SNAPPY, ZSTD or no compression",
-            )));
-        }
-        let bytes = group.compressed_size();
-        if bytes > GROUP_BYTES_MAX {
-            let message = format!(
-                "could not read \"{}\": a row group has {bytes} bytes, and may have {GROUP_BYTES_MAX}",
-                self.url
-            );
-            let state = SqlState::PROGRAM_LIMIT_EXCEEDED;
-            return Err(Error::Sql(
-                blueshift_sql::Error::new(state, message)
-                    .with_hint("Write the file with smaller row groups."),
-            ));
-        }
-        Ok(())
+        self.rows_before.len()
     }
 
     /// Tells what was read, once all is.
     pub(super) fn loaded(&self) -> LoadedFile {
-        let rows = self.metadata.metadata().file_metadata().num_rows();
+        let rows = match &self.footer {
+            Footer::Parquet(footer) => {
+                let rows = footer.metadata().file_metadata().num_rows();
+                u64::try_from(rows).unwrap_or_default()
+            }
+            Footer::Orc(file) => file.rows(),
+        };
         let left = self.groups_left.load(Ordering::Acquire);
         LoadedFile {
             filename: self.url.to_string(),
             slice: self.slice,
-            lines: u64::try_from(rows).unwrap_or_default(),
+            lines: rows,
             bytes: if left == 0 { self.reader.bytes } else { 0 },
             errors: 0,
             duration_us: u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// A footer, how each column of the table is made, and the rows before each part of the file.
+pub(super) type Opened = (Footer, Vec<Option<Way>>, Vec<u64>);
+
+async fn open_parquet(url: &str, reader: &ObjectReader, parser: &Parser) -> Result<Opened> {
+    let footer = reader.footer(url).await?;
+    let replaces = parser.plan.options.accept_invalid_chars.is_some();
+    let unreadable = |error| unreadable(url, error);
+    let metadata = metadata(&footer, replaces).map_err(unreadable)?;
+    let read = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let found = ArrowReaderMetadata::try_new(Arc::clone(&metadata), read).map_err(unreadable)?;
+    let wanted = schema::reading(found.schema(), found.parquet_schema());
+    let read = ArrowReaderOptions::new().with_schema(wanted);
+    let found = ArrowReaderMetadata::try_new(metadata, read).map_err(unreadable)?;
+    let columns = found.parquet_schema().root_schema().get_fields();
+    let serializes = parser.plan.options.serialize_to_json;
+    let way = |place: usize, wanted: SqlType| {
+        let ty = found.schema().fields().get(place)?.data_type();
+        schema::way(ty, schema::is_json(columns.get(place)?), wanted, serializes)
+    };
+    let columns = FileColumns {
+        format: "Parquet",
+        count: columns.len(),
+        way: &way,
+        shown: &|place| schema::shown(found.parquet_schema(), place),
+    };
+    let ways = ways(url, parser, &columns)?;
+    let before = schema::rows_before(found.metadata());
+    Ok((Footer::Parquet(found), ways, before))
+}
+
+/// Refuses a row group that is not read here.
+pub(super) fn check_group(url: &str, footer: &ArrowReaderMetadata, group: usize) -> Result<()> {
+    let Some(group) = footer.metadata().row_groups().get(group) else {
+        return Ok(());
+    };
+    if let Some(codec) = schema::unread_compression(group) {
+        return Err(Error::Sql(blueshift_sql::Error::unsupported(
+            format!("{codec} compression in the Parquet file \"{url}\""),
+            "Write the file with SNAPPY, ZSTD or no compression",
+        )));
+    }
+    let bytes = group.compressed_size();
+    if bytes > GROUP_BYTES_MAX {
+        let message = format!(
+            "could not read \"{url}\": a row group has {bytes} bytes, and may have {GROUP_BYTES_MAX}"
+        );
+        let state = SqlState::PROGRAM_LIMIT_EXCEEDED;
+        return Err(Error::Sql(
+            blueshift_sql::Error::new(state, message)
+                .with_hint("Write the file with smaller row groups."),
+        ));
+    }
+    Ok(())
 }
 
 /// Reads a footer. With `replaces`, texts are read as bytes, as they may be no texts.
@@ -143,10 +191,13 @@ fn metadata(footer: &[u8], replaces: bool) -> Result<Arc<ParquetMetaData>, Parqu
 }
 
 /// Finds for each column of the table how it is made of that in the file.
-fn ways(url: &str, parser: &Parser, file: &ArrowReaderMetadata) -> Result<Vec<Option<Way>>> {
+pub(super) fn ways(
+    url: &str,
+    parser: &Parser,
+    columns: &FileColumns<'_>,
+) -> Result<Vec<Option<Way>>> {
     let plan = &parser.plan;
-    let columns = file.parquet_schema().root_schema().get_fields();
-    let (wanted, there) = (plan.field_count, columns.len());
+    let (wanted, there) = (plan.field_count, columns.count);
     if there > wanted || (there < wanted && !plan.options.fill_record) {
         let context = format!(
             "Unmatched number of columns between table and file. Table columns: {wanted}, Data columns: {there}, \
@@ -158,33 +209,21 @@ fn ways(url: &str, parser: &Parser, file: &ArrowReaderMetadata) -> Result<Vec<Op
         };
         return Err(scan_error(SqlState::BAD_COPY_FILE_FORMAT, context, hint));
     }
-    let way = |column: &LoadColumn| {
-        let Some((field, place)) = column
-            .field
-            .and_then(|place| Some((columns.get(place)?, place)))
-        else {
-            return Ok(None);
-        };
-        let ty = file
-            .schema()
-            .fields()
-            .get(place)
-            .map(|field| field.data_type());
-        let serializes = plan.options.serialize_to_json;
-        let found = ty.and_then(|ty| schema::way(ty, field, column.ty, serializes));
-        match found {
+    let way = |column: &LoadColumn| match column.field.filter(|place| *place < there) {
+        None => Ok(None),
+        Some(place) => match (columns.way)(place, column.ty) {
             Some(way) => Ok(Some(way)),
-            None => Err(incompatible(url, column, file, place)),
-        }
+            None => Err(incompatible(url, column, columns, place)),
+        },
     };
     plan.columns.iter().map(way).collect()
 }
 
-fn incompatible(url: &str, column: &LoadColumn, file: &ArrowReaderMetadata, place: usize) -> Error {
-    let shown = schema::shown(file.parquet_schema(), place);
+fn incompatible(url: &str, column: &LoadColumn, file: &FileColumns<'_>, place: usize) -> Error {
+    let (format, shown) = (file.format, (file.shown)(place));
     let folder = url.rsplit_once('/').map_or(url, |(folder, _)| folder);
     let context = format!(
-        "File '{url}' has an incompatible Parquet schema for column '{folder}.{}'. Column type: {}, Parquet \
+        "File '{url}' has an incompatible {format} schema for column '{folder}.{}'. Column type: {}, {format} \
          schema:\n{shown}\n",
         column.name,
         schema::type_shown(column.ty)
@@ -210,11 +249,12 @@ pub(super) fn unreadable(url: &str, error: ParquetError) -> Error {
         let hint = "Add ACCEPTINVCHARS to load such texts with their characters replaced.";
         return scan_error(SqlState::CHARACTER_NOT_IN_REPERTOIRE, context, hint);
     }
-    damaged(url, &why)
+    damaged(url, "a Parquet", &why)
 }
 
-fn damaged(url: &str, why: &str) -> Error {
-    let message = format!("could not read \"{url}\": not a Parquet file, or a damaged one: {why}");
+/// Says that a file is not of its format, or damaged.
+pub(super) fn damaged(url: &str, format: &str, why: &str) -> Error {
+    let message = format!("could not read \"{url}\": not {format} file, or a damaged one: {why}");
     let state = SqlState::BAD_COPY_FILE_FORMAT;
     Error::Sql(blueshift_sql::Error::new(state, message).with_hint("Check the file."))
 }
@@ -224,7 +264,7 @@ fn damaged(url: &str, why: &str) -> Error {
 pub(super) struct ObjectReader {
     store: Arc<dyn ObjectStore>,
     path: ObjectPath,
-    bytes: u64,
+    pub(super) bytes: u64,
     progress: Arc<LoadProgress>,
     slice: u32,
 }
@@ -233,7 +273,7 @@ impl ObjectReader {
     /// Reads the footer, without what stands behind it.
     async fn footer(&self, url: &str) -> Result<Bytes> {
         if self.bytes < END_BYTES {
-            return Err(damaged(url, "it has no footer"));
+            return Err(damaged(url, "a Parquet", "it has no footer"));
         }
         let tail_start = self.bytes.saturating_sub(TAIL_BYTES);
         let tail = self.read(tail_start..self.bytes).await;
@@ -249,12 +289,17 @@ impl ObjectReader {
                     "Write the file without encryption",
                 )));
             }
-            _ => return Err(damaged(url, "it does not end with PAR1")),
+            _ => return Err(damaged(url, "a Parquet", "it does not end with PAR1")),
         };
         let start = self.bytes.checked_sub(length + END_BYTES);
-        let start = start.ok_or_else(|| damaged(url, "its footer is longer than the file"))?;
+        let start =
+            start.ok_or_else(|| damaged(url, "a Parquet", "its footer is longer than the file"))?;
         if length > FOOTER_BYTES_MAX {
-            return Err(damaged(url, "its footer is longer than 256 MB"));
+            return Err(damaged(
+                url,
+                "a Parquet",
+                "its footer is longer than 256 MB",
+            ));
         }
         let end = self.bytes - END_BYTES;
         match start.checked_sub(tail_start) {
@@ -266,10 +311,18 @@ impl ObjectReader {
         }
     }
 
-    async fn read(&self, range: Range<u64>) -> object_store::Result<Bytes> {
+    /// Reads a range.
+    pub(super) async fn read(&self, range: Range<u64>) -> object_store::Result<Bytes> {
         let bytes = self.store.get_range(&self.path, range).await?;
         self.count(bytes.len());
         Ok(bytes)
+    }
+
+    /// Reads ranges, those close to each other with one request.
+    pub(super) async fn read_all(&self, ranges: &[Range<u64>]) -> object_store::Result<Vec<Bytes>> {
+        let read = self.store.get_ranges(&self.path, ranges).await?;
+        self.count(read.iter().map(Bytes::len).sum());
+        Ok(read)
     }
 
     fn count(&self, bytes: usize) {
@@ -291,12 +344,7 @@ impl AsyncFileReader for ObjectReader {
         &mut self,
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        let read = async move {
-            let read = self.store.get_ranges(&self.path, &ranges).await;
-            let read = read.map_err(external)?;
-            self.count(read.iter().map(Bytes::len).sum());
-            Ok(read)
-        };
+        let read = async move { self.read_all(&ranges).await.map_err(external) };
         read.boxed()
     }
 

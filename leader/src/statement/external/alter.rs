@@ -103,7 +103,8 @@ fn change(
         ExternalAction::FileFormat(stored_as) => {
             after.format = match (stored_as, &table.format) {
                 (StoredAs::TextFile, text @ ExternalFormat::Delimited { .. })
-                | (StoredAs::TextFile, text @ ExternalFormat::Csv { .. }) => text.clone(),
+                | (StoredAs::TextFile, text @ ExternalFormat::Csv { .. })
+                | (StoredAs::TextFile, text @ ExternalFormat::Json(_)) => text.clone(),
                 (stored_as, _) => ExternalFormat::new(*stored_as, &RowFormat::Default),
             };
         }

@@ -1,7 +1,7 @@
 //! SHOW EXTERNAL TABLE: the statements that would make an external table, and its partitions, again.
 
 use crate::catalog::Schema;
-use crate::catalog::external::{ExternalFormat, ExternalTable, partition_text};
+use crate::catalog::external::{ExternalFormat, ExternalTable, json_properties, partition_text};
 use crate::catalog::name::quoted;
 use crate::error::{Error, Result};
 use crate::statement::answer::Body;
@@ -58,12 +58,34 @@ fn definition(schema: &Schema, table: &ExternalTable) -> String {
     }
     text += &match &table.format {
         ExternalFormat::Parquet => "\nSTORED AS PARQUET".to_owned(),
+        ExternalFormat::Orc => "\nSTORED AS ORC".to_owned(),
+        ExternalFormat::Avro => "\nSTORED AS AVRO".to_owned(),
+        ExternalFormat::Json(serde) => {
+            let properties = json_properties(serde).into_iter();
+            let properties: Vec<String> = properties
+                .map(|(name, value)| format!("{}={}", literal(&name), literal(&value)))
+                .collect();
+            let with = match properties.is_empty() {
+                true => String::new(),
+                false => format!("\nWITH SERDEPROPERTIES ({})", properties.join(", ")),
+            };
+            format!(
+                "\nROW FORMAT SERDE {}{with}\nSTORED AS TEXTFILE",
+                literal(&serde.class)
+            )
+        }
         ExternalFormat::Delimited { delimiter } => format!(
             "\nROW FORMAT DELIMITED FIELDS TERMINATED BY '\\{delimiter:03o}'\nSTORED AS TEXTFILE"
         ),
-        ExternalFormat::Csv { separator, quote } => format!(
+        ExternalFormat::Csv {
+            separator,
+            quote,
+            escape,
+        } => format!(
             "\nROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'\n\
-             WITH SERDEPROPERTIES ('separatorChar'='\\{separator:03o}', 'quoteChar'='\\{quote:03o}')\nSTORED AS TEXTFILE"
+             WITH SERDEPROPERTIES ('separatorChar'='\\{separator:03o}', 'quoteChar'='\\{quote:03o}', \
+             'escapeChar'='\\{:03o}')\nSTORED AS TEXTFILE",
+            escape.unwrap_or(*quote)
         ),
     };
     text += &format!("\nLOCATION {}", literal(&table.location));

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::server::Server;
 use blueshift_compute::external::{
     Access, ExternalColumn, ExternalPartition, ExternalTable as ScannedTable, FileFormat,
-    FileLists, TextFormat,
+    FileLists, JsonFormat, TextFormat,
 };
 use blueshift_compute::format::compression::Compression;
 use blueshift_sql::SqlType;
@@ -73,27 +73,56 @@ fn partitions(catalog: &Catalog, table: &ExternalTable) -> Result<Option<Vec<Ext
 }
 
 fn format(table: &ExternalTable) -> FileFormat {
-    let (delimiter, quote) = match &table.format {
-        ExternalFormat::Parquet => return FileFormat::Parquet,
-        ExternalFormat::Delimited { delimiter } => (*delimiter, None),
-        ExternalFormat::Csv { separator, quote } => (*separator, Some(*quote)),
-    };
     let property = |name: &str| table.properties.get(name).map(String::as_str);
     let compression = property("compression_type").map(str::to_lowercase);
+    let compression = match compression.as_deref() {
+        Some("gzip") => Some(Compression::Gzip),
+        Some("bzip2") => Some(Compression::Bzip2),
+        Some("zstd") => Some(Compression::Zstd),
+        Some("none") => Some(Compression::None),
+        _ => None,
+    };
+    let header_lines = table.number("skip.header.line.count").unwrap_or(0);
+    let (delimiter, quote, escape) = match &table.format {
+        ExternalFormat::Parquet => return FileFormat::Parquet,
+        ExternalFormat::Orc => {
+            let resolution = property("orc.schema.resolution");
+            return FileFormat::Orc {
+                by_position: resolution.is_some_and(|way| way != "name"),
+            };
+        }
+        ExternalFormat::Avro => return FileFormat::Avro { compression },
+        ExternalFormat::Json(serde) => {
+            return FileFormat::Json(JsonFormat {
+                ignores_malformed: serde.ignores_malformed,
+                is_case_sensitive: serde.is_case_sensitive,
+                has_dots_in_keys: serde.has_dots_in_keys,
+                strips_outer_array: serde.strips_outer_array,
+                mapping: serde.mapping.clone(),
+                header_lines,
+                compression,
+            });
+        }
+        ExternalFormat::Delimited { delimiter } => (*delimiter, None, None),
+        ExternalFormat::Csv {
+            separator,
+            quote,
+            escape,
+        } => (
+            *separator,
+            Some(*quote),
+            escape.filter(|escape| escape != quote),
+        ),
+    };
     FileFormat::Text(TextFormat {
         delimiter,
         quote,
+        escape,
         null_as: property("serialization.null.format")
             .unwrap_or("\\N")
             .as_bytes()
             .to_vec(),
-        header_lines: table.number("skip.header.line.count").unwrap_or(0),
-        compression: match compression.as_deref() {
-            Some("gzip") => Some(Compression::Gzip),
-            Some("bzip2") => Some(Compression::Bzip2),
-            Some("zstd") => Some(Compression::Zstd),
-            Some("none") => Some(Compression::None),
-            _ => None,
-        },
+        header_lines,
+        compression,
     })
 }

@@ -6,9 +6,10 @@ use crate::sqlstate::SqlState;
 
 /// The widest field of FIXEDWIDTH, in characters: a row has at most 4 MB.
 const WIDTH_MAX: u32 = 4 << 20;
-/// The options that go with PARQUET. Source: the usage notes of COPY from columnar data formats, and SERIALIZETOJSON.
-const PARQUET_OPTIONS: &[&str] = &[
+/// The options that go with PARQUET and ORC. Source: the usage notes of COPY from columnar data formats, and SERIALIZETOJSON.
+const COLUMNAR_OPTIONS: &[&str] = &[
     "parquet",
+    "orc",
     "serializetojson",
     "acceptinvchars",
     "fillrecord",
@@ -48,6 +49,23 @@ const EXCLUDED: &[(&str, &[(&str, &str)])] = &[
             ("escape", "ESCAPE"),
             ("fillrecord", "FILLRECORD"),
             ("ignoreblanklines", "IGNOREBLANKLINES"),
+            ("null", "NULL AS"),
+            ("quote", "QUOTE"),
+            ("removequotes", "REMOVEQUOTES"),
+        ],
+    ),
+    (
+        "avro",
+        &[
+            ("csv", "CSV"),
+            ("json", "JSON"),
+            ("fixedwidth", "FIXEDWIDTH"),
+            ("delimiter", "DELIMITER"),
+            ("encoding", "ENCODING"),
+            ("escape", "ESCAPE"),
+            ("fillrecord", "FILLRECORD"),
+            ("ignoreblanklines", "IGNOREBLANKLINES"),
+            ("ignoreheader", "IGNOREHEADER"),
             ("null", "NULL AS"),
             ("quote", "QUOTE"),
             ("removequotes", "REMOVEQUOTES"),
@@ -93,6 +111,17 @@ pub(super) fn json(text: &str) -> Result<JsonMapping> {
     })
 }
 
+/// Reads the argument of AVRO.
+pub(super) fn avro(text: &str) -> Result<JsonMapping> {
+    match json(text) {
+        Ok(mapping) if mapping != JsonMapping::NoShred => Ok(mapping),
+        _ => Err(value_error(
+            "AVRO needs 'auto', 'auto ignorecase' or the path of a JSONPaths file",
+        )
+        .with_hint("Write 's3://bucket/key' or 'file:///path/file' for a JSONPaths file")),
+    }
+}
+
 /// Reads the argument of ENCODING.
 pub(super) fn encoding(name: &str) -> Result<CopyEncoding> {
     Ok(match name.to_lowercase().as_str() {
@@ -111,14 +140,20 @@ pub(super) fn encoding(name: &str) -> Result<CopyEncoding> {
 /// Refuses what Redshift refuses beside a format. `seen` has the options as they were written.
 pub(super) fn ensure_together(copy: &Copy, seen: &[String]) -> Result<()> {
     let has = |name: &str| seen.iter().any(|seen| seen == name);
-    if has("parquet") {
-        return match seen
-            .iter()
-            .find(|option| !PARQUET_OPTIONS.contains(&option.as_str()))
-        {
-            None => Ok(()),
-            Some(option) => Err(not_with_parquet(option)),
-        };
+    if has("parquet") && has("orc") {
+        return Err(conflict("ORC does not go with PARQUET"));
+    }
+    if has("serializetojson") && !has("parquet") && !has("orc") {
+        return Err(conflict("SERIALIZETOJSON goes only with PARQUET and ORC"));
+    }
+    for (format, shown) in [("parquet", "PARQUET"), ("orc", "ORC")] {
+        if has(format) {
+            let known = |option: &&String| !COLUMNAR_OPTIONS.contains(&option.as_str());
+            return match seen.iter().find(known) {
+                None => Ok(()),
+                Some(option) => Err(not_with_columnar(option, shown)),
+            };
+        }
     }
     for (format, excluded) in EXCLUDED {
         let both = |(name, _): &&(&str, &str)| has(format) && has(name);
@@ -130,9 +165,6 @@ pub(super) fn ensure_together(copy: &Copy, seen: &[String]) -> Result<()> {
     if has("quote") && !has("csv") {
         return Err(conflict("QUOTE goes only with CSV"));
     }
-    if has("serializetojson") {
-        return Err(conflict("SERIALIZETOJSON goes only with PARQUET"));
-    }
     if copy.options.format == CopyFormat::FixedWidth && copy.options.encoding != CopyEncoding::Utf8
     {
         return Err(conflict("FIXEDWIDTH goes only with ENCODING UTF8"));
@@ -140,12 +172,12 @@ pub(super) fn ensure_together(copy: &Copy, seen: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn not_with_parquet(option: &str) -> Error {
+fn not_with_columnar(option: &str, format: &str) -> Error {
     let shown = match option {
         "null" => "NULL AS".to_owned(),
         other => other.to_uppercase(),
     };
-    let message = format!("{shown} argument is not supported for PARQUET based COPY");
+    let message = format!("{shown} argument is not supported for {format} based COPY");
     Error::new(SqlState::FEATURE_NOT_SUPPORTED, message).with_hint(format!(
         "Leave {shown} out: values are loaded as the file has them"
     ))
@@ -173,5 +205,7 @@ mod tests {
         let paths = JsonMapping::Paths("s3://b/K".to_owned());
         assert_eq!(json("s3://b/K").ok(), Some(paths));
         assert!(json("paths.json").is_err());
+        assert_eq!(avro("AUTO").ok(), Some(JsonMapping::Auto));
+        assert!(avro("noshred").is_err());
     }
 }

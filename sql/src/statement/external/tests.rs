@@ -1,3 +1,4 @@
+use super::row_format::one_byte;
 use super::*;
 use crate::statement::alter_table::AlterAction;
 use crate::statement::parse as parse_text;
@@ -35,7 +36,16 @@ fn documented_tables() {
     assert_eq!(sales.row_format, tabs);
     assert_eq!(sales.properties, [("numRows".into(), "172000".into())]);
     for (refused, code) in [
-        ("(a int) stored as orc location 's3://b/'", "0A000"),
+        ("(a int) stored as rcfile location 's3://b/'", "0A000"),
+        ("(a int) stored as sequencefile location 's3://b/'", "0A000"),
+        (
+            "(a int) row format serde 'com.amazon.ionhiveserde.IonHiveSerDe' stored as textfile location 's3://b/'",
+            "0A000",
+        ),
+        (
+            "(a int) row format delimited stored as orc location 's3://b/'",
+            "42601",
+        ),
         ("(a string) stored as parquet location 's3://b/'", "0A000"),
         (
             "(a array<int>) stored as parquet location 's3://b/'",
@@ -53,6 +63,48 @@ fn documented_tables() {
         let error = table(&format!("create external table s.t {refused}")).err();
         assert_eq!(error.map(|error| error.code.0), Some(code), "{refused}");
     }
+}
+
+#[test]
+fn documented_serdes() {
+    let format = |text: &str| {
+        let made = table(&format!(
+            "create external table s.t (a int) {text} location 's3://b/'"
+        ));
+        made.map(|table| (table.row_format, table.stored_as))
+    };
+    let json = format(
+        "row format serde 'org.openx.data.jsonserde.JsonSerDe' with serdeproperties ('mapping.A'='the a', \
+         'dots.in.keys'='TRUE', 'case.insensitive'='false', 'strip.outer.array'='true') stored as textfile",
+    );
+    let expected = JsonSerde {
+        class: "org.openx.data.jsonserde.JsonSerDe".into(),
+        is_case_sensitive: true,
+        has_dots_in_keys: true,
+        strips_outer_array: true,
+        mapping: vec![("a".into(), "the a".into())],
+        ..JsonSerde::default()
+    };
+    assert_eq!(
+        json.ok(),
+        Some((RowFormat::Json(expected), StoredAs::TextFile))
+    );
+    let csv =
+        format("row format serde 'org.apache.hadoop.hive.serde2.OpenCSVSerde' stored as textfile");
+    let expected = RowFormat::OpenCsv {
+        separator: b',',
+        quote: b'"',
+        escape: b'\\',
+    };
+    assert_eq!(csv.ok(), Some((expected, StoredAs::TextFile)));
+    let orc = format(
+        "row format serde 'org.apache.hadoop.hive.ql.io.orc.OrcSerde' stored as inputformat \
+         'org.apache.hadoop.hive.ql.io.orc.OrcInputFormat' outputformat \
+         'org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat'",
+    );
+    assert_eq!(orc.ok(), Some((RowFormat::Default, StoredAs::Orc)));
+    let avro = format("stored as avro");
+    assert_eq!(avro.ok(), Some((RowFormat::Default, StoredAs::Avro)));
 }
 
 #[test]
