@@ -21,5 +21,7 @@ mod plan;
 mod protocol;
 mod psql;
 mod slt;
+mod ssh;
+mod store;
 mod tpcds;
 mod tpch;

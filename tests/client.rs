@@ -287,6 +287,16 @@ async fn unload_writes_to_an_s3_bucket_all_or_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn awswrangler_copies_unloads_and_reads_frames() {
+    let output = Command::new(python())
+        .arg(folder().join("wrangler.py"))
+        .env("BLUESHIFT_BINARY", blueshift_tests::server::binary())
+        .output()
+        .expect("python runs");
+    assert!(text(&output).contains("ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn snapshots_go_to_an_s3_bucket_and_come_back() {
     let output = Command::new(python())
         .arg(folder().join("s3_snapshot.py"))

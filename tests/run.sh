@@ -29,6 +29,8 @@ packages=()
 command -v psql >/dev/null || packages+=(postgresql-client)
 command -v java >/dev/null || packages+=(default-jdk-headless)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+command -v ssh >/dev/null || packages+=(openssh-client)
+[ -x /usr/sbin/sshd ] || packages+=(openssh-server)
 [ -e /usr/share/java/postgresql.jar ] || packages+=(libpostgresql-jdbc-java)
 command -v npm >/dev/null || packages+=(nodejs npm)
 command -v sqlsmith >/dev/null || packages+=(sqlsmith)
@@ -39,7 +41,8 @@ if [ "${#packages[@]}" -gt 0 ]; then
     sudo=""
     [ "$(id -u)" = 0 ] || sudo="sudo"
     $sudo apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+    # No server starts by itself: the tests start those they need.
+    $sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
 # A Python environment beside the build output, with what a list of requirements names.
 environment() {
@@ -50,6 +53,12 @@ environment() {
     touch "$stamp"
 }
 environment venv tests/client/requirements.txt
+# It asks for an older pyarrow than the one under test, and needs nothing else that is not there.
+wrangler=awswrangler==3.17.1
+if [ ! -e "$CARGO_TARGET_DIR/venv/installed-$wrangler" ]; then
+    "$CARGO_TARGET_DIR/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps "$wrangler"
+    touch "$CARGO_TARGET_DIR/venv/installed-$wrangler"
+fi
 export BLUESHIFT_TEST_PYTHON="$CARGO_TARGET_DIR/venv/bin/python"
 # dbt wants other versions of the drivers.
 environment venv-dbt tests/client/dbt/requirements.txt

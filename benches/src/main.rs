@@ -12,6 +12,7 @@ mod peers;
 mod postgres;
 mod report;
 mod server;
+mod small_files;
 mod snapshot;
 mod tpcds;
 mod tpch;
@@ -48,6 +49,8 @@ enum Suite {
     Changes(Options),
     /// UNLOAD of lineitem to local files of each format.
     Unload(Options),
+    /// COPY of 10 000 small files from the local disk and from S3 on loopback.
+    SmallFiles(Options),
     /// VACUUM FULL of lineitem, alone and beside a query.
     Vacuum(vacuum::Options),
     /// Snapshots and restores of loaded tables.
@@ -97,6 +100,7 @@ fn main() -> anyhow::Result<()> {
             Suite::Inserts(options) => inserts::run(&options).await,
             Suite::Changes(options) => changes::run(&options).await,
             Suite::Unload(options) => unload::run(&options).await,
+            Suite::SmallFiles(options) => small_files::run(&options).await,
             Suite::Vacuum(options) => vacuum::run(&options).await,
             Suite::Snapshot(options) => snapshot::run(&options).await,
         }

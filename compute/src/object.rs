@@ -1,15 +1,42 @@
 //! Object-store clients and credentials for user data, and what a load may reach.
 
 use crate::error::{Error, Result};
+use crate::reach::Reach;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::copy::Authorization;
 use blueshift_sql::statement::unload::Encryption;
 use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::client::HttpError;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+mod http;
+mod request;
+mod role;
+
+use http::{Clients, Connector, Redirected};
+pub use request::{Request, RequestLog};
+pub(crate) use request::{for_slice, slice};
+pub use role::{Role, Roles};
+
+/// Variables of the server's environment that name what its clients connect to.
+const ENDPOINT_VARIABLES: [&str; 6] = [
+    "AWS_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_METADATA_ENDPOINT",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+/// Where containers of ECS get their credentials, if this is set.
+const CONTAINER_VARIABLE: (&str, &str) = (
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "http://169.254.170.2",
+);
 
 /// What COPY may read and UNLOAD may write.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +51,24 @@ pub struct ObjectPolicy {
     pub s3_endpoint: Option<String>,
     /// The region if COPY names none (`AWS_REGION`).
     pub s3_region: Option<String>,
+    /// A store that says nothing for so long is asked again; 20 s if `None`.
+    pub stall: Option<Duration>,
+    /// What may be connected to though its address is loopback, link-local or private. The endpoints configured here and in
+    /// the environment need not be listed.
+    pub reach: Reach,
+    /// What IAM_ROLE stands for.
+    pub roles: Roles,
+    /// The private key that COPY ... SSH logs in to hosts with; without it there is no such COPY.
+    pub ssh_key: Option<PathBuf>,
+    /// The connections of all clones.
+    pub connections: Connections,
+    /// Where the requests of a statement are noted.
+    pub requests: Option<Arc<RequestLog>>,
 }
+
+/// Connections to stores, shared by all clones of a policy.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Arc<OnceLock<Arc<Clients>>>);
 
 impl ObjectPolicy {
     /// Makes a client of one bucket. Keys of the statement go first; a role, or nothing, means the server's own
@@ -35,7 +79,7 @@ impl ObjectPolicy {
         authorization: &Authorization,
         region: Option<&str>,
     ) -> Result<Arc<dyn ObjectStore>> {
-        client(bucket, self.builder(bucket, authorization, region))
+        client(bucket, self.builder(bucket, authorization, region)?)
     }
 
     /// Makes a client of one bucket whose writes ask for an encryption.
@@ -46,7 +90,7 @@ impl ObjectPolicy {
         region: Option<&str>,
         encryption: &Encryption,
     ) -> Result<Arc<dyn ObjectStore>> {
-        let builder = self.builder(bucket, authorization, region);
+        let builder = self.builder(bucket, authorization, region)?;
         let builder = match encryption {
             // The bucket's own default holds.
             Encryption::Store | Encryption::BucketKey => builder,
@@ -61,33 +105,67 @@ impl ObjectPolicy {
         client(bucket, builder)
     }
 
+    /// Gives the same policy for one statement, whose requests are noted.
+    pub fn noting(&self, requests: &Arc<RequestLog>) -> Self {
+        Self {
+            requests: Some(Arc::clone(requests)),
+            ..self.clone()
+        }
+    }
+
     fn builder(
         &self,
         bucket: &str,
         authorization: &Authorization,
         region: Option<&str>,
-    ) -> AmazonS3Builder {
-        let has_keys = matches!(authorization, Authorization::Keys { .. });
-        let mut builder = builder_from_env(has_keys).with_bucket_name(bucket);
-        if let Some(endpoint) = &self.s3_endpoint {
+    ) -> Result<AmazonS3Builder> {
+        ensure_bucket(bucket)?;
+        let role = match authorization {
+            Authorization::IamRole(name) => self.roles.find(name).map_err(|role| no_role(&role))?,
+            _ => None,
+        };
+        let keys = match (authorization, role) {
+            (
+                Authorization::Keys {
+                    access_key_id,
+                    secret_access_key,
+                    session_token,
+                },
+                _,
+            ) => Some((access_key_id, secret_access_key, session_token)),
+            (_, Some(role)) => Some((
+                &role.access_key_id,
+                &role.secret_access_key,
+                &role.session_token,
+            )),
+            _ => None,
+        };
+        let connector = Connector {
+            clients: self.clients(),
+            bucket: bucket.into(),
+            log: self.requests.clone(),
+        };
+        let mut builder = builder_from_env(keys.is_some())
+            .with_bucket_name(bucket)
+            .with_retry(http::retries())
+            .with_http_connector(connector);
+        let own = role.and_then(|role| role.endpoint.as_ref());
+        let own = own.or(self.s3_endpoint.as_ref());
+        if let Some(endpoint) = own {
             builder = builder.with_endpoint(endpoint);
         }
-        let endpoint = self
-            .s3_endpoint
-            .clone()
+        let endpoint = own
+            .cloned()
             .or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
         if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
             builder = builder.with_allow_http(true);
         }
-        if let Some(region) = region.or(self.s3_region.as_deref()) {
+        let of_role = role.and_then(|role| role.region.as_deref());
+        if let Some(region) = region.or(of_role).or(self.s3_region.as_deref()) {
+            ensure_region(region)?;
             builder = builder.with_region(region);
         }
-        if let Authorization::Keys {
-            access_key_id,
-            secret_access_key,
-            session_token,
-        } = authorization
-        {
+        if let Some((access_key_id, secret_access_key, session_token)) = keys {
             builder = builder
                 .with_access_key_id(access_key_id)
                 .with_secret_access_key(secret_access_key);
@@ -95,7 +173,25 @@ impl ObjectPolicy {
                 builder = builder.with_token(token);
             }
         }
-        builder
+        Ok(builder)
+    }
+
+    /// Gives the connections, whose first use fixes what may be reached.
+    fn clients(&self) -> Arc<Clients> {
+        let clients = self.connections.0.get_or_init(|| {
+            let variables = ENDPOINT_VARIABLES.iter();
+            let variables = variables.filter_map(|name| std::env::var(name).ok());
+            let container =
+                std::env::var_os(CONTAINER_VARIABLE.0).map(|_| CONTAINER_VARIABLE.1.to_owned());
+            let roles = self.roles.endpoints().map(str::to_owned);
+            let configured = variables
+                .chain(container)
+                .chain(self.s3_endpoint.clone())
+                .chain(roles);
+            let reach = configured.fold(self.reach.clone(), |reach, url| reach.with_url(&url));
+            Arc::new(Clients::new(reach, self.stall))
+        });
+        Arc::clone(clients)
     }
 
     /// Gives the file system, for paths that passed [`ObjectPolicy::allowed_file`].
@@ -199,6 +295,44 @@ fn target_refused(path: &Path) -> Error {
     }
 }
 
+/// Refuses what is no name of a bucket: it becomes a part of a URL.
+fn ensure_bucket(bucket: &str) -> Result<()> {
+    let known = |each: char| each.is_ascii_alphanumeric() || "-_.".contains(each);
+    let is_name = (1..=255).contains(&bucket.len()) && bucket.chars().all(known);
+    match is_name && bucket != "." && !bucket.contains("..") {
+        true => Ok(()),
+        false => Err(invalid(
+            format!("\"{bucket}\" is not the name of a bucket"),
+            "A name has letters, digits, hyphens and dots, as in s3://bucket/prefix.",
+        )),
+    }
+}
+
+/// Refuses what is no name of a region: it becomes a part of the name of a host.
+fn ensure_region(region: &str) -> Result<()> {
+    let known = |each: char| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '-';
+    match region.chars().all(known) && (1..=32).contains(&region.len()) {
+        true => Ok(()),
+        false => Err(invalid(
+            format!("\"{region}\" is not the name of a region"),
+            "Write REGION 'us-east-1', or the region of the bucket.",
+        )),
+    }
+}
+
+fn invalid(message: String, hint: &str) -> Error {
+    let state = SqlState::INVALID_PARAMETER_VALUE;
+    Error::Sql(blueshift_sql::Error::new(state, message).with_hint(hint))
+}
+
+fn no_role(role: &str) -> Error {
+    let state = SqlState::INVALID_AUTHORIZATION;
+    let message = format!("the server knows no role \"{role}\"");
+    Error::Sql(blueshift_sql::Error::new(state, message).with_hint(
+        "Add it to the file of --role-file, or give ACCESS_KEY_ID and SECRET_ACCESS_KEY.",
+    ))
+}
+
 fn client(bucket: &str, builder: AmazonS3Builder) -> Result<Arc<dyn ObjectStore>> {
     let store = builder.build().map_err(|error| Error::Source {
         url: format!("s3://{bucket}"),
@@ -244,7 +378,17 @@ pub(crate) fn write_failed(url: &str, error: &object_store::Error) -> Error {
 
 /// Tells what a client was answered, or that it was not; `None` if it is neither.
 fn told(done: &str, url: &str, error: &object_store::Error) -> Option<Error> {
+    // A client without keys asks the service that hands them out to machines; if that may not be reached there are none.
     let text = chain(error);
+    let is_metadata = text.contains("169.254.169.254") || text.contains("metadata endpoint");
+    if let Some(Error::SourceNotAllowed { message, hint }) = found(error)
+        && !is_metadata
+    {
+        return Some(Error::SourceNotAllowed {
+            message: format!("could not {done} \"{url}\": {message}"),
+            hint: hint.clone(),
+        });
+    }
     let tell = |code, reason: String, hint: &str| {
         let message = format!("could not {done} \"{url}\": {reason}");
         Error::Sql(blueshift_sql::Error::new(code, message).with_hint(hint))
@@ -256,12 +400,19 @@ fn told(done: &str, url: &str, error: &object_store::Error) -> Option<Error> {
         let (state, hint) = advice(code);
         return Some(tell(state, reason, hint));
     }
-    if text.contains("169.254.169.254") || text.contains("metadata endpoint") {
+    if found::<Redirected>(error).is_some() {
+        return Some(tell(
+            SqlState::IO_ERROR,
+            Redirected.to_string(),
+            "The bucket lies in another region, most often: name it with REGION.",
+        ));
+    }
+    if is_metadata {
         return Some(tell(
             SqlState::INVALID_AUTHORIZATION,
             "no credentials were given, and the server has none of its own".to_owned(),
             "Give ACCESS_KEY_ID and SECRET_ACCESS_KEY, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for the \
-             server.",
+             server, or start it with --reach 169.254.169.254 where its machine has credentials of its own.",
         ));
     }
     if let Some(at) = text.find("error sending request") {
@@ -278,6 +429,28 @@ fn told(done: &str, url: &str, error: &object_store::Error) -> Option<Error> {
         ));
     }
     None
+}
+
+/// Finds an error among the causes of another.
+fn found<'a, E: std::error::Error + 'static>(error: &'a object_store::Error) -> Option<&'a E> {
+    let mut cause: Option<&'a (dyn std::error::Error + 'static)> = Some(error);
+    while let Some(each) = cause {
+        if let Some(found) = each.downcast_ref::<E>() {
+            return Some(found);
+        }
+        cause = each.source();
+    }
+    None
+}
+
+/// Says what a store answered instead of what it was asked for, as STL_S3CLIENT_ERROR shows it.
+fn said(status: u16, body: &[u8], request_id: &str) -> String {
+    let text = String::from_utf8_lossy(body);
+    let code = tag(&text, "Code").unwrap_or("Unknown");
+    let message = tag(&text, "Message").unwrap_or(code);
+    let said =
+        format!("S3ServiceException:{message},Status {status},Error {code},Rid {request_id}");
+    short(&said)
 }
 
 /// What to do about an error of S3, by its code.
@@ -354,9 +527,14 @@ pub fn reason(error: &object_store::Error) -> String {
     short(&chain(error))
 }
 
-fn chain(error: &object_store::Error) -> String {
+/// The same of what an HTTP client says.
+fn reason_of(error: &HttpError) -> String {
+    short(&chain(error))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
     let mut text = String::new();
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut cause = Some(error);
     while let Some(each) = cause {
         let line = each.to_string();
         if !text.contains(&line) {

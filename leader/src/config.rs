@@ -30,6 +30,21 @@ pub struct Config {
     /// Directories snapshots may be kept under, in the same form.
     #[serde(deserialize_with = "paths")]
     pub snapshot_root: Vec<PathBuf>,
+    /// Loopback, link-local and private addresses that stores, catalogs and databases outside may be at: hosts, hosts with
+    /// ports, addresses, networks; a list, or one text with commas between them.
+    #[serde(deserialize_with = "words")]
+    pub reach: Vec<String>,
+    /// Where the buckets of S3 are; those of Amazon if absent. What AWS_ENDPOINT_URL says else.
+    pub s3_endpoint: Option<String>,
+    /// The region of buckets whose statement names none.
+    pub s3_region: Option<String>,
+    /// Milliseconds that a store may say nothing before it is asked again.
+    pub s3_stall_ms: u64,
+    /// A TOML file with a table for each role of IAM_ROLE, which has the keys it stands for. Without it every role stands
+    /// for what the server itself logs in with.
+    pub role_file: Option<PathBuf>,
+    /// The private key that COPY ... SSH logs in to other hosts with; without it there is no such COPY.
+    pub ssh_key: Option<PathBuf>,
     /// Memory queries may use in bytes; most of the machine's if absent.
     pub memory: Option<usize>,
     /// The block cache in bytes.
@@ -60,17 +75,23 @@ pub struct Config {
 /// What the names of variables begin with.
 const ENVIRONMENT: &str = "BLUESHIFT_";
 /// Fields whose variables are read as text.
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 12] = [
+    "ssh_key",
     "data",
     "copy_root",
     "unload_root",
     "snapshot_root",
+    "reach",
+    "s3_endpoint",
+    "s3_region",
+    "role_file",
     "tls_cert",
     "tls_key",
     "admin_password",
 ];
 /// Fields whose variables are read as numbers, addresses and truth.
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 13] = [
+    "s3_stall_ms",
     "listen",
     "flight_listen",
     "slices",
@@ -92,6 +113,9 @@ const CONNECTIONS: usize = 500;
 /// Days of history if nothing else is said; what Redshift keeps.
 const HISTORY_DAYS: u32 = 7;
 
+/// Silence of a store, if nothing else is said.
+const S3_STALL_MS: u64 = 20_000;
+
 /// Between looks at what is due in the background, if nothing else is said.
 const MAINTENANCE_INTERVAL_MS: u64 = 60_000;
 
@@ -106,6 +130,12 @@ impl Default for Config {
             copy_root: Vec::new(),
             unload_root: Vec::new(),
             snapshot_root: Vec::new(),
+            reach: Vec::new(),
+            s3_endpoint: None,
+            s3_region: None,
+            s3_stall_ms: S3_STALL_MS,
+            role_file: None,
+            ssh_key: None,
             memory: None,
             cache: CACHE_BYTES,
             connections: CONNECTIONS,
@@ -251,9 +281,42 @@ fn paths<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PathBuf>, D::Error> {
     })
 }
 
+/// Reads a list of words, or one text with commas between them.
+fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Words {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Words::deserialize(from)? {
+        Words::List(list) => list,
+        Words::Text(text) => text
+            .split(',')
+            .map(|word| word.trim().to_owned())
+            .filter(|word| !word.is_empty())
+            .collect(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reach_is_a_list_or_one_text() {
+        let reach = |toml: &str| {
+            let figment = Figment::from(Serialized::defaults(Config::default()));
+            let config: Config = figment.merge(Toml::string(toml)).extract().unwrap();
+            config.reach
+        };
+        assert_eq!(
+            reach("reach = [\"a:1\", \"10.0.0.0/8\"]"),
+            ["a:1", "10.0.0.0/8"]
+        );
+        assert_eq!(reach("reach = \"a:1, 10.0.0.0/8\""), ["a:1", "10.0.0.0/8"]);
+        assert!(reach("").is_empty());
+    }
 
     fn copy_root(toml: &str) -> Vec<PathBuf> {
         let figment = Figment::from(Serialized::defaults(Config::default()));

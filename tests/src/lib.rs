@@ -4,9 +4,11 @@
 pub mod client;
 pub mod logic;
 pub mod server;
+pub mod store;
 
 pub use client::{Client, connect};
 pub use server::{Server, ServerOptions};
+pub use store::Store;
 
 /// Tells whether the long suites were asked for (`bash tests/run.sh --full`).
 pub fn full() -> bool {

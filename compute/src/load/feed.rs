@@ -12,10 +12,11 @@ use crate::format::cut::{Chunk, Cutter, RowEnd};
 use crate::format::delimited::problem::Problem;
 use crate::format::encoding::{Decoder, Encoding};
 use crate::format::json::DOCUMENT_BYTES_MAX;
-use crate::object::failed;
+use crate::object::{failed, for_slice};
 use crate::write::joined;
 use bytes::Bytes;
 use futures::StreamExt;
+use std::future::Future;
 use std::io::{ErrorKind, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,11 @@ const RANGE_BYTES: u64 = 8 << 20;
 /// Local files are read in ranges of this size, that stay in the cache until they are parsed.
 const FILE_RANGE_BYTES: u64 = 2 << 20;
 /// Ranges of one file in flight.
-const RANGES_IN_FLIGHT: usize = 3;
+pub(super) const RANGES_IN_FLIGHT: usize = 3;
+/// Files that are read at the same time, if they are small.
+const FILES_MAX: usize = 32;
+/// Bytes of them that are held.
+const FILES_BYTES_MAX: u64 = 32 << 20;
 /// The longest row; Redshift documents 4 MB, SUPER values 16 MB.
 const ROW_BYTES_MAX: usize = 64 << 20;
 /// A compressed file may become this much text whatever its size.
@@ -38,6 +43,9 @@ const BOMB_BYTES_MIN: u64 = 256 << 20;
 /// Beyond that it may become so many times as large: logs that repeat themselves reach a fifth of it, GZIP of zeros twice
 /// as much.
 const BOMB_RATIO: u64 = 500;
+
+/// STL_LOAD_ERRORS.err_code of a file that is not there.
+const NOT_FOUND: i32 = 1212;
 
 /// A chunk and the file it is of.
 pub(crate) struct FileChunk {
@@ -62,37 +70,57 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Reads all files, `at_once` at a time. Ends early without an error when the parsers have ended.
+    /// Reads all files, `at_once` at a time, or more if they are small. Ends early without an error when the parsers have ended.
     pub(crate) async fn run(
         self,
         sources: Vec<Source>,
         at_once: usize,
         chunks: Sender<FileChunk>,
     ) -> Result<()> {
-        let mut waiting = sources.into_iter();
+        let mut waiting = sources.into_iter().peekable();
         let mut reading = JoinSet::new();
+        let mut reading_bytes = 0;
         loop {
-            while reading.len() < at_once
-                && let Some(source) = waiting.next()
-            {
-                reading.spawn(self.clone().file(source, chunks.clone()));
+            // What may begin now: files enough for all threads, and of small ones so many that none waits for another's
+            // first byte.
+            let has_room = |next: &Source| {
+                let bytes = reading_bytes + held_bytes(next);
+                reading.len() < at_once || (reading.len() < FILES_MAX && bytes <= FILES_BYTES_MAX)
+            };
+            if let Some(source) = waiting.next_if(has_room) {
+                let bytes = held_bytes(&source);
+                reading_bytes += bytes;
+                let file = self.clone().file(source, chunks.clone());
+                reading.spawn(async move { file.await.map(|()| bytes) });
+                continue;
             }
             match reading.join_next().await {
-                Some(ended) => joined(ended)?,
+                Some(ended) => reading_bytes -= joined(ended)?,
                 None => return Ok(()),
             }
         }
     }
 
     async fn file(self, source: Source, chunks: Sender<FileChunk>) -> Result<()> {
-        let begun = Instant::now();
         let (sender, receiver) = channel::<Part>(RANGES_IN_FLIGHT);
-        let url: Arc<str> = source.url.as_str().into();
-        let slice = source.slice;
+        let (url, slice) = (source.url.as_str().into(), source.slice);
+        let ranges = self.clone().ranges(source, sender);
+        self.cut(url, slice, ranges, receiver, chunks).await
+    }
+
+    /// Cuts what comes of a file into chunks, while `ranges` sends it.
+    pub(super) async fn cut(
+        self,
+        url: Arc<str>,
+        slice: u32,
+        ranges: impl Future<Output = Result<()>>,
+        receiver: Receiver<Part>,
+        chunks: Sender<FileChunk>,
+    ) -> Result<()> {
+        let begun = Instant::now();
         if let Some(progress) = self.progress.slice(slice) {
             progress.begin_file(&url);
         }
-        let ranges = self.clone().ranges(source, sender);
         let cut = match self.compression {
             Compression::None => {
                 let feed = self.clone();
@@ -129,20 +157,18 @@ impl Feed {
 
     /// Sends the bytes of a file in order.
     async fn ranges(self, source: Source, sender: Sender<Part>) -> Result<()> {
-        let range_bytes = match source.url.starts_with("file:") {
-            true => FILE_RANGE_BYTES,
-            false => RANGE_BYTES,
-        };
+        let range_bytes = range_bytes(&source);
         let starts = (0..source.bytes).step_by(range_bytes as usize);
         let requests = starts.map(|start| {
             let (store, path) = (Arc::clone(&source.store), source.path.clone());
             let end = (start + range_bytes).min(source.bytes);
             let reader = self.reader.clone();
-            async move { reader.read(store.as_ref(), &path, start..end).await }
+            let read = async move { reader.read(store.as_ref(), &path, start..end).await };
+            for_slice(source.slice, read)
         });
         let mut bodies = futures::stream::iter(requests).buffered(RANGES_IN_FLIGHT);
         while let Some(body) = bodies.next().await {
-            let body = body.map_err(|error| failed(&source.url, &error))?;
+            let body = body.map_err(|error| self.unread(&source, &error))?;
             if let Some(progress) = self.progress.slice(source.slice) {
                 progress
                     .bytes_read
@@ -158,6 +184,23 @@ impl Feed {
         // A receiver that has ended has an error of its own to tell.
         let _ended = sender.send(Part::End).await;
         Ok(())
+    }
+
+    /// Tells why a file could not be read. One that was listed and is not there any more stands in STL_LOAD_ERRORS.
+    fn unread(&self, source: &Source, error: &object_store::Error) -> Error {
+        if matches!(error, object_store::Error::NotFound { .. }) {
+            let reject = Reject {
+                filename: source.url.clone(),
+                err_code: NOT_FOUND,
+                err_reason: "Load file was not found".to_owned(),
+                ..Reject::default()
+            };
+            // The error of the load is told below.
+            let _ = self
+                .rejects
+                .add(1, vec![reject], &source.url, &self.table_name);
+        }
+        failed(&source.url, error)
     }
 
     async fn cut_plain(
@@ -267,9 +310,23 @@ pub(super) fn damaged_avro(url: &str, damage: &str) -> Error {
 }
 
 /// What is read of a file. Its end is said, so that a reading that failed is not taken for it.
-enum Part {
+pub(super) enum Part {
     Body(Bytes),
     End,
+}
+
+fn range_bytes(source: &Source) -> u64 {
+    match source.url.starts_with("file:") {
+        true => FILE_RANGE_BYTES,
+        false => RANGE_BYTES,
+    }
+}
+
+/// Tells how much of a file is held at most while it is read.
+fn held_bytes(source: &Source) -> u64 {
+    source
+        .bytes
+        .min(range_bytes(source) * RANGES_IN_FLIGHT as u64)
 }
 
 /// Ends a task when the load is dropped.

@@ -4,12 +4,14 @@ use crate::error::{Error, Result};
 use crate::format::compression::Compression;
 use crate::format::json::path::{self, Path};
 use crate::node::Node;
+use crate::object::ObjectPolicy;
 use crate::write::{Router, WriteTarget, Written, joined};
 use blueshift_sql::statement::copy::{Authorization, CopyFormat, CopyOptions, JsonMapping};
 use blueshift_sql::{SqlState, SqlType};
 use blueshift_storage::row_group::RowGroupRecord;
 use serde::{Deserialize, Serialize};
 use source::Location;
+use ssh::Hosts;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
@@ -25,6 +27,7 @@ mod range;
 mod reject;
 mod rules;
 mod source;
+mod ssh;
 
 pub(crate) use feed::{Feed, FileChunk};
 pub(crate) use manifest::Manifest;
@@ -169,6 +172,9 @@ pub async fn load(
 /// Checks that a plan's options fit together and its source may be reached, before anything runs.
 pub fn check(node: &Node, plan: &LoadPlan) -> Result<()> {
     rules::Rules::new(plan, None)?;
+    if plan.options.ssh {
+        ssh::ensure_allowed(&node.object_policy)?;
+    }
     if let JsonMapping::Paths(url) = &plan.options.json {
         Location::parse(url)?.check(&node.object_policy)?;
     }
@@ -176,11 +182,11 @@ pub fn check(node: &Node, plan: &LoadPlan) -> Result<()> {
 }
 
 /// Reads the paths of a JSONPaths file. `None` if there is none, or none that names paths.
-async fn json_paths(node: &Node, plan: &LoadPlan) -> Result<Option<Vec<Path>>> {
+async fn json_paths(policy: &ObjectPolicy, plan: &LoadPlan) -> Result<Option<Vec<Path>>> {
     let JsonMapping::Paths(url) = &plan.options.json else {
         return Ok(None);
     };
-    let file = source::read_paths(&node.object_policy, plan, url).await?;
+    let file = source::read_paths(policy, plan, url).await?;
     path::parse_file(&file).map_err(|reason| {
         let message = format!("invalid JSONPaths file \"{url}\": {reason}");
         let state = SqlState::INVALID_PARAMETER_VALUE;
@@ -190,10 +196,37 @@ async fn json_paths(node: &Node, plan: &LoadPlan) -> Result<Option<Vec<Path>>> {
     })
 }
 
-/// Adds up the bytes of the files a plan would load, compressed as they are. Lists them.
-pub async fn source_bytes(node: &Node, plan: &LoadPlan) -> Result<u64> {
-    let sources = source::find(&node.object_policy, plan).await?;
-    Ok(sources.iter().map(|source| source.bytes).sum())
+/// Where a load reads.
+enum Origin {
+    /// Files, listed.
+    Files(Vec<Source>),
+    /// Commands on other hosts.
+    Hosts(Hosts),
+}
+
+impl Origin {
+    async fn find(policy: &ObjectPolicy, plan: &LoadPlan, progress: &LoadProgress) -> Result<Self> {
+        if plan.options.ssh {
+            return Ok(Self::Hosts(Hosts::find(policy, plan).await?));
+        }
+        Ok(Self::Files(match progress.take_listed() {
+            Some(sources) => sources,
+            None => source::find(policy, plan).await?,
+        }))
+    }
+}
+
+/// Adds up the bytes of the files a plan would load, compressed as they are. Lists them, for the load too. What other hosts
+/// would send is not known before.
+pub async fn source_bytes(node: &Node, plan: &LoadPlan, progress: &LoadProgress) -> Result<u64> {
+    if plan.options.ssh {
+        return Ok(0);
+    }
+    let policy = node.object_policy.noting(&progress.requests);
+    let sources = source::find(&policy, plan).await?;
+    let bytes = sources.iter().map(|source| source.bytes).sum();
+    progress.keep_listed(sources);
+    Ok(bytes)
 }
 
 async fn run(
@@ -202,12 +235,23 @@ async fn run(
     progress: Arc<LoadProgress>,
     rejects: &Arc<Rejects>,
 ) -> Result<Loaded> {
-    let paths = json_paths(node, &plan).await?;
+    let policy = node.object_policy.noting(&progress.requests);
+    let paths = json_paths(&policy, &plan).await?;
     let rules = Arc::new(rules::Rules::new(&plan, paths)?);
-    let mut sources = source::find(&node.object_policy, &plan).await?;
+    let mut origin = Origin::find(&policy, &plan, &progress).await?;
     let is_compressed = rules.compression != Compression::None;
-    progress.deal(&mut sources, plan.target.slice_count, is_compressed);
-    rejects.deal(&sources);
+    let slice_count = plan.target.slice_count;
+    match &mut origin {
+        Origin::Files(sources) => {
+            progress.deal(sources, slice_count, is_compressed);
+            let slices = sources.iter();
+            rejects.deal(slices.map(|source| (source.url.clone(), source.slice)));
+        }
+        Origin::Hosts(hosts) => {
+            progress.deal(&mut [], slice_count, is_compressed);
+            rejects.deal(hosts.deal(slice_count));
+        }
+    }
     let router = Arc::new(Router::new(
         &node.store,
         &node.resources.compute,
@@ -222,11 +266,11 @@ async fn run(
         progress: Arc::clone(&progress),
     };
     let mut tasks = JoinSet::new();
-    match plan.options.format {
-        CopyFormat::Parquet | CopyFormat::Orc => {
-            columnar::spawn(node, parser, sources, &files, &mut tasks)
+    match (plan.options.format, origin) {
+        (CopyFormat::Parquet | CopyFormat::Orc, Origin::Files(sources)) => {
+            columnar::spawn(node, parser, sources, &files, &mut tasks);
         }
-        _ => spawn_text(node, parser, sources, &files, &mut tasks),
+        (_, origin) => spawn_text(node, parser, origin, &files, &mut tasks),
     }
     while let Some(ended) = tasks.join_next().await {
         joined(ended)?;
@@ -249,7 +293,7 @@ async fn run(
 fn spawn_text(
     node: &Node,
     parser: parse::Parser,
-    sources: Vec<Source>,
+    origin: Origin,
     files: &Arc<Mutex<Vec<LoadedFile>>>,
     tasks: &mut JoinSet<Result<()>>,
 ) {
@@ -271,5 +315,9 @@ fn spawn_text(
         progress: parser.progress,
         files: Arc::clone(files),
     };
-    tasks.spawn_on(feed.run(sources, threads, sender), &node.resources.compute);
+    let compute = &node.resources.compute;
+    match origin {
+        Origin::Files(sources) => tasks.spawn_on(feed.run(sources, threads, sender), compute),
+        Origin::Hosts(hosts) => tasks.spawn_on(hosts.run(feed, sender), compute),
+    };
 }

@@ -4,6 +4,7 @@
 //! whole: any thread of the node parses any chunk.
 
 use super::source::Source;
+use crate::object::RequestLog;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -18,6 +19,19 @@ pub struct LoadProgress {
     pub rejected: AtomicU64,
     /// Set by the session to stop the load.
     pub canceled: AtomicBool,
+    /// What it asked object stores for.
+    pub requests: Arc<RequestLog>,
+    listed: Listed,
+}
+
+/// Files that were listed before the load began, which need not be listed again.
+#[derive(Default)]
+struct Listed(Mutex<Option<Vec<Source>>>);
+
+impl std::fmt::Debug for Listed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Listed")
+    }
 }
 
 /// What a slice has to read, and has read.
@@ -60,6 +74,21 @@ impl LoadProgress {
         }
         // A load deals once.
         let _ = self.slices.set(slices);
+    }
+
+    /// Keeps the files of the load for when it begins.
+    pub(super) fn keep_listed(&self, sources: Vec<Source>) {
+        *self.listed() = Some(sources);
+    }
+
+    /// Gives the files that were kept.
+    pub(super) fn take_listed(&self) -> Option<Vec<Source>> {
+        self.listed().take()
+    }
+
+    fn listed(&self) -> std::sync::MutexGuard<'_, Option<Vec<Source>>> {
+        let listed = self.listed.0.lock();
+        listed.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the progress of every slice; none before the files are known.

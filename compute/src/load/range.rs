@@ -56,7 +56,15 @@ impl RangeReader {
         let options = GetOptions::new().with_range(Some(range.clone()));
         let got = store.get_opts(path, options).await?;
         let GetResultPayload::File(file, place) = got.payload else {
-            return got.bytes().await;
+            let bytes = got.bytes().await?;
+            let wanted = range.end - range.start;
+            return match bytes.len() as u64 == wanted {
+                true => Ok(bytes),
+                false => Err(object_store::Error::Generic {
+                    store: "S3",
+                    source: format!("{} bytes came instead of {wanted}", bytes.len()).into(),
+                }),
+            };
         };
         let reader = self.clone();
         let read = tokio::task::spawn_blocking(move || {

@@ -1,6 +1,5 @@
 //! Rows that were refused: counted against MAXERROR, the first of them kept.
 
-use super::source::Source;
 use super::{LoadedFile, Reject};
 use crate::error::Error;
 use std::collections::HashMap;
@@ -41,10 +40,7 @@ impl Rejects {
     }
 
     /// Notes which slice reads which file.
-    pub(super) fn deal(&self, sources: &[Source]) {
-        let slices = sources
-            .iter()
-            .map(|source| (source.url.clone(), source.slice));
+    pub(super) fn deal(&self, slices: impl Iterator<Item = (String, u32)>) {
         // A load deals once.
         let _ = self.slices.set(slices.collect());
     }

@@ -2,10 +2,11 @@
 
 use super::LoadPlan;
 use super::list::{list_files, list_keys};
-use super::manifest::Manifest;
+use super::manifest::{Entry, Manifest};
 use crate::error::{Error, Result};
 use crate::object::{ObjectPolicy, failed};
 use blueshift_sql::statement::copy::CopyFormat;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 pub(super) const FILES_MAX: usize = 1_000_000;
 /// Size of a manifest at most.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
+/// Entries of a manifest that are looked for at the same time.
+const HEADS_IN_FLIGHT: usize = 32;
 /// Size of a JSONPaths file at most: a path for each of 1,600 columns.
 const PATHS_BYTES_MAX: u64 = 4 << 20;
 
@@ -108,6 +111,13 @@ pub(super) async fn find(policy: &ObjectPolicy, plan: &LoadPlan) -> Result<Vec<S
     Ok(sources)
 }
 
+/// Reads the manifest of hosts that COPY ... SSH names.
+pub(super) async fn read_hosts(policy: &ObjectPolicy, plan: &LoadPlan) -> Result<bytes::Bytes> {
+    let location = Location::parse(&plan.source)?;
+    location.check(policy)?;
+    Finder { policy, plan }.manifest(&location).await
+}
+
 /// Reads a JSONPaths file: one file, not a prefix.
 pub(super) async fn read_paths(
     policy: &ObjectPolicy,
@@ -172,9 +182,19 @@ impl Finder<'_> {
         let store = self.policy.files();
         let mut sources = Vec::new();
         let key = key.trim_start_matches('/');
+        // Files come in order of name, and so mostly from the folder of the one before.
+        let mut checked: Option<PathBuf> = None;
         for meta in list_files(store.as_ref(), key, &self.plan.source).await? {
             let path = PathBuf::from(format!("/{}", meta.location));
-            self.policy.allowed_file(&path)?;
+            let below = path.parent().unwrap_or(&path);
+            if checked.as_deref() != Some(below) {
+                self.policy.allowed_file(below)?;
+                checked = Some(below.to_owned());
+            }
+            // The folder is resolved, and so only the file itself may lead elsewhere.
+            if path.is_symlink() {
+                self.policy.allowed_file(&path)?;
+            }
             sources.push(Source {
                 url: format!("file://{}", path.display()),
                 store: Arc::clone(&store),
@@ -187,80 +207,89 @@ impl Finder<'_> {
     }
 
     async fn of_manifest(&self, location: &Location) -> Result<Vec<Source>> {
-        let manifest = self
-            .open(&self.plan.source, location)
-            .await?
-            .ok_or_else(|| Error::NoSource {
-                message: format!(
-                    "The specified manifest '{}' does not exist",
-                    self.plan.source
-                ),
-            })?;
-        if manifest.bytes > MANIFEST_BYTES_MAX {
-            return Err(invalid(&self.plan.source, "a manifest may have 64 MB"));
-        }
-        let bytes = read_all(&manifest).await?;
+        let bytes = self.manifest(location).await?;
         let manifest = Manifest::parse(&bytes).map_err(|reason| Error::Source {
             url: self.plan.source.clone(),
             reason: format!(
                 "not a manifest, which is {{\"entries\": [{{\"url\": ...}}]}}: {reason}"
             ),
         })?;
+        if manifest.entries.len() > FILES_MAX {
+            return Err(invalid(
+                &self.plan.source,
+                "one COPY may name 1,000,000 files",
+            ));
+        }
+        // Each is asked for by itself; many at a time, as that is mostly waiting.
+        let found = manifest.entries.into_iter().map(|entry| self.entry(entry));
+        let mut found = futures::stream::iter(found).buffered(HEADS_IN_FLIGHT);
         let mut sources = Vec::new();
-        for entry in manifest.entries {
-            let location = Location::parse(&entry.url).map_err(|_| {
-                let message = format!(
-                    "COPY with MANIFEST parameter requires full path of an Amazon S3 object: \"{}\" in manifest '{}' \
-                     (code 8001)",
-                    entry.url, self.plan.source
-                );
-                let state = blueshift_sql::SqlState::INVALID_PARAMETER_VALUE;
-                let hint = "Write s3://bucket/key or file:///directory/file.";
-                Error::Sql(blueshift_sql::Error::new(state, message).with_hint(hint))
-            })?;
-            location.check(self.policy)?;
-            let length = entry.meta.and_then(|meta| meta.content_length);
-            if length.is_none()
-                && matches!(
-                    self.plan.options.format,
-                    CopyFormat::Parquet | CopyFormat::Orc
-                )
-            {
-                return Err(no_length(&entry.url));
-            }
-            match self.open(&entry.url, &location).await? {
-                Some(source) => {
-                    if let Some(expected) = length
-                        && expected != source.bytes
-                    {
-                        return Err(Error::Source {
-                            url: entry.url,
-                            reason: format!(
-                                "the manifest says {expected} bytes, the file has {}",
-                                source.bytes
-                            ),
-                        });
-                    }
-                    sources.push(source);
-                }
-                None if entry.mandatory => {
-                    return Err(Error::NoSource {
-                        message: format!(
-                            "The file '{}', mandatory in manifest '{}', does not exist",
-                            entry.url, self.plan.source
-                        ),
-                    });
-                }
-                None => {}
-            }
-            if sources.len() > FILES_MAX {
-                return Err(invalid(
-                    &self.plan.source,
-                    "one COPY may name 1,000,000 files",
-                ));
-            }
+        while let Some(source) = found.try_next().await? {
+            sources.extend(source);
         }
         Ok(sources)
+    }
+
+    /// Reads the file that FROM names whole: a manifest.
+    async fn manifest(&self, location: &Location) -> Result<bytes::Bytes> {
+        let manifest = self.open(&self.plan.source, location).await?;
+        let manifest = manifest.ok_or_else(|| Error::NoSource {
+            message: format!(
+                "The specified manifest '{}' does not exist",
+                self.plan.source
+            ),
+        })?;
+        match manifest.bytes > MANIFEST_BYTES_MAX {
+            true => Err(invalid(&self.plan.source, "a manifest may have 64 MB")),
+            false => read_all(&manifest).await,
+        }
+    }
+
+    /// Finds the file of an entry; `None` if it is not there and need not be.
+    async fn entry(&self, entry: Entry) -> Result<Option<Source>> {
+        let location = Location::parse(&entry.url).map_err(|_| {
+            let message = format!(
+                "COPY with MANIFEST parameter requires full path of an Amazon S3 object: \"{}\" in manifest '{}' \
+                 (code 8001)",
+                entry.url, self.plan.source
+            );
+            let state = blueshift_sql::SqlState::INVALID_PARAMETER_VALUE;
+            let hint = "Write s3://bucket/key or file:///directory/file.";
+            Error::Sql(blueshift_sql::Error::new(state, message).with_hint(hint))
+        })?;
+        location.check(self.policy)?;
+        let length = entry.meta.and_then(|meta| meta.content_length);
+        if length.is_none()
+            && matches!(
+                self.plan.options.format,
+                CopyFormat::Parquet | CopyFormat::Orc
+            )
+        {
+            return Err(no_length(&entry.url));
+        }
+        let Some(source) = self.open(&entry.url, &location).await? else {
+            return match entry.mandatory {
+                false => Ok(None),
+                true => Err(Error::NoSource {
+                    message: format!(
+                        "The file '{}', mandatory in manifest '{}', does not exist",
+                        entry.url, self.plan.source
+                    ),
+                }),
+            };
+        };
+        if let Some(expected) = length
+            && expected != source.bytes
+        {
+            return Err(Error::Source {
+                url: entry.url,
+                reason: format!(
+                    "the manifest says {expected} bytes, the file has {}",
+                    source.bytes
+                ),
+            });
+        }
+        Ok(Some(source))
     }
 
     /// Finds one file; `None` if there is none.

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::object::write_failed;
 use bytes::Bytes;
 use object_store::path::Path as ObjectPath;
-use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutResult};
 use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,8 @@ const COMPLETING: usize = 16;
 
 /// A finished file that nobody sees yet.
 pub(super) enum Finished {
-    /// All its parts are at the store.
-    Upload(Box<dyn MultipartUpload>),
+    /// All its parts are at the store, of so many bytes together.
+    Upload(Box<dyn MultipartUpload>, u64),
     /// It is here, and small.
     Small(Bytes),
 }
@@ -96,8 +96,11 @@ impl Ledger {
                 state.small_bytes = state.small_bytes.saturating_sub(length);
                 put
             }
-            Finished::Upload(mut upload) => {
-                let done = upload.complete().await;
+            Finished::Upload(mut upload, bytes) => {
+                let mut done = upload.complete().await;
+                if let Err(error @ object_store::Error::NotFound { .. }) = done {
+                    done = self.completed_unheard(&place, bytes).await.ok_or(error);
+                }
                 if done.is_err() {
                     // It may be complete all the same: then there is nothing to abort, and it is deleted.
                     let _ = upload.abort().await;
@@ -107,6 +110,16 @@ impl Ledger {
         };
         done.map(drop)
             .map_err(|error| write_failed(&place.url, &error))
+    }
+
+    /// Looks whether an upload that could not be completed is complete all the same: its answer was lost, and the request
+    /// that was sent again found no upload any more.
+    async fn completed_unheard(&self, place: &Place, bytes: u64) -> Option<PutResult> {
+        let there = self.destination.store.head(&place.path).await.ok()?;
+        (there.size == bytes).then_some(PutResult {
+            e_tag: there.e_tag,
+            version: there.version,
+        })
     }
 
     /// Makes all files visible, after deleting those that CLEANPATH names: the `stale` that are none of them.
@@ -183,7 +196,7 @@ impl Drop for Ledger {
 /// Aborts what waits and deletes what can be seen. What the store refuses is left and told of.
 async fn take_back(store: &Arc<dyn ObjectStore>, state: State) {
     for (place, finished) in state.waiting {
-        if let Finished::Upload(upload) = finished {
+        if let Finished::Upload(upload, _) = finished {
             abort(upload, &place).await;
         }
     }

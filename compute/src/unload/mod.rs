@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::node::Node;
+use crate::object::{RequestLog, for_slice};
 use crate::write::joined;
 use blueshift_sql::SqlType;
 use blueshift_sql::statement::copy::Authorization;
@@ -69,6 +70,8 @@ pub struct UnloadPlan {
     pub options: UnloadOptions,
     /// Slices of the cluster.
     pub slice_count: u32,
+    /// What it asks object stores for.
+    pub requests: Arc<RequestLog>,
 }
 
 /// A file that was written: one row of STL_UNLOAD_LOG.
@@ -92,7 +95,8 @@ pub struct UnloadedFile {
 /// which may not be overwritten. Lists the destination.
 pub async fn check(node: &Node, plan: &UnloadPlan) -> Result<()> {
     Layout::new(plan)?;
-    let destination = Destination::open(&node.object_policy, plan)?;
+    let policy = node.object_policy.noting(&plan.requests);
+    let destination = Destination::open(&policy, plan)?;
     match plan.options.allow_overwrite || plan.options.clean_path {
         true => Ok(()),
         false => destination.ensure_free(&Names::new(&plan.options)).await,
@@ -109,7 +113,8 @@ pub async fn unload(
     rows: &Arc<AtomicU64>,
 ) -> Result<Vec<UnloadedFile>> {
     let layout = Arc::new(Layout::new(plan)?);
-    let destination = Destination::open(&node.object_policy, plan)?;
+    let policy = node.object_policy.noting(&plan.requests);
+    let destination = Destination::open(&policy, plan)?;
     let query = match plan.options.parallel {
         true => unmerged(query),
         false => query,
@@ -184,7 +189,7 @@ impl Work<'_> {
                 }
                 Ok::<Lane, Error>(lane)
             };
-            tasks.spawn_on(run, &self.node.resources.compute);
+            tasks.spawn_on(for_slice(slice, run), &self.node.resources.compute);
         }
         let mut written = Vec::with_capacity(lanes);
         while let Some(ended) = tasks.join_next().await {

@@ -3,7 +3,7 @@
 use super::destination::Place;
 use super::ledger::{Finished, Ledger, abort};
 use crate::error::{Error, Result};
-use crate::object::write_failed;
+use crate::object::{for_slice, slice, write_failed};
 use bytes::Bytes;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
 use std::sync::Arc;
@@ -79,7 +79,8 @@ impl Upload {
         }
         if let Some(upload) = &mut self.upload {
             let part = upload.put_part(PutPayload::from(std::mem::take(&mut self.buffer)));
-            self.parts.spawn_on(part, self.ledger.compute());
+            self.parts
+                .spawn_on(for_slice(slice(), part), self.ledger.compute());
             // What was large enough for one part most often fills another.
             self.buffer.reserve(PART_BYTES);
         }
@@ -95,8 +96,10 @@ impl Upload {
             self.place.clone(),
         );
         let compute = self.ledger.compute().clone();
+        let slice = slice();
         self.ledger.clean(async move {
-            let begun = store.put_multipart(&place.path).await.map(|upload| Begun {
+            let begun = for_slice(slice, store.put_multipart(&place.path)).await;
+            let begun = begun.map(|upload| Begun {
                 upload: Some(upload),
                 place,
                 compute,
@@ -135,7 +138,10 @@ impl Upload {
             while !self.parts.is_empty() {
                 self.sent().await?;
             }
-            self.upload.take().map(Finished::Upload)
+            let bytes = self.bytes;
+            self.upload
+                .take()
+                .map(|upload| Finished::Upload(upload, bytes))
         };
         match finished {
             Some(finished) => self.ledger.keep(self.place.clone(), finished).await,

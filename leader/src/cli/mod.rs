@@ -47,7 +47,7 @@ enum Command {
     /// Makes a new data directory of a snapshot, or restores one table into a running server.
     Restore(restore::Restore),
     /// Serves a data directory.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Takes, lists, describes, removes and schedules snapshots.
     Snapshot(snapshot::Snapshot),
     /// Shows how a running server is.
@@ -73,7 +73,7 @@ pub fn main() -> ExitCode {
         Command::Local(local) => local::run(&local).map(|()| ExitCode::SUCCESS),
         Command::Restore(restore) => restore::run(&restore).map(|()| ExitCode::SUCCESS),
         Command::Snapshot(snapshot) => snapshot::run(&snapshot).map(|()| ExitCode::SUCCESS),
-        Command::Serve(serve) => serve::run(serve).map(|()| ExitCode::SUCCESS),
+        Command::Serve(serve) => serve::run(*serve).map(|()| ExitCode::SUCCESS),
         Command::Status(status) => status::run(&status).map(|()| ExitCode::SUCCESS),
         Command::User(user) => user::run(&user).map(|()| ExitCode::SUCCESS),
         Command::Vacuum(vacuum) => vacuum::run(&vacuum).map(|()| ExitCode::SUCCESS),

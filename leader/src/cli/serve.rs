@@ -8,15 +8,19 @@ use crate::protocol::tls::Certificate;
 use crate::protocol::{Door, DoorOptions};
 use crate::server::{Server, ServerOptions};
 use crate::snapshot::schedule;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use blueshift_compute::node::NodeOptions;
-use blueshift_compute::object::ObjectPolicy;
+use blueshift_compute::object::{ObjectPolicy, Role, Roles};
+use blueshift_compute::reach::Reach;
 use blueshift_storage::store::StoreOptions;
 use clap::{Args, ValueEnum};
+use figment::Figment;
+use figment::providers::{Format, Toml};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -84,6 +88,31 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     snapshot_root: Vec<PathBuf>,
+    /// A loopback, link-local or private address that stores, catalogs and databases outside may be at: host, host:port,
+    /// address, address:port or network/bits; may be repeated.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reach: Vec<String>,
+    /// Where the buckets of S3 are, as http://host:port [default: AWS_ENDPOINT_URL, or Amazon].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s3_endpoint: Option<String>,
+    /// The region of buckets whose statement names none [default: AWS_REGION].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s3_region: Option<String>,
+    /// Milliseconds that a store may say nothing before it is asked again [default: 20000].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s3_stall_ms: Option<u64>,
+    /// A TOML file with the keys that each role of IAM_ROLE stands for [default: all stand for the server's own].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role_file: Option<PathBuf>,
+    /// The private key COPY ... SSH logs in to other hosts with [default: none, and no such COPY].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ssh_key: Option<PathBuf>,
     /// Memory queries may use, in bytes.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -253,12 +282,7 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
         node: NodeOptions {
             threads: None,
             memory_bytes: config.memory,
-            object_policy: ObjectPolicy {
-                copy_roots: config.copy_root.clone(),
-                unload_roots: config.unload_root.clone(),
-                snapshot_roots: config.snapshot_root.clone(),
-                ..ObjectPolicy::default()
-            },
+            object_policy: object_policy(config)?,
         },
         history_days: config.history_days,
         md5: config.md5,
@@ -274,6 +298,54 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
         server,
         generated_password: generated.get().cloned(),
     })
+}
+
+/// Tells what may be read, written and connected to for users.
+fn object_policy(config: &Config) -> Result<ObjectPolicy> {
+    let reach = Reach::new(config.reach.iter().map(String::as_str));
+    let reach = reach.map_err(|entry| {
+        anyhow!(
+            "--reach {entry} is no host, address or network, such as 10.0.0.5:9000 or 10.0.0.0/8"
+        )
+    })?;
+    if let Some(endpoint) = &config.s3_endpoint
+        && !endpoint.starts_with("http://")
+        && !endpoint.starts_with("https://")
+    {
+        bail!("--s3-endpoint {endpoint} is not a URL, such as https://store.example.com:9000");
+    }
+    Ok(ObjectPolicy {
+        copy_roots: config.copy_root.clone(),
+        unload_roots: config.unload_root.clone(),
+        snapshot_roots: config.snapshot_root.clone(),
+        s3_endpoint: config.s3_endpoint.clone(),
+        s3_region: config.s3_region.clone(),
+        stall: Some(Duration::from_millis(config.s3_stall_ms.max(1))),
+        reach,
+        ssh_key: config.ssh_key.clone(),
+        roles: roles(config.role_file.as_deref())?,
+        ..ObjectPolicy::default()
+    })
+}
+
+/// Reads the file of roles. What is wrong with it is told without its text, which has secrets.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the file of roles is the operator's, read once at the start"
+)]
+fn roles(file: Option<&Path>) -> Result<Roles> {
+    let Some(file) = file else {
+        return Ok(Roles::default());
+    };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("could not read \"{}\" of --role-file", file.display()))?;
+    let roles: BTreeMap<String, Role> = Figment::from(Toml::string(&text)).extract().map_err(|_| {
+        anyhow!(
+            "\"{}\" of --role-file has no table of access_key_id and secret_access_key for each role",
+            file.display()
+        )
+    })?;
+    Ok(Roles::new(roles))
 }
 
 #[expect(

@@ -8,6 +8,7 @@ use crate::snapshot::catalog_of;
 use anyhow::Result;
 use blueshift_compute::maintain::snapshot::repository;
 use blueshift_compute::object::ObjectPolicy;
+use blueshift_compute::reach::Reach;
 use blueshift_storage::snapshot::{Manifest, Repository, delete, ensure_name};
 use clap::{Args, Subcommand};
 
@@ -86,7 +87,11 @@ impl Place {
 
 /// Opens a place as the operator: directories may lie anywhere.
 pub(super) fn open(place: &str) -> Result<Repository> {
-    Ok(repository(&ObjectPolicy::default(), place, true)?)
+    let policy = ObjectPolicy {
+        reach: Reach::everywhere(),
+        ..ObjectPolicy::default()
+    };
+    Ok(repository(&policy, place, true)?)
 }
 
 /// Runs the command.

@@ -7,6 +7,7 @@ use super::executed::PackedQuery;
 use super::load::EndedLoad;
 use super::matview::{RefreshEvent, StateChange};
 use super::procedure::{CallEvent, CallMessage};
+use super::store::StoreRequest;
 use super::transaction::{EndedTransaction, UserChange};
 use super::unload::EndedUnload;
 use super::vacuum::VacuumEvent;
@@ -98,6 +99,8 @@ queues! {
     state_changes: StateChange,
     loads: EndedLoad,
     unloads: EndedUnload,
+    store_requests: StoreRequest,
+    store_errors: StoreRequest,
     transactions: EndedTransaction,
     user_changes: UserChange,
     stops: Stop,

@@ -18,6 +18,7 @@ pub mod matview;
 pub mod plans;
 pub mod procedure;
 pub mod statistics;
+pub mod store;
 pub mod transaction;
 pub mod unload;
 pub mod vacuum;
@@ -173,6 +174,10 @@ pub struct History {
     pub unloads: Mutex<Events<unload::EndedUnload>>,
     /// SYS_UNLOAD_HISTORY.
     pub running_unloads: Mutex<Vec<Arc<unload::RunningUnload>>>,
+    /// STL_S3CLIENT.
+    pub store_requests: Mutex<Events<store::StoreRequest>>,
+    /// STL_S3CLIENT_ERROR.
+    pub store_errors: Mutex<Events<store::StoreRequest>>,
     /// STL_COMMIT_STATS, STL_UNDONE, SYS_TRANSACTION_HISTORY.
     pub transactions: Mutex<Events<transaction::EndedTransaction>>,
     /// STL_USERLOG.

@@ -15,6 +15,7 @@ use crate::catalog::{Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use crate::history::activity::LoadStatement;
 use crate::history::load::LoadOutcome;
+use crate::history::store::RequestGuard;
 use crate::history::{RunningLoad, now_us};
 use crate::transaction::lock::Mode;
 use blueshift_compute::load::{self, LoadColumn, LoadPlan, LoadProgress, Loaded};
@@ -52,9 +53,18 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
     let mut plan = plan(ctx, &names, &table, copy)?;
     let node = ctx.server.node.clone();
     load::check(&node, &plan)?;
+    let history = ctx.server.history.clone();
+    let progress = Arc::new(LoadProgress::default());
+    let noted = RequestGuard {
+        history: &history,
+        requests: progress.requests.clone(),
+        userid: ctx.user.oid,
+        query: ctx.query,
+        pid: ctx.pid,
+    };
     if table.distribution == TableDistribution::AutoAll {
         // A large first load must not land on one slice.
-        let bytes = load::source_bytes(&node, &plan).await?;
+        let bytes = load::source_bytes(&node, &plan, &progress).await?;
         let given: Vec<bool> = plan
             .columns
             .iter()
@@ -63,7 +73,6 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         plan.target =
             target::write_target(ctx, &table, &given, Some(bytes / target::AUTO_ROW_BYTES))?;
     }
-    let progress = Arc::new(LoadProgress::default());
     let statement = LoadStatement {
         userid: ctx.user.oid,
         query: ctx.query,
@@ -72,7 +81,6 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         starttime_us: now_us(),
     };
     ctx.last.query_id = Some(ctx.query);
-    let history = ctx.server.history.clone();
     let outcome = LoadOutcome {
         table_name: table.name.clone(),
         source: copy.source.clone(),
@@ -89,6 +97,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         });
         load::load(&node, plan, progress).await
     };
+    drop(noted);
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(failure) => {

@@ -10,6 +10,7 @@ use super::materialized_view::rewrite;
 use crate::error::Result;
 use crate::error::sqlstate::report;
 use crate::history::now_us;
+use crate::history::store::RequestGuard;
 use crate::history::unload::UnloadStatement;
 use blueshift_compute::unload::{self, UnloadColumn, UnloadPlan};
 use blueshift_sql::binder;
@@ -36,13 +37,21 @@ pub async fn run(ctx: &mut Context<'_>, unload: &Unload) -> Result<Body> {
         authorization: unload.authorization.clone(),
         options: unload.options.clone(),
         slice_count: node.store.slice_count(),
+        requests: Arc::default(),
+    };
+    let history = ctx.server.history.clone();
+    let _noted = RequestGuard {
+        history: &history,
+        requests: Arc::clone(&plan.requests),
+        userid: ctx.user.oid,
+        query: ctx.query,
+        pid: ctx.pid,
     };
     unload::check(&node, &plan).await?;
     let query = ctx.plan(&names.state, bound).await?;
     ctx.server.history.filtered(&query);
     ctx.last.query_id = Some(ctx.query);
     let rows = Arc::new(AtomicU64::new(0));
-    let history = &ctx.server.history;
     let shown = history.begin_unload(statement(ctx, unload), Arc::clone(&rows));
     ctx.last.unload_id = Some(ctx.query);
     let task = ctx.task(&names.state);

@@ -164,6 +164,8 @@ static TABLES: &[&dyn SystemTable] = &[
     &log::stl_query::StlQuery,
     &log::stl_querytext::StlQuerytext,
     &log::stl_replacements::StlReplacements,
+    &log::stl_s3client::StlS3client,
+    &log::stl_s3client_error::StlS3clientError,
     &log::stl_sessions::StlSessions,
     &log::stl_tr_conflict::StlTrConflict,
     &log::stl_undone::StlUndone,

@@ -60,7 +60,6 @@ const FILES: &[(&str, &str, &str)] = files! {
         "views";
     "view" "pg_catalog":
         "pg_stat_activity"
-        "stl_s3client"
         "stl_wlm_query"
         "stv_wlm_classification_config"
         "stv_wlm_query_state"

@@ -135,6 +135,8 @@ pub struct CopyOptions {
     pub compression: CopyCompression,
     /// MANIFEST
     pub manifest: bool,
+    /// SSH: the source names hosts and what to run there.
+    pub ssh: bool,
     /// DELIMITER, one byte or character; `None` is the format's default.
     pub delimiter: Option<String>,
     /// QUOTE for CSV; `None` is `"`.
@@ -197,7 +199,6 @@ impl std::fmt::Debug for Copy {
 /// Options of COPY that are known to Redshift and refused here, with the way out.
 const REFUSED: &[(&str, &str)] = &[
     ("shapefile", "Convert the files to CSV"),
-    ("ssh", "Put the files on S3"),
     ("readratio", "Export the table to S3 first"),
     (
         "encrypted",
@@ -281,9 +282,17 @@ fn ensure_source(source: &str) -> Result<()> {
             "the S3 path names no bucket",
         )),
         "s3" | "file" => Ok(()),
-        "emr" | "dynamodb" | "ssh" => Err(Error::unsupported(
-            format!("COPY from {scheme}://"),
-            "Export the data to S3 first",
+        "emr" => Err(Error::unsupported(
+            "COPY from emr://",
+            "Copy the files to S3, as with s3-dist-cp, and load them from there",
+        )),
+        "dynamodb" => Err(Error::unsupported(
+            "COPY from dynamodb://",
+            "Export the table to S3 and load it with JSON 'auto'",
+        )),
+        "ssh" => Err(Error::unsupported(
+            "COPY from ssh://",
+            "Name the host in a manifest, and write COPY ... FROM 's3://bucket/manifest' ... SSH",
         )),
         other => Err(Error::new(
             SqlState::INVALID_PARAMETER_VALUE,
@@ -371,6 +380,7 @@ fn option(
         "bzip2" => compression(options, CopyCompression::Bzip2)?,
         "lzop" => compression(options, CopyCompression::Lzop)?,
         "manifest" => options.manifest = true,
+        "ssh" => options.ssh = true,
         "escape" => options.escape = true,
         "removequotes" => options.remove_quotes = true,
         "ignoreheader" => options.ignore_header = number(cursor, "IGNOREHEADER", 0, i64::MAX)?,
@@ -521,6 +531,9 @@ fn compression(options: &mut CopyOptions, compression: CopyCompression) -> Resul
 fn ensure_together(copy: &Copy, seen: &[String]) -> Result<()> {
     let has = |name: &str| seen.iter().any(|seen| seen == name);
     format::ensure_together(copy, seen)?;
+    if has("ssh") && has("manifest") {
+        return Err(conflict("MANIFEST does not go with SSH"));
+    }
     if has("ignoreallerrors") && has("maxerror") {
         return Err(conflict("IGNOREALLERRORS does not go with MAXERROR"));
     }

@@ -36,7 +36,21 @@ fn redacted_within(text: &str, depth: usize) -> String {
     let mut result = String::with_capacity(text.len());
     let mut kept = 0;
     let mut secret = false;
+    let mut is_load = None;
     for (token, (start, end)) in source.tokens() {
+        let is_load = *is_load.get_or_insert_with(|| is_load_word(token));
+        if start < kept {
+            continue;
+        }
+        // What should be a literal and lacks its quotes ends where the blanks begin.
+        if secret && is_load && !is_before_secret(token) {
+            let rest = text.get(start..).unwrap_or_default();
+            result.push_str(text.get(kept..start).unwrap_or_default());
+            result.push_str("***");
+            kept = start + rest.find(char::is_whitespace).unwrap_or(rest.len());
+            secret = false;
+            continue;
+        }
         match token {
             Token::Word(word) => {
                 let word = word.value.to_lowercase();
@@ -66,6 +80,27 @@ fn redacted_within(text: &str, depth: usize) -> String {
     }
     result.push_str(text.get(kept..).unwrap_or_default());
     result
+}
+
+/// Tells whether a statement that begins so has options with secrets.
+fn is_load_word(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if ["copy", "unload"].contains(&word.value.to_lowercase().as_str()))
+}
+
+/// Tells whether a token may stand between the word of a secret and the secret, or is a literal, or follows the name of a
+/// column.
+fn is_before_secret(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => word.value.eq_ignore_ascii_case("as"),
+        Token::Eq
+        | Token::Comma
+        | Token::RParen
+        | Token::SingleQuotedString(_)
+        | Token::EscapedStringLiteral(_)
+        | Token::NationalStringLiteral(_)
+        | Token::DollarQuotedString(_) => true,
+        _ => false,
+    }
 }
 
 /// Masks the secrets of a literal that is a statement itself: the body of a procedure, or what EXECUTE is given. `None`
@@ -134,6 +169,10 @@ mod tests {
             (
                 "copy t from 's3://b' ACCESS_KEY_ID 'x' SECRET_ACCESS_KEY 'y' delimiter '|'",
                 "copy t from 's3://b' ACCESS_KEY_ID '***' SECRET_ACCESS_KEY '***' delimiter '|'",
+            ),
+            (
+                "copy t (id, password, token) from 's3://b' access_key_id AKIA secret_access_key a/b+c= csv",
+                "copy t (id, password, token) from 's3://b' access_key_id *** secret_access_key *** csv",
             ),
             ("create user u password 'open", "*** (text with a secret)"),
             (

@@ -491,10 +491,13 @@ fn text_column(
     }
     let mut validity = Validity::new(block.rows.len());
     let null_problem = rule.not_null.then_some(Problem::Null);
+    let is_null_nul = block.null_as == [0];
     for (place, &row) in block.rows.iter().enumerate() {
         let FieldBytes { bytes, ahead } = block.field(row, rule.field);
         let pushed = if block.is_null(row, rule.field, bytes) {
             Ok(false)
+        } else if is_null_nul && bytes.contains(&0) {
+            Err(Problem::NulNotAlone)
         } else {
             match block.text(row, rule.field) {
                 Some(text) => column.push(text, ahead, &rule.text),

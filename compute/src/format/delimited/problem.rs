@@ -53,6 +53,8 @@ pub enum Problem {
     TooLargeJson,
     /// A file in another encoding than ENCODING says.
     WrongEncoding,
+    /// With NULL AS '\0', a NUL byte that is not alone in its field.
+    NulNotAlone,
     /// Bytes that are not UTF-8 and were replaced, as ACCEPTINVCHARS asks: the row is good.
     Replaced,
 }
@@ -72,6 +74,7 @@ impl Problem {
             Self::Boolean => 1210,
             Self::Null => 1213,
             Self::MultibyteChar => 1215,
+            Self::NulNotAlone => 1218,
             Self::Hex => 1219,
             Self::Utf8 => 1220,
             Self::Json | Self::Sketch => 1224,
@@ -103,13 +106,18 @@ impl Problem {
                 "Multibyte character not supported for CHAR (Hint: try using VARCHAR)"
             }
             Self::Utf8 => "String contains invalid or unsupported UTF8 codepoints",
+            Self::NulNotAlone => {
+                "When using NULL AS '\\0', a field containing a null terminator contained more than one byte"
+            }
             Self::Replaced => "Invalid characters were replaced",
-            Self::FewColumns => "Line ends before its last column",
+            Self::FewColumns => "Input data had fewer columns than were defined in the DDL",
             Self::NotJson => "Invalid value.",
             Self::NoJsonObject => "Invalid JSONPath format: Member is not an object.",
             Self::NoJsonElement => "Invalid JSONPath format: Not an array or index out of range.",
             Self::TooLargeJson => "JSON object or array is larger than 4 MB",
-            Self::WrongEncoding => "File is not in the encoding that ENCODING says",
+            Self::WrongEncoding => {
+                "Encoding of the file is not the same as that specified in the COPY command"
+            }
             Self::Hex => "Invalid hexadecimal digit",
             Self::Sketch => "Invalid sketch: JSON if sparse, Base64 if dense",
             Self::Json => "Invalid JSON for a SUPER value",

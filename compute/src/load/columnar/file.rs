@@ -9,7 +9,7 @@ use crate::format::parquet::schema::{self, Way};
 use crate::load::parse::Parser;
 use crate::load::source::Source;
 use crate::load::{LoadColumn, LoadProgress, LoadedFile};
-use crate::object::failed;
+use crate::object::{failed, for_slice};
 use blueshift_sql::statement::copy::CopyFormat;
 use blueshift_sql::{SqlState, SqlType};
 use bytes::Bytes;
@@ -313,7 +313,7 @@ impl ObjectReader {
 
     /// Reads a range.
     pub(super) async fn read(&self, range: Range<u64>) -> object_store::Result<Bytes> {
-        let bytes = self.store.get_range(&self.path, range).await?;
+        let bytes = for_slice(self.slice, self.store.get_range(&self.path, range)).await?;
         self.count(bytes.len());
         Ok(bytes)
     }

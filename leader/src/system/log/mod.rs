@@ -14,6 +14,8 @@ pub mod stl_mv_state;
 pub mod stl_query;
 pub mod stl_querytext;
 pub mod stl_replacements;
+pub mod stl_s3client;
+pub mod stl_s3client_error;
 pub mod stl_sessions;
 pub mod stl_tr_conflict;
 pub mod stl_undone;

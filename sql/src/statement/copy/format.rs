@@ -162,6 +162,19 @@ pub(super) fn ensure_together(copy: &Copy, seen: &[String]) -> Result<()> {
             return Err(conflict(format!("{shown} does not go with {format}")));
         }
     }
+    if has("ssh") {
+        let is_text = [
+            CopyFormat::Text,
+            CopyFormat::Csv,
+            CopyFormat::FixedWidth,
+            CopyFormat::Json,
+        ];
+        if !is_text.contains(&copy.options.format) {
+            return Err(conflict(
+                "SSH loads text only: CSV, FIXEDWIDTH, JSON, or delimited",
+            ));
+        }
+    }
     if has("quote") && !has("csv") {
         return Err(conflict("QUOTE goes only with CSV"));
     }
