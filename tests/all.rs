@@ -13,6 +13,7 @@ mod external;
 mod fault;
 mod history;
 mod isolation;
+mod lake;
 mod load;
 mod maintenance;
 mod materialized_view;

@@ -287,6 +287,16 @@ async fn unload_writes_to_an_s3_bucket_all_or_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn external_tables_are_read_and_written_in_an_s3_bucket() {
+    let output = Command::new(python())
+        .arg(folder().join("s3_external.py"))
+        .env("BLUESHIFT_BINARY", blueshift_tests::server::binary())
+        .output()
+        .expect("python runs");
+    assert!(text(&output).contains("ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn snapshots_go_to_an_s3_bucket_and_come_back() {
     let output = Command::new(python())
         .arg(folder().join("s3_snapshot.py"))

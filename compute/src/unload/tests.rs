@@ -27,6 +27,7 @@ fn plan(directory: &Path, options: UnloadOptions) -> UnloadPlan {
         authorization: Authorization::None,
         options,
         slice_count: 2,
+        external: None,
     }
 }
 

@@ -17,6 +17,7 @@ pub mod load;
 pub mod matview;
 pub mod plans;
 pub mod procedure;
+pub mod scan;
 pub mod statistics;
 pub mod transaction;
 pub mod unload;
@@ -159,6 +160,8 @@ pub struct EndedSession {
 /// All of it.
 #[derive(Debug, Default)]
 pub struct History {
+    /// What users scanned of external tables today: SVV_EXTERNAL_SCAN_LIMITS.
+    pub daily_scans: scan::DailyScans,
     /// STL_LOAD_ERRORS.
     pub load_errors: Mutex<Events<LoadError>>,
     /// STL_REPLACEMENTS.

@@ -36,6 +36,7 @@ pub async fn run(ctx: &mut Context<'_>, unload: &Unload) -> Result<Body> {
         authorization: unload.authorization.clone(),
         options: unload.options.clone(),
         slice_count: node.store.slice_count(),
+        external: None,
     };
     unload::check(&node, &plan).await?;
     let query = ctx.plan(&names.state, bound).await?;
