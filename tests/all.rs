@@ -14,6 +14,7 @@ mod formats;
 mod fault;
 mod history;
 mod isolation;
+mod lake;
 mod load;
 mod maintenance;
 mod materialized_view;

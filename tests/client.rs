@@ -293,6 +293,16 @@ async fn awswrangler_copies_unloads_and_reads_frames() {
         .env("BLUESHIFT_BINARY", blueshift_tests::server::binary())
         .output()
         .expect("python runs");
+    assert!(text(&output).contains("ok"), "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn external_tables_are_read_and_written_in_an_s3_bucket() {
+    let output = Command::new(python())
+        .arg(folder().join("s3_external.py"))
+        .env("BLUESHIFT_BINARY", blueshift_tests::server::binary())
+        .output()
+        .expect("python runs");
     assert!(text(&output).contains("ok"));
 }
 

@@ -5,6 +5,7 @@ mod changes;
 mod client;
 mod connections;
 mod data;
+mod external;
 mod formats;
 mod history;
 mod inserts;
@@ -35,6 +36,8 @@ enum Suite {
     Tpch(Options),
     /// The 99 TPC-DS queries, answers compared with DuckDB's.
     Tpcds(Options),
+    /// The 22 TPC-H queries over Parquet files in place, beside DuckDB over the same files.
+    External(Options),
     /// COPY of lineitem from text, against the peers' loads.
     Load(Options),
     /// COPY of lineitem from files of each format.
@@ -93,6 +96,7 @@ fn main() -> anyhow::Result<()> {
         match arguments.suite {
             Suite::Tpch(options) => tpch::queries(&options).await,
             Suite::Tpcds(options) => tpcds::queries(&options).await,
+            Suite::External(options) => external::queries(&options).await,
             Suite::Load(options) => tpch::load(&options).await,
             Suite::Formats(options) => formats::run(&options).await,
             Suite::Connections(options) => connections::run(&options).await,

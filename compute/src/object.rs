@@ -362,6 +362,12 @@ fn builder_from_env(has_keys: bool) -> AmazonS3Builder {
 /// Tells why a client failed, with what to do about it: S3's own words where it answered, as Redshift shows them. The
 /// rest of an answer, which repeats keys and signatures, is left out.
 pub(crate) fn failed(url: &str, error: &object_store::Error) -> Error {
+    if let object_store::Error::Generic { source, .. } = error
+        && let Some(said) = source.downcast_ref::<blueshift_sql::Error>()
+    {
+        // An error of ours that went through a client.
+        return Error::Sql(said.clone());
+    }
     told("read", url, error).unwrap_or_else(|| Error::Source {
         url: url.to_owned(),
         reason: reason(error),

@@ -59,6 +59,10 @@ pub struct Config {
     pub auto_analyze: bool,
     /// Vacuums tables in the background, likewise.
     pub auto_vacuum: bool,
+    /// Bytes of external tables that one query may scan; no limit if absent.
+    pub external_scan_bytes_per_query: Option<u64>,
+    /// Bytes of external tables that one user may scan on one day; no limit if absent.
+    pub external_scan_bytes_per_day: Option<u64>,
     /// Days that statements and what they did are remembered; 0 remembers nothing, and STL_QUERY and its like are empty.
     pub history_days: u32,
     /// Milliseconds between looks at what is due in the background.
@@ -90,7 +94,7 @@ const TEXTS: [&str; 12] = [
     "admin_password",
 ];
 /// Fields whose variables are read as numbers, addresses and truth.
-const NUMBERS: [&str; 13] = [
+const NUMBERS: [&str; 15] = [
     "s3_stall_ms",
     "listen",
     "flight_listen",
@@ -102,6 +106,8 @@ const NUMBERS: [&str; 13] = [
     "md5",
     "auto_analyze",
     "auto_vacuum",
+    "external_scan_bytes_per_query",
+    "external_scan_bytes_per_day",
     "history_days",
     "maintenance_interval_ms",
 ];
@@ -143,6 +149,8 @@ impl Default for Config {
             md5: false,
             auto_analyze: true,
             auto_vacuum: true,
+            external_scan_bytes_per_query: None,
+            external_scan_bytes_per_day: None,
             history_days: HISTORY_DAYS,
             maintenance_interval_ms: MAINTENANCE_INTERVAL_MS,
             tls_cert: None,

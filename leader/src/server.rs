@@ -1,5 +1,6 @@
 //! What all sessions share: the node, the transactions, the history; and what a new data directory begins with.
 
+use crate::access::scan_limit::ScanLimits;
 use crate::access::scram;
 use crate::catalog::cache::{put_access, put_comment, put_schema, put_user, remove};
 use crate::catalog::{
@@ -36,6 +37,8 @@ pub struct ServerOptions {
     pub history_days: u32,
     /// Whether passwords may be given and checked as md5 digests.
     pub md5: bool,
+    /// What may be scanned of external tables at most.
+    pub scan_limits: ScanLimits,
     /// Gives the SCRAM verifier of `admin`; called only for a new data directory.
     pub admin_verifier: Box<dyn FnOnce() -> Result<String> + Send>,
 }
@@ -48,6 +51,8 @@ pub struct Server {
     pub started_us: i64,
     /// Whether passwords may be given and checked as md5 digests.
     pub md5: bool,
+    /// What may be scanned of external tables at most.
+    pub scan_limits: ScanLimits,
     /// Typed events and live state behind the STL_, STV_ and SVL_ tables.
     pub history: Arc<History>,
     /// Keeps it.
@@ -94,6 +99,7 @@ impl Server {
             keeper: Mutex::new(keeper),
             started_us: crate::history::now_us(),
             md5: options.md5,
+            scan_limits: options.scan_limits,
             history,
             snapshots: Arc::default(),
             transactions,

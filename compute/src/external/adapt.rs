@@ -4,9 +4,12 @@
 //! Source: Redshift's guide, CREATE EXTERNAL TABLE, "data_type" (texts that are too long are truncated without an
 //! error), and "Troubleshooting queries in Amazon Redshift Spectrum" (types that do not fit).
 
+use super::fit::{Width, fits};
+use super::nest::{Nest, NestExpr};
 use crate::error::Error;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringViewBuilder};
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
+use blueshift_sql::statement::external::NestedType;
 use blueshift_sql::{SqlState, SqlType};
 use datafusion::common::ScalarValue;
 use datafusion::common::internal_err;
@@ -18,6 +21,7 @@ use datafusion::physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal,
 };
 use datafusion::physical_expr_adapter::{PhysicalExprAdapter, PhysicalExprAdapterFactory};
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -32,6 +36,8 @@ pub(super) struct AdaptColumns {
     pub(super) table: String,
     /// The format's name, for errors.
     pub(super) format: &'static str,
+    /// The types of SUPER columns.
+    pub(super) nested: Arc<HashMap<String, NestedType>>,
 }
 
 impl PhysicalExprAdapterFactory for AdaptColumns {
@@ -43,6 +49,7 @@ impl PhysicalExprAdapterFactory for AdaptColumns {
         Ok(Arc::new(Adapter {
             table: self.table.clone(),
             format: self.format,
+            nested: Arc::clone(&self.nested),
             table_schema,
             file_schema,
         }))
@@ -53,6 +60,7 @@ impl PhysicalExprAdapterFactory for AdaptColumns {
 struct Adapter {
     table: String,
     format: &'static str,
+    nested: Arc<HashMap<String, NestedType>>,
     table_schema: SchemaRef,
     file_schema: SchemaRef,
 }
@@ -90,13 +98,25 @@ impl Adapter {
             return Ok(jump(Arc::new(null)));
         };
         let ty = SqlType::from_field(wanted);
-        if !fits(found.data_type(), wanted.data_type()) {
-            return Err(DataFusionError::External(Box::new(Incompatible {
+        let refused = |wanted_type: String| {
+            DataFusionError::External(Box::new(Incompatible {
                 format: self.format,
                 column: format!("{}.{}", self.table, wanted.name()),
-                wanted: ty.display().to_uppercase(),
+                wanted: wanted_type,
                 found: found.data_type().to_string(),
+            }))
+        };
+        if let Some(nested) = self.nested.get(column.name()) {
+            let nest = Nest::new(found.data_type(), nested);
+            let nest = nest.ok_or_else(|| refused(nested.to_string().to_uppercase()))?;
+            return Ok(jump(Arc::new(NestExpr {
+                value: Arc::new(Column::new(found.name(), place)),
+                nest,
+                field: Arc::new(wanted.clone()),
             })));
+        }
+        if !fits(found.data_type(), wanted.data_type()) {
+            return Err(refused(ty.display().to_uppercase()));
         }
         let mut value: Arc<dyn PhysicalExpr> = Arc::new(Column::new(found.name(), place));
         if found.data_type() != wanted.data_type() {
@@ -171,44 +191,6 @@ fn jump(part: Arc<dyn PhysicalExpr>) -> Transformed<Arc<dyn PhysicalExpr>> {
     Transformed::new(part, true, TreeNodeRecursion::Jump)
 }
 
-/// Tells whether values of a type in a file can be those of a column.
-fn fits(found: &DataType, wanted: &DataType) -> bool {
-    use DataType::{
-        Binary, BinaryView, Boolean, Date32, Decimal32, Decimal64, Decimal128, Decimal256,
-        FixedSizeBinary, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeBinary,
-        LargeUtf8, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
-    };
-    if let DataType::Dictionary(_, value) = found {
-        return fits(value, wanted);
-    }
-    match wanted {
-        // A file knows no whole numbers of less than 32 bits but by a note.
-        Int16 | Int32 => matches!(found, Int8 | Int16 | Int32 | UInt8 | UInt16),
-        Int64 => matches!(
-            found,
-            Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64
-        ),
-        Float32 => matches!(found, Float16 | Float32),
-        Float64 => matches!(found, Float16 | Float32 | Float64),
-        Decimal128(..) => matches!(
-            found,
-            Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..)
-        ),
-        Boolean => matches!(found, Boolean),
-        Date32 => matches!(found, Date32),
-        Timestamp(..) => matches!(found, Timestamp(..)),
-        Utf8View => matches!(
-            found,
-            Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView
-        ),
-        BinaryView => matches!(
-            found,
-            Binary | LargeBinary | BinaryView | FixedSizeBinary(_)
-        ),
-        other => other == found,
-    }
-}
-
 /// A column of a file whose type is not that of the table.
 #[derive(Clone, Debug)]
 pub(super) struct Incompatible {
@@ -249,47 +231,6 @@ impl Incompatible {
             )
             .with_hint("Make the external table anew with the type that the file has."),
         )
-    }
-}
-
-/// How wide a text may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Width {
-    bytes: usize,
-    /// CHAR: blanks at the end are not kept.
-    pub(super) is_char: bool,
-}
-
-impl Width {
-    pub(super) fn of(ty: SqlType) -> Option<Self> {
-        match ty {
-            SqlType::Varchar(bytes) => Some(Self {
-                bytes: bytes as usize,
-                is_char: false,
-            }),
-            SqlType::Char(bytes) => Some(Self {
-                bytes: bytes as usize,
-                is_char: true,
-            }),
-            _ => None,
-        }
-    }
-
-    /// Cuts a text between two characters.
-    pub(super) fn cut(self, text: &str) -> &str {
-        let mut end = text.len().min(self.bytes);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let text = text.get(..end).unwrap_or_default();
-        match self.is_char {
-            true => text.trim_end_matches(' '),
-            false => text,
-        }
-    }
-
-    fn fits(self, text: &str) -> bool {
-        text.len() <= self.bytes && !(self.is_char && text.ends_with(' '))
     }
 }
 
@@ -389,6 +330,7 @@ mod tests {
         Adapter {
             table: "s.t".to_owned(),
             format: "Parquet",
+            nested: Arc::default(),
             table_schema: Arc::new(table),
             file_schema: Arc::new(file),
         }

@@ -30,6 +30,9 @@ const FOOTER_BYTES_MAX: usize = 64 << 20;
 /// Footers that are kept.
 const FOOTERS_MAX: usize = 4_096;
 
+/// The end of a file that is read first: most footers fit.
+pub(super) const FOOTER_BYTES_HINT: usize = 64 << 10;
+
 /// What a footer is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FooterKey {
@@ -122,6 +125,18 @@ impl ParquetFileReaderFactory for FileReaders {
             bytes: MetricBuilder::new(metrics).counter(BYTES, slice),
         }))
     }
+}
+
+/// Reads the footer of a file, without its index of pages.
+pub(super) async fn footer_of(
+    file: ExternalFile,
+) -> std::result::Result<Arc<ParquetMetaData>, ParquetError> {
+    let mut reader = FileReader {
+        file,
+        footer_bytes_hint: Some(FOOTER_BYTES_HINT),
+        bytes: Count::new(),
+    };
+    reader.get_metadata(None).await
 }
 
 /// Reads one file.

@@ -3,6 +3,7 @@
 //! What is not there has no rows, as with Redshift, but for files that a manifest calls mandatory. Lists are kept for
 //! the time of a statement, so that a table named twice is listed once and shows the same files.
 
+use super::budget::{CountedStore, ScanBudget};
 use crate::error::{Error, Result};
 use crate::load::Manifest;
 use crate::object::{ObjectPolicy, failed};
@@ -57,16 +58,50 @@ pub struct Access {
 #[derive(Debug, Default)]
 pub struct FileLists {
     known: Mutex<HashMap<String, Arc<Vec<ExternalFile>>>>,
+    budget: Arc<ScanBudget>,
 }
 
 impl FileLists {
+    /// Begins a statement, which may read as much as a budget lets it.
+    pub fn new(budget: ScanBudget) -> Self {
+        Self {
+            known: Mutex::default(),
+            budget: Arc::new(budget),
+        }
+    }
+
+    /// Lets what is read of files be counted.
+    fn counted(&self, files: &mut [ExternalFile]) {
+        // The files of a folder are in one store.
+        let mut last: Option<(Arc<dyn ObjectStore>, Arc<dyn ObjectStore>)> = None;
+        for file in files {
+            let known = last
+                .as_ref()
+                .filter(|(inner, _)| Arc::ptr_eq(inner, &file.store));
+            let counted = match known {
+                Some((_, counted)) => Arc::clone(counted),
+                None => {
+                    let inner = Arc::clone(&file.store);
+                    let is_local = file.url.starts_with("file:");
+                    let counted: Arc<dyn ObjectStore> =
+                        Arc::new(CountedStore::new(inner, &self.budget, is_local));
+                    last = Some((Arc::clone(&file.store), Arc::clone(&counted)));
+                    counted
+                }
+            };
+            file.store = counted;
+        }
+    }
+
     /// Gives the files of a location in order of name.
     pub async fn files(&self, access: &Access, location: &str) -> Result<Arc<Vec<ExternalFile>>> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(files) = known().get(location) {
             return Ok(Arc::clone(files));
         }
-        let files = Arc::new(access.list(location).await?);
+        let mut files = access.list(location).await?;
+        self.counted(&mut files);
+        let files = Arc::new(files);
         known().insert(location.to_owned(), Arc::clone(&files));
         Ok(files)
     }
@@ -125,6 +160,28 @@ impl Access {
             Place::S3 { .. } => Ok(()),
             Place::File(path) => self.policy.check_file(&path),
         }
+    }
+
+    /// Gives the beginning of the URLs of the files below a location, without a slash at its end.
+    pub(super) fn root(&self, location: &str) -> Result<String> {
+        let root = match Place::parse(location)? {
+            Place::S3 { .. } => location.to_owned(),
+            // Links are followed.
+            Place::File(path) => match self.policy.file_place(location, &path)? {
+                Some(place) => format!("file:///{place}"),
+                None => location.to_owned(),
+            },
+        };
+        Ok(root.trim_end_matches('/').to_owned())
+    }
+
+    /// Tells whether a location is a manifest, and not a folder.
+    pub async fn is_manifest(&self, location: &str) -> Result<bool> {
+        self.check(location)?;
+        if location.ends_with('/') {
+            return Ok(false);
+        }
+        self.open(location).await.map(|found| found.is_some())
     }
 
     async fn list(&self, location: &str) -> Result<Vec<ExternalFile>> {

@@ -5,21 +5,31 @@
 //! that joins make while running; ORC is read by stripes, text, JSON and Avro through the reader of COPY. Columns that follow from a file's place, and the
 //! pseudocolumns, are constants of the file.
 
+pub mod infer;
 mod adapt;
-mod footer;
+mod delta;
+mod learn;
 mod list;
-mod named;
+mod nest;
 mod orc;
 mod parquet;
 mod prune;
 mod text;
 
+mod budget;
+mod fit;
+mod footer;
+mod named;
+
+pub use budget::ScanBudget;
+pub use learn::Learned;
 pub use list::{Access, ExternalFile, FileLists};
 
 use crate::format::compression::Compression;
 use arrow_schema::{FieldRef, SchemaRef};
 use async_trait::async_trait;
 use blueshift_sql::SqlType;
+use blueshift_sql::statement::external::NestedType;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ScalarValue, Statistics};
@@ -36,7 +46,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -58,6 +68,8 @@ pub struct ExternalColumn {
     pub name: String,
     /// Its type.
     pub ty: SqlType,
+    /// What a SUPER is made of.
+    pub nested: Option<NestedType>,
 }
 
 /// How the files of a table are written.
@@ -156,6 +168,8 @@ pub struct ExternalTable {
     pub location: String,
     /// The partitions that were added; `None` if it has no partition columns.
     pub partitions: Option<Vec<ExternalPartition>>,
+    /// Whether the log of a Delta table tells its files and their partitions.
+    pub is_delta: bool,
     /// The property numRows.
     pub row_count: Option<u64>,
     /// Whether the pseudocolumns are among its columns.
@@ -166,6 +180,8 @@ pub struct ExternalTable {
     pub lists: Arc<FileLists>,
     /// The schemas, made when first asked for.
     pub schemas: OnceLock<TableSchema>,
+    /// What was learned of its files.
+    pub learned: OnceLock<Learned>,
 }
 
 impl std::fmt::Debug for ExternalTable {
@@ -209,6 +225,15 @@ pub struct ExternalScan {
     pub list_us: u64,
     /// Rows expected before filters.
     pub row_count: Option<u64>,
+}
+
+impl ExternalScan {
+    /// Counts a file that is read.
+    fn add(&mut self, file: &ExternalFile) {
+        self.files += 1;
+        self.file_bytes += file.meta.size;
+        self.file_bytes_max = self.file_bytes_max.max(file.meta.size);
+    }
 }
 
 /// What a scan did on one slice.
@@ -306,7 +331,13 @@ pub fn work_of(plan: &dyn ExecutionPlan) -> BTreeMap<usize, ExternalWork> {
 impl ExternalTable {
     fn table_schema(&self) -> &TableSchema {
         self.schemas.get_or_init(|| {
-            let field = |column: &ExternalColumn| column.ty.field(&column.name, true);
+            let field = |column: &ExternalColumn| {
+                let field = column.ty.field(&column.name, true);
+                match &column.nested {
+                    Some(nested) => nested.note(field),
+                    None => field,
+                }
+            };
             let in_files = self.columns.iter().map(field).collect::<Vec<_>>();
             let by_place = self.partition_columns.iter().map(field);
             let mut by_place: Vec<FieldRef> = by_place.map(Arc::new).collect();
@@ -328,7 +359,14 @@ impl ExternalTable {
         filters: &[Expr],
     ) -> Result<(Vec<PartitionedFile>, ExternalScan)> {
         let begun = Instant::now();
-        let all = self.partitions.as_deref();
+        let delta = match self.is_delta {
+            true => Some(self.read_log().await?),
+            false => None,
+        };
+        let all = match &delta {
+            Some(delta) => Some(delta.partitions.as_slice()),
+            None => self.partitions.as_deref(),
+        };
         let columns = &self.partition_columns;
         let (kept, partition_filters) = match all {
             Some(all) => prune::qualified(state, columns, all, filters)?,
@@ -339,9 +377,11 @@ impl ExternalTable {
             oid: self.oid,
             format: self.format.word(),
             location: self.location.clone(),
-            is_partitioned: all.is_some(),
-            partitions: all.map_or(0, <[_]>::len),
-            partitions_qualified: kept.len(),
+            is_partitioned: !columns.is_empty(),
+            partitions: all.map_or(0, |all| distinct(all.iter())),
+            partitions_qualified: all.map_or(0, |all| {
+                distinct(kept.iter().filter_map(|place| all.get(*place)))
+            }),
             partition_filters,
             partition_us: micros(begun),
             files: 0,
@@ -351,6 +391,18 @@ impl ExternalTable {
             row_count: self.row_count,
         };
         let begun = Instant::now();
+        let mut found = Vec::new();
+        if let Some(delta) = &delta {
+            let kept = kept.iter().filter_map(|place| {
+                Some((delta.files.get(*place)?, delta.partitions.get(*place)?))
+            });
+            for (file, partition) in kept {
+                scan.add(file);
+                found.push(self.file(file, &partition.values));
+            }
+            list::ensure_count(found.len(), &self.location)?;
+            return Ok((found, self.told(scan, begun)));
+        }
         let places: Vec<ExternalPartition> = match all {
             Some(all) => {
                 let kept = kept.iter().filter_map(|place| all.get(*place));
@@ -363,18 +415,29 @@ impl ExternalTable {
         };
         let listings = places.into_iter().map(|place| self.listed(place));
         let mut listings = futures::stream::iter(listings).buffered(LISTINGS_IN_FLIGHT);
-        let mut found = Vec::new();
         while let Some((files, values)) = listings.try_next().await? {
             list::ensure_count(found.len() + files.len(), &self.location)?;
             for file in files.iter() {
-                scan.files += 1;
-                scan.file_bytes += file.meta.size;
-                scan.file_bytes_max = scan.file_bytes_max.max(file.meta.size);
+                scan.add(file);
                 found.push(self.file(file, &values));
             }
         }
+        Ok((found, self.told(scan, begun)))
+    }
+
+    /// Reads what the log of a Delta table says.
+    async fn read_log(&self) -> crate::Result<delta::DeltaTable> {
+        let columns = &self.partition_columns;
+        delta::read(&self.access, &self.lists, &self.location, columns).await
+    }
+
+    /// Adds to what is known of a scan how long listing took and how many rows there are.
+    fn told(&self, mut scan: ExternalScan, begun: Instant) -> ExternalScan {
         scan.list_us = micros(begun);
-        Ok((found, scan))
+        let learned = self.learned.get();
+        let expected = learned.map(|learned| learned.rows_of(scan.file_bytes));
+        scan.row_count = self.row_count.or(expected);
+        scan
     }
 
     async fn listed(
@@ -397,15 +460,26 @@ impl ExternalTable {
             .with_extension(file.clone())
     }
 
-    fn rows_expected(&self) -> Statistics {
-        let rows = match self.row_count {
+    /// Tells what is known of a number of rows.
+    fn expected(&self, rows: Option<u64>) -> Statistics {
+        let rows = match rows {
             Some(rows) => usize::try_from(rows).unwrap_or(usize::MAX),
             None => ROWS_UNKNOWN,
         };
         let mut statistics = Statistics::new_unknown(self.table_schema().table_schema());
+        if let Some(learned) = self.learned.get() {
+            learned.tell(&mut statistics);
+        }
         statistics.num_rows = Precision::Inexact(rows);
         statistics
     }
+}
+
+/// Counts partitions: those of a Delta table come once for each file.
+fn distinct<'a>(partitions: impl Iterator<Item = &'a ExternalPartition>) -> usize {
+    let values = partitions.map(|partition| partition.values.as_slice());
+    let values = values.filter(|values| !values.is_empty());
+    values.collect::<HashSet<&[ScalarValue]>>().len()
 }
 
 /// The longest path that `$path` tells: an S3 key has 1,024 bytes, its bucket 63.
@@ -451,6 +525,7 @@ impl TableProvider for ExternalTable {
             true => vec![FileGroup::new(Vec::new())],
             false => FileGroup::new(files).split_files(slices),
         };
+        let statistics = self.expected(scan.row_count);
         let (scan, schema) = (Arc::new(scan), self.table_schema().clone());
         let source: Arc<dyn FileSource> = match &self.format {
             FileFormat::Parquet => Arc::new(parquet::ParquetFiles::new(schema, scan)),
@@ -464,14 +539,19 @@ impl TableProvider for ExternalTable {
                 scan,
             )),
         };
+        let nested = self.columns.iter().filter_map(|column| {
+            let nested = column.nested.clone()?;
+            Some((column.name.clone(), nested))
+        });
         let adapter = adapt::AdaptColumns {
             table: self.name.clone(),
             format: "Parquet",
+            nested: Arc::new(nested.collect()),
         };
         // Files are read through their own stores; the URL names one that is always there.
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_groups(groups)
-            .with_statistics(self.rows_expected())
+            .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .with_expr_adapter(Some(Arc::new(adapter)))
@@ -480,6 +560,8 @@ impl TableProvider for ExternalTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        Some(self.rows_expected())
+        let learned = self.learned.get();
+        let rows = self.row_count.or(learned.map(|learned| learned.rows));
+        Some(self.expected(rows))
     }
 }

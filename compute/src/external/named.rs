@@ -72,7 +72,7 @@ fn said(error: &ParquetError) -> Option<&Error> {
 }
 
 /// Takes an error of ours out of one of Parquet.
-fn unwrapped(error: DataFusionError) -> DataFusionError {
+pub(super) fn unwrapped(error: DataFusionError) -> DataFusionError {
     match error {
         DataFusionError::ParquetError(inner) if said(&inner).is_some() => match *inner {
             ParquetError::External(inner) => match inner.downcast::<Error>() {

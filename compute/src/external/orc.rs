@@ -206,6 +206,7 @@ impl OrcOpener {
         let adapter = AdaptColumns {
             table: self.table,
             format: "ORC",
+            nested: Arc::default(),
         };
         let adapter = adapter.create(Arc::clone(&self.schema), Arc::clone(&file_schema))?;
         let wanted = self.output.fields().iter().map(|field| {

@@ -1,8 +1,9 @@
 //! Parquet files of an external table: the engine's reader, over stores of our own and with the file named in errors.
 
 use super::ExternalScan;
-use super::footer::FileReaders;
+use super::footer::{FOOTER_BYTES_HINT, FileReaders};
 use super::named::{Counters, NamedMorselizer};
+use super::nest::is_about_super;
 use datafusion::common::config::{ConfigOptions, TableParquetOptions};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::physical_plan::{
@@ -12,16 +13,13 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, PhysicalSortExpr};
-use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
+use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
 use datafusion_datasource::morsel::Morselizer;
 use object_store::ObjectStore;
 use std::fmt;
 use std::sync::Arc;
-
-/// The end of a file that is read first: most footers fit.
-const FOOTER_BYTES_HINT: usize = 64 << 10;
 
 /// The Parquet files of one scan.
 #[derive(Clone)]
@@ -112,9 +110,21 @@ impl FileSource for ParquetFiles {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        let pushed = self.inner.try_pushdown_filters(filters, config)?;
+        // What a SUPER is made of is not tested here: the reader would pass over the condition and tell nobody.
+        let schema = self.inner.table_schema().table_schema();
+        let is_left = |filter| is_about_super(filter, schema);
+        let is_left: Vec<bool> = filters.iter().map(is_left).collect();
+        let tested = filters.into_iter().zip(&is_left);
+        let tested = tested.filter(|(_, is_left)| !**is_left);
+        let tested = tested.map(|(filter, _)| filter).collect();
+        let pushed = self.inner.try_pushdown_filters(tested, config)?;
+        let mut answers = pushed.filters.into_iter();
+        let answers = is_left.iter().map(|is_left| match is_left {
+            true => PushedDown::No,
+            false => answers.next().unwrap_or(PushedDown::No),
+        });
         Ok(FilterPushdownPropagation {
-            filters: pushed.filters,
+            filters: answers.collect(),
             updated_node: pushed.updated_node.map(|inner| self.over(inner)),
         })
     }

@@ -118,6 +118,7 @@ mod tests {
         ExternalColumn {
             name: name.to_owned(),
             ty,
+            nested: None,
         }
     }
 

@@ -213,6 +213,12 @@ fn compression_of(format: &FileFormat, url: &str) -> Result<Compression> {
     if let Some(given) = given {
         return Ok(given);
     }
+    Ok(compression_by_name(url)?)
+    }
+}
+
+/// Tells how a file is compressed by how its name ends.
+pub(super) fn compression_by_name(url: &str) -> crate::Result<Compression> {
     let ending = url.rsplit('.').next().unwrap_or_default();
     Ok(match ending.to_lowercase().as_str() {
         "gz" => Compression::Gzip,
@@ -223,7 +229,7 @@ fn compression_of(format: &FileFormat, url: &str) -> Result<Compression> {
                 format!("the compression of \"{url}\" by its name"),
                 "Compress text files with GZIP, BZIP2 or ZSTD, or set the table property 'compression_type'.",
             );
-            return Err(Error::Sql(refused).into());
+            return Err(Error::Sql(refused));
         }
         _ => Compression::None,
     })

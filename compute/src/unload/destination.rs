@@ -10,6 +10,7 @@ use blueshift_sql::statement::unload::Encryption;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,12 +34,16 @@ pub(super) struct Destination {
     url: String,
     /// Whether the store lists in order.
     is_sorted: bool,
+    /// Folders of an external table's partitions that lie elsewhere, by the folder that their values say.
+    folders: HashMap<String, String>,
 }
 
 impl Destination {
     /// Checks that the destination may be written to, and opens it. A prefix of folders ends with a slash.
     pub(super) fn open(policy: &ObjectPolicy, plan: &UnloadPlan) -> Result<Self> {
         let mut url = plan.destination.clone();
+        let external = plan.external.as_ref();
+        let folders = external.map_or_else(HashMap::new, |target| target.folders.clone());
         let is_folder = !plan.options.partition_by.is_empty();
         if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
@@ -56,6 +61,7 @@ impl Destination {
                 url: format!("s3://{bucket}/{prefix}"),
                 prefix,
                 is_sorted: !bucket.ends_with("--x-s3"),
+                folders,
             });
         }
         if plan.options.encryption != Encryption::Store {
@@ -80,13 +86,19 @@ impl Destination {
             prefix: prefix.trim_start_matches('/').to_owned(),
             url,
             is_sorted: false,
+            folders,
         })
     }
 
     /// Gives the place of a file by its name behind the prefix.
     pub(super) fn place(&self, name: &str) -> Result<Place> {
-        let url = format!("{}{name}", self.url);
-        let key = format!("{}{name}", self.prefix);
+        let (url, key) = match self.elsewhere(name)? {
+            Some(place) => place,
+            None => (
+                format!("{}{name}", self.url),
+                format!("{}{name}", self.prefix),
+            ),
+        };
         if let Some(policy) = &self.policy {
             // A folder of a partition may be there, and lead elsewhere.
             let path = PathBuf::from(format!("/{key}"));
@@ -100,6 +112,61 @@ impl Destination {
             ))
         })?;
         Ok(Place { path, url })
+    }
+
+    /// Gives the URL and the key of a file of a partition that lies elsewhere.
+    fn elsewhere(&self, name: &str) -> Result<Option<(String, String)>> {
+        let Some((folder, file)) = name.rsplit_once('/') else {
+            return Ok(None);
+        };
+        let Some(place) = self.folders.get(&format!("{folder}/")) else {
+            return Ok(None);
+        };
+        let url = format!("{}/{file}", place.trim_end_matches('/'));
+        let key = match (self.url.strip_prefix("s3://"), url.strip_prefix("s3://")) {
+            (Some(own), Some(other)) => {
+                let (own, _) = own.split_once('/').unwrap_or((own, ""));
+                let inside = other.strip_prefix(own);
+                inside.and_then(|key| key.strip_prefix('/'))
+            }
+            (None, None) => file_path(&url)
+                .ok()
+                .map(|path| path.trim_start_matches('/')),
+            _ => None,
+        };
+        match key {
+            Some(key) => {
+                let key = key.to_owned();
+                Ok(Some((url, key)))
+            }
+            None => Err(Error::Sql(blueshift_sql::Error::unsupported(
+                format!(
+                    "INSERT into the partition at \"{place}\", which is not in the bucket of the table"
+                ),
+                "Move the files of the partition, or insert into another table.",
+            ))),
+        }
+    }
+
+    /// Fails if there is any file.
+    pub(super) async fn ensure_empty(&self) -> Result<()> {
+        let found = self.existing("").await?;
+        let Some(first) = found.first() else {
+            return Ok(());
+        };
+        let name = first.as_ref().strip_prefix(self.prefix.as_str());
+        Err(Error::Sql(
+            blueshift_sql::Error::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("the location \"{}\" of the external table is not empty", self.url),
+            )
+            .with_detail(format!(
+                "There is a file \"{}{}\".",
+                self.url,
+                name.unwrap_or_default()
+            ))
+            .with_hint("Name a folder without files, or make the table over those that are there and use INSERT."),
+        ))
     }
 
     /// Gives the folder of a partition, behind the prefix, in which a file of it lies.

@@ -49,7 +49,7 @@ impl Shared {
         let largest = options.file_bytes_max;
         Self {
             layout,
-            names: Names::new(options),
+            names: Names::new(options).starting(plan.external.as_ref()),
             ledger,
             compression: options.compression,
             file_bytes_max: match options.format {

@@ -22,7 +22,7 @@ use name::Names;
 use object_store::path::Path as ObjectPath;
 use serde::{Deserialize, Serialize};
 use shape::{Layout, Piece, Shaper};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
@@ -42,6 +42,8 @@ mod shape;
 mod tests;
 mod text;
 mod upload;
+
+pub use name::{folder_of_values, folder_values};
 
 /// Pieces that may wait for the writer of a serial UNLOAD.
 const PIECES_WAITING: usize = 4;
@@ -72,6 +74,19 @@ pub struct UnloadPlan {
     pub slice_count: u32,
     /// What it asks object stores for.
     pub requests: Arc<RequestLog>,
+    /// What is different where the files are those of an external table.
+    pub external: Option<ExternalTarget>,
+}
+
+/// Writing to an external table: rows are added to what is there.
+#[derive(Clone, Debug, Default)]
+pub struct ExternalTarget {
+    /// What the names of files begin with, so that they are unlike all others.
+    pub name_start: String,
+    /// Folders of partitions that lie elsewhere than their values say, by the folder that the values say.
+    pub folders: HashMap<String, String>,
+    /// Whether Parquet is written without compression.
+    pub is_uncompressed: bool,
 }
 
 /// A file that was written: one row of STL_UNLOAD_LOG.
@@ -103,6 +118,36 @@ pub async fn check(node: &Node, plan: &UnloadPlan) -> Result<()> {
     }
 }
 
+/// Refuses a folder with files in it: CREATE EXTERNAL TABLE AS begins with none.
+pub async fn ensure_empty(node: &Node, plan: &UnloadPlan) -> Result<()> {
+    let destination = Destination::open(&node.object_policy, plan)?;
+    destination.ensure_empty().await
+}
+
+/// Files that can be seen and are taken back unless they are released: when what names them is committed.
+pub struct HeldFiles {
+    ledger: Arc<Ledger>,
+}
+
+impl HeldFiles {
+    /// Lets the files stay.
+    pub fn release(self) {
+        self.ledger.release();
+    }
+}
+
+/// Does the same as [`unload`] to the folder of an external table.
+pub async fn write_external(
+    node: &Arc<Node>,
+    plan: &UnloadPlan,
+    query: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+    rows: &Arc<AtomicU64>,
+) -> Result<(Vec<UnloadedFile>, HeldFiles)> {
+    let (files, ledger) = run(node, plan, query, task, rows).await?;
+    Ok((files, HeldFiles { ledger }))
+}
+
 /// Runs a query and writes its rows to files; `rows` counts them. On an error, or when dropped, no file is left; files
 /// that were overwritten by name early on, because there were many, are gone then.
 pub async fn unload(
@@ -112,6 +157,18 @@ pub async fn unload(
     task: Arc<TaskContext>,
     rows: &Arc<AtomicU64>,
 ) -> Result<Vec<UnloadedFile>> {
+    let (files, ledger) = run(node, plan, query, task, rows).await?;
+    ledger.release();
+    Ok(files)
+}
+
+async fn run(
+    node: &Arc<Node>,
+    plan: &UnloadPlan,
+    query: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+    rows: &Arc<AtomicU64>,
+) -> Result<(Vec<UnloadedFile>, Arc<Ledger>)> {
     let layout = Arc::new(Layout::new(plan)?);
     let policy = node.object_policy.noting(&plan.requests);
     let destination = Destination::open(&policy, plan)?;
@@ -142,10 +199,13 @@ pub async fn unload(
         Ok(lanes) => end(plan, &shared, lanes).await,
         Err(error) => Err(error),
     };
-    if ended.is_err() {
-        ledger.roll_back().await;
+    match ended {
+        Ok(files) => Ok((files, ledger)),
+        Err(error) => {
+            ledger.roll_back().await;
+            Err(error)
+        }
     }
-    ended
 }
 
 /// Takes off what merges sorted slices: files are sorted each by itself, as on Redshift.
@@ -258,7 +318,7 @@ async fn end(
 ) -> Result<Vec<UnloadedFile>> {
     let options = &plan.options;
     let is_text = matches!(options.format, UnloadFormat::Text | UnloadFormat::Csv);
-    let has_one = is_text && options.partition_by.is_empty();
+    let has_one = is_text && options.partition_by.is_empty() && plan.external.is_none();
     if has_one && lanes.iter().all(Lane::is_empty) {
         // COPY finds a file then, and a header has a place.
         let mut first = Lane::new(shared, 0);
@@ -286,7 +346,6 @@ async fn end(
         let text = manifest::text(options, &shared.layout.file_columns(), &files);
         shared.ledger.put(name::MANIFEST, text).await?;
     }
-    shared.ledger.release();
     Ok(files)
 }
 

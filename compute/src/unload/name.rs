@@ -1,5 +1,6 @@
 //! What files are called: `0000_part_00` of slice 0, `000` of a serial UNLOAD, `year=2024/` before it of a partition.
 
+use super::ExternalTarget;
 use blueshift_sql::statement::copy::CopyCompression;
 use blueshift_sql::statement::unload::{ManifestKind, UnloadFormat, UnloadOptions};
 
@@ -13,6 +14,8 @@ pub(super) const MANIFEST: &str = "manifest";
 #[derive(Debug)]
 pub(super) struct Names {
     is_parallel: bool,
+    /// Before the number of the file.
+    start: String,
     /// Behind the number of the file.
     suffix: String,
     /// What the folders of partitions begin with, outermost first.
@@ -37,6 +40,7 @@ impl Names {
         };
         Self {
             is_parallel: options.parallel,
+            start: String::new(),
             suffix,
             partitions: options
                 .partition_by
@@ -47,11 +51,20 @@ impl Names {
         }
     }
 
+    /// Lets the names of files of an external table begin as it wants.
+    pub(super) fn starting(self, external: Option<&ExternalTarget>) -> Self {
+        Self {
+            start: external.map_or_else(String::new, |target| target.name_start.clone()),
+            ..self
+        }
+    }
+
     /// Gives the name of a file of a slice, behind the prefix; `folder` is that of its partition, or empty.
     pub(super) fn file(&self, folder: &str, slice: u32, part: u32) -> String {
+        let Self { start, suffix, .. } = self;
         match self.is_parallel {
-            true => format!("{folder}{slice:04}_part_{part:02}{}", self.suffix),
-            false => format!("{folder}{part:03}{}", self.suffix),
+            true => format!("{folder}{start}{slice:04}_part_{part:02}{suffix}"),
+            false => format!("{folder}{start}{part:03}{suffix}"),
         }
     }
 
@@ -99,6 +112,49 @@ fn folder_start(name: &str) -> String {
     push_escaped(name, &mut start);
     start.push('=');
     start
+}
+
+/// Gives the folder of a partition, with a slash at its end, by the names and values of its columns.
+pub fn folder_of_values<'a>(values: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> String {
+    let mut folder = String::new();
+    for (name, value) in values {
+        push_folder(name, value, &mut folder);
+    }
+    folder
+}
+
+/// Reads the values of a partition from its folder, below which others may lie: the inverse of [`push_folder`]. `None` is
+/// null; a folder that is not called so ends the values.
+pub fn folder_values(folder: &str) -> Vec<(String, Option<String>)> {
+    let parts = folder.split('/').map_while(|part| part.split_once('='));
+    let parts = parts.map(|(name, value)| {
+        let value = (value != NULL_PARTITION).then(|| unescaped(value));
+        (unescaped(name), value)
+    });
+    parts.collect()
+}
+
+/// Reads `%` and two digits as the byte they mean.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let digits = behind
+            .get(..2)
+            .and_then(|digits| str::from_utf8(digits).ok());
+        let code = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match code.filter(|_| *first == b'%') {
+            Some(code) => {
+                bytes.push(code);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Appends a part of a path, with `%` and two digits for what Hive writes so.
@@ -193,6 +249,8 @@ mod tests {
             let mut folder = String::new();
             push_folder(name, value, &mut folder);
             assert_eq!(folder, expected);
+            let read = folder_values(&folder);
+            assert_eq!(read, [(name.to_owned(), value.map(str::to_owned))]);
         }
     }
 }

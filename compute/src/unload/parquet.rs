@@ -30,6 +30,7 @@ pub(super) struct ParquetLayout {
     schema: SchemaRef,
     descriptor: SchemaDescriptor,
     row_group_bytes: usize,
+    pub(super) is_compressed: bool,
 }
 
 impl ParquetLayout {
@@ -48,6 +49,7 @@ impl ParquetLayout {
             descriptor: descriptor(&schema, columns).map_err(failed)?,
             schema,
             row_group_bytes: usize::try_from(row_group_bytes).unwrap_or(usize::MAX),
+            is_compressed: true,
         })
     }
 
@@ -67,7 +69,10 @@ impl ParquetLayout {
     pub(super) fn begin(self: &Arc<Self>) -> Result<ParquetFile> {
         let properties = WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
-            .set_compression(Compression::SNAPPY)
+            .set_compression(match self.is_compressed {
+                true => Compression::SNAPPY,
+                false => Compression::UNCOMPRESSED,
+            })
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_max_row_group_row_count(None)
             .set_created_by("Blueshift".to_owned())

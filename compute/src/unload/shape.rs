@@ -54,6 +54,8 @@ pub(super) struct Layout {
     pub(super) shape: Shape,
     /// The first line of every file; empty if there is none.
     pub(super) header: Vec<u8>,
+    /// The delimiter of an external table whose fields have no quotes: no text may hold it, or a newline.
+    bare: Option<u8>,
 }
 
 impl Layout {
@@ -100,7 +102,9 @@ impl Layout {
                     .filter(|ty| is_interval(*ty));
                 let intervals: Vec<SqlType> = intervals.collect();
                 ensure_storable(&columns, "UNLOAD to PARQUET", &intervals)?;
-                let layout = ParquetLayout::new(&columns, options.row_group_bytes)?;
+                let mut layout = ParquetLayout::new(&columns, options.row_group_bytes)?;
+                let external = plan.external.as_ref();
+                layout.is_compressed = external.is_none_or(|target| !target.is_uncompressed);
                 Shape::Parquet(Arc::new(layout))
             }
         };
@@ -114,6 +118,10 @@ impl Layout {
             partitions,
             shape,
             header,
+            bare: match (&plan.external, options.format) {
+                (Some(_), UnloadFormat::Text) => options.delimiter,
+                _ => None,
+            },
         })
     }
 
@@ -152,6 +160,9 @@ impl Layout {
             Some(Cells::new(rows.columns().get(*index)?.as_ref(), ty))
         });
         let cells: Vec<Cells<'_>> = kept.collect();
+        if let Some(delimiter) = self.bare {
+            self.ensure_bare(&cells, rows.num_rows(), delimiter)?;
+        }
         let mut bytes = Vec::with_capacity(rows.num_rows() * cells.len() * 8);
         let mut ends = Vec::with_capacity(rows.num_rows());
         for row in 0..rows.num_rows() {
@@ -164,6 +175,30 @@ impl Layout {
             ends.push(bytes.len());
         }
         Ok(PieceBody::Text { bytes, ends })
+    }
+}
+
+impl Layout {
+    /// Refuses texts that would be read as several fields or lines.
+    fn ensure_bare(&self, cells: &[Cells<'_>], rows: usize, delimiter: u8) -> Result<()> {
+        for (cell, index) in cells.iter().zip(&self.kept) {
+            let is_split = |row: &usize| {
+                let text = cell.text(*row).filter(|_| !cell.is_null(*row));
+                text.is_some_and(|text| memchr::memchr2(delimiter, b'\n', text).is_some())
+            };
+            if (0..rows).any(|row| is_split(&row)) {
+                let name = self.columns.get(*index).map_or("", |column| &column.name);
+                return Err(Error::Sql(
+                    blueshift_sql::Error::new(
+                        SqlState::INVALID_PARAMETER_VALUE,
+                        format!("a value of column \"{name}\" holds the delimiter or a newline"),
+                    )
+                    .with_detail("A text file of an external table has nothing to tell it from the end of the field.")
+                    .with_hint("Use STORED AS PARQUET, another delimiter, or REPLACE in the query."),
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

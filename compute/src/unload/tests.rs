@@ -28,6 +28,7 @@ fn plan(directory: &Path, options: UnloadOptions) -> UnloadPlan {
         options,
         slice_count: 2,
         requests: Arc::default(),
+        external: None,
     }
 }
 

@@ -2,4 +2,5 @@
 
 pub mod check;
 pub mod md5;
+pub mod scan_limit;
 pub mod scram;

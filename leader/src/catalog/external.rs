@@ -7,7 +7,7 @@
 use super::name::quoted;
 use super::{Catalog, Oid, Schema};
 use blueshift_sql::SqlType;
-use blueshift_sql::statement::external::{JsonSerde, RowFormat, StoredAs};
+use blueshift_sql::statement::external::{JsonSerde, NestedType, RowFormat, StoredAs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -215,6 +215,9 @@ pub struct ExternalTable {
     pub name: String,
     /// Columns that stand in the files.
     pub columns: Vec<(String, SqlType)>,
+    /// The types of those of them that are SUPER.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nested: BTreeMap<String, NestedType>,
     /// Columns that follow from where a file lies.
     pub partitioned_by: Vec<(String, SqlType)>,
     /// The format of the files.
@@ -231,6 +234,16 @@ impl ExternalTable {
     /// Gives a property that holds a whole number.
     pub fn number(&self, property: &str) -> Option<u64> {
         self.properties.get(property)?.trim().parse().ok()
+    }
+
+    /// Gives a property in lower case.
+    pub fn property(&self, name: &str) -> Option<String> {
+        self.properties.get(name).map(|value| value.to_lowercase())
+    }
+
+    /// Tells whether its files are those of a Delta table, whose log names them.
+    pub fn is_delta(&self) -> bool {
+        self.property("table_type").as_deref() == Some("delta")
     }
 
     /// Gives columns and partition columns, in order.

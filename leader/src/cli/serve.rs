@@ -1,5 +1,6 @@
 //! `blueshift serve`: opens a data directory and answers until SIGTERM or SIGINT.
 
+use crate::access::scan_limit::ScanLimits;
 use crate::access::scram;
 use crate::config::Config;
 use crate::maintenance::{self, MaintenanceOptions};
@@ -141,6 +142,14 @@ pub(super) struct Flags {
     #[arg(long, value_name = "BOOLEAN")]
     #[serde(skip_serializing_if = "Option::is_none")]
     auto_vacuum: Option<bool>,
+    /// Bytes of external tables that one query may scan [default: no limit].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_scan_bytes_per_query: Option<u64>,
+    /// Bytes of external tables that one user may scan on one day [default: no limit].
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_scan_bytes_per_day: Option<u64>,
     /// Days that statements and what they did are remembered; 0 remembers nothing [default: 7].
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -286,6 +295,10 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
         },
         history_days: config.history_days,
         md5: config.md5,
+        scan_limits: ScanLimits {
+            per_query: config.external_scan_bytes_per_query,
+            per_day: config.external_scan_bytes_per_day,
+        },
         admin_verifier: Box::new(admin_verifier),
     })?;
     if let Some(password) = &config.admin_password

@@ -17,6 +17,7 @@ pub mod load;
 pub mod matview;
 pub mod plans;
 pub mod procedure;
+pub mod scan;
 pub mod statistics;
 pub mod store;
 pub mod transaction;
@@ -160,6 +161,8 @@ pub struct EndedSession {
 /// All of it.
 #[derive(Debug, Default)]
 pub struct History {
+    /// What users scanned of external tables today: SVV_EXTERNAL_SCAN_LIMITS.
+    pub daily_scans: scan::DailyScans,
     /// STL_LOAD_ERRORS.
     pub load_errors: Mutex<Events<LoadError>>,
     /// STL_REPLACEMENTS.

@@ -20,13 +20,16 @@ use crate::error::Result;
 use crate::history::History;
 use blueshift_compute::external::ExternalTable;
 use blueshift_compute::scan::{StoredTable, choose_scan_modes};
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::functions_aggregate::min_max::min_udaf;
-use datafusion::logical_expr::{LogicalPlan, TableScan};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
 use log::PlanLog;
+use std::any::Any;
 use std::sync::Arc;
 
 /// Optimizes a bound plan and makes it physical, with join order by cost and uncorrelated scalar subqueries run
@@ -95,9 +98,38 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
         let statistics = &history.statistics;
         statistics.note_predicates(predicate_use::predicate_columns(&optimized));
     }
+    learn(&optimized, state).await?;
     let ordered = rule::join_order::reorder(optimized, state)?;
     let ordered = rule::rounding_cast::hide(ordered)?;
     Ok(rule::shared_plan::mark(ordered, state)?)
+}
+
+/// Lets external tables look into the files that a query can need: how many rows they have decides the order of joins.
+async fn learn(plan: &LogicalPlan, state: &SessionState) -> Result<()> {
+    let mut outside = Vec::new();
+    plan.apply_with_subqueries(|plan| {
+        if let LogicalPlan::TableScan(scan) = plan
+            && let Ok(provider) = source_as_provider(&scan.source)
+        {
+            let any: &dyn Any = provider.as_ref();
+            if any.is::<ExternalTable>() {
+                outside.push((provider, scan.filters.clone()));
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let looks = outside
+        .into_iter()
+        .map(|(table, filters)| look(table, filters, state));
+    futures::future::join_all(looks).await;
+    Ok(())
+}
+
+async fn look(table: Arc<dyn TableProvider>, filters: Vec<Expr>, state: &SessionState) {
+    let any: &dyn Any = table.as_ref();
+    if let Some(table) = any.downcast_ref::<ExternalTable>() {
+        table.learn(state, &filters).await;
+    }
 }
 
 /// Tells whether a column of a table may hold texts that end with a blank. Catalog tables compare as PostgreSQL does:
@@ -106,7 +138,7 @@ fn may_be_padded(scan: &TableScan, column: usize) -> bool {
     let Ok(provider) = source_as_provider(&scan.source) else {
         return true;
     };
-    let provider: &dyn std::any::Any = provider.as_ref();
+    let provider: &dyn Any = provider.as_ref();
     match provider.downcast_ref::<StoredTable>() {
         Some(table) => table.may_be_padded(column),
         None => provider.is::<ExternalTable>(),

@@ -7,7 +7,6 @@ use crate::statement::context::Context;
 use crate::statement::names::Right;
 use crate::statement::{execute, external, show, target};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
-use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::show::ShowDefinition;
 use blueshift_sql::statement::{Parsed, Statement};
 use blueshift_sql::{SqlState, SqlType, binder};
@@ -47,8 +46,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
         }
         Statement::Insert(insert) => {
             let names = ctx.names_to_write()?;
-            let table = names.table_to_change(&insert.table, &Right::To(Privilege::Insert))?;
-            let columns = target::columns(&names, &table)?;
+            let columns = crate::statement::insert::columns(&names, insert)?;
             (
                 Some(binder::bind_insert(&names, &columns, insert, &types)?.input),
                 None,

@@ -29,6 +29,7 @@ fn options(directory: &Path) -> ServerOptions {
         },
         history_days: 7,
         md5: false,
+        scan_limits: Default::default(),
         admin_verifier: Box::new(|| Ok("SCRAM-SHA-256$4096:AAAA$AAAA:AAAA".to_string())),
     }
 }

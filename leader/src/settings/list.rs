@@ -68,9 +68,8 @@ const fn fixed(name: &'static str, default: &'static str, description: &'static 
 const NO_SUPER: Effect = Effect::DefaultOnly(
     "Set enable_case_sensitive_identifier to true and write the attributes in double quotes.",
 );
-const NO_NESTED: Effect = Effect::DefaultOnly(
-    "External tables have no nested columns: name those columns of the files that are not nested.",
-);
+const NO_NESTED: Effect =
+    Effect::DefaultOnly("Nested columns of external tables are SUPER, which is shown as JSON.");
 const NO_SPECTRUM_OID: Effect =
     Effect::Moot("external tables have the pseudocolumns $path and $size alone");
 const NO_SCAN_ERRORS: Effect =
@@ -243,6 +242,20 @@ pub const PARAMETERS: &[Parameter] = &[
         Kind::Truth,
         Effect::Real,
         "refuse an UPDATE that finds two values for one row",
+    ),
+    parameter(
+        "external_scan_bytes_per_day",
+        "0",
+        Kind::Integer(0, i64::MAX),
+        Effect::Real,
+        "bytes of external tables the user may scan on one day, 0 for no limit of the session's own",
+    ),
+    parameter(
+        "external_scan_bytes_per_query",
+        "0",
+        Kind::Integer(0, i64::MAX),
+        Effect::Real,
+        "bytes of external tables a query may scan, 0 for no limit of the session's own",
     ),
     parameter(
         "extra_float_digits",

@@ -8,7 +8,6 @@ use super::{execute, target};
 use crate::error::Result;
 use blueshift_sql::binder;
 use blueshift_sql::statement::Statement;
-use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::statement::session::Explain;
 use datafusion::logical_expr::LogicalPlan;
 
@@ -47,8 +46,7 @@ fn bound(
         }
         Statement::CreateTableAs(create) => binder::bind_query(names, &create.query, &types)?,
         Statement::Insert(insert) => {
-            let table = names.table_to_change(&insert.table, &Right::To(Privilege::Insert))?;
-            let columns = target::columns(names, &table)?;
+            let columns = super::insert::columns(names, insert)?;
             binder::bind_insert(names, &columns, insert, &types)?.input
         }
         Statement::Update(update) => {

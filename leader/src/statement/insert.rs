@@ -5,7 +5,8 @@
 
 use super::answer::Body;
 use super::context::Context;
-use super::names::Right;
+use super::external;
+use super::names::{Right, SessionNames};
 use super::target;
 use crate::catalog::Table;
 use crate::error::{Error, Result};
@@ -14,7 +15,7 @@ use crate::transaction::lock::Mode;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use blueshift_compute::write::{WriteTarget, Written};
 use blueshift_sql::binder::{
-    self, ConstantRows, ConstantTarget, LITERAL, LiteralColumn, LiteralTarget,
+    self, ConstantRows, ConstantTarget, LITERAL, LiteralColumn, LiteralTarget, TargetColumn,
 };
 use blueshift_sql::statement::dml::{Insert, InsertSource};
 use blueshift_sql::statement::grant::Privilege;
@@ -29,6 +30,11 @@ use std::sync::Arc;
 
 /// Runs an INSERT.
 pub async fn run(ctx: &mut Context<'_>, insert: &Insert) -> Result<Body> {
+    if let InsertSource::Query(query) = &insert.source
+        && let Some(body) = Box::pin(external::write::insert(ctx, insert, query)).await?
+    {
+        return Ok(body);
+    }
     if let Some(rows) = append(ctx, insert).await? {
         return Ok(inserted(rows as u64));
     }
@@ -40,6 +46,15 @@ pub async fn run(ctx: &mut Context<'_>, insert: &Insert) -> Result<Body> {
     ctx.transaction.add_rows(&layout, written.row_groups)?;
     write_out_full(ctx, table, &layout).await?;
     Ok(inserted(written.rows))
+}
+
+/// Gives the columns of the table that rows are for, with their bound defaults.
+pub fn columns(names: &SessionNames, insert: &Insert) -> Result<Vec<TargetColumn>> {
+    if let Some(columns) = external::write::columns(names, &insert.table)? {
+        return Ok(columns);
+    }
+    let table = names.table_to_change(&insert.table, &Right::To(Privilege::Insert))?;
+    target::columns(names, &table)
 }
 
 fn inserted(rows: u64) -> Body {

@@ -92,6 +92,10 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::CreateExternalTable(create) => {
             Box::pin(external::table::create(ctx, create)).await
         }
+        Statement::CreateExternalTableAs(create) => {
+            Box::pin(external::write::create(ctx, create)).await
+        }
+        Statement::InferExternalTable(infer) => Box::pin(external::infer::create(ctx, infer)).await,
         Statement::CreateView(create) => create_view::run(ctx, create).await,
         Statement::DropView(drop) => drop::view(ctx, drop).await,
         Statement::CreateMaterializedView(create) => {
@@ -228,7 +232,9 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::CreateSchema(_) => "CREATE SCHEMA",
         Statement::DropSchema(_) => "DROP SCHEMA",
         Statement::CreateExternalSchema(_) => "CREATE EXTERNAL SCHEMA",
-        Statement::CreateExternalTable(_) => "CREATE EXTERNAL TABLE",
+        Statement::CreateExternalTable(_)
+        | Statement::CreateExternalTableAs(_)
+        | Statement::InferExternalTable(_) => "CREATE EXTERNAL TABLE",
         Statement::CreateView(_) => "CREATE VIEW",
         Statement::DropView(_) => "DROP VIEW",
         Statement::CreateMaterializedView(_) => "CREATE MATERIALIZED VIEW",

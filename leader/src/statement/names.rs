@@ -165,6 +165,7 @@ impl SessionNames {
     pub fn new(system: Arc<SystemContext>, last: LastStatements) -> Self {
         let context = Arc::clone(&system);
         let functions: MakeFunctions = Box::new(move || session_functions(&context, last));
+        let outside = outside::Outside::new(&system);
         Self {
             reader: Arc::clone(&system.user),
             lookups: None,
@@ -183,7 +184,7 @@ impl SessionNames {
             denied: Mutex::default(),
             other_database: Mutex::default(),
             hidden: Mutex::default(),
-            outside: outside::Outside::default(),
+            outside,
         }
     }
 

@@ -38,6 +38,7 @@ pub async fn run(ctx: &mut Context<'_>, unload: &Unload) -> Result<Body> {
         options: unload.options.clone(),
         slice_count: node.store.slice_count(),
         requests: Arc::default(),
+        external: None,
     };
     let history = ctx.server.history.clone();
     let _noted = RequestGuard {

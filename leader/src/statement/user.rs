@@ -4,6 +4,7 @@ use super::answer::{Body, Notice};
 use super::context::Context;
 use super::grant::{lock, missing};
 use super::group;
+use crate::access::scan_limit::is_limit;
 use crate::access::{check, md5, scram};
 use crate::catalog::access::{Grantee, Group, Role};
 use crate::catalog::cache::{put_group, put_role, put_user, remove};
@@ -151,7 +152,8 @@ pub async fn alter(ctx: &mut Context<'_>, alter: &UserOptions) -> Result<Body> {
         && alter.session_timeout.is_none()
         && alter.external_id.is_none()
         && alter.rename.is_none()
-        && !alter.password_disabled;
+        && !alter.password_disabled
+        && !alter.parameters.iter().any(|(name, _)| is_limit(name));
     if !is_own {
         check::system(&catalog, ctx.user, "ALTER USER", "alter other users")?;
     }

@@ -132,6 +132,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &live::svv_external_columns::SvvExternalColumns,
     &live::svv_external_databases::SvvExternalDatabases,
     &live::svv_external_partitions::SvvExternalPartitions,
+    &live::svv_external_scan_limits::SvvExternalScanLimits,
     &live::svv_external_schemas::SvvExternalSchemas,
     &live::svv_external_tables::SvvExternalTables,
     &live::svv_function_privileges::SvvFunctionPrivileges,

@@ -3,10 +3,11 @@
 use super::branches;
 use super::context::external;
 use super::rewrite::NEGATIVE;
-use super::{Names, Stop};
+use super::{Names, Stop, unnest};
 use crate::error::Error;
 use crate::function::semistructured::{Use, is_super};
 use crate::function::{self, chain, checked, exact, quotient};
+use crate::statement::external::NestedType;
 use crate::types::interval;
 use arrow_schema::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion_common::{Column, DFSchema, Result, ScalarValue, TableReference};
@@ -541,7 +542,12 @@ impl ExprPlanner for Operators {
             .iter()
             .map(|name| datafusion_expr::lit(name.as_str()));
         let args = std::iter::once(column).chain(steps).collect();
-        Ok(PlannerResult::Planned(Use::Get.call(args)))
+        let part = Use::Get.call(args);
+        let Some(ty) = NestedType::noted(field) else {
+            return Ok(PlannerResult::Planned(part));
+        };
+        let ty = ty.part(nested_names.iter().map(String::as_str));
+        Ok(PlannerResult::Planned(unnest::typed(part, ty)))
     }
 
     fn plan_field_access(

@@ -4,8 +4,11 @@ use super::context::external;
 use super::rewrite::NOTHING;
 use crate::error::Error;
 use crate::function::semistructured::{Use, is_super};
+use crate::statement::external::NestedType;
+use crate::types::SqlType;
+use datafusion_common::metadata::FieldMetadata;
 use datafusion_common::{Column, Result, UnnestOptions};
-use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit, when};
+use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, lit, when};
 
 /// Unnests `array`, an expression over `input`, into a column `name`, and its places into another; both of a table
 /// `qualifier`, if there is one.
@@ -54,6 +57,28 @@ pub(super) fn unpivoted(
     spread(input, object, columns, (Use::Values, Use::Keys), false)
 }
 
+/// Makes of a part of a SUPER what its declared type says: a plain value is cast, others keep a note of their type.
+pub(super) fn typed(part: Expr, ty: Option<NestedType>) -> Expr {
+    match ty {
+        Some(NestedType::Scalar(ty)) => cast(part, ty.arrow()),
+        Some(ty) => {
+            let name = part.schema_name().to_string();
+            let notes = notes(&ty);
+            part.alias_with_metadata(name, notes)
+        }
+        None => part,
+    }
+}
+
+/// Gives what is noted on the field of a SUPER of a nested type.
+fn notes(ty: &NestedType) -> Option<FieldMetadata> {
+    if let NestedType::Scalar(_) = ty {
+        return None;
+    }
+    let field = ty.note(SqlType::Super.field("", true));
+    Some(FieldMetadata::from(field.metadata()))
+}
+
 /// What the columns are called.
 struct Columns<'a> {
     value: &'a str,
@@ -79,6 +104,8 @@ fn spread(
     (items, places): (Use, Use),
     keeps_all: bool,
 ) -> Result<LogicalPlan> {
+    let field = array.to_field(input.schema()).ok().map(|(_, field)| field);
+    let nested = field.as_deref().and_then(NestedType::noted);
     if !is_array(&array, &input) {
         return Err(external(Error::unsupported(
             format!("{} in FROM, which is not a SUPER,", names.value),
@@ -113,8 +140,14 @@ fn spread(
         .unnest_columns_with_options(columns, options)?;
     // The elements are SUPER values again.
     let element = Use::Raw.call(vec![Expr::Column(Column::new_unqualified(VALUE))]);
+    let ty = nested.and_then(|nested| nested.element());
+    let notes = ty.as_ref().and_then(notes);
+    let element = match ty {
+        Some(NestedType::Scalar(ty)) => cast(element, ty.arrow()),
+        _ => element,
+    };
     let mut list = kept;
-    list.push(element.alias_qualified(names.qualifier, names.value));
+    list.push(element.alias_qualified_with_metadata(names.qualifier, names.value, notes));
     list.extend(names.place.map(|place| {
         let column = Expr::Column(Column::new_unqualified(PLACE));
         column.alias_qualified(names.qualifier, place)

@@ -1,8 +1,12 @@
 //! External schemas and external tables: CREATE EXTERNAL SCHEMA, CREATE EXTERNAL TABLE, and what ALTER TABLE changes of
 //! an external table.
 
+mod made;
+mod nested;
 mod row_format;
 
+pub use made::{CreateExternalTableAs, InferExternalTable, ensure_whole};
+pub use nested::{ENTRY_FIELDS, NestedType};
 pub use row_format::{JsonSerde, RowFormat};
 
 use super::{ObjectName, Statement};
@@ -12,6 +16,7 @@ use crate::sqlstate::SqlState;
 use crate::types::SqlType;
 use row_format::{row_format, stored_as};
 use sqlparser::tokenizer::Token;
+use std::collections::BTreeMap;
 
 /// Columns of an external table at most, the pseudocolumns not counted.
 pub const COLUMNS_MAX: usize = 1_598;
@@ -46,6 +51,8 @@ pub struct CreateExternalTable {
     pub name: ObjectName,
     /// Columns that stand in the files.
     pub columns: Vec<(String, SqlType)>,
+    /// The nested types of those of the columns that are SUPER.
+    pub nested: BTreeMap<String, NestedType>,
     /// PARTITIONED BY: columns that follow from where a file lies.
     pub partitioned_by: Vec<(String, SqlType)>,
     /// ROW FORMAT.
@@ -240,12 +247,16 @@ pub(crate) fn parse_create_table(cursor: &mut Cursor<'_>) -> Result<Statement> {
         .at(cursor.position()));
     }
     let name = cursor.object_name()?;
+    if cursor.take_words(&["infer", "from"]) {
+        return made::parse_infer(cursor, name);
+    }
+    let mut nested = BTreeMap::new();
     let columns = match cursor.peek() == Some(&Token::LParen) {
-        true => columns(cursor)?,
-        false => return Err(as_select(cursor)),
+        true => columns_of(cursor, Some(&mut nested))?,
+        false => return made::parse_as(cursor, name),
     };
     let partitioned_by = match cursor.take_words(&["partitioned", "by"]) {
-        true => columns_of(cursor, true)?,
+        true => columns_of(cursor, None)?,
         false => Vec::new(),
     };
     let row_format = match cursor.take_words(&["row", "format"]) {
@@ -266,11 +277,16 @@ pub(crate) fn parse_create_table(cursor: &mut Cursor<'_>) -> Result<Statement> {
         false => Vec::new(),
     };
     if cursor.is_word("as") {
-        return Err(as_select(cursor));
+        return Err(Error::syntax(
+            "CREATE EXTERNAL TABLE AS takes no list of columns",
+            Some(cursor.position()),
+        )
+        .with_hint("Name the columns in the query."));
     }
     let table = CreateExternalTable {
         name,
         columns,
+        nested,
         partitioned_by,
         row_format,
         stored_as,
@@ -281,28 +297,26 @@ pub(crate) fn parse_create_table(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::CreateExternalTable(Box::new(table)))
 }
 
-fn as_select(cursor: &Cursor<'_>) -> Error {
-    Error::unsupported(
-        "CREATE EXTERNAL TABLE AS",
-        "Name the columns and make a table over files that are there",
-    )
-    .at(cursor.position())
-}
-
-fn columns(cursor: &mut Cursor<'_>) -> Result<Vec<(String, SqlType)>> {
-    columns_of(cursor, false)
-}
-
-/// `(name type, ...)`.
-fn columns_of(cursor: &mut Cursor<'_>, is_partition: bool) -> Result<Vec<(String, SqlType)>> {
+/// `(name type, ...)`, of partition columns if there is no place for nested types.
+fn columns_of(
+    cursor: &mut Cursor<'_>,
+    mut nested: Option<&mut BTreeMap<String, NestedType>>,
+) -> Result<Vec<(String, SqlType)>> {
     cursor.expect(&Token::LParen)?;
     let mut found = Vec::new();
     loop {
         let name = cursor.name()?;
-        let position = cursor.position();
-        let ty = column_type(cursor)?;
-        ensure_column_type(ty, is_partition).map_err(|error| error.at(position))?;
-        found.push((name, ty));
+        if let Some(nested) = &mut nested
+            && nested::is_next(cursor)
+        {
+            nested.insert(name.clone(), nested::parse(cursor)?);
+            found.push((name, SqlType::Super));
+        } else {
+            let position = cursor.position();
+            let ty = column_type(cursor)?;
+            ensure_column_type(ty, nested.is_none()).map_err(|error| error.at(position))?;
+            found.push((name, ty));
+        }
         if !cursor.take(&Token::Comma) {
             break;
         }
@@ -317,10 +331,10 @@ fn column_type(cursor: &mut Cursor<'_>) -> Result<SqlType> {
     if ["struct", "array", "map"].contains(&word.as_str()) {
         return Err(Error::unsupported(
             format!(
-                "external columns of the nested type {}",
+                "partition columns of the nested type {}",
                 word.to_uppercase()
             ),
-            "Name the columns that are not nested; the others are passed over",
+            "Partition by columns of plain types",
         )
         .at(position));
     }
@@ -407,6 +421,19 @@ fn properties(cursor: &mut Cursor<'_>) -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
+/// Refuses a column that is named twice.
+fn ensure_partitions(names: &[String]) -> Result<()> {
+    for (place, name) in names.iter().enumerate() {
+        if names.iter().take(place).any(|other| other == name) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn ensure_sound(table: &CreateExternalTable) -> Result<()> {
     let all: Vec<_> = table.columns.iter().chain(&table.partitioned_by).collect();
     for (place, (name, _)) in all.iter().enumerate() {
@@ -427,6 +454,12 @@ fn ensure_sound(table: &CreateExternalTable) -> Result<()> {
         return Err(Error::new(
             SqlState::TOO_MANY_COLUMNS,
             format!("external tables can have at most {COLUMNS_MAX} columns"),
+        ));
+    }
+    if table.stored_as != StoredAs::Parquet && !table.nested.is_empty() {
+        return Err(Error::unsupported(
+            "external columns of nested types in files other than Parquet",
+            "Use STORED AS PARQUET, or name the columns that are not nested",
         ));
     }
     let is_varbyte = |(_, ty): &(String, SqlType)| matches!(ty, SqlType::Varbyte(_));

@@ -88,6 +88,10 @@ pub enum Statement {
     CreateExternalSchema(Box<external::CreateExternalSchema>),
     /// CREATE EXTERNAL TABLE.
     CreateExternalTable(Box<external::CreateExternalTable>),
+    /// CREATE EXTERNAL TABLE AS
+    CreateExternalTableAs(Box<external::CreateExternalTableAs>),
+    /// CREATE EXTERNAL TABLE ... INFER FROM
+    InferExternalTable(Box<external::InferExternalTable>),
     /// DROP SCHEMA.
     DropSchema(ddl::DropObjects),
     /// CREATE \[OR REPLACE\] VIEW.

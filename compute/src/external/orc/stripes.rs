@@ -1,6 +1,6 @@
 //! Chooses the stripes that may hold rows for the conditions of a scan, by their statistics.
 
-use crate::external::adapt::Width;
+use crate::external::fit::Width;
 use crate::format::orc;
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow_schema::{DataType, Field, SchemaRef};

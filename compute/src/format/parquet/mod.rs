@@ -3,5 +3,5 @@
 //! Only what the file says of its types counts; hints that arrow leaves in a file do not.
 
 pub mod convert;
-mod nested;
+pub(crate) mod nested;
 pub mod schema;

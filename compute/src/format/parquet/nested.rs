@@ -14,7 +14,7 @@ const TIMES: FormatOptions<'static> = FormatOptions::new()
     .with_timestamp_tz_format(Some("%Y-%m-%d %H:%M:%S%.f%:z"));
 
 /// Appends one value. Texts are strings, or JSON if `is_marked`; numbers that JSON has no word for are null.
-pub(super) fn write(
+pub(crate) fn write(
     array: &dyn Array,
     row: usize,
     is_marked: bool,

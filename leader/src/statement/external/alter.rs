@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// Partitions that one statement may add. Source: Redshift's guide, ALTER TABLE.
 const ADDED_MAX: usize = 100;
 /// Partitions of one table.
-const PARTITIONS_MAX: usize = 100_000;
+pub(super) const PARTITIONS_MAX: usize = 100_000;
 
 /// Runs an ALTER TABLE if it is about an external table.
 pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Option<Body>> {
@@ -51,14 +51,16 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Option<Bod
     Ok(Some(Body::done("ALTER EXTERNAL TABLE")))
 }
 
-fn is_external(ctx: &mut Context<'_>, name: &ObjectName) -> Result<bool> {
+/// Tells whether a name is in an external schema.
+pub(super) fn is_external(ctx: &mut Context<'_>, name: &ObjectName) -> Result<bool> {
     let catalog = ctx.transaction.catalog()?;
     let schema = name.schema.as_ref();
     let schema = schema.and_then(|schema| catalog.schema_named(schema));
     Ok(schema.is_some_and(|schema| catalog.is_external(schema.oid)))
 }
 
-fn external_of(ctx: &mut Context<'_>, name: &ObjectName) -> Result<Arc<ExternalSchema>> {
+/// Finds what makes the schema of a name external.
+pub(super) fn external_of(ctx: &mut Context<'_>, name: &ObjectName) -> Result<Arc<ExternalSchema>> {
     let schema = super::schema_of(ctx, name)?;
     let catalog = ctx.transaction.catalog()?;
     let external = catalog.external_schemas.get(&schema.oid).cloned();
@@ -110,7 +112,7 @@ fn change(
         }
         ExternalAction::Properties(given) => {
             after.properties.extend(given.iter().cloned());
-            table::check_properties(&after.properties)?;
+            table::check_properties(&after.format, &after.properties)?;
         }
     }
     ctx.transaction.change_catalog(put_external_table(&after)?);
@@ -168,6 +170,9 @@ fn add_partitions(
 }
 
 fn ensure_partitioned(table: &ExternalTable) -> Result<()> {
+    if table.is_delta() {
+        return Err(super::refused("A change of the partitions", &table.name));
+    }
     match table.partitioned_by.is_empty() {
         false => Ok(()),
         true => Err(Error::new(
@@ -280,6 +285,7 @@ fn drop_column(ctx: &mut Context<'_>, table: &ExternalTable, name: &str) -> Resu
     }
     let mut after = table.clone();
     after.columns.remove(place);
+    after.nested.remove(name);
     ctx.transaction.change_catalog(put_external_table(&after)?);
     Ok(())
 }
@@ -290,6 +296,9 @@ fn rename_column(ctx: &mut Context<'_>, table: &ExternalTable, from: &str, to: &
     let mut after = table.clone();
     if let Some((name, _)) = after.columns.get_mut(place) {
         to.clone_into(name);
+    }
+    if let Some(nested) = after.nested.remove(from) {
+        after.nested.insert(to.to_owned(), nested);
     }
     ctx.transaction.change_catalog(put_external_table(&after)?);
     Ok(())

@@ -4,11 +4,13 @@
 //! database shows it. Whoever may use such a schema reads its tables; its owner makes and changes them.
 
 pub mod alter;
+pub mod infer;
 mod partition;
 pub mod schema;
 pub mod show;
 pub mod source;
 pub mod table;
+pub mod write;
 
 use super::context::{Context, no_schema};
 use crate::access::check;

@@ -7,7 +7,7 @@ use blueshift_sql::{SqlState, SqlType, types};
 use datafusion::common::ScalarValue;
 
 /// The value that stands for null, as Hive writes it.
-const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+pub(super) const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// Reads a value of a partition column.
 pub(super) fn value(ty: SqlType, text: &str) -> Result<ScalarValue> {

@@ -8,7 +8,9 @@ use crate::statement::answer::Body;
 use crate::statement::context::Context;
 use crate::statement::names::Named;
 use blueshift_sql::statement::ObjectName;
+use blueshift_sql::statement::external::NestedType;
 use blueshift_sql::{SqlState, SqlType};
+use std::collections::BTreeMap;
 
 /// The column SHOW EXTERNAL TABLE answers with.
 pub(crate) const COLUMN: &str = "Show External Table DDL statement";
@@ -38,22 +40,25 @@ fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-fn columns(columns: &[(String, SqlType)]) -> Vec<String> {
+fn columns(columns: &[(String, SqlType)], nested: &BTreeMap<String, NestedType>) -> Vec<String> {
     let columns = columns.iter();
-    columns
-        .map(|(name, ty)| format!("{} {ty}", quoted(name)))
-        .collect()
+    let columns = columns.map(|(name, ty)| match nested.get(name) {
+        Some(nested) => format!("{} {nested}", quoted(name)),
+        None => format!("{} {ty}", quoted(name)),
+    });
+    columns.collect()
 }
 
-fn definition(schema: &Schema, table: &ExternalTable) -> String {
+/// Writes the statement that makes a table.
+pub(super) fn definition(schema: &Schema, table: &ExternalTable) -> String {
     let mut text = format!(
         "CREATE EXTERNAL TABLE {}.{} (\n    {}\n)",
         quoted(&schema.name),
         quoted(&table.name),
-        columns(&table.columns).join(",\n    ")
+        columns(&table.columns, &table.nested).join(",\n    ")
     );
     if !table.partitioned_by.is_empty() {
-        let by = columns(&table.partitioned_by).join(", ");
+        let by = columns(&table.partitioned_by, &BTreeMap::new()).join(", ");
         text += &format!("\nPARTITIONED BY ({by})");
     }
     text += &match &table.format {

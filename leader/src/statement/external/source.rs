@@ -37,6 +37,7 @@ pub fn scanned(
         let columns = columns.iter().map(|(name, ty)| ExternalColumn {
             name: name.clone(),
             ty: *ty,
+            nested: table.nested.get(name).cloned(),
         });
         columns.collect()
     };
@@ -48,16 +49,18 @@ pub fn scanned(
         partition_columns: columns(&table.partitioned_by),
         location: table.location.clone(),
         partitions: partitions(catalog, table)?,
+        is_delta: table.is_delta(),
         row_count: table.number("numRows"),
         has_pseudo_columns: false,
         access: access(server, external),
         lists: Arc::new(FileLists::default()),
         schemas: OnceLock::new(),
+        learned: OnceLock::new(),
     })
 }
 
 fn partitions(catalog: &Catalog, table: &ExternalTable) -> Result<Option<Vec<ExternalPartition>>> {
-    if table.partitioned_by.is_empty() {
+    if table.partitioned_by.is_empty() || table.is_delta() {
         return Ok(None);
     }
     let known = catalog.partitions_of(table.oid);

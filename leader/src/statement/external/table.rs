@@ -3,25 +3,54 @@
 use super::source::access;
 use super::{ensure_alone, lock_table, schema, schema_of};
 use crate::access::check;
+use crate::catalog::Oid;
 use crate::catalog::cache::put_external_table;
-use crate::catalog::external::{ExternalFormat, ExternalTable};
+use crate::catalog::external::{ExternalFormat, ExternalSchema, ExternalTable};
 use crate::error::{Error, Result};
 use crate::history::now_us;
 use crate::statement::answer::Body;
 use crate::statement::context::Context;
 use crate::transaction::lock::{Lockable, Mode};
 use blueshift_sql::SqlState;
+use blueshift_sql::statement::ObjectName;
 use blueshift_sql::statement::ddl::DropObjects;
 use blueshift_sql::statement::external::CreateExternalTable;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Runs a CREATE EXTERNAL TABLE.
 pub async fn create(ctx: &mut Context<'_>, create: &CreateExternalTable) -> Result<Body> {
+    let (external, database) = reserve(ctx, &create.name).await?;
+    access(ctx.server, &external).check(&create.location)?;
+    let properties: BTreeMap<String, String> = create.properties.iter().cloned().collect();
+    let table = ExternalTable {
+        oid: ctx.server.next_oid()?,
+        database,
+        name: create.name.name.clone(),
+        columns: create.columns.clone(),
+        nested: create.nested.clone(),
+        partitioned_by: create.partitioned_by.clone(),
+        format: ExternalFormat::new(create.stored_as, &create.row_format),
+        location: create.location.clone(),
+        properties,
+        created_us: now_us(),
+    };
+    check_properties(&table.format, &table.properties)?;
+    ctx.transaction.change_catalog(put_external_table(&table)?);
+    Ok(Body::done("CREATE EXTERNAL TABLE"))
+}
+
+/// Takes a name that is free for a new table, for the owner of its schema; gives the schema and the oid of its external
+/// database.
+pub(super) async fn reserve(
+    ctx: &mut Context<'_>,
+    table: &ObjectName,
+) -> Result<(Arc<ExternalSchema>, Oid)> {
     ensure_alone(ctx, "CREATE EXTERNAL TABLE")?;
-    let schema = schema_of(ctx, &create.name)?;
+    let schema = schema_of(ctx, table)?;
     let catalog = ctx.transaction.catalog()?;
     check::schema_owner(&catalog, ctx.user, &schema)?;
-    let Some(external) = catalog.external_schemas.get(&schema.oid) else {
+    let Some(external) = catalog.external_schemas.get(&schema.oid).cloned() else {
         return Err(Error::internal(
             "an external schema without what makes it so",
         ));
@@ -32,50 +61,31 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateExternalTable) -> Resu
             format!("external database \"{}\" does not exist", external.database),
         ));
     };
-    let (database, name) = (database.oid, &create.name.name);
+    let (database, name) = (database.oid, &table.name);
     ctx.transaction
         .lock(Lockable::Name(database, name.clone()), Mode::Exclusive)
         .await?;
     let catalog = ctx.transaction.catalog()?;
-    let is_there = |table: &&std::sync::Arc<ExternalTable>| table.name == *name;
+    let is_there = |table: &&Arc<ExternalTable>| table.name == *name;
     let known = catalog.external_tables_of(database);
-    if known.iter().any(is_there) {
-        return Err(Error::new(
+    match known.iter().any(is_there) {
+        false => Ok((external, database)),
+        true => Err(Error::new(
             SqlState::DUPLICATE_TABLE,
             format!("relation \"{name}\" already exists"),
-        ));
+        )),
     }
-    access(ctx.server, external).check(&create.location)?;
-    let properties: BTreeMap<String, String> = create.properties.iter().cloned().collect();
-    check_properties(&properties)?;
-    let table = ExternalTable {
-        oid: ctx.server.next_oid()?,
-        database,
-        name: name.clone(),
-        columns: create.columns.clone(),
-        partitioned_by: create.partitioned_by.clone(),
-        format: ExternalFormat::new(create.stored_as, &create.row_format),
-        location: create.location.clone(),
-        properties,
-        created_us: now_us(),
-    };
-    ctx.transaction.change_catalog(put_external_table(&table)?);
-    Ok(Body::done("CREATE EXTERNAL TABLE"))
 }
 
 /// Properties that ask for what is not done here, with the values that do not.
 const REFUSED: &[(&str, &[&str])] = &[("data_cleansing_enabled", &["false"])];
 
 /// Checks the properties that are read here; others are kept as they are.
-pub(super) fn check_properties(properties: &BTreeMap<String, String>) -> Result<()> {
-    let wrong = |name: &str, value: &str, hint: &str| {
-        Err(blueshift_sql::Error::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("invalid value for table property '{name}': \"{value}\""),
-        )
-        .with_hint(hint)
-        .into())
-    };
+pub(super) fn check_properties(
+    format: &ExternalFormat,
+    properties: &BTreeMap<String, String>,
+) -> Result<()> {
+    let wrong = |name: &str, value: &str, hint: &str| Err(wrong_property(name, value, hint));
     for name in ["numRows", "skip.header.line.count"] {
         if let Some(value) = properties.get(name)
             && value.trim().parse::<u64>().is_err()
@@ -86,6 +96,8 @@ pub(super) fn check_properties(properties: &BTreeMap<String, String>) -> Result<
     if let Some(value) = properties.get("compression_type") {
         match value.to_lowercase().as_str() {
             "bzip2" | "gzip" | "none" | "zstd" => {}
+            // Parquet files tell their compression themselves; the property is for those that are written.
+            "snappy" if *format == ExternalFormat::Parquet => {}
             "snappy" => {
                 return Err(blueshift_sql::Error::unsupported(
                     "the table property 'compression_type'='snappy'",
@@ -95,6 +107,28 @@ pub(super) fn check_properties(properties: &BTreeMap<String, String>) -> Result<
             }
             _ => return wrong("compression_type", value, "Use bzip2, gzip, zstd or none."),
         }
+    }
+    match properties
+        .get("table_type")
+        .map(|ty| ty.to_lowercase())
+        .as_deref()
+    {
+        Some("delta") if *format != ExternalFormat::Parquet => {
+            return wrong(
+                "table_type",
+                "delta",
+                "Delta tables need STORED AS PARQUET.",
+            );
+        }
+        Some("iceberg" | "hudi") => {
+            let given = properties.get("table_type").map_or("", String::as_str);
+            return Err(blueshift_sql::Error::unsupported(
+                format!("the table property 'table_type'='{given}'"),
+                "Leave it out and make a table over a copy of the files in Parquet, or use 'table_type'='delta'.",
+            )
+            .into());
+        }
+        _ => {}
     }
     for (name, allowed) in REFUSED {
         if let Some(value) = properties.get(*name)
@@ -109,6 +143,16 @@ pub(super) fn check_properties(properties: &BTreeMap<String, String>) -> Result<
         }
     }
     Ok(())
+}
+
+/// The refusal of the value of a property.
+pub(super) fn wrong_property(name: &str, value: &str, hint: &str) -> Error {
+    blueshift_sql::Error::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("invalid value for table property '{name}': \"{value}\""),
+    )
+    .with_hint(hint)
+    .into()
 }
 
 /// Runs the part of a DROP TABLE that is about external tables, and gives the rest.

@@ -24,6 +24,7 @@ pub mod svv_default_privileges;
 pub mod svv_external_columns;
 pub mod svv_external_databases;
 pub mod svv_external_partitions;
+pub mod svv_external_scan_limits;
 pub mod svv_external_schemas;
 pub mod svv_external_tables;
 pub mod svv_function_privileges;

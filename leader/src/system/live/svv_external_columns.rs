@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType;
+use blueshift_sql::statement::external::NestedType;
 
 /// The table.
 pub struct SvvExternalColumns;
@@ -44,7 +45,10 @@ impl SystemTable for SvvExternalColumns {
                         schema.name.as_str().into(),
                         table.name.as_str().into(),
                         name.as_str().into(),
-                        external_type(*ty).into(),
+                        match table.nested.get(name) {
+                            Some(nested) => nested_type(nested).into(),
+                            None => external_type(*ty).into(),
+                        },
                         (place + 1).into(),
                         // The place among the partition columns, from 1; 0 for others.
                         (place + 1).saturating_sub(in_files).into(),
@@ -54,6 +58,22 @@ impl SystemTable for SvvExternalColumns {
             }
         }
         Ok(())
+    }
+}
+
+/// Gives the name of a nested type in the data catalog.
+fn nested_type(ty: &NestedType) -> String {
+    match ty {
+        NestedType::Scalar(ty) => external_type(*ty),
+        NestedType::Array(element) => format!("array<{}>", nested_type(element)),
+        NestedType::Map(key, value) => {
+            format!("map<{},{}>", nested_type(key), nested_type(value))
+        }
+        NestedType::Struct(fields) => {
+            let fields = fields.iter();
+            let fields = fields.map(|(name, ty)| format!("{name}:{}", nested_type(ty)));
+            format!("struct<{}>", fields.collect::<Vec<_>>().join(","))
+        }
     }
 }
 

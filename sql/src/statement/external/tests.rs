@@ -48,7 +48,11 @@ fn documented_tables() {
         ),
         ("(a string) stored as parquet location 's3://b/'", "0A000"),
         (
-            "(a array<int>) stored as parquet location 's3://b/'",
+            "(a array<int>) stored as textfile location 's3://b/'",
+            "0A000",
+        ),
+        (
+            "(a int) partitioned by (b array<int>) stored as parquet location 's3://b/'",
             "0A000",
         ),
         ("(a time) stored as parquet location 's3://b/'", "0A000"),
@@ -58,7 +62,32 @@ fn documented_tables() {
             "42701",
         ),
         ("(a int) stored as parquet", "42601"),
-        ("stored as parquet location 's3://b/' as select 1", "0A000"),
+        (
+            "(a int) stored as parquet location 's3://b/' as select 1",
+            "42601",
+        ),
+        ("stored as orc location 's3://b/' as select 1", "0A000"),
+        (
+            "stored as parquet location 's3://b/' as select 1 limit 1",
+            "0A000",
+        ),
+        (
+            "row format delimited lines terminated by ',' stored as textfile location 's3://b/' as select 1",
+            "0A000",
+        ),
+        (
+            "row format serde 'x' stored as textfile location 's3://b/' as select 1",
+            "0A000",
+        ),
+        (
+            "row format delimited fields terminated by ',' stored as parquet location 's3://b/' as select 1",
+            "42601",
+        ),
+        (
+            "partitioned by (a, a) stored as parquet location 's3://b/' as select 1 as a",
+            "42701",
+        ),
+        ("infer from 'b/'", "22023"),
     ] {
         let error = table(&format!("create external table s.t {refused}")).err();
         assert_eq!(error.map(|error| error.code.0), Some(code), "{refused}");
@@ -105,6 +134,35 @@ fn documented_serdes() {
     assert_eq!(orc.ok(), Some((RowFormat::Default, StoredAs::Orc)));
     let avro = format("stored as avro");
     assert_eq!(avro.ok(), Some((RowFormat::Default, StoredAs::Avro)));
+}
+
+#[test]
+fn tables_of_queries_and_of_files() {
+    let made = |text: &str| {
+        let mut parsed = parse_text(text).expect(text);
+        parsed.pop().map(|parsed| parsed.statement)
+    };
+    let text = "create external table s.t partitioned by (a, b) row format delimited fields terminated by '|' \
+                stored as textfile location 's3://b/f' table properties ('write.parallel'='off') as select 1 as a";
+    assert!(matches!(
+        made(text),
+        Some(Statement::CreateExternalTableAs(table))
+            if table.partitioned_by == ["a", "b"] && table.location == "s3://b/f/" && table.delimiter == Some(b'|')
+    ));
+    let text = "create external table s.t infer from 's3://b/f/' stored as textfile";
+    assert!(matches!(
+        made(text),
+        Some(Statement::InferExternalTable(table)) if table.stored_as == Some(StoredAs::TextFile)
+    ));
+    let nested = table(
+        "create external table s.t (a int, b array<struct<c:int>>) stored as parquet location 's3://b/'",
+    );
+    let nested = nested.expect("a table");
+    assert_eq!(
+        nested.columns.last(),
+        Some(&("b".to_owned(), SqlType::Super))
+    );
+    assert_eq!(nested.nested["b"].to_string(), "array<struct<c:integer>>");
 }
 
 #[test]
