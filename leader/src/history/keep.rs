@@ -3,6 +3,7 @@
 use super::action::{Stop, TableChange};
 use super::analyze::AnalyzeEvent;
 use super::connection::ConnectionEvent;
+use super::copy_job::JobMessage;
 use super::executed::ExecutedQuery;
 use super::load::EndedLoad;
 use super::matview::{RefreshEvent, StateChange};
@@ -95,6 +96,7 @@ queues! {
     state_changes: StateChange,
     loads: EndedLoad,
     unloads: EndedUnload,
+    copy_job_messages: JobMessage,
     transactions: EndedTransaction,
     user_changes: UserChange,
     stops: Stop,
