@@ -6,6 +6,7 @@ mod bombs;
 mod cli;
 mod client;
 mod compat;
+mod copy_job;
 mod database;
 mod differential;
 mod documented;

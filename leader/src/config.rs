@@ -67,6 +67,8 @@ pub struct Config {
     pub history_days: u32,
     /// Milliseconds between looks at what is due in the background.
     pub maintenance_interval_ms: u64,
+    /// Milliseconds between looks for new files of copy jobs.
+    pub copy_job_interval_ms: u64,
     /// A certificate chain in PEM; needs `tls_key`.
     pub tls_cert: Option<PathBuf>,
     /// Its key in PEM.
@@ -94,7 +96,7 @@ const TEXTS: [&str; 12] = [
     "admin_password",
 ];
 /// Fields whose variables are read as numbers, addresses and truth.
-const NUMBERS: [&str; 15] = [
+const NUMBERS: [&str; 16] = [
     "s3_stall_ms",
     "listen",
     "flight_listen",
@@ -110,6 +112,7 @@ const NUMBERS: [&str; 15] = [
     "external_scan_bytes_per_day",
     "history_days",
     "maintenance_interval_ms",
+    "copy_job_interval_ms",
 ];
 /// The block cache if nothing else is said.
 const CACHE_BYTES: usize = 512 << 20;
@@ -124,6 +127,9 @@ const S3_STALL_MS: u64 = 20_000;
 
 /// Between looks at what is due in the background, if nothing else is said.
 const MAINTENANCE_INTERVAL_MS: u64 = 60_000;
+
+/// Between looks for new files of copy jobs, if nothing else is said.
+const COPY_JOB_INTERVAL_MS: u64 = 10_000;
 
 impl Default for Config {
     fn default() -> Self {
@@ -153,6 +159,7 @@ impl Default for Config {
             external_scan_bytes_per_day: None,
             history_days: HISTORY_DAYS,
             maintenance_interval_ms: MAINTENANCE_INTERVAL_MS,
+            copy_job_interval_ms: COPY_JOB_INTERVAL_MS,
             tls_cert: None,
             tls_key: None,
             admin_password: None,

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod protocol;
 pub mod maintenance;
+pub mod ingest;
 pub mod session;
 pub mod statement;
 pub mod system;

@@ -28,6 +28,7 @@ mod reject;
 mod rules;
 mod source;
 mod ssh;
+mod watch;
 
 pub(crate) use feed::{Feed, FileChunk};
 pub(crate) use manifest::Manifest;
@@ -35,6 +36,7 @@ pub use progress::{LoadProgress, SliceProgress};
 pub(crate) use range::RangeReader;
 pub(crate) use reject::Rejects;
 pub(crate) use source::Source;
+pub use watch::{FoundFile, Watched, found, is_unchanged};
 
 /// Chunks that may wait for a parser.
 const CHUNKS_WAITING: usize = 4;
@@ -68,6 +70,8 @@ pub struct LoadPlan {
     pub field_count: usize,
     /// `s3://bucket/prefix`, `file:///dir/prefix`, or the manifest's URL.
     pub source: String,
+    /// The files to read, in the versions that were found before; `None` reads what the source has.
+    pub files: Option<Arc<[FoundFile]>>,
     /// How to log in there.
     pub authorization: Authorization,
     /// Everything else.

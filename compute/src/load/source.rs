@@ -1,8 +1,8 @@
 //! Finds the files of a load: by prefix, or named by a manifest.
 
-use super::LoadPlan;
 use super::list::{list_files, list_keys};
 use super::manifest::{Entry, Manifest};
+use super::{LoadPlan, watch};
 use crate::error::{Error, Result};
 use crate::object::{ObjectPolicy, failed};
 use blueshift_sql::statement::copy::CopyFormat;
@@ -90,6 +90,9 @@ pub(super) fn invalid(url: &str, why: &str) -> Error {
 pub(super) async fn find(policy: &ObjectPolicy, plan: &LoadPlan) -> Result<Vec<Source>> {
     let location = Location::parse(&plan.source)?;
     location.check(policy)?;
+    if let Some(files) = &plan.files {
+        return watch::sources(policy, plan, files);
+    }
     let finder = Finder { policy, plan };
     let sources = match plan.options.manifest {
         true => finder.of_manifest(&location).await?,

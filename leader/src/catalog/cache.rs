@@ -4,6 +4,7 @@
 //! the difference to a catalog decoded earlier. Read views over the same map share the same decoded catalog.
 
 use super::access::{AccessList, DefaultAccess, DefaultKey, Group, ObjectKind, Role, system_roles};
+use super::copy_job::CopyJob;
 use super::database::Database;
 use super::external::{ExternalDatabase, ExternalPartition, ExternalSchema, ExternalTable};
 use super::matview::MaterializedRows;
@@ -197,6 +198,15 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
                 catalog.materialized.insert(oid, rows);
             }
         }
+        "copy_job" => {
+            catalog.copy_jobs.remove(&oid);
+            if let Some(value) = value {
+                let job: Arc<CopyJob> = decode(key, value)?;
+                catalog.copy_jobs.insert(oid, job);
+            }
+        }
+        // Read where it is needed, see `transaction::ledger`.
+        "ledger" => {}
         "external_schema" => {
             catalog.external_schemas.remove(&oid);
             if let Some(value) = value {
@@ -360,6 +370,11 @@ pub fn put_materialized(rows: &MaterializedRows) -> Result<CatalogChange> {
     change(key("materialized", rows.oid), rows)
 }
 
+/// Writes a copy job.
+pub fn put_copy_job(job: &CopyJob) -> Result<CatalogChange> {
+    change(key("copy_job", job.oid), job)
+}
+
 /// Writes what makes a schema external.
 pub fn put_external_schema(schema: &ExternalSchema) -> Result<CatalogChange> {
     change(key("external_schema", schema.oid), schema)
@@ -474,7 +489,7 @@ pub fn put_comment(oid: Oid, column: u32, text: Option<&str>) -> CatalogChange {
     }
 }
 
-/// Removes an object of a kind: `schema`, `table`, `view`, `materialized`, `external_schema`, `external_database`, `external_table`, `policy`, `protection`, `routine`, `user`, `group`, `role`, or its `access`.
+/// Removes an object of a kind: `schema`, `table`, `view`, `materialized`, `copy_job`, `external_schema`, `external_database`, `external_table`, `policy`, `protection`, `routine`, `user`, `group`, `role`, or its `access`.
 pub fn remove(kind: &str, oid: Oid) -> CatalogChange {
     CatalogChange {
         key: key(kind, oid),

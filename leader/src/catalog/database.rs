@@ -166,6 +166,7 @@ impl Catalog {
             .retain(|_, routine| schemas.contains_key(&routine.schema));
         part.policies
             .retain(|_, policy| policy.database == database);
+        part.copy_jobs.retain(|_, job| job.database == database);
         let (tables, views) = (&part.tables, &part.views);
         part.protections
             .retain(|oid, _| tables.contains_key(oid) || views.contains_key(oid));

@@ -3,13 +3,14 @@
 //! Every object is one key of the store's catalog map (`database/<oid>`, `schema/<oid>`, `table/<oid>`, `view/<oid>`,
 //! `materialized/<oid>` (beside a view), `external_schema/<oid>` (beside a schema), `external_database/<oid>`,
 //! `external_table/<oid>`, `external_partition/<oid of the table>/<number>`, `policy/<oid>`,
-//! `protection/<oid>` (beside a table or view), `routine/<oid>`, `user/<oid>`, `group/<oid>`, `role/<oid>`, `comment/<oid>/<column>`, and who may do what:
+//! `protection/<oid>` (beside a table or view), `copy_job/<oid>`, `ledger/<oid of the copy job>/<page>`, `routine/<oid>`, `user/<oid>`, `group/<oid>`, `role/<oid>`, `comment/<oid>/<column>`, and who may do what:
 //! `access/<oid>`, `default_access/<owner>/<schema>/<kind>`), its value the JSON of one struct of this module. A table's oid is its
 //! storage `TableId`.
 
 pub mod access;
 pub mod cache;
 pub mod constraint;
+pub mod copy_job;
 pub mod database;
 pub mod external;
 pub mod language;
@@ -364,6 +365,8 @@ pub struct Catalog {
     pub views: HashMap<Oid, Arc<View>>,
     /// The rows of materialized views, by the oid of the view.
     pub materialized: HashMap<Oid, Arc<matview::MaterializedRows>>,
+    /// By oid.
+    pub copy_jobs: HashMap<Oid, Arc<copy_job::CopyJob>>,
     /// Functions and procedures by oid.
     pub routines: HashMap<Oid, Arc<routine::Routine>>,
     /// By oid.

@@ -3,6 +3,7 @@
 use crate::access::scan_limit::ScanLimits;
 use crate::access::scram;
 use crate::config::Config;
+use crate::ingest;
 use crate::maintenance::{self, MaintenanceOptions};
 use crate::protocol::flight::FlightDoor;
 use crate::protocol::tls::Certificate;
@@ -158,6 +159,10 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     maintenance_interval_ms: Option<u64>,
+    /// Milliseconds between looks for new files of copy jobs [default: 10000].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy_job_interval_ms: Option<u64>,
     /// A certificate chain in PEM instead of the self-signed one.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,6 +218,9 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         };
         let background = maintenance::run(server.clone(), background, stop.clone());
         let background = tokio::spawn(background);
+        let interval = Duration::from_millis(config.copy_job_interval_ms);
+        let jobs = ingest::copy_job::run(server.clone(), interval, stop.clone());
+        let jobs = tokio::spawn(jobs);
         let flight = flight.map(|flight| tokio::spawn(flight.serve(stop.clone())));
         let mut serving = std::pin::pin!(door.serve(stop.clone()));
         tokio::select! {
@@ -226,6 +234,7 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         }
         stop.cancel();
         background.await?;
+        jobs.await?;
         if let Some(flight) = flight {
             flight.await?;
         }

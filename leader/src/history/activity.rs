@@ -307,6 +307,7 @@ impl History {
             userid: statement.userid,
             query: statement.query,
             curtime_us,
+            copy_job: statement.copy_job,
             file,
         });
         let rows: Vec<_> = rows.collect();
@@ -337,6 +338,8 @@ pub struct LoadStatement {
     pub table: u32,
     /// When it began, in microseconds since 1970.
     pub starttime_us: i64,
+    /// The oid of the copy job that began it.
+    pub copy_job: Option<u32>,
 }
 
 impl LoadStatement {
@@ -347,6 +350,7 @@ impl LoadStatement {
             table: self.table,
             starttime_us: self.starttime_us,
             session: self.pid,
+            copy_job: self.copy_job,
             reject,
         }
     }

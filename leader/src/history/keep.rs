@@ -3,6 +3,7 @@
 use super::action::{Stop, TableChange};
 use super::analyze::AnalyzeEvent;
 use super::connection::ConnectionEvent;
+use super::copy_job::JobMessage;
 use super::executed::PackedQuery;
 use super::load::EndedLoad;
 use super::matview::{RefreshEvent, StateChange};
@@ -101,6 +102,7 @@ queues! {
     unloads: EndedUnload,
     store_requests: StoreRequest,
     store_errors: StoreRequest,
+    copy_job_messages: JobMessage,
     transactions: EndedTransaction,
     user_changes: UserChange,
     stops: Stop,

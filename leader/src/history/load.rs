@@ -19,6 +19,9 @@ pub struct EndedLoad {
     pub starttime_us: i64,
     /// Microseconds since 1970.
     pub endtime_us: i64,
+    /// The oid of the copy job that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_job: Option<u32>,
     /// What it loaded.
     pub outcome: LoadOutcome,
 }
@@ -56,6 +59,7 @@ impl History {
                 table: statement.table,
                 starttime_us: statement.starttime_us,
                 endtime_us: now_us(),
+                copy_job: statement.copy_job,
                 outcome,
             },
         );

@@ -8,6 +8,7 @@ pub mod activity;
 pub mod analyze;
 pub mod connection;
 pub mod control;
+pub mod copy_job;
 pub mod cursor;
 pub mod executed;
 pub mod external;
@@ -48,6 +49,9 @@ pub struct LoadError {
     pub starttime_us: i64,
     /// The process id of the session.
     pub session: i32,
+    /// The oid of the copy job that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_job: Option<u32>,
     /// What was refused or replaced.
     pub reject: Reject,
 }
@@ -63,6 +67,8 @@ pub struct RunningLoad {
     pub pid: i32,
     /// When it began, in microseconds since 1970.
     pub starttime_us: i64,
+    /// The oid of the copy job that began it.
+    pub copy_job: Option<u32>,
     /// Counters.
     pub progress: Arc<LoadProgress>,
 }
@@ -76,6 +82,9 @@ pub struct FileLoad {
     pub query: i64,
     /// Microseconds since 1970.
     pub curtime_us: i64,
+    /// The oid of the copy job that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_job: Option<u32>,
     /// The file.
     pub file: LoadedFile,
 }
@@ -175,6 +184,10 @@ pub struct History {
     pub loads: Mutex<Events<load::EndedLoad>>,
     /// STL_UNLOAD_LOG, SYS_UNLOAD_HISTORY, SYS_UNLOAD_DETAIL.
     pub unloads: Mutex<Events<unload::EndedUnload>>,
+    /// SYS_COPY_JOB_INFO.
+    pub copy_job_messages: Mutex<Events<copy_job::JobMessage>>,
+    /// Copy jobs at work.
+    pub copy_jobs: copy_job::CopyJobs,
     /// SYS_UNLOAD_HISTORY.
     pub running_unloads: Mutex<Vec<Arc<unload::RunningUnload>>>,
     /// STL_S3CLIENT.
@@ -227,6 +240,14 @@ pub struct History {
     pub last_query: AtomicI64,
     /// The last transaction id given.
     pub last_xid: AtomicI64,
+}
+
+/// The copy job that system tables show where none began a load.
+pub const NO_COPY_JOB: i64 = -1;
+
+/// Gives a copy job's oid as system tables show it.
+pub fn shown_job(copy_job: Option<u32>) -> i64 {
+    copy_job.map_or(NO_COPY_JOB, i64::from)
 }
 
 /// Locks a mutex; what a panicking holder left is still whole, as every change here is one push or one removal.

@@ -73,6 +73,7 @@ pub fn describe(ctx: &mut Context<'_>, parsed: Parsed, oids: &[u32]) -> Result<P
         Statement::AnalyzeCompression(_) => {
             (None, Some(crate::statement::analyze_compression::columns()))
         }
+        Statement::CopyJob(command) => (None, crate::statement::copy_job::columns(command)),
         Statement::Show(show) => (None, Some(show_columns(show.name.as_deref()))),
         Statement::ShowList(list) => {
             let query = show::query(ctx, list)?;

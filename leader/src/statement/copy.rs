@@ -11,22 +11,42 @@ use crate::access::check;
 use crate::catalog::cache::put_table;
 use crate::catalog::layout::table_layout;
 use crate::catalog::name::Relation;
-use crate::catalog::{Table, TableDistribution, TableSort};
+use crate::catalog::{Oid, Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
 use crate::history::activity::LoadStatement;
 use crate::history::load::LoadOutcome;
 use crate::history::store::RequestGuard;
 use crate::history::{RunningLoad, now_us};
 use crate::transaction::lock::Mode;
-use blueshift_compute::load::{self, LoadColumn, LoadPlan, LoadProgress, Loaded};
+use blueshift_compute::load::{self, FoundFile, LoadColumn, LoadPlan, LoadProgress, Loaded};
 use blueshift_sql::statement::Copy;
 use blueshift_sql::statement::copy::Compupdate;
 use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::{SqlState, SqlType};
 use std::sync::Arc;
 
+/// Files that a copy job has found, instead of all that the source has.
+pub(super) struct JobFiles<'a> {
+    /// The job.
+    pub(super) job: Oid,
+    /// The files.
+    pub(super) files: Arc<[FoundFile]>,
+    /// Gets the names of those that have refused rows.
+    pub(super) refused: &'a mut Vec<String>,
+}
+
 /// Runs a COPY.
 pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
+    load(ctx, copy, None).await?;
+    Ok(Body::done("COPY"))
+}
+
+/// Loads what a COPY names, or the files of a job; gives the rows that were loaded.
+pub(super) async fn load(
+    ctx: &mut Context<'_>,
+    copy: &Copy,
+    job: Option<JobFiles<'_>>,
+) -> Result<u64> {
     let chooses = copy
         .options
         .compupdate
@@ -51,6 +71,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         table = Arc::new(encoded);
     }
     let mut plan = plan(ctx, &names, &table, copy)?;
+    plan.files = job.as_ref().map(|job| Arc::clone(&job.files));
     let node = ctx.server.node.clone();
     load::check(&node, &plan)?;
     let history = ctx.server.history.clone();
@@ -79,6 +100,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
         pid: ctx.pid,
         table: table.oid,
         starttime_us: now_us(),
+        copy_job: job.as_ref().map(|job| job.job),
     };
     ctx.last.query_id = Some(ctx.query);
     let outcome = LoadOutcome {
@@ -93,6 +115,7 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
             query: ctx.query,
             pid: ctx.pid,
             starttime_us: statement.starttime_us,
+            copy_job: statement.copy_job,
             progress: progress.clone(),
         });
         load::load(&node, plan, progress).await
@@ -107,6 +130,10 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
                 ..outcome
             };
             history.ended_load(&statement, failed);
+            if let Some(job) = job {
+                let names = failure.rejects.iter().map(|reject| reject.filename.clone());
+                job.refused.extend(names);
+            }
             history.load_errors(&statement, failure.rejects);
             if matches!(failure.error, blueshift_compute::Error::Load { .. }) {
                 ctx.last.copy_id = Some(ctx.query);
@@ -163,7 +190,18 @@ pub async fn run(ctx: &mut Context<'_>, copy: &Copy) -> Result<Body> {
             table.name
         )));
     }
-    Ok(Body::done("COPY"))
+    Ok(rows)
+}
+
+/// Checks a COPY before it is kept: its table, its columns and its options, but not the files.
+pub(super) fn check(
+    ctx: &mut Context<'_>,
+    names: &SessionNames,
+    table: &Arc<Table>,
+    copy: &Copy,
+) -> Result<()> {
+    let plan = plan(ctx, names, table, copy)?;
+    Ok(load::check(&ctx.server.node, &plan)?)
 }
 
 /// Gives the table with the encodings that COMPUPDATE chooses. Those that suit the data are chosen for each block as it
@@ -231,6 +269,7 @@ fn plan(
         columns,
         field_count: fields.iter().flatten().count(),
         source: copy.source.clone(),
+        files: None,
         authorization: copy.authorization.clone(),
         options: copy.options.clone(),
     })

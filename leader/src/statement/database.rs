@@ -181,6 +181,7 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropDatabase) -> Result<Body> {
     }
     for table in tables {
         forget(ctx, &whole, "table", table.oid)?;
+        super::copy_job::forget_table(ctx, table.oid)?;
         ctx.transaction.drop_table(table.id());
     }
     let inside = |schema: Oid| schemas.contains(&schema);

@@ -3,6 +3,7 @@
 use super::alter_table::constraint;
 use super::answer::{Body, Notice};
 use super::context::Context;
+use super::copy_job;
 use super::names::Named;
 use super::policy;
 use crate::access::check;
@@ -266,7 +267,10 @@ fn remove_relation(ctx: &mut Context<'_>, relation: &Relation) -> Result<()> {
     ctx.transaction.change_catalog(remove(relation.kind(), oid));
     forget_access(ctx, oid)?;
     match relation {
-        Relation::Table(table) => ctx.transaction.drop_table(table.id()),
+        Relation::Table(table) => {
+            copy_job::forget_table(ctx, oid)?;
+            ctx.transaction.drop_table(table.id());
+        }
         Relation::View(view) => {
             if let Some(table) = view.rows_table().and_then(|oid| catalog.tables.get(&oid)) {
                 ctx.transaction.change_catalog(remove("materialized", oid));

@@ -19,6 +19,7 @@ pub mod call;
 pub mod cancel;
 pub mod comment;
 pub mod copy;
+pub mod copy_job;
 pub mod create_schema;
 pub mod create_table;
 pub mod create_table_as;
@@ -54,6 +55,7 @@ use crate::error::{Error, Result};
 use answer::Body;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::Statement;
+use blueshift_sql::statement::copy::job::CopyJob;
 use blueshift_sql::statement::policy::PolicyKind;
 use blueshift_sql::statement::routine::RoutineKind;
 use context::Context;
@@ -74,6 +76,7 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         Statement::Lock(names) => lock::run(ctx, names).await,
         Statement::Cancel(request) => cancel::run(ctx, request),
         Statement::Copy(copy) => Box::pin(copy::run(ctx, copy)).await,
+        Statement::CopyJob(command) => Box::pin(copy_job::run(ctx, command)).await,
         Statement::Unload(unload) => Box::pin(unload::run(ctx, unload)).await,
         Statement::CreateTable(create) => create_table::run(ctx, create).await,
         Statement::CreateTableAs(create) => Box::pin(create_table_as::run(ctx, create)).await,
@@ -184,6 +187,7 @@ fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
         statement,
         Statement::Select(_)
             | Statement::Unload(_)
+            | Statement::CopyJob(CopyJob::List | CopyJob::Show(_))
             | Statement::Explain(_)
             | Statement::AnalyzeCompression(_)
             | Statement::Set(_)
@@ -249,6 +253,7 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Lock(_) => "LOCK TABLE",
         Statement::Cancel(_) => "CANCEL",
         Statement::Copy(_) => "COPY",
+        Statement::CopyJob(command) => command.tag(),
         Statement::Unload(_) => "UNLOAD",
         Statement::Explain(_) => "EXPLAIN",
         Statement::Begin(_) => "BEGIN",

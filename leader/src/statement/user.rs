@@ -301,6 +301,11 @@ fn owned(catalog: &Catalog, user: &User, counts: impl Fn(u32) -> bool) -> Option
         let name = qualified(routine.schema, &routine.name);
         Some(format!("{} {name}", routine.kind.word()))
     };
+    let mut jobs = catalog.copy_jobs.values();
+    let job = || {
+        let job = jobs.find(|job| is_own(job.owner, job.oid))?;
+        Some(format!("copy job {}", job.name))
+    };
     let mut databases = catalog.databases.values();
     let database = || {
         let database = databases.find(|one| is_own(one.owner, one.oid))?;
@@ -311,6 +316,7 @@ fn owned(catalog: &Catalog, user: &User, counts: impl Fn(u32) -> bool) -> Option
         .or_else(schema)
         .or_else(role)
         .or_else(routine)
+        .or_else(job)
         .or_else(database)
 }
 

@@ -8,6 +8,7 @@
 
 pub mod append;
 mod audit;
+pub mod ledger;
 pub mod lock;
 pub mod quota;
 pub mod read;
@@ -468,6 +469,7 @@ impl Transaction {
                 "protection/",
                 "external_schema/",
                 "external_partition/",
+                "ledger/",
             ]
             .iter()
             .any(|prefix| key.starts_with(prefix))

@@ -1,6 +1,7 @@
 //! COPY: source, authorization, format and options, as the user wrote them.
 
 mod format;
+pub mod job;
 
 pub use super::authorization::Authorization;
 
@@ -209,7 +210,6 @@ const REFUSED: &[(&str, &str)] = &[
         "Store the files unencrypted, or encrypted by the server that keeps them",
     ),
     ("using", "Write the options in the COPY itself"),
-    ("job", "Run COPY when the files have come"),
     (
         "kms_key_id",
         "Store the files encrypted by the server that keeps them",
@@ -218,12 +218,10 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// Parses COPY.
 pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let start = cursor.mark();
     cursor.expect_word("copy")?;
-    if cursor.is_word("job") && !cursor.is_word_at(1, "from") {
-        return Err(Error::unsupported(
-            "COPY JOB",
-            "Run COPY when the files have come",
-        ));
+    if job::is_next(cursor) {
+        return job::parse(cursor);
     }
     let table = cursor.object_name()?;
     let columns = cursor.optional_name_list()?;
@@ -260,11 +258,15 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
     };
     let mut keys = Keys::new("COPY");
     let mut seen: Vec<String> = Vec::new();
-    while !cursor.at_end() {
+    while !cursor.at_end() && !cursor.is_word("job") {
         option(cursor, &mut copy, &mut keys, &mut seen)?;
     }
     copy.authorization = keys.finish()?;
     ensure_together(&copy, &seen)?;
+    if cursor.is_word("job") {
+        let text = cursor.text_from(start).to_owned();
+        return job::parse_create(cursor, copy, &seen, text);
+    }
     Ok(Statement::Copy(Box::new(copy)))
 }
 

@@ -122,6 +122,8 @@ pub enum Statement {
     Cancel(session::Cancel),
     /// COPY ... FROM.
     Copy(Box<Copy>),
+    /// COPY ... JOB CREATE, COPY JOB ....
+    CopyJob(copy::job::CopyJob),
     /// UNLOAD.
     Unload(Box<Unload>),
     /// EXPLAIN \[ANALYZE\] \[VERBOSE\].

@@ -413,6 +413,7 @@ fn ensure_allowed(statement: &Statement) -> Result<()> {
                 | Statement::Deallocate(_)
                 | Statement::Discard(_)
                 | Statement::Vacuum(_)
+                | Statement::CopyJob(_)
                 | Statement::CreateDatabase(_)
                 | Statement::DropDatabase(_)
                 | Statement::Use(_)

@@ -67,19 +67,6 @@ pub static TABLES: &[EmptyTable] = &[
         ],
     ),
     table(
-        "sys_copy_job",
-        &[
-            ("database_name", Char(128)),
-            ("job_owner", Char(128)),
-            ("job_id", BigInt),
-            ("job_name", Char(128)),
-            ("job_text", Varchar(65_535)),
-            ("data_source", Varchar(65_535)),
-            ("data_target", Varchar(65_535)),
-            ("job_status", Integer),
-        ],
-    ),
-    table(
         "svl_s3log",
         &[
             ("pid", Integer),

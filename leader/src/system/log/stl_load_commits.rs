@@ -1,7 +1,7 @@
 //! `stl_load_commits`: files that COPY loaded, told once their transaction has committed.
 
 use crate::error::Result;
-use crate::history::lock;
+use crate::history::{lock, shown_job};
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType;
@@ -55,8 +55,7 @@ impl SystemTable for StlLoadCommits {
                 "Text".into(),
                 0.into(),
                 0.into(),
-                // No COPY JOB began it.
-                (-1).into(),
+                shown_job(commit.copy_job).into(),
             ]);
         }
         Ok(())

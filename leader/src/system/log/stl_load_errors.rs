@@ -1,7 +1,7 @@
 //! `stl_load_errors`: rows that COPY refused, also of failed loads.
 
 use crate::error::Result;
-use crate::history::lock;
+use crate::history::{lock, shown_job};
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType;
@@ -66,8 +66,7 @@ impl SystemTable for StlLoadErrors {
                 // A file is read by one slice, and every line is counted.
                 0.into(),
                 0.into(),
-                // No COPY JOB began it.
-                (-1).into(),
+                shown_job(error.copy_job).into(),
             ]);
         }
         Ok(())

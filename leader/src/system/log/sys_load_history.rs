@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::history::load::EndedLoad;
-use crate::history::{FinishedQuery, RunningLoad, lock, now_us};
+use crate::history::{FinishedQuery, RunningLoad, lock, now_us, shown_job};
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType::{self, BigInt, Integer, Timestamp, Varchar};
@@ -95,8 +95,7 @@ fn ended(load: &EndedLoad, query: Option<&FinishedQuery>) -> [Cell; 20] {
         outcome.files.into(),
         outcome.bytes.into(),
         outcome.errors.into(),
-        // No COPY JOB began it.
-        (-1).into(),
+        shown_job(load.copy_job).into(),
     ]
 }
 
@@ -128,6 +127,6 @@ fn running(load: &RunningLoad) -> Vec<Cell> {
         files_done.into(),
         bytes.into(),
         Cell::Null,
-        (-1).into(),
+        shown_job(load.copy_job).into(),
     ]
 }

@@ -1,0 +1,3 @@
+//! Loops that bring rows by themselves.
+
+pub mod copy_job;
