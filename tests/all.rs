@@ -11,6 +11,7 @@ mod differential;
 mod documented;
 mod external;
 mod fault;
+mod federation;
 mod history;
 mod isolation;
 mod load;

@@ -13,6 +13,7 @@ pub mod operator;
 pub mod format;
 pub mod node;
 pub mod object;
+pub mod reach;
 pub mod distribution;
 pub mod resource;
 pub mod report;

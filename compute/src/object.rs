@@ -1,15 +1,20 @@
 //! Object-store clients and credentials for user data, and what a load may reach.
 
 use crate::error::{Error, Result};
+use crate::reach::Reach;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::copy::Authorization;
 use blueshift_sql::statement::unload::Encryption;
 use object_store::ObjectStore;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+mod secret;
+
+pub use secret::{Secret, SecretTls, Secrets};
 
 /// What COPY may read and UNLOAD may write.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +29,12 @@ pub struct ObjectPolicy {
     pub s3_endpoint: Option<String>,
     /// The region if COPY names none (`AWS_REGION`).
     pub s3_region: Option<String>,
+    /// What may be connected to for users.
+    pub reach: Reach,
+    /// What SECRET_ARN stands for.
+    pub secrets: Secrets,
+    /// Where the data catalog is; the server's own if `None`.
+    pub glue_endpoint: Option<String>,
 }
 
 impl ObjectPolicy {
@@ -59,6 +70,25 @@ impl ObjectPolicy {
             Encryption::Kms(key) => builder.with_sse_kms_encryption(key),
         };
         client(bucket, builder)
+    }
+
+    /// Gives what requests to other services of AWS are signed with.
+    pub(crate) async fn credential(
+        &self,
+        authorization: &Authorization,
+        region: Option<&str>,
+    ) -> Result<Arc<AwsCredential>> {
+        let failed = |error: object_store::Error| {
+            let text = format!("no credentials for the data catalog: {}", reason(&error));
+            Error::Sql(blueshift_sql::Error::new(
+                SqlState::INVALID_AUTHORIZATION,
+                text,
+            ))
+        };
+        // A client needs a bucket, which is never asked for.
+        let builder = self.builder("catalog", authorization, region);
+        let store = builder.build().map_err(failed)?;
+        store.credentials().get_credential().await.map_err(failed)
     }
 
     fn builder(

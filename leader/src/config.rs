@@ -30,6 +30,14 @@ pub struct Config {
     /// Directories snapshots may be kept under, in the same form.
     #[serde(deserialize_with = "paths")]
     pub snapshot_root: Vec<PathBuf>,
+    /// Loopback, link-local and private addresses that stores, catalogs and databases outside may be at: hosts, hosts with
+    /// ports, addresses, networks; a list, or one text with commas between them.
+    #[serde(deserialize_with = "words")]
+    pub reach: Vec<String>,
+    /// A TOML file with a table for each secret of SECRET_ARN, which has the login of a database.
+    pub secret_file: Option<PathBuf>,
+    /// Where the data catalog is, as AWS Glue speaks; the server's own if absent.
+    pub glue_endpoint: Option<String>,
     /// Memory queries may use in bytes; most of the machine's if absent.
     pub memory: Option<usize>,
     /// The block cache in bytes.
@@ -60,11 +68,14 @@ pub struct Config {
 /// What the names of variables begin with.
 const ENVIRONMENT: &str = "BLUESHIFT_";
 /// Fields whose variables are read as text.
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 10] = [
     "data",
     "copy_root",
     "unload_root",
     "snapshot_root",
+    "reach",
+    "secret_file",
+    "glue_endpoint",
     "tls_cert",
     "tls_key",
     "admin_password",
@@ -106,6 +117,9 @@ impl Default for Config {
             copy_root: Vec::new(),
             unload_root: Vec::new(),
             snapshot_root: Vec::new(),
+            reach: Vec::new(),
+            secret_file: None,
+            glue_endpoint: None,
             memory: None,
             cache: CACHE_BYTES,
             connections: CONNECTIONS,
@@ -247,6 +261,24 @@ fn paths<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PathBuf>, D::Error> {
         Paths::List(list) => list,
         Paths::Text(text) => std::env::split_paths(&text)
             .filter(|path| !path.as_os_str().is_empty())
+            .collect(),
+    })
+}
+
+/// Reads a list of words, or one text with commas between them.
+fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Words {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Words::deserialize(from)? {
+        Words::List(list) => list,
+        Words::Text(text) => text
+            .split(',')
+            .map(|word| word.trim().to_owned())
+            .filter(|word| !word.is_empty())
             .collect(),
     })
 }

@@ -3,9 +3,11 @@
 
 pub mod client;
 pub mod logic;
+pub mod postgres;
 pub mod server;
 
 pub use client::{Client, connect};
+pub use postgres::Postgres;
 pub use server::{Server, ServerOptions};
 
 /// Tells whether the long suites were asked for (`bash tests/run.sh --full`).

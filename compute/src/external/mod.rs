@@ -5,6 +5,8 @@
 //! that joins make while running; text goes through the reader of COPY. Columns that follow from a file's place, and the
 //! pseudocolumns, are constants of the file.
 
+pub mod metastore;
+pub mod postgres;
 mod adapt;
 mod footer;
 mod list;

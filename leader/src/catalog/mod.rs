@@ -11,6 +11,7 @@ pub mod access;
 pub mod cache;
 pub mod constraint;
 pub mod database;
+pub mod foreign;
 pub mod external;
 pub mod language;
 pub mod layout;

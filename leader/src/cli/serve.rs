@@ -8,15 +8,19 @@ use crate::protocol::tls::Certificate;
 use crate::protocol::{Door, DoorOptions};
 use crate::server::{Server, ServerOptions};
 use crate::snapshot::schedule;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use blueshift_compute::node::NodeOptions;
-use blueshift_compute::object::ObjectPolicy;
+use blueshift_compute::object::{ObjectPolicy, Secret, SecretTls, Secrets};
+use blueshift_compute::reach::Reach;
 use blueshift_storage::store::StoreOptions;
 use clap::{Args, ValueEnum};
+use figment::Figment;
+use figment::providers::{Format, Toml};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -84,6 +88,19 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     snapshot_root: Vec<PathBuf>,
+    /// A loopback, link-local or private address that stores, catalogs and databases outside may be at: host, host:port,
+    /// address, address:port or network/bits; may be repeated.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reach: Vec<String>,
+    /// A TOML file with the login that each secret of SECRET_ARN stands for.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_file: Option<PathBuf>,
+    /// Where the data catalog is, as http://host:port [default: the server's own].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    glue_endpoint: Option<String>,
     /// Memory queries may use, in bytes.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -253,12 +270,7 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
         node: NodeOptions {
             threads: None,
             memory_bytes: config.memory,
-            object_policy: ObjectPolicy {
-                copy_roots: config.copy_root.clone(),
-                unload_roots: config.unload_root.clone(),
-                snapshot_roots: config.snapshot_root.clone(),
-                ..ObjectPolicy::default()
-            },
+            object_policy: object_policy(config)?,
         },
         history_days: config.history_days,
         md5: config.md5,
@@ -274,6 +286,70 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
         server,
         generated_password: generated.get().cloned(),
     })
+}
+
+/// Tells what may be read, written and connected to for users.
+fn object_policy(config: &Config) -> Result<ObjectPolicy> {
+    let reach = Reach::new(config.reach.iter().map(String::as_str));
+    let reach = reach.map_err(|entry| {
+        anyhow!(
+            "--reach {entry} is no host, address or network, such as 10.0.0.5:9000 or 10.0.0.0/8"
+        )
+    })?;
+    if let Some(endpoint) = &config.glue_endpoint
+        && !endpoint.starts_with("http://")
+        && !endpoint.starts_with("https://")
+    {
+        bail!(
+            "--glue-endpoint {endpoint} is not a URL, such as https://glue.us-east-1.amazonaws.com"
+        );
+    }
+    Ok(ObjectPolicy {
+        copy_roots: config.copy_root.clone(),
+        unload_roots: config.unload_root.clone(),
+        snapshot_roots: config.snapshot_root.clone(),
+        reach,
+        secrets: secrets(config.secret_file.as_deref())?,
+        glue_endpoint: config.glue_endpoint.clone(),
+        ..ObjectPolicy::default()
+    })
+}
+
+/// Reads the file of secrets. What is wrong with it is told without its text.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the file of secrets and its certificates are the operator's, read once at the start"
+)]
+fn secrets(file: Option<&Path>) -> Result<Secrets> {
+    let Some(file) = file else {
+        return Ok(Secrets::default());
+    };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("could not read \"{}\" of --secret-file", file.display()))?;
+    let secrets = Figment::from(Toml::string(&text)).extract();
+    let mut secrets: BTreeMap<String, Secret> = secrets.map_err(|_| {
+        anyhow!(
+            "\"{}\" of --secret-file has no table of username, password and host for each secret",
+            file.display()
+        )
+    })?;
+    for (name, secret) in &mut secrets {
+        match &secret.tls_ca {
+            Some(path) => {
+                secret.tls_ca_pem = std::fs::read(path).with_context(|| {
+                    format!(
+                        "could not read \"{}\", tls_ca of secret {name}",
+                        path.display()
+                    )
+                })?;
+            }
+            None if secret.tls == Some(SecretTls::Verify) => {
+                bail!("secret {name} has tls = \"verify\" and needs tls_ca");
+            }
+            None => {}
+        }
+    }
+    Ok(Secrets::new(secrets))
 }
 
 #[expect(

@@ -2,7 +2,7 @@
 //!
 //! They come from the planner's log of plans when the statement has ended.
 
-use super::external::ExternalQuery;
+use super::external::{ExternalQuery, RemoteQuery};
 use super::{History, lock};
 use blueshift_compute::profile::{self, Step, StepKind, StepTable};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,9 @@ pub struct Executed {
     /// What was read of external tables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub external: Vec<ExternalQuery>,
+    /// What was read of live databases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remote: Vec<RemoteQuery>,
 }
 
 /// Row-level security of a table in a query: SVV_RLS_APPLIED_POLICY.
@@ -89,6 +92,7 @@ impl Executed {
             steps,
             secured,
             mut external,
+            mut remote,
         } = plan;
         for one in secured {
             if !self.secured.contains(&one) {
@@ -100,6 +104,10 @@ impl Executed {
             one.segment += segments.unwrap_or(0);
         }
         self.external.append(&mut external);
+        for one in &mut remote {
+            one.segment += segments.unwrap_or(0);
+        }
+        self.remote.append(&mut remote);
         profile::append(&mut self.steps, steps);
         let before = self.nodes.len();
         self.nodes.extend(nodes.into_iter().map(|mut node| {
@@ -122,7 +130,10 @@ impl Executed {
         let secured = secured.map(|one| STEP_BYTES + one.schema.len() + one.name.len());
         let external = self.external.iter();
         let external = external.map(|one| STEP_BYTES + WORK_BYTES * one.slices.len());
-        nodes.chain(steps).chain(secured).chain(external).sum()
+        let remote = self.remote.iter();
+        let remote = remote.map(|one| STEP_BYTES + one.sql.len());
+        let outside = external.chain(remote);
+        nodes.chain(steps).chain(secured).chain(outside).sum()
     }
 
     /// Gives the rows that went to the client.
