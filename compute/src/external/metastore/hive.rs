@@ -89,7 +89,10 @@ impl Hive {
         is_framed: bool,
     ) -> Result<Result<T, Failure>> {
         let stream = self.reach.connect(&self.host, self.port, CONNECT_MAX);
-        let stream = stream.await?;
+        let stream = stream.await.map_err(|error| match error {
+            Error::Sql(error) => unreachable(&self.place(), &error.message),
+            other => other,
+        })?;
         let (database, name) = (self.database.clone(), name.to_owned());
         let asked = tokio::task::spawn_blocking(move || {
             let broken = |error: std::io::Error| Failure::Broken(error.to_string());

@@ -124,7 +124,11 @@ impl Source {
     }
 
     async fn open(&self) -> Result<Link> {
-        let addresses = self.reach.addresses(&self.host, self.port).await?;
+        let addresses = self.reach.addresses(&self.host, self.port).await;
+        let addresses = addresses.map_err(|error| match error {
+            Error::Sql(error) => self.unreachable(&error.message),
+            other => other,
+        })?;
         let is_local = addresses.iter().all(|address| address.ip().is_loopback());
         let tls = match &self.tls {
             Some(tls) => tls.clone(),

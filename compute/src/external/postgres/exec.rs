@@ -261,6 +261,7 @@ impl Rows {
         let copy = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
         link.is_busy = true;
         let rows = link.client.copy_out(copy.as_str()).await;
+        link.is_busy = rows.is_ok();
         let rows = rows.map_err(|error| source.failed(&error))?;
         let running = Running {
             rows: Box::pin(rows),

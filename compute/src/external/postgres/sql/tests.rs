@@ -80,7 +80,7 @@ fn comparisons_are_written() {
         cast(col("id"), DataType::Int64).eq(col("big")),
         r#"("id"::bigint = "big")"#,
     );
-    check(col("price").gt(price(-1_05)), r#"("price" > (-1.05))"#);
+    check(col("price").gt(price(-105)), r#"("price" > (-1.05))"#);
     check(col("price").gt(price(5)), r#"("price" > 0.05)"#);
     check(
         col("day").eq(lit(ScalarValue::Date32(Some(18_262)))),
