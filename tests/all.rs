@@ -13,6 +13,7 @@ mod documented;
 mod external;
 mod formats;
 mod fault;
+mod federation;
 mod history;
 mod isolation;
 mod lake;

@@ -277,6 +277,16 @@ async fn copy_reads_an_s3_bucket_by_prefix_and_manifest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn external_schemas_show_a_data_catalog_elsewhere() {
+    let output = Command::new(python())
+        .arg(folder().join("glue_catalog.py"))
+        .env("BLUESHIFT_BINARY", blueshift_tests::server::binary())
+        .output()
+        .expect("python runs");
+    assert!(text(&output).contains("ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unload_writes_to_an_s3_bucket_all_or_nothing() {
     let output = Command::new(python())
         .arg(folder().join("s3_unload.py"))

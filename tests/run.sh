@@ -27,6 +27,8 @@ step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
 step "packages"
 packages=()
 command -v psql >/dev/null || packages+=(postgresql-client)
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
+command -v openssl >/dev/null || packages+=(openssl)
 command -v java >/dev/null || packages+=(default-jdk-headless)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 command -v ssh >/dev/null || packages+=(openssh-client)

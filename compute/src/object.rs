@@ -6,7 +6,7 @@ use blueshift_sql::SqlState;
 use blueshift_sql::statement::copy::Authorization;
 use blueshift_sql::statement::unload::Encryption;
 use object_store::ObjectStore;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
 use object_store::client::HttpError;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
@@ -38,6 +38,10 @@ const CONTAINER_VARIABLE: (&str, &str) = (
     "http://169.254.170.2",
 );
 
+mod secret;
+
+pub use secret::{Secret, SecretTls, Secrets};
+
 /// What COPY may read and UNLOAD may write.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectPolicy {
@@ -64,6 +68,10 @@ pub struct ObjectPolicy {
     pub connections: Connections,
     /// Where the requests of a statement are noted.
     pub requests: Option<Arc<RequestLog>>,
+    /// What SECRET_ARN stands for.
+    pub secrets: Secrets,
+    /// Where the data catalog is; the server's own if `None`.
+    pub glue_endpoint: Option<String>,
 }
 
 /// Connections to stores, shared by all clones of a policy.
@@ -111,6 +119,25 @@ impl ObjectPolicy {
             requests: Some(Arc::clone(requests)),
             ..self.clone()
         }
+    }
+
+    /// Gives what requests to other services of AWS are signed with.
+    pub(crate) async fn credential(
+        &self,
+        authorization: &Authorization,
+        region: Option<&str>,
+    ) -> Result<Arc<AwsCredential>> {
+        let failed = |error: object_store::Error| {
+            let text = format!("no credentials for the data catalog: {}", reason(&error));
+            Error::Sql(blueshift_sql::Error::new(
+                SqlState::INVALID_AUTHORIZATION,
+                text,
+            ))
+        };
+        // A client needs a bucket, which is never asked for.
+        let builder = self.builder("catalog", authorization, region);
+        let store = builder.build().map_err(failed)?;
+        store.credentials().get_credential().await.map_err(failed)
     }
 
     fn builder(

@@ -45,6 +45,10 @@ pub struct Config {
     pub role_file: Option<PathBuf>,
     /// The private key that COPY ... SSH logs in to other hosts with; without it there is no such COPY.
     pub ssh_key: Option<PathBuf>,
+    /// A TOML file with a table for each secret of SECRET_ARN, which has the login of a database.
+    pub secret_file: Option<PathBuf>,
+    /// Where the data catalog is, as AWS Glue speaks; the server's own if absent.
+    pub glue_endpoint: Option<String>,
     /// Memory queries may use in bytes; most of the machine's if absent.
     pub memory: Option<usize>,
     /// The block cache in bytes.
@@ -81,7 +85,7 @@ pub struct Config {
 /// What the names of variables begin with.
 const ENVIRONMENT: &str = "BLUESHIFT_";
 /// Fields whose variables are read as text.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 14] = [
     "ssh_key",
     "data",
     "copy_root",
@@ -91,6 +95,8 @@ const TEXTS: [&str; 12] = [
     "s3_endpoint",
     "s3_region",
     "role_file",
+    "secret_file",
+    "glue_endpoint",
     "tls_cert",
     "tls_key",
     "admin_password",
@@ -148,6 +154,8 @@ impl Default for Config {
             s3_stall_ms: S3_STALL_MS,
             role_file: None,
             ssh_key: None,
+            secret_file: None,
+            glue_endpoint: None,
             memory: None,
             cache: CACHE_BYTES,
             connections: CONNECTIONS,

@@ -3,6 +3,7 @@
 use crate::access::scan_limit::ScanLimits;
 use crate::access::scram;
 use crate::catalog::cache::{put_access, put_comment, put_schema, put_user, remove};
+use crate::catalog::foreign::ForeignCatalogs;
 use crate::catalog::{
     ADMIN_OID, Catalog, DATABASE_OID, INFORMATION_SCHEMA_OID, OLD_DATABASE_OID, Oid,
     PG_CATALOG_OID, PUBLIC_OID, Schema, User, database,
@@ -57,6 +58,8 @@ pub struct Server {
     pub history: Arc<History>,
     /// Keeps it.
     keeper: Mutex<Keeper>,
+    /// Asks catalogs elsewhere.
+    pub foreign: ForeignCatalogs,
     /// Takes snapshots.
     pub snapshots: Arc<Snapshots>,
     /// Lock table and commit path.
@@ -93,6 +96,7 @@ impl Server {
         for database in catalog.databases.values() {
             transactions.set_isolation(database.oid, database.isolation);
         }
+        let foreign = ForeignCatalogs::new(options.node.object_policy.clone());
         let node = Node::start(store, options.node)?;
         Ok(Arc::new(Server {
             node,
@@ -101,6 +105,7 @@ impl Server {
             md5: options.md5,
             scan_limits: options.scan_limits,
             history,
+            foreign,
             snapshots: Arc::default(),
             transactions,
             placement_fingerprint: blueshift_compute::distribution::fingerprint(),

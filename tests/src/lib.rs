@@ -3,10 +3,12 @@
 
 pub mod client;
 pub mod logic;
+pub mod postgres;
 pub mod server;
 pub mod store;
 
 pub use client::{Client, connect};
+pub use postgres::Postgres;
 pub use server::{Server, ServerOptions};
 pub use store::Store;
 

@@ -6,6 +6,8 @@
 //! pseudocolumns, are constants of the file.
 
 pub mod infer;
+pub mod metastore;
+pub mod postgres;
 mod adapt;
 mod delta;
 mod learn;

@@ -12,8 +12,50 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The kind of an external schema over the data catalog: `eskind`.
-pub const KIND_DATA_CATALOG: i32 = 1;
+/// Where an external schema has its tables from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExternalSource {
+    /// The data catalog of this server.
+    #[default]
+    Own,
+    /// A data catalog elsewhere, which speaks as AWS Glue does.
+    Glue,
+    /// A Hive metastore.
+    Hive {
+        /// URI.
+        uri: String,
+        /// PORT.
+        port: u16,
+    },
+    /// A live PostgreSQL database.
+    Postgres {
+        /// SCHEMA.
+        schema: String,
+        /// URI.
+        uri: String,
+        /// PORT.
+        port: u16,
+        /// SECRET_ARN.
+        secret: String,
+    },
+}
+
+impl ExternalSource {
+    /// Whether the tables are in the catalog of this server.
+    pub fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+
+    /// Gives `eskind`. Source: Redshift's guide, SVV_EXTERNAL_SCHEMAS.
+    pub fn kind(&self) -> i32 {
+        match self {
+            Self::Own | Self::Glue => 1,
+            Self::Hive { .. } => 2,
+            Self::Postgres { .. } => 3,
+        }
+    }
+}
 
 /// What makes a schema external.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +64,9 @@ pub struct ExternalSchema {
     pub oid: Oid,
     /// The name of the external database.
     pub database: String,
+    /// FROM.
+    #[serde(default, skip_serializing_if = "ExternalSource::is_own")]
+    pub source: ExternalSource,
     /// IAM_ROLE.
     pub iam_role: String,
     /// REGION.
@@ -48,6 +93,24 @@ impl ExternalSchema {
         put("CATALOG_ROLE", self.catalog_role.as_ref());
         put("IAM_ROLE", Some(&self.iam_role));
         put("REGION", self.region.as_ref());
+        match &self.source {
+            ExternalSource::Own | ExternalSource::Glue => {}
+            ExternalSource::Hive { uri, port } => {
+                put("URI", Some(uri));
+                put("PORT", Some(&port.to_string()));
+            }
+            ExternalSource::Postgres {
+                schema,
+                uri,
+                port,
+                secret,
+            } => {
+                put("SCHEMA", Some(schema));
+                put("URI", Some(uri));
+                put("PORT", Some(&port.to_string()));
+                put("SECRET_ARN", Some(secret));
+            }
+        }
         serde_json::Value::Object(options).to_string()
     }
 }
@@ -90,6 +153,8 @@ pub enum ExternalFormat {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         escape: Option<u8>,
     },
+    /// No files: rows of a live database.
+    Remote,
 }
 
 /// The character between fields if none is given: start of heading.
@@ -133,6 +198,7 @@ impl ExternalFormat {
             Self::Delimited { .. } | Self::Csv { .. } | Self::Json(_) => {
                 "org.apache.hadoop.mapred.TextInputFormat"
             }
+            Self::Remote => "",
         }
     }
 
@@ -145,6 +211,7 @@ impl ExternalFormat {
             Self::Delimited { .. } | Self::Csv { .. } | Self::Json(_) => {
                 "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
             }
+            Self::Remote => "",
         }
     }
 
@@ -157,6 +224,7 @@ impl ExternalFormat {
             Self::Json(serde) => &serde.class,
             Self::Delimited { .. } => "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
             Self::Csv { .. } => "org.apache.hadoop.hive.serde2.OpenCSVSerde",
+            Self::Remote => "",
         }
     }
 
@@ -168,6 +236,7 @@ impl ExternalFormat {
                 serde_json::json!({"serialization.format": "1"})
             }
             Self::Json(serde) => json_properties(serde).into_iter().collect(),
+            Self::Remote => return String::new(),
             Self::Delimited { delimiter } => serde_json::json!({
                 "field.delim": text(*delimiter),
                 "serialization.format": text(*delimiter),
@@ -285,9 +354,16 @@ impl Catalog {
         self.external_schemas.contains_key(&schema)
     }
 
-    /// Gives the tables that an external schema shows, in order of name.
+    /// Gives an external schema whose tables are not in the catalog of this server.
+    pub fn foreign_schema(&self, schema: Oid) -> Option<&Arc<ExternalSchema>> {
+        let external = self.external_schemas.get(&schema);
+        external.filter(|one| !one.source.is_own())
+    }
+
+    /// Gives the tables that an external schema of the server's own data catalog shows, in order of name.
     pub fn external_tables_in(&self, schema: Oid) -> Vec<&Arc<ExternalTable>> {
         let database = self.external_schemas.get(&schema);
+        let database = database.filter(|one| one.source.is_own());
         let database = database.and_then(|one| self.external_database_named(&one.database));
         database.map_or_else(Vec::new, |database| self.external_tables_of(database.oid))
     }
@@ -300,9 +376,10 @@ impl Catalog {
         found
     }
 
-    /// Finds a table that an external schema shows.
+    /// Finds a table that an external schema of the server's own data catalog shows.
     pub fn external_table_named(&self, schema: Oid, name: &str) -> Option<&Arc<ExternalTable>> {
-        let external = self.external_schemas.get(&schema)?;
+        let external = self.external_schemas.get(&schema);
+        let external = external.filter(|one| one.source.is_own())?;
         let database = self.external_database_named(&external.database)?.oid;
         let mut all = self.external_tables.values();
         all.find(|table| table.database == database && table.name == name)
@@ -344,6 +421,7 @@ mod tests {
         let schema = ExternalSchema {
             oid: 7,
             database: "d".into(),
+            source: ExternalSource::Own,
             iam_role: "arn:aws:iam::1:role/r".into(),
             region: None,
             catalog_role: None,

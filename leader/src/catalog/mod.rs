@@ -12,6 +12,7 @@ pub mod cache;
 pub mod constraint;
 pub mod copy_job;
 pub mod database;
+pub mod foreign;
 pub mod external;
 pub mod language;
 pub mod layout;

@@ -12,7 +12,7 @@ use crate::server::{Server, ServerOptions};
 use crate::snapshot::schedule;
 use anyhow::{Context, Result, anyhow, bail};
 use blueshift_compute::node::NodeOptions;
-use blueshift_compute::object::{ObjectPolicy, Role, Roles};
+use blueshift_compute::object::{ObjectPolicy, Role, Roles, Secret, SecretTls, Secrets};
 use blueshift_compute::reach::Reach;
 use blueshift_storage::store::StoreOptions;
 use clap::{Args, ValueEnum};
@@ -115,6 +115,14 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     ssh_key: Option<PathBuf>,
+    /// A TOML file with the login that each secret of SECRET_ARN stands for.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_file: Option<PathBuf>,
+    /// Where the data catalog is, as http://host:port [default: the server's own].
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    glue_endpoint: Option<String>,
     /// Memory queries may use, in bytes.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -336,6 +344,14 @@ fn object_policy(config: &Config) -> Result<ObjectPolicy> {
     {
         bail!("--s3-endpoint {endpoint} is not a URL, such as https://store.example.com:9000");
     }
+    if let Some(endpoint) = &config.glue_endpoint
+        && !endpoint.starts_with("http://")
+        && !endpoint.starts_with("https://")
+    {
+        bail!(
+            "--glue-endpoint {endpoint} is not a URL, such as https://glue.us-east-1.amazonaws.com"
+        );
+    }
     Ok(ObjectPolicy {
         copy_roots: config.copy_root.clone(),
         unload_roots: config.unload_root.clone(),
@@ -346,6 +362,8 @@ fn object_policy(config: &Config) -> Result<ObjectPolicy> {
         reach,
         ssh_key: config.ssh_key.clone(),
         roles: roles(config.role_file.as_deref())?,
+        secrets: secrets(config.secret_file.as_deref())?,
+        glue_endpoint: config.glue_endpoint.clone(),
         ..ObjectPolicy::default()
     })
 }
@@ -368,6 +386,43 @@ fn roles(file: Option<&Path>) -> Result<Roles> {
         )
     })?;
     Ok(Roles::new(roles))
+}
+
+/// Reads the file of secrets. What is wrong with it is told without its text.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the file of secrets and its certificates are the operator's, read once at the start"
+)]
+fn secrets(file: Option<&Path>) -> Result<Secrets> {
+    let Some(file) = file else {
+        return Ok(Secrets::default());
+    };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("could not read \"{}\" of --secret-file", file.display()))?;
+    let secrets = Figment::from(Toml::string(&text)).extract();
+    let mut secrets: BTreeMap<String, Secret> = secrets.map_err(|_| {
+        anyhow!(
+            "\"{}\" of --secret-file has no table of username, password and host for each secret",
+            file.display()
+        )
+    })?;
+    for (name, secret) in &mut secrets {
+        match &secret.tls_ca {
+            Some(path) => {
+                secret.tls_ca_pem = std::fs::read(path).with_context(|| {
+                    format!(
+                        "could not read \"{}\", tls_ca of secret {name}",
+                        path.display()
+                    )
+                })?;
+            }
+            None if secret.tls == Some(SecretTls::Verify) => {
+                bail!("secret {name} has tls = \"verify\" and needs tls_ca");
+            }
+            None => {}
+        }
+    }
+    Ok(Secrets::new(secrets))
 }
 
 #[expect(

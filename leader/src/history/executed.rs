@@ -2,7 +2,7 @@
 //!
 //! They come from the planner's log of plans when the statement has ended.
 
-use super::external::ExternalQuery;
+use super::external::{ExternalQuery, RemoteQuery};
 use super::{History, lock};
 use blueshift_compute::profile::{self, Step, StepKind, StepTable};
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,8 @@ pub struct Executed {
     pub secured: Vec<Secured>,
     /// What was read of external tables.
     pub external: Vec<ExternalQuery>,
+    /// What was read of live databases.
+    pub remote: Vec<RemoteQuery>,
 }
 
 /// Row-level security of a table in a query: SVV_RLS_APPLIED_POLICY.
@@ -100,6 +102,7 @@ impl Executed {
             steps,
             secured,
             mut external,
+            mut remote,
         } = plan;
         for one in secured {
             if !self.secured.contains(&one) {
@@ -111,6 +114,10 @@ impl Executed {
             one.segment += segments.unwrap_or(0);
         }
         self.external.append(&mut external);
+        for one in &mut remote {
+            one.segment += segments.unwrap_or(0);
+        }
+        self.remote.append(&mut remote);
         profile::append(&mut self.steps, steps);
         let before = self.nodes.len();
         self.nodes.extend(nodes.into_iter().map(|mut node| {

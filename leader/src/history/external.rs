@@ -1,5 +1,6 @@
-//! What queries read of external tables: SVL_S3QUERY, SVL_S3PARTITION, SYS_EXTERNAL_QUERY_DETAIL.
+//! What queries read of external tables: SVL_S3QUERY, SVL_S3PARTITION, SVL_FEDERATED_QUERY, SYS_EXTERNAL_QUERY_DETAIL.
 
+use blueshift_compute::external::postgres::RemoteScanExec;
 use blueshift_compute::external::{self, ExternalWork};
 use blueshift_compute::profile::{Step, StepKind};
 use datafusion::physical_plan::ExecutionPlan;
@@ -66,6 +67,50 @@ impl ExternalQuery {
     /// Gives the name of a truth in these tables.
     pub fn partitioned_word(&self) -> &'static str {
         if self.is_partitioned { "t" } else { "f" }
+    }
+}
+
+/// A query that was sent to a live database by one that ended.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RemoteQuery {
+    /// The segment of the query.
+    pub segment: u32,
+    /// The table with its schema here.
+    pub table: String,
+    /// The server and the database.
+    pub place: String,
+    /// What was sent.
+    pub sql: String,
+    /// Rows that came.
+    pub rows: u64,
+    /// Bytes that came.
+    pub bytes: u64,
+    /// When it was sent, in microseconds since 1970.
+    pub started_us: i64,
+    /// When the last row had come.
+    pub ended_us: i64,
+}
+
+/// Notes what an executed plan asked of live databases.
+pub fn noted_remote(plan: &Arc<dyn ExecutionPlan>, steps: &[Step], found: &mut Vec<RemoteQuery>) {
+    let scan = plan.downcast_ref::<RemoteScanExec>();
+    if let Some((scan, work)) = scan.and_then(|scan| Some((scan, scan.work()?))) {
+        let scans = steps
+            .iter()
+            .filter(|step| step.kind == StepKind::Scan && step.table.is_none());
+        found.push(RemoteQuery {
+            segment: scans.map(|step| step.segment).nth(found.len()).unwrap_or(0),
+            table: scan.table().to_owned(),
+            place: scan.place(),
+            sql: scan.sql().to_owned(),
+            rows: work.rows,
+            bytes: work.bytes,
+            started_us: work.started_us,
+            ended_us: work.ended_us,
+        });
+    }
+    for child in plan.children() {
+        noted_remote(child, steps, found);
     }
 }
 

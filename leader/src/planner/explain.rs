@@ -9,6 +9,7 @@ mod external;
 
 use crate::history::executed::PlanNode;
 use crate::planner::estimate::{Estimate, physical};
+use blueshift_compute::external::postgres::RemoteScanExec;
 use blueshift_compute::external::scan_of;
 use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::profile::together::{is_everywhere, lies_together};
@@ -82,6 +83,7 @@ fn tag(plan: &Arc<dyn ExecutionPlan>) -> &'static str {
 pub fn reads_tables(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.downcast_ref::<SliceScanExec>().is_some()
         || scan_of(plan.as_ref()).is_some()
+        || plan.is::<RemoteScanExec>()
         || plan.downcast_ref::<SecureExec>().is_some()
         || plan.children().into_iter().any(reads_tables)
 }
@@ -274,6 +276,10 @@ impl Printer {
         });
         if let Some(scan) = scan_of(plan.as_ref()) {
             self.external(plan, &scan, &node, &place, &measured);
+            return;
+        }
+        if let Some(scan) = plan.downcast_ref::<RemoteScanExec>() {
+            self.remote(plan, scan, &node, &place, &measured);
             return;
         }
         self.node(place.depth, &node, shown, &measured);
@@ -535,6 +541,9 @@ fn describe(plan: &Arc<dyn ExecutionPlan>, measures: &Measures) -> Option<Node> 
     }
     if let Some(scan) = scan_of(plan.as_ref()) {
         return node(external::title(&scan), Vec::new(), 0.0);
+    }
+    if let Some(scan) = plan.downcast_ref::<RemoteScanExec>() {
+        return node(external::remote_title(scan), Vec::new(), 0.0);
     }
     let Some(table) = scan_name(plan) else {
         return node("Result".to_owned(), Vec::new(), 0.0);

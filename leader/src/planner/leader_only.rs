@@ -6,6 +6,7 @@
 use super::options;
 use crate::error::{Error, Result};
 use blueshift_compute::external::ExternalTable;
+use blueshift_compute::external::postgres::RemoteScan;
 use blueshift_compute::scan::StoredTable;
 use blueshift_sql::SqlState;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -119,7 +120,7 @@ fn note(name: &str, functions: &mut BTreeSet<&'static str>) {
 
 fn is_of_user(provider: &dyn Any) -> bool {
     let table = provider.downcast_ref::<StoredTable>();
-    let is_external = provider.is::<ExternalTable>();
+    let is_external = provider.is::<ExternalTable>() || provider.is::<RemoteScan>();
     is_external
         || table.is_some_and(|table| {
             !table.name.starts_with("pg_") && !table.name.starts_with("information_schema.")

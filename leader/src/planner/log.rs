@@ -87,12 +87,14 @@ fn read(plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Option<Executed> {
         steps,
         secured: Vec::new(),
         external: Vec::new(),
+        remote: Vec::new(),
     };
     secured(plan, sink, &mut ended.secured);
     let Executed {
         steps, external, ..
     } = &mut ended;
     crate::history::external::noted(plan, steps, external);
+    crate::history::external::noted_remote(plan, &ended.steps, &mut ended.remote);
     if ended.is_empty() {
         return None;
     }

@@ -19,6 +19,7 @@ mod tests;
 use crate::error::Result;
 use crate::history::History;
 use blueshift_compute::external::ExternalTable;
+use blueshift_compute::external::postgres::RemoteScan;
 use blueshift_compute::scan::{StoredTable, choose_scan_modes};
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -99,6 +100,7 @@ pub(crate) async fn logical(state: &SessionState, bound: LogicalPlan) -> Result<
         statistics.note_predicates(predicate_use::predicate_columns(&optimized));
     }
     learn(&optimized, state).await?;
+    let optimized = rule::remote_aggregate::push(optimized)?;
     let ordered = rule::join_order::reorder(optimized, state)?;
     let ordered = rule::rounding_cast::hide(ordered)?;
     Ok(rule::shared_plan::mark(ordered, state)?)
@@ -141,6 +143,9 @@ fn may_be_padded(scan: &TableScan, column: usize) -> bool {
     let provider: &dyn Any = provider.as_ref();
     match provider.downcast_ref::<StoredTable>() {
         Some(table) => table.may_be_padded(column),
-        None => provider.is::<ExternalTable>(),
+        None => match provider.downcast_ref::<RemoteScan>() {
+            Some(table) => table.may_be_padded(column),
+            None => provider.is::<ExternalTable>(),
+        },
     }
 }

@@ -236,8 +236,19 @@ impl Session {
         };
         let described = {
             let mut ctx = self.context(&mut transaction, 0, &[], Arc::default());
-            let describe = AssertUnwindSafe(|| prepared::describe(&mut ctx, parsed, types));
-            std::panic::catch_unwind(describe).unwrap_or_else(|_| Err(panicked(0)))
+            loop {
+                let again = parsed.clone();
+                let describe = AssertUnwindSafe(|| prepared::describe(&mut ctx, again, types));
+                let described = std::panic::catch_unwind(describe);
+                let described = described.unwrap_or_else(|_| Err(panicked(0)));
+                match ctx.reads.take_wanted().filter(|_| described.is_err()) {
+                    None => break described,
+                    Some((schema, want)) => {
+                        let answer = ctx.server.foreign.ask(&schema, &want).await;
+                        ctx.reads.keep(schema.oid, want, answer);
+                    }
+                }
+            }
         };
         if transaction.is_explicit {
             match described {

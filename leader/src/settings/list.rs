@@ -385,8 +385,8 @@ pub const PARAMETERS: &[Parameter] = &[
         "pg_federation_repeatable_read",
         "true",
         Kind::Truth,
-        Effect::DefaultOnly("Federated queries are not available."),
-        "isolation of federated queries to PostgreSQL",
+        Effect::Real,
+        "all scans of a statement see a live PostgreSQL database as of one moment",
     ),
     parameter(
         "query_group",

@@ -163,17 +163,26 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
     }
 }
 
-/// Runs a statement, and again each time it was stopped by a table that another transaction had under LOCK.
+/// Runs a statement, and again each time it was stopped by a table that another transaction had under LOCK, or by one of
+/// which a catalog elsewhere must be asked first.
 pub async fn run_unlocked(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
     let changes = ctx.transaction.change_count();
     let xid = ctx.transaction.xid;
     loop {
-        let error = match run(ctx, statement).await {
+        let outcome = run(ctx, statement).await;
+        // A table of names and columns leaves out what it could not ask, and would succeed.
+        let may_repeat = outcome.is_err() || matches!(statement, Statement::Select(_));
+        // A procedure may have ended the transaction: then it is not run again.
+        let is_same = ctx.transaction.xid == xid && ctx.transaction.change_count() == changes;
+        if let Some((schema, want)) = ctx.reads.take_wanted().filter(|_| is_same && may_repeat) {
+            let answer = ctx.server.foreign.ask(&schema, &want).await;
+            ctx.reads.keep(schema.oid, want, answer);
+            continue;
+        }
+        let error = match outcome {
             Ok(body) => return Ok(body),
             Err(error) => error,
         };
-        // A procedure may have ended the transaction: then it is not run again.
-        let is_same = ctx.transaction.xid == xid && ctx.transaction.change_count() == changes;
         match ctx.reads.take_locked() {
             Some(table) if is_same => ctx.transaction.wait_to_read(table).await?,
             _ => return Err(error),

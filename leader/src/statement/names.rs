@@ -331,6 +331,11 @@ impl SessionNames {
         if let Some(table) = catalog.external_table_named(found.oid, &name.name) {
             return Ok(Some(Named::External(Arc::clone(found), Arc::clone(table))));
         }
+        if let Some(external) = catalog.foreign_schema(found.oid) {
+            let table = self.foreign(found, external, &name.name)?;
+            let table = table.map(|known| Arc::clone(&known.table));
+            return Ok(table.map(|table| Named::External(Arc::clone(found), table)));
+        }
         Ok(catalog
             .relation_named(found.oid, &name.name)
             .map(Named::Relation))

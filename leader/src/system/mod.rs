@@ -5,6 +5,7 @@
 //! view over other system tables is a `.sql` file and a line in [`view`]. Names resolve to them without a schema too,
 //! before the search path.
 
+pub mod elsewhere;
 pub mod function;
 pub mod live;
 pub mod log;
@@ -57,6 +58,15 @@ pub struct SystemContext {
     pub search_path: Vec<u32>,
 }
 
+/// What a system table shows of external schemas that are known elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// Their tables.
+    Tables,
+    /// The partitions of their tables.
+    Partitions,
+}
+
 /// Changes of settings that a statement's `set_config` asked for, to be made when it has succeeded.
 pub type Asked = Arc<Mutex<Vec<Change>>>;
 
@@ -98,6 +108,10 @@ pub trait SystemTable: Send + Sync {
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()>;
     /// The query of a view over other system tables. A view has no rows of its own.
     fn query(&self) -> Option<&'static str> {
+        None
+    }
+    /// Whether it shows what catalogs elsewhere know, which must be asked first: tables alone, or partitions too.
+    fn asks_elsewhere(&self) -> Option<Elsewhere> {
         None
     }
     /// Whether a view shows what is in all databases.
@@ -219,6 +233,7 @@ static TABLES: &[&dyn SystemTable] = &[
     &step::metrics::LIVE,
     &step::stl_stream_segs::StlStreamSegs,
     &step::stv_exec_state::StvExecState,
+    &step::svl_federated_query::SvlFederatedQuery,
     &step::svl_s3partition::SvlS3partition,
     &step::svl_s3partition_summary::SvlS3partitionSummary,
     &step::svl_s3query::SvlS3query,

@@ -55,6 +55,9 @@ impl TableProvider for SystemTableProvider {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(what) = self.table.asks_elsewhere() {
+            self.ctx.ask_elsewhere(what).await;
+        }
         let mut rows = Rows::new(self.table.columns());
         self.table
             .rows(&self.ctx, &mut rows)

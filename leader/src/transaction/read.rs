@@ -4,9 +4,11 @@
 //! order to wait and to run the statement again.
 
 use super::Transactions;
+use crate::catalog::external::ExternalSchema;
+use crate::catalog::foreign::{Answer, Want};
 use crate::history::lock as guard;
 use blueshift_sql::{Error, Result, SqlState};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 /// The tables one statement reads.
@@ -15,6 +17,14 @@ pub struct TableReads {
     /// Who reads; `None` if the statement is only described, not run.
     reader: Option<(Arc<Transactions>, i64)>,
     found: Mutex<Found>,
+    foreign: Mutex<Foreign>,
+}
+
+/// What a statement was told by catalogs elsewhere, and what it waits for.
+#[derive(Default)]
+struct Foreign {
+    told: HashMap<(u32, Want), Answer>,
+    wanted: Option<(Arc<ExternalSchema>, Want)>,
 }
 
 #[derive(Default)]
@@ -29,6 +39,7 @@ impl TableReads {
         Self {
             reader: Some((transactions.clone(), xid)),
             found: Mutex::default(),
+            foreign: Mutex::default(),
         }
     }
 
@@ -53,6 +64,34 @@ impl TableReads {
     /// Gives the table that stopped the statement, once.
     pub fn take_locked(&self) -> Option<u32> {
         guard(&self.found).locked.take()
+    }
+
+    /// Gives what the statement was told of an external schema.
+    pub fn told(&self, schema: u32, want: &Want) -> Option<Answer> {
+        guard(&self.foreign)
+            .told
+            .get(&(schema, want.clone()))
+            .cloned()
+    }
+
+    /// Keeps what the statement was told of an external schema to its end.
+    pub fn keep(&self, schema: u32, want: Want, answer: Answer) {
+        guard(&self.foreign).told.insert((schema, want), answer);
+    }
+
+    /// Notes what the statement must be told, and gives the error that stops it until then.
+    pub fn want(&self, schema: &Arc<ExternalSchema>, want: Want, name: &str) -> Error {
+        guard(&self.foreign).wanted = Some((Arc::clone(schema), want));
+        Error::new(
+            SqlState::LOCK_NOT_AVAILABLE,
+            format!("external schema \"{name}\" has not been asked for its tables yet"),
+        )
+        .with_hint("Try again.")
+    }
+
+    /// Gives what stopped the statement for want of an answer from elsewhere, once.
+    pub fn take_wanted(&self) -> Option<(Arc<ExternalSchema>, Want)> {
+        guard(&self.foreign).wanted.take()
     }
 
     /// Gives the tables read.

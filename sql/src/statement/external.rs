@@ -1,5 +1,6 @@
-//! External schemas and external tables: CREATE EXTERNAL SCHEMA, CREATE EXTERNAL TABLE, and what ALTER TABLE changes of
-//! an external table.
+//! External tables: CREATE EXTERNAL TABLE, and what ALTER TABLE changes of one. Their schemas are in [`schema`].
+
+pub mod schema;
 
 mod made;
 mod nested;
@@ -22,27 +23,6 @@ use std::collections::BTreeMap;
 pub const COLUMNS_MAX: usize = 1_598;
 /// The names of the pseudocolumns, which no column may have.
 pub const PSEUDO_COLUMNS: [&str; 3] = ["$path", "$size", "$spectrum_oid"];
-
-/// `CREATE EXTERNAL SCHEMA [IF NOT EXISTS] name FROM DATA CATALOG DATABASE 'db' ...`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateExternalSchema {
-    /// Its name.
-    pub name: String,
-    /// IF NOT EXISTS.
-    pub if_not_exists: bool,
-    /// DATABASE: the external database whose tables it shows.
-    pub database: String,
-    /// REGION.
-    pub region: Option<String>,
-    /// IAM_ROLE: `default`, `SESSION` or roles.
-    pub iam_role: String,
-    /// CATALOG_ROLE.
-    pub catalog_role: Option<String>,
-    /// CATALOG_ID.
-    pub catalog_id: Option<String>,
-    /// CREATE EXTERNAL DATABASE IF NOT EXISTS.
-    pub create_database: bool,
-}
 
 /// `CREATE EXTERNAL TABLE schema.table (columns) ... STORED AS format LOCATION 'place'`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,139 +81,6 @@ pub enum ExternalAction {
     FileFormat(StoredAs),
     /// SET TABLE PROPERTIES (...).
     Properties(Vec<(String, String)>),
-}
-
-/// Sources of external schemas that are known to Redshift and refused here, with the way out.
-const REFUSED_SOURCES: &[(&[&str], &str, &str)] = &[
-    (
-        &["hive", "metastore"],
-        "CREATE EXTERNAL SCHEMA FROM HIVE METASTORE",
-        "Use FROM DATA CATALOG, and make the tables with CREATE EXTERNAL TABLE",
-    ),
-    (
-        &["postgres"],
-        "CREATE EXTERNAL SCHEMA FROM POSTGRES",
-        "Export the rows to files and load them with COPY",
-    ),
-    (
-        &["mysql"],
-        "CREATE EXTERNAL SCHEMA FROM MYSQL",
-        "Export the rows to files and load them with COPY",
-    ),
-    (
-        &["kinesis"],
-        "CREATE EXTERNAL SCHEMA FROM KINESIS",
-        "Write the stream to files and load them with COPY",
-    ),
-    (
-        &["msk"],
-        "CREATE EXTERNAL SCHEMA FROM MSK",
-        "Write the topic to files and load them with COPY",
-    ),
-    (
-        &["kafka"],
-        "CREATE EXTERNAL SCHEMA FROM KAFKA",
-        "Write the topic to files and load them with COPY",
-    ),
-    (
-        &["redshift"],
-        "CREATE EXTERNAL SCHEMA FROM REDSHIFT",
-        "Names of three parts read other databases of this server",
-    ),
-];
-
-/// Parses CREATE EXTERNAL SCHEMA; the cursor is at SCHEMA.
-pub(crate) fn parse_create_schema(cursor: &mut Cursor<'_>) -> Result<Statement> {
-    cursor.expect_word("schema")?;
-    let if_not_exists = cursor.take_words(&["if", "not", "exists"]);
-    let name = cursor.name()?;
-    cursor.expect_word("from")?;
-    let position = cursor.position();
-    let refused = REFUSED_SOURCES.iter();
-    let refused = refused
-        .filter(|(words, ..)| cursor.are_words(words))
-        .max_by_key(|(words, ..)| words.len());
-    if let Some((_, what, hint)) = refused {
-        return Err(Error::unsupported(*what, *hint).at(position));
-    }
-    cursor.take_words(&["data", "catalog"]);
-    let mut options = SchemaOptions::default();
-    while !cursor.at_end() {
-        options.parse(cursor)?;
-    }
-    let missing = |what: &str| {
-        Error::new(
-            SqlState::SYNTAX_ERROR,
-            format!("CREATE EXTERNAL SCHEMA needs {what}"),
-        )
-        .with_hint("Write FROM DATA CATALOG DATABASE 'name' IAM_ROLE default")
-    };
-    Ok(Statement::CreateExternalSchema(Box::new(
-        CreateExternalSchema {
-            name,
-            if_not_exists,
-            database: options.database.ok_or_else(|| missing("DATABASE"))?,
-            region: options.region,
-            iam_role: options.iam_role.ok_or_else(|| missing("IAM_ROLE"))?,
-            catalog_role: options.catalog_role,
-            catalog_id: options.catalog_id,
-            create_database: options.create_database,
-        },
-    )))
-}
-
-/// The clauses of CREATE EXTERNAL SCHEMA, in any order.
-#[derive(Default)]
-struct SchemaOptions {
-    database: Option<String>,
-    region: Option<String>,
-    iam_role: Option<String>,
-    catalog_role: Option<String>,
-    catalog_id: Option<String>,
-    create_database: bool,
-}
-
-impl SchemaOptions {
-    fn parse(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
-        let position = cursor.position();
-        if cursor.take_words(&["create", "external", "database", "if", "not", "exists"]) {
-            self.create_database = true;
-            return Ok(());
-        }
-        let word = cursor.peek_word().unwrap_or_default();
-        let field = match word.as_str() {
-            "database" => &mut self.database,
-            "region" => &mut self.region,
-            "iam_role" => &mut self.iam_role,
-            "catalog_role" => &mut self.catalog_role,
-            "catalog_id" => &mut self.catalog_id,
-            "uri" | "port" | "secret_arn" | "authentication" | "authentication_arn"
-            | "cluster_arn" | "schema" => {
-                let word = word.to_uppercase();
-                return Err(Error::syntax(
-                    format!("{word} does not go with DATA CATALOG"),
-                    Some(position),
-                ));
-            }
-            _ => return Err(cursor.unexpected()),
-        };
-        cursor.skip();
-        let value = match word == "iam_role" && cursor.take_word("default") {
-            true => "default".to_owned(),
-            false => cursor.raw_string()?,
-        };
-        if value.is_empty() {
-            let text = format!("{} must not be empty", word.to_uppercase());
-            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text).at(position));
-        }
-        match field.replace(value) {
-            None => Ok(()),
-            Some(_) => Err(Error::syntax(
-                format!("{} may be given once", word.to_uppercase()),
-                Some(position),
-            )),
-        }
-    }
 }
 
 /// Parses CREATE EXTERNAL TABLE; the cursor is at TABLE.

@@ -85,7 +85,7 @@ pub enum Statement {
     /// CREATE SCHEMA.
     CreateSchema(ddl::CreateSchema),
     /// CREATE EXTERNAL SCHEMA.
-    CreateExternalSchema(Box<external::CreateExternalSchema>),
+    CreateExternalSchema(Box<external::schema::CreateExternalSchema>),
     /// CREATE EXTERNAL TABLE.
     CreateExternalTable(Box<external::CreateExternalTable>),
     /// CREATE EXTERNAL TABLE AS
@@ -331,7 +331,7 @@ fn parse_create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     if cursor.are_words(&["external", "schema"]) {
         cursor.skip();
-        return external::parse_create_schema(cursor);
+        return external::schema::parse(cursor);
     }
     if cursor.are_words(&["external", "table"]) {
         cursor.skip();

@@ -2,6 +2,7 @@
 
 use super::{Measure, Node, Place, Printer, expression, physical};
 use blueshift_compute::external::ExternalScan;
+use blueshift_compute::external::postgres::RemoteScanExec;
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
@@ -11,7 +12,36 @@ pub(super) fn title(scan: &ExternalScan) -> String {
     format!("S3 Query Scan {name}")
 }
 
+/// The same of a table of a live database.
+pub(super) fn remote_title(scan: &RemoteScanExec) -> String {
+    let name = scan.table().rsplit('.').next().unwrap_or(scan.table());
+    format!("PG Query Scan {name}")
+}
+
 impl Printer {
+    /// Prints a scan of a live database: `node` is the step that takes over the rows.
+    pub(super) fn remote(
+        &mut self,
+        plan: &Arc<dyn ExecutionPlan>,
+        scan: &RemoteScanExec,
+        node: &Node,
+        place: &Place<'_>,
+        measured: &str,
+    ) {
+        let whole = self.measures.of(plan);
+        let shown = place.filter.unwrap_or(plan);
+        let measure = self.measures.of(shown);
+        self.line(place.depth, node, measure, measured);
+        let title = match scan.is_grouped() {
+            true => format!("Remote PG Aggregate {}", scan.table()),
+            false => format!("Remote PG Seq Scan {}", scan.table()),
+        };
+        let sent = vec![format!("Remote SQL: {}", scan.sql())];
+        let mut outside = Node::new(title, sent, (0.0, whole.cost));
+        outside.is_outside = true;
+        self.line(place.depth + 1, &outside, whole, "");
+    }
+
     /// Prints a scan: `node` is the step that takes over the rows, with what is measured of it.
     pub(super) fn external(
         &mut self,

@@ -15,6 +15,7 @@ pub mod join_order;
 pub mod microseconds;
 pub mod null_side;
 pub mod outer_join;
+pub mod remote_aggregate;
 pub mod rounding_cast;
 pub mod secure_scan;
 pub mod shared_plan;

@@ -1,7 +1,7 @@
 //! ALTER TABLE of an external table: partitions, place, format, properties and columns.
 
 use super::source::access;
-use super::{ensure_alone, lock_table, partition, table};
+use super::{elsewhere, ensure_alone, lock_table, partition, table};
 use crate::catalog::cache::{
     put_external_partition, put_external_table, remove_external_partition,
 };
@@ -39,6 +39,10 @@ pub async fn run(ctx: &mut Context<'_>, alter: &AlterTable) -> Result<Option<Bod
         };
     }
     ensure_alone(ctx, "ALTER EXTERNAL TABLE")?;
+    let outside = external_of(ctx, &alter.name)?;
+    if !outside.source.is_own() {
+        return elsewhere::alter(ctx, &outside, alter).await.map(Some);
+    }
     let table = lock_table(ctx, &alter.name).await?;
     let external = external_of(ctx, &alter.name)?;
     match &alter.action {

@@ -3,17 +3,19 @@
 use crate::catalog::cache::{
     put_external_database, put_external_schema, remove, remove_external_partition,
 };
-use crate::catalog::external::{ExternalDatabase, ExternalSchema};
+use crate::catalog::external::{ExternalDatabase, ExternalSchema, ExternalSource};
 use crate::catalog::{Catalog, Oid};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::history::now_us;
 use crate::statement::answer::{Body, Notice};
 use crate::statement::context::Context;
 use crate::statement::create_schema;
 use crate::transaction::lock::{Lockable, Mode};
+use blueshift_compute::external::metastore::Glue;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ddl::CreateSchema;
-use blueshift_sql::statement::external::CreateExternalSchema;
+use blueshift_sql::statement::external::schema::{CreateExternalSchema, SchemaSource};
+use std::sync::Arc;
 
 /// The namespace of the names of external databases among what can be locked.
 const DATABASES: Oid = 0;
@@ -35,18 +37,76 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateExternalSchema) -> Res
         // It was there: IF NOT EXISTS.
         return Ok(Body::done("CREATE SCHEMA"));
     };
-    ensure_database(ctx, create).await?;
     let schema = ExternalSchema {
         oid,
         database: create.database.clone(),
+        source: source(ctx, create),
         iam_role: create.iam_role.clone(),
         region: create.region.clone(),
         catalog_role: create.catalog_role.clone(),
         catalog_id: create.catalog_id.clone(),
     };
+    match &schema.source {
+        ExternalSource::Own => ensure_database(ctx, create).await?,
+        ExternalSource::Glue => ensure_glue_database(ctx, create, &schema).await?,
+        // Whether it answers is told when it is asked for a table.
+        ExternalSource::Hive { .. } => {}
+        // That the server has the login is told at once.
+        ExternalSource::Postgres { .. } => {
+            ctx.server.foreign.source(&schema, &Arc::default())?;
+        }
+    }
     ctx.transaction
         .change_catalog(put_external_schema(&schema)?);
     Ok(Body::done("CREATE SCHEMA"))
+}
+
+/// Gives what the schema has its tables from: a data catalog is this server's own unless it is told of another.
+fn source(ctx: &Context<'_>, create: &CreateExternalSchema) -> ExternalSource {
+    match create.source.clone() {
+        SchemaSource::DataCatalog if ctx.server.foreign.has_glue() => ExternalSource::Glue,
+        SchemaSource::DataCatalog => ExternalSource::Own,
+        SchemaSource::Hive { uri, port } => ExternalSource::Hive { uri, port },
+        SchemaSource::Postgres {
+            schema,
+            uri,
+            port,
+            secret,
+        } => ExternalSource::Postgres {
+            schema,
+            uri,
+            port,
+            secret,
+        },
+    }
+}
+
+/// Finds the database of a data catalog elsewhere, or makes it if the statement says so.
+async fn ensure_glue_database(
+    ctx: &mut Context<'_>,
+    create: &CreateExternalSchema,
+    schema: &ExternalSchema,
+) -> Result<()> {
+    let glue = ctx.server.foreign.glue(schema)?;
+    if glue.has_database().await? {
+        return Ok(());
+    }
+    if !create.create_database {
+        return Err(no_database(&create.database));
+    }
+    glue.create_database().await?;
+    let text = format!("External database \"{}\" created", create.database);
+    ctx.notices.push(Notice::info(text));
+    Ok(())
+}
+
+fn no_database(name: &str) -> Error {
+    blueshift_sql::Error::new(
+        SqlState::INVALID_CATALOG_NAME,
+        format!("external database \"{name}\" does not exist"),
+    )
+    .with_hint("Add CREATE EXTERNAL DATABASE IF NOT EXISTS.")
+    .into()
 }
 
 /// Finds the external database of a schema, or makes it if the statement says so.
@@ -65,12 +125,7 @@ async fn ensure_database(ctx: &mut Context<'_>, create: &CreateExternalSchema) -
         return Ok(());
     }
     if !create.create_database {
-        return Err(blueshift_sql::Error::new(
-            SqlState::INVALID_CATALOG_NAME,
-            format!("external database \"{name}\" does not exist"),
-        )
-        .with_hint("Add CREATE EXTERNAL DATABASE IF NOT EXISTS.")
-        .into());
+        return Err(no_database(name));
     }
     let database = ExternalDatabase {
         oid: ctx.server.next_oid()?,
@@ -101,11 +156,55 @@ pub async fn before_drop(
         return Ok(());
     };
     if drop_database {
-        drop_external_database(ctx, &external.database, cascade).await?;
+        match &external.source {
+            ExternalSource::Own => {
+                drop_external_database(ctx, &external.database, cascade).await?;
+            }
+            ExternalSource::Glue => {
+                let glue = ctx.server.foreign.glue(external)?;
+                drop_glue_database(glue, cascade).await?;
+            }
+            ExternalSource::Hive { .. } | ExternalSource::Postgres { .. } => {
+                return Err(blueshift_sql::Error::unsupported(
+                    "DROP EXTERNAL DATABASE of a Hive metastore or a live database",
+                    "Drop the schema alone, and the database where it is",
+                )
+                .into());
+            }
+        }
     }
+    ctx.server.foreign.forget(schema);
     ctx.transaction
         .change_catalog(remove("external_schema", schema));
     Ok(())
+}
+
+/// Drops the database of a data catalog elsewhere, with its tables if `cascade`.
+async fn drop_glue_database(glue: Glue, cascade: bool) -> Result<()> {
+    if !glue.has_database().await? {
+        return Ok(());
+    }
+    let tables = glue.tables().await?;
+    if !cascade && !tables.is_empty() {
+        let tables = tables.iter().map(|table| table.name.clone()).collect();
+        return Err(has_tables(&glue.database, tables));
+    }
+    Ok(glue.drop_database().await?)
+}
+
+/// The refusal to drop a database with what is in it.
+fn has_tables(name: &str, tables: Vec<String>) -> Error {
+    let facts = tables
+        .iter()
+        .map(|table| format!("external table {table} depends on external database {name}"));
+    let facts: Vec<String> = facts.collect();
+    blueshift_sql::Error::new(
+        SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+        format!("cannot drop external database {name} because other objects depend on it"),
+    )
+    .with_detail(facts.join("\n"))
+    .with_hint("Use DROP SCHEMA ... DROP EXTERNAL DATABASE CASCADE to drop the tables too.")
+    .into()
 }
 
 async fn drop_external_database(ctx: &mut Context<'_>, name: &str, cascade: bool) -> Result<()> {
@@ -128,17 +227,8 @@ async fn drop_external_database(ctx: &mut Context<'_>, name: &str, cascade: bool
     tables.sort();
     tables.dedup();
     if !tables.is_empty() && !cascade {
-        let facts = tables.iter().map(|(_, table)| {
-            format!("external table {table} depends on external database {name}")
-        });
-        let facts: Vec<String> = facts.collect();
-        return Err(blueshift_sql::Error::new(
-            SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-            format!("cannot drop external database {name} because other objects depend on it"),
-        )
-        .with_detail(facts.join("\n"))
-        .with_hint("Use DROP SCHEMA ... DROP EXTERNAL DATABASE CASCADE to drop the tables too.")
-        .into());
+        let tables = tables.into_iter().map(|(_, table)| table).collect();
+        return Err(has_tables(name, tables));
     }
     for (oid, _) in tables {
         ctx.transaction

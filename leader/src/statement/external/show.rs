@@ -18,16 +18,24 @@ pub(crate) const COLUMN: &str = "Show External Table DDL statement";
 /// Runs a SHOW EXTERNAL TABLE, with the partitions if they are asked for.
 pub fn run(ctx: &mut Context<'_>, name: &ObjectName, with_partitions: bool) -> Result<Body> {
     let names = ctx.names()?;
+    let is_remote = |table: &ExternalTable| table.format == ExternalFormat::Remote;
     let Named::External(schema, table) = names.find(name)? else {
         return Err(Error::new(
             SqlState::WRONG_OBJECT_TYPE,
             format!("\"{}\" is not an external table", name.name),
         ));
     };
+    if is_remote(&table) {
+        return Err(blueshift_sql::Error::unsupported(
+            "SHOW EXTERNAL TABLE of a table of a live database",
+            "SVV_EXTERNAL_COLUMNS shows its columns",
+        )
+        .into());
+    }
     let full = format!("{}.{}", quoted(&schema.name), quoted(&table.name));
     let mut text = definition(&schema, &table);
     if with_partitions {
-        for partition in names.catalog().partitions_of(table.oid).values() {
+        for partition in names.external_partitions(&schema, &table)?.values() {
             let values = partition_text(&table.partitioned_by, &partition.values);
             let location = literal(&partition.location);
             text += &format!("\nALTER TABLE {full} ADD PARTITION ({values}) LOCATION {location};");
@@ -62,6 +70,7 @@ pub(super) fn definition(schema: &Schema, table: &ExternalTable) -> String {
         text += &format!("\nPARTITIONED BY ({by})");
     }
     text += &match &table.format {
+        ExternalFormat::Remote => String::new(),
         ExternalFormat::Parquet => "\nSTORED AS PARQUET".to_owned(),
         ExternalFormat::Orc => "\nSTORED AS ORC".to_owned(),
         ExternalFormat::Avro => "\nSTORED AS AVRO".to_owned(),

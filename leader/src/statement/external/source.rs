@@ -1,7 +1,7 @@
 //! Makes the engine's table of an external one.
 
 use super::partition;
-use crate::catalog::external::{ExternalFormat, ExternalSchema, ExternalTable};
+use crate::catalog::external::{ExternalFormat, ExternalSchema, ExternalTable, Partitions};
 use crate::catalog::{Catalog, Schema};
 use crate::error::{Error, Result};
 use crate::server::Server;
@@ -33,6 +33,18 @@ pub fn scanned(
     let external = catalog.external_schemas.get(&schema.oid);
     let external =
         external.ok_or_else(|| Error::internal("an external schema without what makes it so"))?;
+    let known = catalog.partitions_of(table.oid);
+    scanned_of(server, external, schema, table, &known)
+}
+
+/// Makes the table for the planner, with the partitions it has.
+pub fn scanned_of(
+    server: &Server,
+    external: &ExternalSchema,
+    schema: &Schema,
+    table: &ExternalTable,
+    known: &Partitions,
+) -> Result<ScannedTable> {
     let columns = |columns: &[(String, SqlType)]| -> Vec<ExternalColumn> {
         let columns = columns.iter().map(|(name, ty)| ExternalColumn {
             name: name.clone(),
@@ -48,7 +60,7 @@ pub fn scanned(
         columns: columns(&table.columns),
         partition_columns: columns(&table.partitioned_by),
         location: table.location.clone(),
-        partitions: partitions(catalog, table)?,
+        partitions: partitions(table, known)?,
         is_delta: table.is_delta(),
         row_count: table.number("numRows"),
         has_pseudo_columns: false,
@@ -59,11 +71,10 @@ pub fn scanned(
     })
 }
 
-fn partitions(catalog: &Catalog, table: &ExternalTable) -> Result<Option<Vec<ExternalPartition>>> {
+fn partitions(table: &ExternalTable, known: &Partitions) -> Result<Option<Vec<ExternalPartition>>> {
     if table.partitioned_by.is_empty() || table.is_delta() {
         return Ok(None);
     }
-    let known = catalog.partitions_of(table.oid);
     let all = known.values().map(|one| {
         let values = table.partitioned_by.iter().zip(&one.values);
         let values = values.map(|((_, ty), text)| partition::value(*ty, text));
@@ -87,7 +98,8 @@ fn format(table: &ExternalTable) -> FileFormat {
     };
     let header_lines = table.number("skip.header.line.count").unwrap_or(0);
     let (delimiter, quote, escape) = match &table.format {
-        ExternalFormat::Parquet => return FileFormat::Parquet,
+        // A live database is read in its own way.
+        ExternalFormat::Parquet | ExternalFormat::Remote => return FileFormat::Parquet,
         ExternalFormat::Orc => {
             let resolution = property("orc.schema.resolution");
             return FileFormat::Orc {

@@ -1,7 +1,7 @@
 //! CREATE EXTERNAL TABLE, and DROP TABLE of external tables.
 
 use super::source::access;
-use super::{ensure_alone, lock_table, schema, schema_of};
+use super::{elsewhere, ensure_alone, lock_table, schema, schema_of};
 use crate::access::check;
 use crate::catalog::Oid;
 use crate::catalog::cache::put_external_table;
@@ -55,6 +55,10 @@ pub(super) async fn reserve(
             "an external schema without what makes it so",
         ));
     };
+    if !external.source.is_own() {
+        let external = Arc::clone(external);
+        return elsewhere::create(ctx, &external, create).await;
+    }
     let Some(database) = catalog.external_database_named(&external.database) else {
         return Err(Error::new(
             SqlState::INVALID_CATALOG_NAME,
@@ -161,6 +165,7 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<DropObjec
     let mut rest = drop.clone();
     rest.names.clear();
     let mut external = Vec::new();
+    let mut foreign = Vec::new();
     for name in &drop.names {
         let schema = name.schema.as_ref();
         let schema = schema.and_then(|schema| catalog.schema_named(schema));
@@ -168,20 +173,29 @@ pub async fn drop(ctx: &mut Context<'_>, drop: &DropObjects) -> Result<DropObjec
             .database
             .as_ref()
             .is_none_or(|database| database == catalog.database_name());
-        let table = schema
-            .filter(|_| is_here)
-            .and_then(|schema| catalog.external_table_named(schema.oid, &name.name));
+        let schema = schema.filter(|_| is_here);
+        if let Some(elsewhere) = schema.and_then(|schema| catalog.foreign_schema(schema.oid)) {
+            foreign.push((name, Arc::clone(elsewhere)));
+            continue;
+        }
+        let table = schema.and_then(|schema| catalog.external_table_named(schema.oid, &name.name));
         match table {
             Some(_) => external.push(name),
             None => rest.names.push(name.clone()),
         }
     }
-    if !external.is_empty() {
+    if !external.is_empty() || !foreign.is_empty() {
         ensure_alone(ctx, "DROP EXTERNAL TABLE")?;
     }
     for name in external {
         let table = lock_table(ctx, name).await?;
         schema::forget_table(ctx, table.oid)?;
+    }
+    for (name, external) in foreign {
+        let schema = schema_of(ctx, name)?;
+        let catalog = ctx.transaction.catalog()?;
+        check::schema_owner(&catalog, ctx.user, &schema)?;
+        elsewhere::drop(ctx, &external, &name.name).await?;
     }
     Ok(rest)
 }

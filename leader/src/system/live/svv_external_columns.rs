@@ -3,7 +3,7 @@
 use crate::access::check;
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
-use crate::system::{SystemContext, SystemTable};
+use crate::system::{Elsewhere, SystemContext, SystemTable};
 use blueshift_sql::SqlType;
 use blueshift_sql::statement::external::NestedType;
 
@@ -32,27 +32,38 @@ impl SystemTable for SvvExternalColumns {
         ]
     }
 
+    fn asks_elsewhere(&self) -> Option<Elsewhere> {
+        Some(Elsewhere::Tables)
+    }
+
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         for (schema, _) in ctx.catalog.external_schemas_by_name() {
             if !check::may_use_schema(&ctx.catalog, &ctx.user, schema) {
                 continue;
             }
-            for table in ctx.catalog.external_tables_in(schema.oid) {
+            for shown in ctx.external_tables(schema) {
+                let table = &shown.table;
                 let in_files = table.columns.len();
+                let remote = shown.foreign.as_ref().and_then(|one| one.remote.as_ref());
                 for (place, (name, ty)) in table.all_columns().enumerate() {
+                    // As a live database declares it.
+                    let declared = remote.and_then(|remote| remote.columns.get(place));
+                    let ty = match (declared, table.nested.get(name)) {
+                        (Some(column), _) => column.remote_type.clone(),
+                        (None, Some(nested)) => nested_type(nested),
+                        (None, None) => external_type(*ty),
+                    };
+                    let is_nullable = declared.is_none_or(|column| column.is_nullable);
                     rows.push([
                         Cell::from(ctx.catalog.database_name()),
                         schema.name.as_str().into(),
                         table.name.as_str().into(),
                         name.as_str().into(),
-                        match table.nested.get(name) {
-                            Some(nested) => nested_type(nested).into(),
-                            None => external_type(*ty).into(),
-                        },
+                        ty.into(),
                         (place + 1).into(),
                         // The place among the partition columns, from 1; 0 for others.
                         (place + 1).saturating_sub(in_files).into(),
-                        "true".into(),
+                        if is_nullable { "true" } else { "false" }.into(),
                     ]);
                 }
             }

@@ -1,7 +1,7 @@
 //! `svv_external_databases`: external databases that the user's schemas show.
 
 use crate::access::check;
-use crate::catalog::external::KIND_DATA_CATALOG;
+use crate::catalog::external::ExternalSource;
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
@@ -36,6 +36,7 @@ impl SystemTable for SvvExternalDatabases {
         for database in databases {
             let mut shown = schemas.iter().filter(|(schema, external)| {
                 external.database == database.name
+                    && external.source.is_own()
                     && check::may_use_schema(&ctx.catalog, &ctx.user, schema)
             });
             let shown = shown.next();
@@ -43,12 +44,24 @@ impl SystemTable for SvvExternalDatabases {
                 continue;
             }
             rows.push([
-                Cell::from(KIND_DATA_CATALOG),
+                Cell::from(ExternalSource::Own.kind()),
                 shown.map(|(_, external)| external.options()).into(),
                 database.name.as_str().into(),
                 Cell::Null,
                 Cell::Null,
             ]);
+        }
+        for (schema, external) in schemas {
+            let is_shown = check::may_use_schema(&ctx.catalog, &ctx.user, schema);
+            if !external.source.is_own() && is_shown {
+                rows.push([
+                    Cell::from(external.source.kind()),
+                    external.options().into(),
+                    external.database.as_str().into(),
+                    Cell::Null,
+                    Cell::Null,
+                ]);
+            }
         }
         Ok(())
     }

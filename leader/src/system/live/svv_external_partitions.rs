@@ -3,7 +3,7 @@
 use crate::access::check;
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
-use crate::system::{SystemContext, SystemTable};
+use crate::system::{Elsewhere, SystemContext, SystemTable};
 use blueshift_sql::SqlType;
 
 /// The table.
@@ -33,13 +33,18 @@ impl SystemTable for SvvExternalPartitions {
         ]
     }
 
+    fn asks_elsewhere(&self) -> Option<Elsewhere> {
+        Some(Elsewhere::Partitions)
+    }
+
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         for (schema, _) in ctx.catalog.external_schemas_by_name() {
             if !check::may_use_schema(&ctx.catalog, &ctx.user, schema) {
                 continue;
             }
-            for table in ctx.catalog.external_tables_in(schema.oid) {
-                for partition in ctx.catalog.partitions_of(table.oid).values() {
+            for shown in ctx.external_tables(schema) {
+                let table = &shown.table;
+                for partition in shown.partitions.values() {
                     let values = serde_json::Value::from(partition.values.clone());
                     rows.push([
                         Cell::from(schema.name.as_str()),

@@ -1,6 +1,5 @@
 //! `svv_external_schemas`: external schemas.
 
-use crate::catalog::external::KIND_DATA_CATALOG;
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
@@ -33,7 +32,7 @@ impl SystemTable for SvvExternalSchemas {
         for (schema, external) in ctx.catalog.external_schemas_by_name() {
             rows.push([
                 Cell::from(schema.oid),
-                KIND_DATA_CATALOG.into(),
+                external.source.kind().into(),
                 schema.name.as_str().into(),
                 schema.owner.into(),
                 external.database.as_str().into(),

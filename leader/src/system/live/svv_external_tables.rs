@@ -3,7 +3,7 @@
 use crate::access::check;
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
-use crate::system::{SystemContext, SystemTable};
+use crate::system::{Elsewhere, SystemContext, SystemTable};
 use blueshift_sql::SqlType;
 
 /// The table.
@@ -34,12 +34,17 @@ impl SystemTable for SvvExternalTables {
         ]
     }
 
+    fn asks_elsewhere(&self) -> Option<Elsewhere> {
+        Some(Elsewhere::Tables)
+    }
+
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         for (schema, _) in ctx.catalog.external_schemas_by_name() {
             if !check::may_use_schema(&ctx.catalog, &ctx.user, schema) {
                 continue;
             }
-            for table in ctx.catalog.external_tables_in(schema.oid) {
+            for shown in ctx.external_tables(schema) {
+                let table = &shown.table;
                 rows.push([
                     Cell::from(ctx.catalog.database_name()),
                     schema.name.as_str().into(),

@@ -1,6 +1,5 @@
 //! `pg_external_schema`: what makes schemas external.
 
-use crate::catalog::external::KIND_DATA_CATALOG;
 use crate::error::Result;
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
@@ -31,7 +30,7 @@ impl SystemTable for PgExternalSchema {
         for (schema, external) in ctx.catalog.external_schemas_by_name() {
             rows.push([
                 Cell::from(schema.oid),
-                KIND_DATA_CATALOG.into(),
+                external.source.kind().into(),
                 external.database.as_str().into(),
                 external.options().into(),
             ]);

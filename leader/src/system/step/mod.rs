@@ -8,6 +8,7 @@ pub mod stl_explain;
 pub mod stl_plan_info;
 pub mod stl_stream_segs;
 pub mod stv_exec_state;
+pub mod svl_federated_query;
 pub mod svl_s3partition;
 pub mod svl_s3partition_summary;
 pub mod svl_s3query;

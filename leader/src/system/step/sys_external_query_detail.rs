@@ -77,6 +77,33 @@ impl SystemTable for SysExternalQueryDetail {
                     (scan.partition_us / 1_000).into(),
                 ]);
             }
+            for remote in &query.executed.remote {
+                rows.push([
+                    Cell::from(query.userid),
+                    query.query.into(),
+                    1.into(),
+                    query.xid.into(),
+                    remote.segment.into(),
+                    "PG".into(),
+                    remote.started_us.into(),
+                    remote.ended_us.into(),
+                    (remote.ended_us - remote.started_us).into(),
+                    0.into(),
+                    0.into(),
+                    0.into(),
+                    remote.rows.into(),
+                    remote.bytes.into(),
+                    Cell::Null,
+                    Cell::Null,
+                    remote.sql.as_str().into(),
+                    Cell::Null,
+                    remote.table.as_str().into(),
+                    "f".into(),
+                    "f".into(),
+                    0.into(),
+                    0.into(),
+                ]);
+            }
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
 use super::row_format::one_byte;
+use super::schema::SchemaSource;
 use super::*;
 use crate::statement::alter_table::AlterAction;
 use crate::statement::parse as parse_text;
@@ -202,17 +203,64 @@ fn schemas_name_a_database_and_a_role() {
             if schema.create_database && schema.database == "d" && schema.if_not_exists
     ));
     for (refused, code) in [
+        ("from hive metastore database 'd' iam_role default", "42601"),
         (
-            "from hive metastore database 'd' uri 'x' iam_role default",
-            "0A000",
+            "from hive metastore database 'd' uri 'x' iam_role default create external database if not exists",
+            "42601",
         ),
-        ("from postgres database 'd'", "0A000"),
+        ("from mysql database 'd'", "0A000"),
+        ("from redshift database 'd'", "0A000"),
+        (
+            "from postgres database 'd' uri 'h' iam_role default",
+            "42601",
+        ),
+        (
+            "from postgres database 'd' uri 'http://h' iam_role default secret_arn 'a'",
+            "22023",
+        ),
+        (
+            "from postgres database 'd' uri 'h' port 70000 iam_role default secret_arn 'a'",
+            "22023",
+        ),
+        (
+            "from postgres database 'd' uri 'h' region 'r' iam_role default secret_arn 'a'",
+            "42601",
+        ),
         ("from data catalog iam_role default", "42601"),
         ("from data catalog database 'd'", "42601"),
     ] {
         let error = parse_text(&format!("create external schema s {refused}")).err();
         assert_eq!(error.map(|error| error.code.0), Some(code), "{refused}");
     }
+}
+
+#[test]
+fn schemas_of_other_catalogs_have_a_host() {
+    let source = |text: &str| {
+        let mut parsed = parse_text(&format!("create external schema s from {text}")).expect(text);
+        match parsed.pop().map(|parsed| parsed.statement) {
+            Some(Statement::CreateExternalSchema(schema)) => schema.source,
+            other => panic!("{text}: {other:?}"),
+        }
+    };
+    assert_eq!(
+        source("hive metastore database 'd' uri '172.10.10.10' iam_role default"),
+        SchemaSource::Hive {
+            uri: "172.10.10.10".into(),
+            port: 9083
+        }
+    );
+    assert_eq!(
+        source(
+            "postgres database 'd' schema 'Sales' uri '::1' port 5433 iam_role default secret_arn 'arn:1'"
+        ),
+        SchemaSource::Postgres {
+            schema: "Sales".into(),
+            uri: "::1".into(),
+            port: 5433,
+            secret: "arn:1".into()
+        }
+    );
 }
 
 #[test]
