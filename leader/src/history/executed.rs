@@ -254,6 +254,7 @@ impl History {
 
     /// Reads the queries of which steps are known one after another, oldest first.
     pub fn executed_queries(&self) -> impl Iterator<Item = ExecutedQuery> + use<> {
+        self.later.settle();
         let queries: Vec<_> = lock(&self.executed).queries.iter().cloned().collect();
         queries.into_iter().filter_map(|query| query.read())
     }

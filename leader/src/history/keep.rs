@@ -192,6 +192,7 @@ impl Keeper {
         if history.is_off {
             return Ok(());
         }
+        history.later.settle();
         let record = history.news(&mut self.written);
         if record.is_empty() {
             return Ok(());

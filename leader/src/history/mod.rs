@@ -14,6 +14,7 @@ pub mod executed;
 pub mod external;
 pub mod filtered;
 pub mod keep;
+mod later;
 pub mod load;
 pub mod matview;
 pub mod plans;
@@ -206,7 +207,9 @@ pub struct History {
     pub running_loads: Mutex<Vec<RunningLoad>>,
     /// STL_QUERY.
     pub queries: Mutex<Events<FinishedQuery>>,
-    /// STL_EXPLAIN, STL_SCAN and its like, SVL_QUERY_REPORT.
+    /// Reads what plans did, when their statements have answered.
+    pub later: later::Later,
+    /// STL_EXPLAIN, STL_SCAN and its like, SVL_QUERY_REPORT. What is to come waits in `later`.
     pub executed: Mutex<executed::ExecutedQueries>,
     /// STL_CONNECTION_LOG.
     pub connections: Mutex<Events<connection::ConnectionEvent>>,

@@ -6,7 +6,7 @@
 use super::explain;
 use crate::history::control::StopSign;
 use crate::history::executed::{Executed, Secured};
-use crate::history::plans::RunningPlans;
+use crate::history::plans::{OpenPlan, RunningPlans};
 use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::profile::{self, Sink};
 use datafusion::physical_plan::ExecutionPlan;
@@ -69,8 +69,27 @@ impl PlanLog {
 
     /// Gives what all plans did; `None` if none ran.
     pub fn take(&self) -> Option<Executed> {
-        let (open, mut done) = self.plans.take();
-        for (plan, sink) in &open {
+        self.ran()?.read()
+    }
+
+    /// Takes the plans, to be read later; `None` if there are none.
+    pub fn ran(&self) -> Option<Ran> {
+        let (open, done) = self.plans.take();
+        (!open.is_empty() || !done.is_empty()).then_some(Ran { open, done })
+    }
+}
+
+/// Plans that have ended.
+pub struct Ran {
+    open: Vec<OpenPlan>,
+    done: Executed,
+}
+
+impl Ran {
+    /// Gives what they did; `None` if none ran.
+    pub fn read(self) -> Option<Executed> {
+        let mut done = self.done;
+        for (plan, sink) in &self.open {
             if let Some(ended) = read(plan, sink) {
                 done.add(ended);
             }

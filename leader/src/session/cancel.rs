@@ -148,16 +148,23 @@ impl StatementEnd {
 impl Drop for StatementEnd {
     fn drop(&mut self) {
         if let Some(statement) = self.statement.take() {
-            if let Some(executed) = self.plans.take() {
-                self.history.executed(ExecutedQuery {
-                    userid: statement.userid,
-                    query: statement.query,
-                    xid: self.xid,
-                    pid: statement.pid,
-                    endtime_us: now_us(),
-                    executed,
-                    alerts: Vec::new(),
-                });
+            if let Some(ran) = self.plans.ran() {
+                let (userid, query, pid) = (statement.userid, statement.query, statement.pid);
+                let (xid, endtime_us) = (self.xid, now_us());
+                let history = Arc::clone(&self.history);
+                self.history.later.run(Box::new(move || {
+                    if let Some(executed) = ran.read() {
+                        history.executed(ExecutedQuery {
+                            userid,
+                            query,
+                            xid,
+                            pid,
+                            endtime_us,
+                            executed,
+                            alerts: Vec::new(),
+                        });
+                    }
+                }));
             }
             self.history
                 .end_statement(statement, self.xid, self.outcome.clone());

@@ -1,7 +1,8 @@
 //! External tables whose columns are not written down: CREATE EXTERNAL TABLE AS takes those of a query and writes its
 //! rows, CREATE EXTERNAL TABLE ... INFER FROM looks into files that are there.
 
-use super::{StoredAs, delimiter, ensure_partitions, location, properties, stored_as};
+use super::row_format::{delimiter, stored_as};
+use super::{StoredAs, ensure_partitions, location, properties};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
 use crate::sqlstate::SqlState;

@@ -116,7 +116,7 @@ pub(super) fn row_format(cursor: &mut Cursor<'_>) -> Result<RowFormat> {
 }
 
 /// Reads the delimiter: one ASCII character, `\t`, `\n`, `\A`, or up to three octal digits behind a backslash.
-fn delimiter(cursor: &mut Cursor<'_>) -> Result<u8> {
+pub(super) fn delimiter(cursor: &mut Cursor<'_>) -> Result<u8> {
     let position = cursor.position();
     let text = cursor.raw_string()?;
     one_byte(&text).ok_or_else(|| {
