@@ -94,11 +94,19 @@ impl Domain {
         let schema = std::sync::Arc::clone(builder.schema());
         let found = (0..columns.len())
             .map(|place| Expr::from(schema.qualified_field(place + 1)).alias(name(place)));
-        let key = Expr::Column(Column::new_unqualified(KEY));
         let plan = builder
-            .project(std::iter::once(key).chain(found))?
+            .project(std::iter::once(key()).chain(found))?
             .build()?;
-        Ok(Self { plan, columns })
+        Ok(Self {
+            plan,
+            columns,
+            level,
+        })
+    }
+
+    /// The key of a row of the domain: never null, and equal for equal rows alone.
+    pub(super) fn key(&self) -> Column {
+        Column::new_unqualified(key_name(self.level))
     }
 
     /// The rows of the domain.
