@@ -24,7 +24,7 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, Subquery, lit,
 };
-use domain::{Domain, KEY, Taken};
+use domain::{Domain, Taken};
 use push::Push;
 use std::sync::Arc;
 
@@ -176,7 +176,7 @@ impl Settling {
         let column = |prefix: &str| Expr::Column(Column::new_unqualified(named(prefix)));
         let plan = subquery.subquery.as_ref();
         let item = item_of(plan);
-        let key = Expr::Column(Column::new_unqualified(KEY));
+        let key = Expr::Column(computed.domain.key());
         let is_one = gives_one_row(plan);
         let right = match is_one {
             true => LogicalPlanBuilder::from(computed.plan)
@@ -235,7 +235,7 @@ fn computed(subquery: &Subquery, outer: &LogicalPlan) -> Result<Option<Computed>
 
 /// A subquery with the comparison of its key as its only tie to the outside.
 fn tied(subquery: &Subquery, computed: Computed) -> Result<Subquery> {
-    let key = Expr::Column(Column::new_unqualified(KEY));
+    let key = Expr::Column(computed.domain.key());
     let columns = subquery.subquery.schema().columns();
     let plan = LogicalPlanBuilder::from(computed.plan)
         .filter(key.eq(computed.domain.key_from_outside()))?

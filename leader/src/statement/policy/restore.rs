@@ -1,13 +1,13 @@
 //! RESTORE TABLE: the new table is protected as the table of the snapshot was, so far as the policies are still there.
 
-use super::super::answer::Notice;
-use super::super::context::Context;
-use super::super::grant::lock;
 use crate::catalog::access::Grantee;
 use crate::catalog::cache::put_protection;
 use crate::catalog::policy::{Decides, Policy, Protection};
 use crate::catalog::{Catalog, Oid, Table};
 use crate::error::Result;
+use crate::statement::answer::Notice;
+use crate::statement::context::Context;
+use crate::statement::grant::lock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

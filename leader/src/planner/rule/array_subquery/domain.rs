@@ -9,10 +9,10 @@ use datafusion::common::{Column, DFSchema, DataFusionError, Result};
 use datafusion::functions_aggregate::expr_fn::first_value;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder};
 
-/// The key of a row of the domain: never null, and equal for equal rows alone.
-pub(super) const KEY: &str = "__outer_key";
-/// The columns of a domain, with their place among what is taken.
-const COLUMN: &str = "__outer_";
+/// What the columns of a domain begin with; how many domains stand around it and what each is follow.
+const PREFIX: &str = "__outer";
+/// What the key of a domain ends with.
+const KEY: &str = "_key";
 
 /// What a subquery takes from the query around it.
 pub(super) struct Taken {
@@ -69,29 +69,44 @@ pub(super) struct Domain {
     /// Gives the key and the columns.
     plan: LogicalPlan,
     columns: Vec<(FieldRef, Column)>,
+    /// How many domains the rows around are of, so that the names here are others than theirs.
+    level: usize,
 }
 
 impl Domain {
     /// The domain of the rows of `outer`, and perhaps of more.
     pub(super) fn of(taken: Taken, outer: &LogicalPlan) -> Result<Self> {
         let columns = taken.columns;
+        let is_key = |name: &str| name.starts_with(PREFIX) && name.ends_with(KEY);
+        let fields = outer.schema().fields().iter();
+        let level = fields.filter(|field| is_key(field.name())).count();
+        let name = |place: usize| column_name(level, place);
         let key = row_key().call(around(&columns));
         let named = |(place, expr): (usize, Expr)| expr.alias(name(place));
         let values = around(&columns).into_iter().enumerate().map(named);
-        let all = std::iter::once(key.alias(KEY)).chain(values);
+        let all = std::iter::once(key.alias(key_name(level))).chain(values);
         let firsts = (0..columns.len())
             .map(|place| first_value(Expr::Column(Column::new_unqualified(name(place))), vec![]));
+        let key = || Expr::Column(Column::new_unqualified(key_name(level)));
         let builder = LogicalPlanBuilder::from(repeatable(outer)?)
             .project(all)?
-            .aggregate(vec![Expr::Column(Column::new_unqualified(KEY))], firsts)?;
+            .aggregate(vec![key()], firsts)?;
         let schema = std::sync::Arc::clone(builder.schema());
         let found = (0..columns.len())
             .map(|place| Expr::from(schema.qualified_field(place + 1)).alias(name(place)));
-        let key = Expr::Column(Column::new_unqualified(KEY));
         let plan = builder
-            .project(std::iter::once(key).chain(found))?
+            .project(std::iter::once(key()).chain(found))?
             .build()?;
-        Ok(Self { plan, columns })
+        Ok(Self {
+            plan,
+            columns,
+            level,
+        })
+    }
+
+    /// The key of a row of the domain: never null, and equal for equal rows alone.
+    pub(super) fn key(&self) -> Column {
+        Column::new_unqualified(key_name(self.level))
     }
 
     /// The rows of the domain.
@@ -112,7 +127,7 @@ impl Domain {
     /// The column of the domain that stands for one from around.
     pub(super) fn column(&self, outer: &Column) -> Option<Column> {
         let place = self.columns.iter().position(|(_, known)| known == outer)?;
-        Some(Column::new_unqualified(name(place)))
+        Some(Column::new_unqualified(column_name(self.level, place)))
     }
 
     /// Tells whether this is a column from around.
@@ -134,8 +149,12 @@ impl Domain {
     }
 }
 
-fn name(place: usize) -> String {
-    format!("{COLUMN}{place}")
+fn key_name(level: usize) -> String {
+    format!("{PREFIX}{level}{KEY}")
+}
+
+fn column_name(level: usize, place: usize) -> String {
+    format!("{PREFIX}{level}_{place}")
 }
 
 fn around(columns: &[(FieldRef, Column)]) -> Vec<Expr> {

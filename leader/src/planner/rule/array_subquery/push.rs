@@ -4,7 +4,7 @@
 //! array is unnested: a filter sees the columns of the domain in the place of those from around, an aggregate groups by
 //! the key besides, a window is cut by it, LIMIT counts the rows of each key, joins of two parts compare keys.
 
-use super::domain::{Domain, KEY, refused};
+use super::domain::{Domain, refused};
 use super::subquery_of;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, Result, TableReference};
@@ -37,6 +37,10 @@ pub(super) struct Push<'a> {
 impl<'a> Push<'a> {
     pub(super) fn new(domain: &'a Domain) -> Self {
         Self { domain }
+    }
+
+    fn key(&self) -> Expr {
+        Expr::Column(self.domain.key())
     }
 
     /// Gives the rows of a plan for each row of the domain, with its columns beside theirs.
@@ -207,7 +211,7 @@ impl<'a> Push<'a> {
         // Rows of one key are rows of one row of the domain.
         let carried = self.domain.carried();
         let rest = carried.iter().skip(1).cloned();
-        groups.push(column(KEY));
+        groups.push(self.key());
         let number = calls.len();
         let calls = calls.into_iter().chain(rest.clone().map(|column| {
             datafusion::functions_aggregate::expr_fn::first_value(column, Vec::new())
@@ -218,7 +222,7 @@ impl<'a> Push<'a> {
         let own = places.zip(shown.iter()).map(|(place, (qualifier, field))| {
             found(place).alias_qualified(qualifier.cloned(), field.name())
         });
-        let key = std::iter::once(column(KEY));
+        let key = std::iter::once(self.key());
         let carried = rest.enumerate().map(|(place, carried)| {
             found(width + 1 + number + place).alias(carried.schema_name().to_string())
         });
@@ -247,17 +251,17 @@ impl<'a> Push<'a> {
                 _ => ScalarValue::try_from(field.data_type()),
             })
             .collect::<Result<_>>()?;
-        let plan = Aggregate::try_new(Arc::new(input), vec![column(KEY)], calls)?;
+        let plan = Aggregate::try_new(Arc::new(input), vec![self.key()], calls)?;
         let found = |index: usize| Expr::from(plan.schema.qualified_field(index));
         let named = (0..empty.len()).map(|place| found(place + 1).alias(format!("{TOTAL}{place}")));
-        let exprs = named.chain([column(KEY).alias(OTHER_KEY)]).collect();
+        let exprs = named.chain([self.key().alias(OTHER_KEY)]).collect();
         let plan = Projection::try_new(exprs, Arc::new(LogicalPlan::Aggregate(plan)))?;
         let joined = LogicalPlanBuilder::from(self.domain.plan())
             .join(
                 LogicalPlan::Projection(plan),
                 JoinType::Left,
                 (
-                    vec![Column::new_unqualified(KEY)],
+                    vec![self.domain.key()],
                     vec![Column::new_unqualified(OTHER_KEY)],
                 ),
                 None,
@@ -284,7 +288,7 @@ impl<'a> Push<'a> {
                 .seen(expr, &[&schema])?
                 .transform_up(|part| match part {
                     Expr::WindowFunction(mut call) => {
-                        call.params.partition_by.push(column(KEY));
+                        call.params.partition_by.push(self.key());
                         Ok(Transformed::yes(Expr::WindowFunction(call)))
                     }
                     other => Ok(Transformed::no(other)),
@@ -350,7 +354,7 @@ impl<'a> Push<'a> {
         let input = self.push(input)?;
         let width = input.schema().fields().len();
         let number = row_number()
-            .partition_by(vec![column(KEY)])
+            .partition_by(vec![self.key()])
             .order_by(order)
             .build()?;
         let plan = Window::try_new(vec![number], Arc::new(input))?;
@@ -404,14 +408,14 @@ impl<'a> Push<'a> {
             (true, true) => self.push(plan.clone()),
             (true, false) => {
                 let mut exprs = columns_of(plan.schema());
-                exprs.push(column(KEY).alias(OTHER_KEY));
+                exprs.push(self.key().alias(OTHER_KEY));
                 let pushed = self.push(plan.clone())?;
                 Projection::try_new(exprs, Arc::new(pushed)).map(LogicalPlan::Projection)
             }
         };
         let keys = (left && right).then(|| match is_left_kept {
-            true => (column(KEY), column(OTHER_KEY)),
-            false => (column(OTHER_KEY), column(KEY)),
+            true => (self.key(), column(OTHER_KEY)),
+            false => (column(OTHER_KEY), self.key()),
         });
         on.extend(keys);
         let plan = Join::try_new(
