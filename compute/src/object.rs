@@ -136,7 +136,7 @@ impl ObjectPolicy {
         };
         // A client needs a bucket, which is never asked for.
         let builder = self.builder("catalog", authorization, region);
-        let store = builder.build().map_err(failed)?;
+        let store = builder?.build().map_err(failed)?;
         store.credentials().get_credential().await.map_err(failed)
     }
 

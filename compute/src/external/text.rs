@@ -214,7 +214,6 @@ fn compression_of(format: &FileFormat, url: &str) -> Result<Compression> {
         return Ok(given);
     }
     Ok(compression_by_name(url)?)
-    }
 }
 
 /// Tells how a file is compressed by how its name ends.

@@ -4,6 +4,7 @@ use super::{ForeignTable, numbered};
 use crate::catalog::external::{ExternalFormat, ExternalTable};
 use blueshift_compute::external::metastore::{MetaPartition, MetaTable};
 use blueshift_sql::SqlType;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Bytes of a `string`.
@@ -14,6 +15,8 @@ const BINARY_BYTES: u32 = 1_024_000;
 const SECOND_US: i64 = 1_000_000;
 
 const PARQUET: &str = "org.apache.hadoop.hive.ql.io.parquet.serde.parquethiveserde";
+const ORC: &str = "org.apache.hadoop.hive.ql.io.orc.orcserde";
+const AVRO: &str = "org.apache.hadoop.hive.serde2.avro.avroserde";
 const LAZY_SIMPLE: &str = "org.apache.hadoop.hive.serde2.lazy.lazysimpleserde";
 const OPEN_CSV: &str = "org.apache.hadoop.hive.serde2.opencsvserde";
 
@@ -28,11 +31,14 @@ pub(super) fn read(table: MetaTable, partitions: Vec<MetaPartition>) -> ForeignT
     let format = format(&table);
     let columns = known(&table.columns);
     let partitioned_by = known(&table.partition_keys);
-    // A field of a line has its place; one of Parquet has its name.
-    let is_whole = columns.len() == table.columns.len()
-        || format
-            .as_ref()
-            .is_ok_and(|format| *format == ExternalFormat::Parquet);
+    // A field of a line has its place; one of the other formats has its name.
+    let is_named = |format: &ExternalFormat| {
+        matches!(
+            format,
+            ExternalFormat::Parquet | ExternalFormat::Orc | ExternalFormat::Avro
+        )
+    };
+    let is_whole = columns.len() == table.columns.len() || format.as_ref().is_ok_and(is_named);
     let refused = |what: String, hint: &str| Some(blueshift_sql::Error::unsupported(what, hint));
     let name = &table.name;
     let why = match &format {
@@ -42,7 +48,7 @@ pub(super) fn read(table: MetaTable, partitions: Vec<MetaPartition>) -> ForeignT
         ),
         Err(class) => refused(
             format!("table \"{name}\", whose files are read by {class},"),
-            "Files in Parquet and text are read, by ParquetHiveSerDe, LazySimpleSerDe and OpenCSVSerde",
+            "Files of ParquetHiveSerDe, OrcSerde, AvroSerDe, LazySimpleSerDe and OpenCSVSerde are read",
         ),
         Ok(_) if partitioned_by.len() != table.partition_keys.len() => refused(
             format!("table \"{name}\", which is partitioned by a type that is not here,"),
@@ -60,6 +66,7 @@ pub(super) fn read(table: MetaTable, partitions: Vec<MetaPartition>) -> ForeignT
             database: 0,
             name: table.name.clone(),
             columns,
+            nested: BTreeMap::default(),
             partitioned_by,
             format: format.unwrap_or(ExternalFormat::Parquet),
             location: place(&table.location),
@@ -128,6 +135,8 @@ fn format(table: &MetaTable) -> Result<ExternalFormat, String> {
     let unknown = || class.clone();
     match class.to_lowercase().as_str() {
         PARQUET => Ok(ExternalFormat::Parquet),
+        ORC => Ok(ExternalFormat::Orc),
+        AVRO => Ok(ExternalFormat::Avro),
         LAZY_SIMPLE => {
             let is_text =
                 table.input_format.is_empty() || table.input_format.ends_with(".TextInputFormat");
@@ -141,7 +150,12 @@ fn format(table: &MetaTable) -> Result<ExternalFormat, String> {
         OPEN_CSV => {
             let separator = byte(parameter(&["separatorChar"]), b',').ok_or_else(unknown)?;
             let quote = byte(parameter(&["quoteChar"]), b'"').ok_or_else(unknown)?;
-            Ok(ExternalFormat::Csv { separator, quote })
+            let escape = byte(parameter(&["escapeChar"]), b'\\').ok_or_else(unknown)?;
+            Ok(ExternalFormat::Csv {
+                separator,
+                quote,
+                escape: Some(escape),
+            })
         }
         _ => Err(unknown()),
     }
@@ -266,7 +280,10 @@ mod tests {
             delimited(b'|')
         );
         assert_eq!(of(lazy, &[("field.delim", "\t")]), delimited(b'\t'));
-        assert!(of("org.apache.hadoop.hive.ql.io.orc.OrcSerde", &[]).is_err());
+        let orc = of("org.apache.hadoop.hive.ql.io.orc.OrcSerde", &[]);
+        assert_eq!(orc, Ok(ExternalFormat::Orc));
+        let columnar = "org.apache.hadoop.hive.serde2.columnar.LazyBinaryColumnarSerDe";
+        assert!(of(columnar, &[]).is_err());
     }
 
     #[test]

@@ -56,13 +56,14 @@ pub(super) async fn create(
         database: 0,
         name: create.name.name.clone(),
         columns: create.columns.clone(),
+        nested: create.nested.clone(),
         partitioned_by: create.partitioned_by.clone(),
         format: ExternalFormat::new(create.stored_as, &create.row_format),
         location: create.location.clone(),
         properties: create.properties.iter().cloned().collect(),
         created_us: 0,
     };
-    table::check_properties(&made.properties)?;
+    table::check_properties(&made.format, &made.properties)?;
     glue.create_table(&hive::described(&made)).await?;
     ctx.server.foreign.forget(external.oid);
     Ok(Body::done("CREATE EXTERNAL TABLE"))
@@ -123,7 +124,7 @@ pub(super) async fn alter(
         }
         AlterAction::External(ExternalAction::Properties(given)) => {
             after.properties.extend(given.iter().cloned());
-            table::check_properties(&after.properties)?;
+            table::check_properties(&after.format, &after.properties)?;
             glue.update_table(&hive::described(&after)).await?;
         }
         _ => {

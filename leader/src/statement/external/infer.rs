@@ -50,6 +50,7 @@ pub async fn create(ctx: &mut Context<'_>, create: &InferExternalTable) -> Resul
             InferredFormat::Csv { separator } => ExternalFormat::Csv {
                 separator,
                 quote: b'"',
+                escape: None,
             },
         },
         location: create.location.clone(),

@@ -20,6 +20,10 @@ use std::sync::Arc;
 
 /// Runs a CREATE EXTERNAL TABLE.
 pub async fn create(ctx: &mut Context<'_>, create: &CreateExternalTable) -> Result<Body> {
+    let external = made_in(ctx, &create.name)?;
+    if !external.source.is_own() {
+        return elsewhere::create(ctx, &external, create).await;
+    }
     let (external, database) = reserve(ctx, &create.name).await?;
     access(ctx.server, &external).check(&create.location)?;
     let properties: BTreeMap<String, String> = create.properties.iter().cloned().collect();
@@ -40,25 +44,31 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateExternalTable) -> Resu
     Ok(Body::done("CREATE EXTERNAL TABLE"))
 }
 
-/// Takes a name that is free for a new table, for the owner of its schema; gives the schema and the oid of its external
-/// database.
-pub(super) async fn reserve(
-    ctx: &mut Context<'_>,
-    table: &ObjectName,
-) -> Result<(Arc<ExternalSchema>, Oid)> {
+/// Finds what a new table's schema is, for its owner.
+fn made_in(ctx: &mut Context<'_>, table: &ObjectName) -> Result<Arc<ExternalSchema>> {
     ensure_alone(ctx, "CREATE EXTERNAL TABLE")?;
     let schema = schema_of(ctx, table)?;
     let catalog = ctx.transaction.catalog()?;
     check::schema_owner(&catalog, ctx.user, &schema)?;
-    let Some(external) = catalog.external_schemas.get(&schema.oid).cloned() else {
-        return Err(Error::internal(
-            "an external schema without what makes it so",
-        ));
-    };
+    let external = catalog.external_schemas.get(&schema.oid).cloned();
+    external.ok_or_else(|| Error::internal("an external schema without what makes it so"))
+}
+
+/// Takes a name that is free for a new table, for the owner of its schema; gives the schema and the oid of its external
+/// database. Refuses a schema of another catalog.
+pub(super) async fn reserve(
+    ctx: &mut Context<'_>,
+    table: &ObjectName,
+) -> Result<(Arc<ExternalSchema>, Oid)> {
+    let external = made_in(ctx, table)?;
     if !external.source.is_own() {
-        let external = Arc::clone(external);
-        return elsewhere::create(ctx, &external, create).await;
+        return Err(blueshift_sql::Error::unsupported(
+            "CREATE EXTERNAL TABLE ... AS and INFER FROM in a catalog elsewhere",
+            "Make the table in a schema of the server's own catalog, or give its columns",
+        )
+        .into());
     }
+    let catalog = ctx.transaction.catalog()?;
     let Some(database) = catalog.external_database_named(&external.database) else {
         return Err(Error::new(
             SqlState::INVALID_CATALOG_NAME,

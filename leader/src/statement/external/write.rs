@@ -300,6 +300,7 @@ impl Write {
             authorization: access.authorization,
             options,
             slice_count: ctx.server.node.store.slice_count(),
+            requests: Arc::default(),
             external: Some(target),
         };
         Ok(Self {
@@ -469,16 +470,31 @@ fn options(table: &ExternalTable, schema: &ExternalSchema) -> Result<UnloadOptio
             };
         }
         ExternalFormat::Delimited { delimiter } => options.delimiter = Some(*delimiter),
-        ExternalFormat::Csv { separator, quote } => {
-            if *quote != b'"' {
+        ExternalFormat::Csv {
+            separator,
+            quote,
+            escape,
+        } => {
+            // Quotes are doubled in what is written, so they must be read like that.
+            if *quote != b'"' || escape.is_some_and(|escape| escape != *quote) {
                 return Err(blueshift_sql::Error::unsupported(
-                    "INSERT into an external table whose quoteChar is not the quotation mark",
-                    "Make another external table over the same files, with the default quoteChar.",
+                    "INSERT into an external table of OpenCSVSerde whose quoteChar or escapeChar is not the quotation mark",
+                    "Make another external table over the same files, with 'quoteChar'='\"' and 'escapeChar'='\"'.",
                 )
                 .into());
             }
             options.format = UnloadFormat::Csv;
             options.delimiter = Some(*separator);
+        }
+        ExternalFormat::Orc
+        | ExternalFormat::Avro
+        | ExternalFormat::Json(_)
+        | ExternalFormat::Remote => {
+            return Err(blueshift_sql::Error::unsupported(
+                "INSERT into an external table that is not Parquet or text",
+                "Make the external table STORED AS PARQUET or TEXTFILE.",
+            )
+            .into());
         }
     }
     options.null_as = null_as;

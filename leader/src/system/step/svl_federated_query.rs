@@ -37,7 +37,7 @@ impl SystemTable for SvlFederatedQuery {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let queries = ctx.server.history.executed_queries();
-        for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
+        for query in queries.filter(|query| ctx.sees(query.userid)) {
             for remote in &query.executed.remote {
                 let end = remote.sql.floor_char_boundary(TEXT_BYTES);
                 rows.push([
