@@ -176,7 +176,8 @@ async fn note_files_before(ctx: &mut Context<'_>, job: Oid, copy: &Copy) -> Resu
 }
 
 async fn alter(ctx: &mut Context<'_>, name: &str, auto: Option<bool>) -> Result<()> {
-    let mut job = CopyJob::clone(&*find_locked(ctx, name).await?);
+    let found = find_locked(ctx, name).await?;
+    let mut job = CopyJob::clone(&found);
     job.auto = auto.unwrap_or(job.auto);
     ctx.transaction.change_catalog(put_copy_job(&job)?);
     Ok(())

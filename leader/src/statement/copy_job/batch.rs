@@ -82,7 +82,8 @@ impl Target {
         let Some(mut transaction) = self.begin(0).await? else {
             return Ok(());
         };
-        ledger.refresh(&*transaction.view()?)?;
+        let view = transaction.view()?;
+        ledger.refresh(&view)?;
         change(ledger);
         commit_ledger(&mut transaction, ledger)?;
         transaction.commit().await
@@ -158,7 +159,8 @@ impl Batch<'_> {
             return Ok(None);
         };
         *xid = transaction.xid;
-        ledger.refresh(&*transaction.view()?)?;
+        let view = transaction.view()?;
+        ledger.refresh(&view)?;
         self.ensure_new(ledger)?;
         let catalog = transaction.catalog()?;
         let user = owner(&catalog, &self.target.job)?;

@@ -131,7 +131,6 @@ pub(super) fn parse_create(
     seen: &[String],
     text: String,
 ) -> Result<Statement> {
-    let position = cursor.position();
     cursor.expect_word("job")?;
     cursor.expect_word("create")?;
     let name = name(cursor)?;
@@ -141,9 +140,10 @@ pub(super) fn parse_create(
         .find(|(word, _)| seen.iter().any(|seen| seen == word));
     if let Some((word, hint)) = refused {
         let what = format!("COPY JOB with {}", word.to_uppercase());
-        return Err(Error::unsupported(what, *hint).at(position));
+        // Without a position: clients show the text before it, where a secret may stand.
+        return Err(Error::unsupported(what, *hint));
     }
-    ensure_no_secret(&copy).map_err(|error| error.at(position))?;
+    ensure_no_secret(&copy)?;
     Ok(Statement::CopyJob(CopyJob::Create(Box::new(
         CreateCopyJob {
             name,
