@@ -313,6 +313,7 @@ fn cut_all(array: ArrayRef, width: Width) -> ArrayRef {
 mod tests {
     use super::*;
     use arrow::array::StringViewArray;
+    use arrow_schema::DataType;
     use datafusion::physical_expr::expressions::{binary, col, lit};
 
     fn adapter() -> Adapter {

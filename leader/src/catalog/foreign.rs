@@ -263,6 +263,7 @@ fn of_postgres(remote: Arc<RemoteTable>, is_stale: &Arc<AtomicBool>) -> ForeignT
             database: 0,
             name: remote.name.clone(),
             columns: columns.collect(),
+            nested: BTreeMap::new(),
             partitioned_by: Vec::new(),
             format: ExternalFormat::Remote,
             location: String::new(),

@@ -363,6 +363,7 @@ mod tests {
                     policy: None,
                 }],
                 external: vec![ExternalQuery::default()],
+                remote: Vec::new(),
             },
             alerts: vec![Alert {
                 segment: 1,

@@ -71,7 +71,7 @@ impl ExternalQuery {
 }
 
 /// A query that was sent to a live database by one that ended.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 pub struct RemoteQuery {
     /// The segment of the query.
     pub segment: u32,

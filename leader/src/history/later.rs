@@ -45,7 +45,10 @@ impl Later {
 fn begin() -> Option<Sender<Work>> {
     let (sender, waiting) = bounded::<Work>(WAITING_MAX);
     let thread = std::thread::Builder::new().name("history".to_owned());
+    // What a plan held may be let go of here for good, and some of that belongs to a runtime.
+    let runtime = tokio::runtime::Handle::try_current().ok();
     let begun = thread.spawn(move || {
+        let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
         for work in waiting {
             if catch_unwind(AssertUnwindSafe(work)).is_err() {
                 tracing::error!("what a statement did is not kept");

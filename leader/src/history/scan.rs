@@ -53,8 +53,8 @@ impl History {
     /// Adds up what queries of an earlier run of the server scanned.
     fn remembered(&self, user: u32, today: i64) -> u64 {
         let queries = self.executed_queries();
-        let own = queries.iter().filter(|query| query.userid == user);
-        let scans = own.flat_map(|query| &query.executed.external);
+        let own = queries.filter(|query| query.userid == user);
+        let scans = own.flat_map(|query| query.executed.external);
         let of_today = scans.filter(|scan| scan.started_us().div_euclid(DAY_US) == today);
         of_today
             .map(|scan| scan.sum(|work| work.bytes_scanned))

@@ -309,6 +309,7 @@ mod tests {
         let columns = columns.map(|(ty, name)| ExternalColumn {
             name: name.to_owned(),
             ty,
+            nested: None,
         });
         let columns: Vec<ExternalColumn> = columns.collect();
         let fields = columns.iter().map(|one| one.ty.field(&one.name, true));

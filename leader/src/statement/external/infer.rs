@@ -22,6 +22,13 @@ pub async fn create(ctx: &mut Context<'_>, create: &InferExternalTable) -> Resul
             None if create.delimiter.is_none() => None,
             None | Some(StoredAs::TextFile) => Some(false),
             Some(StoredAs::Parquet) => Some(true),
+            Some(StoredAs::Orc | StoredAs::Avro) => {
+                return Err(blueshift_sql::Error::unsupported(
+                    "INFER FROM files of ORC and Avro",
+                    "Name the columns, or use INFER FROM with files of Parquet or text",
+                )
+                .into());
+            }
         },
         delimiter: create.delimiter,
     };
