@@ -320,14 +320,17 @@ async fn a_job_can_be_canceled_and_dropped_while_it_loads() {
         .await;
     let rows = put_large(&inbox, "large");
     let second = connect(server.port).await;
-    let run = async || {
-        let third = connect(server.port).await;
-        tokio::spawn(async move { third.try_rows("COPY JOB RUN j").await.map(drop) })
+    let run = || {
+        let port = server.port;
+        tokio::spawn(async move {
+            let third = connect(port).await;
+            third.try_rows("COPY JOB RUN j").await.map(drop)
+        })
     };
     let loading =
         "SELECT pid FROM stv_recents WHERE status = 'Running' AND query LIKE 'COPY t FROM%'";
     // CANCEL of what loads.
-    let running = run().await;
+    let running = run();
     let pid = loop {
         if let Some(pid) = second.rows(loading).await.pop() {
             break pid;
@@ -343,7 +346,7 @@ async fn a_job_can_be_canceled_and_dropped_while_it_loads() {
     assert_eq!(client.value("SELECT count(*) FROM t").await, "0");
     assert_eq!(client.rows(pending).await.len(), 0, "nobody is blamed");
     // CANCEL of who asked.
-    let running = run().await;
+    let running = run();
     while second.rows(loading).await.is_empty() {
         assert!(!running.is_finished(), "it was too fast");
     }
@@ -358,7 +361,7 @@ async fn a_job_can_be_canceled_and_dropped_while_it_loads() {
     assert_eq!(count, rows.to_string());
     // DROP while it loads.
     put_large(&inbox, "larger");
-    let running = run().await;
+    let running = run();
     while second.rows(loading).await.is_empty() {
         assert!(!running.is_finished(), "it was too fast");
     }
@@ -373,7 +376,7 @@ async fn a_job_can_be_canceled_and_dropped_while_it_loads() {
         .run(&format!("COPY t FROM '{url}' JOB CREATE j AUTO OFF"))
         .await;
     put_large(&inbox, "largest");
-    let running = run().await;
+    let running = run();
     while second.rows(loading).await.is_empty() {
         assert!(!running.is_finished(), "it was too fast");
     }

@@ -38,7 +38,7 @@ const END_BYTES: u64 = 8;
 /// What the end of a file tells of it.
 pub(super) enum Footer {
     Parquet(ArrowReaderMetadata),
-    Orc(orc::File),
+    Orc(Box<orc::File>),
 }
 
 /// The columns of a file, to be checked against those of the table.

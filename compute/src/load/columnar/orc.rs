@@ -55,7 +55,7 @@ pub(super) async fn open(url: &str, reader: &ObjectReader, parser: &Parser) -> R
     };
     let ways = ways(url, parser, &columns)?;
     let before = file.rows_before().to_vec();
-    Ok((Footer::Orc(file), ways, before))
+    Ok((Footer::Orc(Box::new(file)), ways, before))
 }
 
 /// Begins to read a stripe.

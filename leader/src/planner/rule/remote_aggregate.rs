@@ -56,8 +56,8 @@ fn pushed(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
 /// Finds the scan under an aggregate, and makes the expressions name its columns.
 fn under<'a>(
     plan: &'a LogicalPlan,
-    groups: &mut Vec<Expr>,
-    computed: &mut Vec<Expr>,
+    groups: &mut [Expr],
+    computed: &mut [Expr],
 ) -> Result<Option<&'a TableScan>> {
     let mut plan = plan;
     loop {
