@@ -66,7 +66,7 @@ fn refusals_have_their_code() {
         ("merge into t using t on a = b remove duplicates", "0A000"),
         ("alter table t masking on for datashares", "0A000"),
         ("create index i on t (a)", "0A000"),
-        ("copy t from 's3://b/k' avro 'auto'", "0A000"),
+        ("copy t from 's3://b/k' shapefile", "0A000"),
         ("copy t from 's3://b/k' parquet maxerror 2", "0A000"),
         ("copy t from 's3://b/k' json 'auto' null as ''", "42601"),
         (
