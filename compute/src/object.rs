@@ -17,11 +17,13 @@ use std::time::Duration;
 mod http;
 mod request;
 mod role;
+pub(crate) mod sealed;
 
 use http::{Clients, Connector, Redirected};
 pub use request::{Request, RequestLog};
 pub(crate) use request::{for_slice, slice};
 pub use role::{Role, Roles};
+use sealed::Sealing;
 
 /// Variables of the server's environment that name what its clients connect to.
 const ENDPOINT_VARIABLES: [&str; 6] = [
@@ -101,7 +103,7 @@ impl ObjectPolicy {
         let builder = self.builder(bucket, authorization, region)?;
         let builder = match encryption {
             // The bucket's own default holds.
-            Encryption::Store | Encryption::BucketKey => builder,
+            Encryption::Store | Encryption::BucketKey | Encryption::Client(_) => builder,
             Encryption::StoreKeys => {
                 let key = "aws_server_side_encryption".parse();
                 let key: AmazonS3ConfigKey =
@@ -110,7 +112,11 @@ impl ObjectPolicy {
             }
             Encryption::Kms(key) => builder.with_sse_kms_encryption(key),
         };
-        client(bucket, builder)
+        let store = client(bucket, builder)?;
+        Ok(match encryption {
+            Encryption::Client(key) => Sealing::new(store, key),
+            _ => store,
+        })
     }
 
     /// Gives the same policy for one statement, whose requests are noted.

@@ -1,5 +1,6 @@
 """UNLOAD to an S3 stand-in on loopback: names, parts, Parquet, encryption, and nothing left of what failed."""
 
+import base64
 import gzip
 import io
 import json
@@ -13,6 +14,7 @@ import time
 import boto3
 import psycopg
 import pyarrow.parquet
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from moto.server import ThreadedMotoServer
 
 SECRET = "secret-key-that-must-not-show"
@@ -122,6 +124,54 @@ try:
     connection.execute(f"UNLOAD ('SELECT 1') TO 's3://bucket/sse/k_' {keys} KMS_KEY_ID 'a-key' ENCRYPTED PARALLEL OFF")
     head = s3.head_object(Bucket="bucket", Key="sse/k_000")
     assert head["ServerSideEncryption"] == "aws:kms" and "a-key" in head["SSEKMSKeyId"], head
+
+    # Encrypted before the files reach the store: an independent reader opens them, and COPY loads them again.
+    master_bytes = os.urandom(32)
+    master = base64.b64encode(master_bytes).decode()
+
+    def opened(key):
+        held = s3.get_object(Bucket="bucket", Key=key)
+        metadata = held["Metadata"]
+        unwrap = Cipher(algorithms.AES(master_bytes), modes.ECB()).decryptor()
+        wrapped = unwrap.update(base64.b64decode(metadata["x-amz-key"])) + unwrap.finalize()
+        file_key = wrapped[: -wrapped[-1]]
+        vector = modes.CBC(base64.b64decode(metadata["x-amz-iv"]))
+        decryptor = Cipher(algorithms.AES(file_key), vector).decryptor()
+        text = decryptor.update(held["Body"].read()) + decryptor.finalize()
+        return text[: -text[-1]]
+
+    sealed = f"{keys} MASTER_SYMMETRIC_KEY '{master}' ENCRYPTED"
+    connection.execute(f"UNLOAD ('SELECT * FROM t') TO 's3://bucket/sealed/a_' {sealed} MANIFEST VERBOSE ESCAPE")
+    manifest = json.loads(opened("sealed/a_manifest"))
+    files = [entry["url"].removeprefix("s3://bucket/") for entry in manifest["entries"]]
+    for entry, key in zip(manifest["entries"], files):
+        assert entry["meta"]["content_length"] == s3.head_object(Bucket="bucket", Key=key)["ContentLength"]
+        assert b"name" not in body(key)
+    rows = connection.execute("SELECT count(*), sum(id) FROM t").fetchone()
+    assert sum(opened(key).count(b"\n") for key in files) == rows[0]
+    connection.execute("CREATE TABLE opened_again (LIKE t)")
+    connection.execute(f"COPY opened_again FROM 's3://bucket/sealed/a_manifest' {sealed} MANIFEST ESCAPE")
+    assert connection.execute("SELECT count(*), sum(id) FROM opened_again").fetchone() == rows
+    connection.execute(f"UNLOAD ('SELECT * FROM t') TO 's3://bucket/sealed/z_' {sealed} GZIP ESCAPE PARALLEL OFF")
+    assert gzip.decompress(opened("sealed/z_000.gz")).count(b"\n") == rows[0]
+    connection.execute("TRUNCATE opened_again")
+    inside = f"aws_access_key_id=key;aws_secret_access_key={SECRET};master_symmetric_key={master}"
+    connection.execute(f"COPY opened_again FROM 's3://bucket/sealed/z_' CREDENTIALS '{inside}' ENCRYPTED GZIP ESCAPE")
+    assert connection.execute("SELECT count(*), sum(id) FROM opened_again").fetchone() == rows
+    other = base64.b64encode(os.urandom(32)).decode()
+    for wrong, word in [(other, "MASTER_SYMMETRIC_KEY"), ("c2hvcnQ=", "256 bits")]:
+        try:
+            connection.execute(f"COPY opened_again FROM 's3://bucket/sealed/z_' {keys} MASTER_SYMMETRIC_KEY '{wrong}' ENCRYPTED GZIP ESCAPE")
+            raise SystemExit("loaded with another key")
+        except psycopg.Error as error:
+            assert word in str(error) and wrong not in error.diag.message_primary, error
+    try:
+        connection.execute(f"COPY opened_again FROM 's3://bucket/sse/a_' {sealed}")
+        raise SystemExit("loaded what is not encrypted")
+    except psycopg.Error as error:
+        assert "not encrypted by its client" in str(error), error
+    for statement in connection.execute("SELECT querytxt FROM stl_query UNION ALL SELECT text FROM stl_querytext").fetchall():
+        assert master not in statement[0] and other not in statement[0], statement
 
     def refuse(statement, *words):
         try:

@@ -4,6 +4,7 @@
 //! Source: Redshift's guide, CREATE EXTERNAL TABLE, "data_type" (texts that are too long are truncated without an
 //! error), and "Troubleshooting queries in Amazon Redshift Spectrum" (types that do not fit).
 
+use super::cleanse::{Cleansing, FitExpr, Handling, Limit, RowExpr};
 use super::fit::{Width, fits};
 use super::nest::{Nest, NestExpr};
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub(super) struct AdaptColumns {
     pub(super) format: &'static str,
     /// The types of SUPER columns.
     pub(super) nested: Arc<HashMap<String, NestedType>>,
+    /// What becomes of values that do not fit, if the table says.
+    pub(super) cleansing: Option<Cleansing>,
 }
 
 impl PhysicalExprAdapterFactory for AdaptColumns {
@@ -46,13 +49,22 @@ impl PhysicalExprAdapterFactory for AdaptColumns {
         table_schema: SchemaRef,
         file_schema: SchemaRef,
     ) -> Result<Arc<dyn PhysicalExprAdapter>> {
-        Ok(Arc::new(Adapter {
+        let mut adapter = Adapter {
             table: self.table.clone(),
             format: self.format,
             nested: Arc::clone(&self.nested),
+            cleansing: self.cleansing,
+            dropping: Vec::new(),
             table_schema,
             file_schema,
-        }))
+        };
+        if self
+            .cleansing
+            .is_some_and(|cleansing| cleansing.drops_rows())
+        {
+            adapter.dropping = adapter.dropping();
+        }
+        Ok(Arc::new(adapter))
     }
 }
 
@@ -61,6 +73,9 @@ struct Adapter {
     table: String,
     format: &'static str,
     nested: Arc<HashMap<String, NestedType>>,
+    cleansing: Option<Cleansing>,
+    /// What is fitted in each row, and makes all of it null where it does not fit.
+    dropping: Vec<Arc<dyn PhysicalExpr>>,
     table_schema: SchemaRef,
     file_schema: SchemaRef,
 }
@@ -69,7 +84,8 @@ impl PhysicalExprAdapter for Adapter {
     fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
         expr.transform_down(|part| {
             // What compares alike whether the text is cut or not is left bare, so that it can rule out row groups.
-            let is_bare = self.compares_alike(&part);
+            let only_cuts = self.cleansing.is_none_or(|cleansing| cleansing.only_cuts());
+            let is_bare = only_cuts && self.dropping.is_empty() && self.compares_alike(&part);
             if is_bare {
                 let bare = part
                     .transform_down(|inner| self.column(inner, false))
@@ -109,11 +125,15 @@ impl Adapter {
         if let Some(nested) = self.nested.get(column.name()) {
             let nest = Nest::new(found.data_type(), nested);
             let nest = nest.ok_or_else(|| refused(nested.to_string().to_uppercase()))?;
-            return Ok(jump(Arc::new(NestExpr {
+            let value = Arc::new(NestExpr {
                 value: Arc::new(Column::new(found.name(), place)),
                 nest,
                 field: Arc::new(wanted.clone()),
-            })));
+            });
+            return Ok(jump(self.row(value, wanted)));
+        }
+        if let Some(fitted) = self.fitted(place, found, wanted) {
+            return Ok(jump(self.row(Arc::new(fitted), wanted)));
         }
         if !fits(found.data_type(), wanted.data_type()) {
             return Err(refused(ty.display().to_uppercase()));
@@ -129,7 +149,49 @@ impl Adapter {
                 field: Arc::new(wanted.clone()),
             });
         }
-        Ok(jump(value))
+        Ok(jump(self.row(value, wanted)))
+    }
+
+    /// Gives the expression that fits a column as the table's data handling says.
+    fn fitted(&self, place: usize, found: &Field, wanted: &Field) -> Option<FitExpr> {
+        let cleansing = self.cleansing?;
+        let ty = SqlType::from_field(wanted);
+        let (limit, handling) = cleansing.limit(found.data_type(), ty)?;
+        let mut value: Arc<dyn PhysicalExpr> = Arc::new(Column::new(found.name(), place));
+        let is_number = matches!(limit, Limit::Number(_));
+        if !is_number && found.data_type() != wanted.data_type() {
+            if !fits(found.data_type(), wanted.data_type()) {
+                return None;
+            }
+            value = Arc::new(CastExpr::new(value, wanted.data_type().clone(), None));
+        }
+        Some(FitExpr {
+            value,
+            limit,
+            handling,
+            field: Arc::new(wanted.clone()),
+        })
+    }
+
+    /// Gives what is fitted in each row and drops it.
+    fn dropping(&self) -> Vec<Arc<dyn PhysicalExpr>> {
+        let fields = self.table_schema.fields().iter();
+        let fields = fields.filter(|field| !self.nested.contains_key(field.name()));
+        let fitted = fields.filter_map(|wanted| {
+            let (place, found) = self.find(wanted.name())?;
+            let fitted = self.fitted(place, found, wanted)?;
+            let drops = fitted.handling == Handling::DropRow;
+            drops.then(|| Arc::new(fitted) as Arc<dyn PhysicalExpr>)
+        });
+        fitted.collect()
+    }
+
+    /// Ties a value to its row, if rows are dropped.
+    fn row(&self, value: Arc<dyn PhysicalExpr>, wanted: &Field) -> Arc<dyn PhysicalExpr> {
+        match self.dropping.as_slice() {
+            [] => value,
+            dropping => Arc::new(RowExpr::new(value, dropping, Arc::new(wanted.clone()))),
+        }
     }
 
     fn find(&self, name: &str) -> Option<(usize, &Field)> {
@@ -332,6 +394,8 @@ mod tests {
             table: "s.t".to_owned(),
             format: "Parquet",
             nested: Arc::default(),
+            cleansing: None,
+            dropping: Vec::new(),
             table_schema: Arc::new(table),
             file_schema: Arc::new(file),
         }

@@ -78,6 +78,14 @@ impl Width {
         }
     }
 
+    /// Tells whether a text is not too long, but for blanks that are not kept.
+    pub(super) fn holds(self, text: &str) -> bool {
+        match self.is_char {
+            true => text.trim_end_matches(' ').len() <= self.bytes,
+            false => text.len() <= self.bytes,
+        }
+    }
+
     /// Tells whether a text is not cut.
     pub(super) fn fits(self, text: &str) -> bool {
         text.len() <= self.bytes && !(self.is_char && text.ends_with(' '))

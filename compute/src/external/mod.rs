@@ -5,6 +5,7 @@
 //! that joins make while running; ORC is read by stripes, text, JSON and Avro through the reader of COPY. Columns that follow from a file's place, and the
 //! pseudocolumns, are constants of the file.
 
+pub mod cleanse;
 pub mod infer;
 pub mod metastore;
 pub mod postgres;
@@ -32,6 +33,7 @@ use arrow_schema::{FieldRef, SchemaRef};
 use async_trait::async_trait;
 use blueshift_sql::SqlType;
 use blueshift_sql::statement::external::NestedType;
+use cleanse::Cleansing;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ScalarValue, Statistics};
@@ -178,6 +180,8 @@ pub struct ExternalTable {
     pub has_pseudo_columns: bool,
     /// How to reach the files.
     pub access: Access,
+    /// What becomes of values that do not fit, if the table says.
+    pub cleansing: Option<Cleansing>,
     /// What the statement has listed so far.
     pub lists: Arc<FileLists>,
     /// The schemas, made when first asked for.
@@ -531,13 +535,17 @@ impl TableProvider for ExternalTable {
         let (scan, schema) = (Arc::new(scan), self.table_schema().clone());
         let source: Arc<dyn FileSource> = match &self.format {
             FileFormat::Parquet => Arc::new(parquet::ParquetFiles::new(schema, scan)),
-            FileFormat::Orc { by_position } => {
-                Arc::new(orc::OrcFiles::new(schema, *by_position, scan))
-            }
+            FileFormat::Orc { by_position } => Arc::new(orc::OrcFiles::new(
+                schema,
+                *by_position,
+                self.cleansing,
+                scan,
+            )),
             format => Arc::new(text::TextFiles::new(
                 schema,
                 self.columns.clone(),
                 format.clone(),
+                self.cleansing,
                 scan,
             )),
         };
@@ -549,6 +557,7 @@ impl TableProvider for ExternalTable {
             table: self.name.clone(),
             format: "Parquet",
             nested: Arc::new(nested.collect()),
+            cleansing: self.cleansing,
         };
         // Files are read through their own stores; the URL names one that is always there.
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)

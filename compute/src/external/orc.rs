@@ -7,6 +7,7 @@
 mod stripes;
 
 use super::adapt::AdaptColumns;
+use super::cleanse::Cleansing;
 use super::named::{BYTES, Counters, name, url_of};
 use super::{ExternalFile, ExternalScan};
 use crate::error::Error;
@@ -52,11 +53,17 @@ pub(super) struct OrcFiles {
     filters: Vec<Arc<dyn PhysicalExpr>>,
     metrics: ExecutionPlanMetricsSet,
     pub(super) scan: Arc<ExternalScan>,
+    cleansing: Option<Cleansing>,
 }
 
 impl OrcFiles {
     /// Makes the source of a scan of all columns.
-    pub(super) fn new(schema: TableSchema, by_position: bool, scan: Arc<ExternalScan>) -> Self {
+    pub(super) fn new(
+        schema: TableSchema,
+        by_position: bool,
+        cleansing: Option<Cleansing>,
+        scan: Arc<ExternalScan>,
+    ) -> Self {
         Self {
             projection: SplitProjection::unprojected(&schema),
             schema,
@@ -64,6 +71,7 @@ impl OrcFiles {
             filters: Vec::new(),
             metrics: ExecutionPlanMetricsSet::new(),
             scan,
+            cleansing,
         }
     }
 }
@@ -81,6 +89,7 @@ impl FileSource for OrcFiles {
             output: Arc::new(file_schema.project(&self.projection.file_indices)?),
             table: self.scan.table.clone(),
             by_position: self.by_position,
+            cleansing: self.cleansing,
             filters: self.filters.clone(),
             table_schema: Arc::clone(self.schema.table_schema()),
             counters: Counters::new(&self.metrics, slice),
@@ -163,6 +172,7 @@ struct OrcOpener {
     table_schema: SchemaRef,
     table: String,
     by_position: bool,
+    cleansing: Option<Cleansing>,
     filters: Vec<Arc<dyn PhysicalExpr>>,
     counters: Counters,
     bytes: Count,
@@ -207,6 +217,7 @@ impl OrcOpener {
             table: self.table,
             format: "ORC",
             nested: Arc::default(),
+            cleansing: self.cleansing,
         };
         let adapter = adapter.create(Arc::clone(&self.schema), Arc::clone(&file_schema))?;
         let wanted = self.output.fields().iter().map(|field| {

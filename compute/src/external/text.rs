@@ -5,6 +5,7 @@
 
 mod rows;
 
+use super::cleanse::Cleansing;
 use super::named::{BYTES, Counters, name, url_of};
 use super::{ExternalColumn, ExternalFile, ExternalScan, FileFormat};
 use crate::error::Error;
@@ -42,6 +43,7 @@ pub(super) struct TextFiles {
     /// The columns in the files.
     columns: Arc<Vec<ExternalColumn>>,
     format: Arc<FileFormat>,
+    cleansing: Option<Cleansing>,
     projection: SplitProjection,
     metrics: ExecutionPlanMetricsSet,
     pub(super) scan: Arc<ExternalScan>,
@@ -53,6 +55,7 @@ impl TextFiles {
         schema: TableSchema,
         columns: Vec<ExternalColumn>,
         format: FileFormat,
+        cleansing: Option<Cleansing>,
         scan: Arc<ExternalScan>,
     ) -> Self {
         Self {
@@ -60,6 +63,7 @@ impl TextFiles {
             schema,
             columns: Arc::new(columns),
             format: Arc::new(format),
+            cleansing,
             metrics: ExecutionPlanMetricsSet::new(),
             scan,
         }
@@ -79,6 +83,7 @@ impl FileSource for TextFiles {
             wanted: self.projection.file_indices.clone(),
             columns: Arc::clone(&self.columns),
             format: Arc::clone(&self.format),
+            cleansing: self.cleansing,
             counters: Counters::new(&self.metrics, slice),
             bytes: MetricBuilder::new(&self.metrics).counter(BYTES, slice),
         };
@@ -147,6 +152,7 @@ struct TextOpener {
     wanted: Vec<usize>,
     columns: Arc<Vec<ExternalColumn>>,
     format: Arc<FileFormat>,
+    cleansing: Option<Cleansing>,
     counters: Counters,
     bytes: Count,
 }
@@ -162,6 +168,7 @@ impl FileOpener for TextOpener {
             &self.wanted,
             &self.columns,
             &self.format,
+            self.cleansing,
         );
         self.counters.begin(&file);
         let bytes = usize::try_from(known.meta.size).unwrap_or(usize::MAX);

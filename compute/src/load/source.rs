@@ -4,8 +4,10 @@ use super::list::{list_files, list_keys};
 use super::manifest::{Entry, Manifest};
 use super::{LoadPlan, watch};
 use crate::error::{Error, Result};
+use crate::object::sealed::{self, StoredFile};
 use crate::object::{ObjectPolicy, failed};
 use blueshift_sql::statement::copy::CopyFormat;
+use blueshift_sql::statement::master_key::MasterKey;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -90,6 +92,12 @@ pub(super) fn invalid(url: &str, why: &str) -> Error {
 pub(super) async fn find(policy: &ObjectPolicy, plan: &LoadPlan) -> Result<Vec<Source>> {
     let location = Location::parse(&plan.source)?;
     location.check(policy)?;
+    if plan.options.master_key.is_some() && matches!(location, Location::File(_)) {
+        return Err(Error::Sql(blueshift_sql::Error::unsupported(
+            "ENCRYPTED of file://",
+            "The key of an encrypted file stands in the metadata of its object: put the files on S3",
+        )));
+    }
     if let Some(files) = &plan.files {
         return watch::sources(policy, plan, files);
     }
@@ -97,6 +105,14 @@ pub(super) async fn find(policy: &ObjectPolicy, plan: &LoadPlan) -> Result<Vec<S
     let sources = match plan.options.manifest {
         true => finder.of_manifest(&location).await?,
         false => finder.of_prefix(&location).await?,
+    };
+    let sources = match &plan.options.master_key {
+        Some(key) => {
+            let opened = sources.into_iter().map(|one| opened(one, key, true));
+            let opened = futures::stream::iter(opened).buffered(HEADS_IN_FLIGHT);
+            opened.try_collect().await?
+        }
+        None => sources,
     };
     if sources.is_empty() {
         let kind = if plan.source.starts_with("s3://") {
@@ -244,7 +260,13 @@ impl Finder<'_> {
         })?;
         match manifest.bytes > MANIFEST_BYTES_MAX {
             true => Err(invalid(&self.plan.source, "a manifest may have 64 MB")),
-            false => read_all(&manifest).await,
+            false => {
+                let manifest = match &self.plan.options.master_key {
+                    Some(key) => opened(manifest, key, false).await?,
+                    None => manifest,
+                };
+                read_all(&manifest).await
+            }
         }
     }
 
@@ -338,6 +360,30 @@ pub(super) fn object_path(key: &str, url: &str) -> Result<ObjectPath> {
     ObjectPath::parse(key).map_err(|error| Error::Source {
         url: url.to_owned(),
         reason: error.to_string(),
+    })
+}
+
+/// Opens a file that its client encrypted; one that is not is refused if it must be.
+async fn opened(source: Source, key: &MasterKey, must: bool) -> Result<Source> {
+    let slice = source.slice;
+    let file = StoredFile {
+        url: source.url,
+        store: source.store,
+        path: source.path,
+        bytes: source.bytes,
+    };
+    let StoredFile {
+        url,
+        store,
+        path,
+        bytes,
+    } = sealed::opened(file, key, must).await?;
+    Ok(Source {
+        url,
+        store,
+        path,
+        bytes,
+        slice,
     })
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Destination {
     prefix: String,
     /// The same as the user wrote it.
     url: String,
+    /// Whether files are encrypted on their way to the store.
+    pub(super) is_sealed: bool,
     /// Whether the store lists in order.
     is_sorted: bool,
     /// Folders of an external table's partitions that lie elsewhere, by the folder that their values say.
@@ -58,6 +60,7 @@ impl Destination {
             return Ok(Self {
                 store: policy.bucket_to_write(bucket, &plan.authorization, region, encryption)?,
                 policy: None,
+                is_sealed: matches!(encryption, Encryption::Client(_)),
                 url: format!("s3://{bucket}/{prefix}"),
                 prefix,
                 is_sorted: !bucket.ends_with("--x-s3"),
@@ -83,6 +86,7 @@ impl Destination {
         Ok(Self {
             store: policy.files(),
             policy: Some(policy.clone()),
+            is_sealed: false,
             prefix: prefix.trim_start_matches('/').to_owned(),
             url,
             is_sorted: false,

@@ -3,6 +3,7 @@
 use super::destination::Place;
 use super::ledger::{Finished, Ledger, abort};
 use crate::error::{Error, Result};
+use crate::object::sealed::sealed_bytes;
 use crate::object::{for_slice, slice, write_failed};
 use bytes::Bytes;
 use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
@@ -45,9 +46,12 @@ impl Upload {
         &self.place.url
     }
 
-    /// Bytes written so far.
+    /// Bytes that the file has at the store if it ends here.
     pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+        match self.ledger.destination.is_sealed {
+            true => sealed_bytes(self.bytes),
+            false => self.bytes,
+        }
     }
 
     /// Memory it holds, but for parts on their way.
@@ -138,7 +142,7 @@ impl Upload {
             while !self.parts.is_empty() {
                 self.sent().await?;
             }
-            let bytes = self.bytes;
+            let bytes = self.bytes();
             self.upload
                 .take()
                 .map(|upload| Finished::Upload(upload, bytes))

@@ -4,6 +4,7 @@
 //! then ignored. One that asks for what is so anyway is accepted, and a notice says so.
 
 use super::value::Kind;
+use std::sync::LazyLock;
 
 /// A parameter.
 #[derive(Clone, Copy, Debug)]
@@ -494,12 +495,30 @@ pub const PARAMETERS: &[Parameter] = &[
     ),
 ];
 
+/// The parameters by the hash of their names, in order of the hashes: every statement asks for some twenty.
+static BY_HASH: LazyLock<Vec<(u64, &'static Parameter)>> = LazyLock::new(|| {
+    let entries = PARAMETERS.iter();
+    let mut hashed: Vec<_> = entries.map(|entry| (hash(entry.name), entry)).collect();
+    hashed.sort_unstable_by_key(|(hash, _)| *hash);
+    hashed
+});
+
+/// Hashes a name without regard to case (FNV-1a).
+fn hash(name: &str) -> u64 {
+    let fold = |hash: u64, byte: u8| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0000_0100_0000_01b3)
+    };
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, fold)
+}
+
 /// Gives the parameter's entry; names are compared without case.
 pub fn find(name: &str) -> Option<&'static Parameter> {
-    let lower = |name: &'static str| name.bytes().map(|byte| byte.to_ascii_lowercase());
-    let wanted = || name.bytes().map(|byte| byte.to_ascii_lowercase());
-    let at = PARAMETERS.binary_search_by(|parameter| lower(parameter.name).cmp(wanted()));
-    PARAMETERS.get(at.ok()?)
+    let wanted = hash(name);
+    let first = BY_HASH.partition_point(|(hash, _)| *hash < wanted);
+    let same = BY_HASH.get(first..)?.iter();
+    let mut same = same.take_while(|(hash, _)| *hash == wanted);
+    let found = same.find(|(_, entry)| entry.name.eq_ignore_ascii_case(name));
+    found.map(|(_, entry)| *entry)
 }
 
 #[cfg(test)]

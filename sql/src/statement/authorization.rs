@@ -1,6 +1,7 @@
 //! How COPY and UNLOAD log in to where the files are: IAM_ROLE, keys, CREDENTIALS.
 
 use super::copy::{conflict, value_error};
+use super::master_key::MasterKey;
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
 
@@ -26,23 +27,17 @@ pub enum Authorization {
 /// Authorization in parts, as the options give them.
 #[derive(Default)]
 pub(super) struct Keys {
-    statement: &'static str,
     role: Option<String>,
     access_key_id: Option<String>,
     secret_access_key: Option<String>,
     session_token: Option<String>,
     credentials: Option<Authorization>,
+    master_key: Option<MasterKey>,
+    /// CREDENTIALS holds the master key too.
+    has_key_inside: bool,
 }
 
 impl Keys {
-    /// Begins without any, for a statement of this name.
-    pub(super) fn new(statement: &'static str) -> Self {
-        Self {
-            statement,
-            ..Self::default()
-        }
-    }
-
     /// Takes the value of an option whose word was read; `false` if it is none of authorization's.
     pub(super) fn take(&mut self, cursor: &mut Cursor<'_>, word: &str) -> Result<bool> {
         match word {
@@ -58,11 +53,21 @@ impl Keys {
                 self.secret_access_key = Some(secret(cursor, "SECRET_ACCESS_KEY")?);
             }
             "session_token" => self.session_token = Some(secret(cursor, "SESSION_TOKEN")?),
+            "master_symmetric_key" => {
+                let position = cursor.position();
+                let text = secret(cursor, "MASTER_SYMMETRIC_KEY")?;
+                let read = MasterKey::read(&text);
+                self.master_key = Some(read.map_err(|error| error.at(position))?);
+            }
             "credentials" => {
                 let position = cursor.position();
                 let text = secret(cursor, "CREDENTIALS")?;
-                let read = credentials(&text, self.statement);
-                self.credentials = Some(read.map_err(|error| error.at(position))?);
+                let read = credentials(&text).map_err(|error| error.at(position))?;
+                self.credentials = Some(read.0);
+                if read.1.is_some() {
+                    self.has_key_inside = true;
+                    self.master_key = read.1;
+                }
             }
             _ => return Ok(false),
         }
@@ -72,6 +77,20 @@ impl Keys {
     /// Tells whether CREDENTIALS was given.
     pub(super) fn has_credentials(&self) -> bool {
         self.credentials.is_some()
+    }
+
+    /// Gives the key of files that are encrypted by their client. It goes with ENCRYPTED, and not beside CREDENTIALS.
+    pub(super) fn master_key(&mut self, is_encrypted: bool) -> Result<Option<MasterKey>> {
+        if self.master_key.is_some() && !is_encrypted {
+            return Err(conflict("MASTER_SYMMETRIC_KEY needs ENCRYPTED"));
+        }
+        if self.master_key.is_some() && self.has_credentials() && !self.has_key_inside {
+            return Err(
+                conflict("CREDENTIALS does not go with MASTER_SYMMETRIC_KEY")
+                    .with_hint("Write master_symmetric_key=... within CREDENTIALS"),
+            );
+        }
+        Ok(self.master_key.take())
     }
 
     /// Puts the parts together; only one way may be given.
@@ -110,8 +129,9 @@ fn secret(cursor: &mut Cursor<'_>, name: &str) -> Result<String> {
         .map_err(|_| Error::syntax(format!("{name} needs a quoted text"), None))
 }
 
-/// `aws_iam_role=...` or `aws_access_key_id=...;aws_secret_access_key=...[;token=...]`. Errors never show the text.
-fn credentials(text: &str, statement: &str) -> Result<Authorization> {
+/// `aws_iam_role=...` or `aws_access_key_id=...;aws_secret_access_key=...[;token=...]`, and `[;master_symmetric_key=...]`.
+/// Errors never show the text.
+fn credentials(text: &str) -> Result<(Authorization, Option<MasterKey>)> {
     let mut keys = Keys::default();
     for part in text.split(';').filter(|part| !part.is_empty()) {
         let Some((name, value)) = part.split_once('=') else {
@@ -126,19 +146,18 @@ fn credentials(text: &str, statement: &str) -> Result<Authorization> {
             "aws_secret_access_key" => keys.secret_access_key = value,
             "token" => keys.session_token = value,
             "master_symmetric_key" => {
-                return Err(Error::unsupported(
-                    format!("{statement} option MASTER_SYMMETRIC_KEY"),
-                    "Store the files unencrypted, or encrypted by the server that keeps them",
-                ));
+                keys.master_key = Some(MasterKey::read(value.as_deref().unwrap_or_default())?);
             }
             _ => {
                 return Err(value_error("CREDENTIALS has an unknown name").with_hint(
-                    "Known are aws_iam_role, aws_access_key_id, aws_secret_access_key and token",
+                    "Known are aws_iam_role, aws_access_key_id, aws_secret_access_key, token and \
+                     master_symmetric_key",
                 ));
             }
         }
     }
-    match keys {
+    let master_key = keys.master_key.take();
+    let authorization = match keys {
         Keys {
             role: Some(role),
             access_key_id: None,
@@ -157,5 +176,6 @@ fn credentials(text: &str, statement: &str) -> Result<Authorization> {
             session_token,
         }),
         _ => Err(value_error("CREDENTIALS must hold a role or both keys")),
-    }
+    };
+    Ok((authorization?, master_key))
 }

@@ -6,6 +6,7 @@ pub mod job;
 pub use super::authorization::Authorization;
 
 use super::authorization::Keys;
+use super::master_key::MasterKey;
 use super::{ObjectName, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
@@ -124,6 +125,8 @@ pub enum Compupdate {
 pub struct CopyOptions {
     /// FORMAT
     pub format: CopyFormat,
+    /// ENCRYPTED with MASTER_SYMMETRIC_KEY: the files are encrypted by their client.
+    pub master_key: Option<MasterKey>,
     /// FIXEDWIDTH: the width of each field, in characters.
     pub fixed_width: Vec<u32>,
     /// The argument of JSON or AVRO.
@@ -201,14 +204,6 @@ impl std::fmt::Debug for Copy {
 const REFUSED: &[(&str, &str)] = &[
     ("shapefile", "Convert the files to CSV"),
     ("readratio", "Export the table to S3 first"),
-    (
-        "encrypted",
-        "Store the files unencrypted, or encrypted by the server that keeps them",
-    ),
-    (
-        "master_symmetric_key",
-        "Store the files unencrypted, or encrypted by the server that keeps them",
-    ),
     ("using", "Write the options in the COPY itself"),
     (
         "kms_key_id",
@@ -256,10 +251,16 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
         authorization: Authorization::None,
         options: CopyOptions::default(),
     };
-    let mut keys = Keys::new("COPY");
+    let mut keys = Keys::default();
     let mut seen: Vec<String> = Vec::new();
     while !cursor.at_end() && !cursor.is_word("job") {
         option(cursor, &mut copy, &mut keys, &mut seen)?;
+    }
+    let is_encrypted = seen.iter().any(|word| word == "encrypted");
+    copy.options.master_key = keys.master_key(is_encrypted)?;
+    if is_encrypted && copy.options.master_key.is_none() {
+        return Err(conflict("ENCRYPTED needs MASTER_SYMMETRIC_KEY")
+            .with_hint("Leave ENCRYPTED out: files that the store encrypts are read without it"));
     }
     copy.authorization = keys.finish()?;
     ensure_together(&copy, &seen)?;
@@ -420,6 +421,7 @@ fn option(
             }
         }
         "roundec" => options.round_decimals = true,
+        "encrypted" => {}
         "explicit_ids" => options.explicit_ids = true,
         "noload" => options.no_load = true,
         "compupdate" => {

@@ -12,6 +12,7 @@ pub mod dml;
 pub mod external;
 pub mod grant;
 pub mod group;
+pub mod master_key;
 pub mod materialized_view;
 pub mod merge;
 pub mod policy;

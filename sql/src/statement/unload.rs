@@ -2,6 +2,7 @@
 
 use super::authorization::{Authorization, Keys};
 use super::copy::{CopyCompression, argument, conflict, delimiter, null_text, value_error};
+use super::master_key::MasterKey;
 use super::{Query, Statement};
 use crate::error::{Error, Result};
 use crate::parser::cursor::Cursor;
@@ -83,6 +84,8 @@ pub enum Encryption {
     BucketKey,
     /// ENCRYPTED with KMS_KEY_ID (SSE-KMS).
     Kms(String),
+    /// ENCRYPTED with MASTER_SYMMETRIC_KEY: by the server, before the files go to the store.
+    Client(MasterKey),
 }
 
 /// UNLOAD's options with Redshift's defaults.
@@ -178,7 +181,7 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Statement> {
     ensure_destination(&destination).map_err(|error| error.at(position))?;
     let mut parser = OptionParser {
         options: UnloadOptions::default(),
-        keys: Keys::new("UNLOAD"),
+        keys: Keys::default(),
         seen: Vec::new(),
     };
     while !cursor.at_end() {
@@ -327,12 +330,6 @@ impl OptionParser {
                 }
             }
             "kms_key_id" => options.encryption = Encryption::Kms(argument(cursor)?),
-            "master_symmetric_key" => {
-                return Err(Error::unsupported(
-                    "UNLOAD option MASTER_SYMMETRIC_KEY",
-                    "Use ENCRYPTED with KMS_KEY_ID: the store encrypts the files",
-                ));
-            }
             "allowoverwrite" => options.allow_overwrite = true,
             "cleanpath" => options.clean_path = true,
             "parallel" => {
@@ -436,7 +433,11 @@ impl OptionParser {
 
     fn ensure_encryption(&mut self) -> Result<()> {
         let is_kms = matches!(self.options.encryption, Encryption::Kms(_));
-        if !self.has("encrypted") {
+        let is_encrypted = self.has("encrypted");
+        if let Some(key) = self.keys.master_key(is_encrypted)? {
+            return self.encrypt_here(key, is_kms);
+        }
+        if !is_encrypted {
             return match is_kms {
                 true => Err(conflict("KMS_KEY_ID needs ENCRYPTED")),
                 false => Ok(()),
@@ -452,6 +453,22 @@ impl OptionParser {
             (false, true) => self.options.encryption = Encryption::BucketKey,
             (false, false) => self.options.encryption = Encryption::StoreKeys,
         }
+        Ok(())
+    }
+
+    /// ENCRYPTED with MASTER_SYMMETRIC_KEY.
+    fn encrypt_here(&mut self, key: MasterKey, is_kms: bool) -> Result<()> {
+        let with = |what| conflict(format!("MASTER_SYMMETRIC_KEY does not go with {what}"));
+        if is_kms {
+            return Err(with("KMS_KEY_ID"));
+        }
+        if self.has("auto") {
+            return Err(with("ENCRYPTED AUTO"));
+        }
+        if self.options.format == UnloadFormat::Parquet {
+            return Err(with("PARQUET").with_hint("Use KMS_KEY_ID: the store encrypts the files"));
+        }
+        self.options.encryption = Encryption::Client(key);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! are written anew with as many, and then read as they. Of JSON and Avro only the fields that are wanted are read.
 
 use crate::error::{Error, Result};
+use crate::external::cleanse::{Cleansing, Dropped, Handling, failed};
 use crate::external::{ExternalColumn, FileFormat, JsonFormat, TextFormat};
 use crate::format::avro::{Avro, Style};
 use crate::format::delimited::convert::{self, Block, ColumnRule, TimeRule};
@@ -42,6 +43,11 @@ enum Odd {
 pub(super) struct RowReader {
     schema: SchemaRef,
     rules: Vec<ColumnRule>,
+    /// Of columns that are not wanted, but whose values may drop their row.
+    checks: Vec<ColumnRule>,
+    cleansing: Option<Cleansing>,
+    /// The names of all columns of the files.
+    names: Vec<String>,
     layout: Layout,
     odd: Odd,
     header_lines: u64,
@@ -57,8 +63,12 @@ impl RowReader {
         wanted: &[usize],
         columns: &[ExternalColumn],
         format: &FileFormat,
+        cleansing: Option<Cleansing>,
     ) -> Self {
-        let named: Vec<&ExternalColumn> = wanted
+        let drops = cleansing.is_some_and(|cleansing| cleansing.drops_rows());
+        let unwanted = (0..columns.len()).filter(|place| drops && !wanted.contains(place));
+        let read: Vec<usize> = wanted.iter().copied().chain(unwanted).collect();
+        let named: Vec<&ExternalColumn> = read
             .iter()
             .filter_map(|place| columns.get(*place))
             .collect();
@@ -78,14 +88,23 @@ impl RowReader {
             _ => (rows_of_avro(&named), Odd::Refused, 0),
         };
         let is_by_place = odd == Odd::Completed;
-        let rules = wanted.iter().zip(&named).enumerate();
+        let rules = read.iter().zip(&named).enumerate();
         let rules = rules.map(|(order, (place, column))| {
             let field = if is_by_place { *place } else { order };
-            rule(field, column.ty)
+            rule(field, column.ty, cleansing)
         });
+        let mut rules: Vec<ColumnRule> = rules.collect();
+        let checks = rules.split_off(wanted.len().min(rules.len()));
+        let names = match is_by_place {
+            true => columns.iter().map(|column| column.name.clone()).collect(),
+            false => named.iter().map(|column| column.name.clone()).collect(),
+        };
         Self {
             schema,
-            rules: rules.collect(),
+            rules,
+            checks,
+            cleansing,
+            names,
             layout,
             odd,
             header_lines,
@@ -133,7 +152,12 @@ impl RowReader {
         let others = match odd {
             Odd::Completed => {
                 let mut anew = Vec::new();
-                for (line, _) in bad {
+                for (line, problem) in bad {
+                    match self.cleansing.unwrap_or_default().of_line(*problem) {
+                        Handling::Fail => return Err(refused(problem.reason())),
+                        Handling::DropRow => continue,
+                        _ => {}
+                    }
                     let line = bytes.get(line.start as usize..line.end as usize);
                     self.complete(line.unwrap_or_default(), &mut anew);
                 }
@@ -174,10 +198,25 @@ impl RowReader {
         // A field that does not convert is null, and nothing more is said of it.
         let mut notes = Vec::new();
         let mut columns = Vec::with_capacity(self.rules.len());
-        for rule in &self.rules {
+        let mut dropped = Dropped::default();
+        for rule in self.rules.iter().chain(&self.checks) {
             columns.push(convert::column(&block, rule, &mut notes)?);
+            if let Some(cleansing) = self.cleansing {
+                for note in &notes {
+                    match cleansing.of_field(note.problem) {
+                        Handling::Fail => {
+                            let name = self.names.get(rule.field);
+                            return Err(failed(note.problem, name.map_or("", String::as_str)));
+                        }
+                        Handling::DropRow => dropped.add(note.row as usize, count),
+                        _ => {}
+                    }
+                }
+            }
             notes.clear();
         }
+        columns.truncate(self.rules.len());
+        dropped.apply(&mut columns)?;
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         let schema = SchemaRef::clone(&self.schema);
         let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
@@ -268,7 +307,8 @@ fn nulls(schema: &SchemaRef, count: usize) -> Result<RecordBatch> {
     )?)
 }
 
-fn rule(field: usize, ty: SqlType) -> ColumnRule {
+fn rule(field: usize, ty: SqlType, cleansing: Option<Cleansing>) -> ColumnRule {
+    let cleansing = cleansing.unwrap_or_default();
     let (bytes_max, is_char) = match ty {
         SqlType::Char(bytes) => (bytes as usize, true),
         SqlType::Varchar(bytes) => (bytes as usize, false),
@@ -283,10 +323,13 @@ fn rule(field: usize, ty: SqlType) -> ColumnRule {
             bytes_max,
             is_char,
             trim_blanks: false,
-            truncate: true,
+            truncate: cleansing.only_cuts(),
             blanks_as_null: false,
             empty_as_null: false,
-            replacement: None,
+            replacement: match cleansing.invalid_char {
+                Handling::Replace(byte) => Some(byte),
+                _ => None,
+            },
         },
         date: TimeRule::Formats(TimeFormat::auto()),
         timestamp: TimeRule::Iso,
@@ -314,7 +357,7 @@ mod tests {
         let columns: Vec<ExternalColumn> = columns.collect();
         let fields = columns.iter().map(|one| one.ty.field(&one.name, true));
         let schema = Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()));
-        let mut reader = RowReader::new(Arc::clone(&schema), &[0, 1, 2], &columns, format);
+        let mut reader = RowReader::new(Arc::clone(&schema), &[0, 1, 2], &columns, format, None);
         let chunk = FileChunk {
             url: "file:///f".into(),
             chunk: Chunk {

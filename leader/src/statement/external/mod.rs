@@ -4,6 +4,7 @@
 //! database shows it. Whoever may use such a schema reads its tables; its owner makes and changes them.
 
 pub mod alter;
+mod cleansing;
 mod elsewhere;
 pub mod infer;
 mod partition;

@@ -1,6 +1,6 @@
 //! Makes the engine's table of an external one.
 
-use super::partition;
+use super::{cleansing, partition};
 use crate::catalog::external::{ExternalFormat, ExternalSchema, ExternalTable, Partitions};
 use crate::catalog::{Catalog, Schema};
 use crate::error::{Error, Result};
@@ -61,6 +61,7 @@ pub fn scanned_of(
         partition_columns: columns(&table.partitioned_by),
         location: table.location.clone(),
         partitions: partitions(table, known)?,
+        cleansing: cleansing::read(&table.format, &table.properties)?,
         is_delta: table.is_delta(),
         row_count: table.number("numRows"),
         has_pseudo_columns: false,

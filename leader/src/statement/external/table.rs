@@ -1,7 +1,7 @@
 //! CREATE EXTERNAL TABLE, and DROP TABLE of external tables.
 
 use super::source::access;
-use super::{elsewhere, ensure_alone, lock_table, schema, schema_of};
+use super::{cleansing, elsewhere, ensure_alone, lock_table, schema, schema_of};
 use crate::access::check;
 use crate::catalog::Oid;
 use crate::catalog::cache::put_external_table;
@@ -91,9 +91,6 @@ pub(super) async fn reserve(
     }
 }
 
-/// Properties that ask for what is not done here, with the values that do not.
-const REFUSED: &[(&str, &[&str])] = &[("data_cleansing_enabled", &["false"])];
-
 /// Checks the properties that are read here; others are kept as they are.
 pub(super) fn check_properties(
     format: &ExternalFormat,
@@ -144,18 +141,7 @@ pub(super) fn check_properties(
         }
         _ => {}
     }
-    for (name, allowed) in REFUSED {
-        if let Some(value) = properties.get(*name)
-            && !allowed.contains(&value.to_lowercase().as_str())
-        {
-            return Err(blueshift_sql::Error::unsupported(
-                format!("the table property '{name}'='{value}'"),
-                "Leave it out: texts are cut to the width of their column, and fields of text files that do not \
-                 convert are null.",
-            )
-            .into());
-        }
-    }
+    cleansing::read(format, properties)?;
     Ok(())
 }
 
