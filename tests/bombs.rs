@@ -66,6 +66,11 @@ async fn each_ends_and_the_server_lives() {
         ),
         ("brackets", select("[".repeat(MANY)), too_deep()),
         (
+            "a long select list",
+            select(list(20_000, ",", number)),
+            Error("54011"),
+        ),
+        (
             "subqueries",
             nested(MANY, "SELECT * FROM (", "SELECT 1", ") t"),
             too_deep(),

@@ -161,9 +161,13 @@ pub fn bind_query(
     query: &Query,
     parameters: &[Option<arrow_schema::DataType>],
 ) -> Result<LogicalPlan> {
-    match rewrite::shown_names(&query.tree) {
+    let bound = match rewrite::shown_names(&query.tree) {
         Some(tree) => bind_tree(names, &tree, parameters, &[]),
         None => bind_tree(names, &query.tree, parameters, &[]),
+    }?;
+    match bound.schema().fields().len() > rewrite::TARGETS_MAX {
+        true => Err(rewrite::too_many_targets()),
+        false => Ok(bound),
     }
 }
 

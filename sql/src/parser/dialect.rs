@@ -147,6 +147,11 @@ impl Dialect for RedshiftDialect {
             parser.next_token();
             return Some(nested_sets(parser));
         }
+        if is(&parser.peek_token_ref().token, &["prior"]) && is_prior_operator(parser) {
+            parser.next_token();
+            let column = parser.parse_prefix();
+            return Some(column.map(|column| Expr::Prior(Box::new(column))));
+        }
         if !is(&parser.peek_token_ref().token, &["approximate"])
             || !is(
                 &parser.peek_nth_token(1).token,
@@ -233,4 +238,53 @@ impl Dialect for RedshiftDialect {
     fn supports_within_after_array_aggregation(&self) -> bool {
         true
     }
+}
+
+/// Tokens behind PRIOR among which CONNECT BY is looked for.
+const CONNECT_BY_TOKENS_MAX: usize = 2_000;
+
+/// Tells whether the word `prior` that comes next is the operator of CONNECT BY, in a place where the grammar of others
+/// takes it for a column: something to apply it to comes behind it, and CONNECT BY later.
+fn is_prior_operator(parser: &Parser) -> bool {
+    const NO_COLUMN: [Keyword; 20] = [
+        Keyword::FROM,
+        Keyword::AS,
+        Keyword::AND,
+        Keyword::OR,
+        Keyword::NOT,
+        Keyword::IN,
+        Keyword::IS,
+        Keyword::LIKE,
+        Keyword::ILIKE,
+        Keyword::BETWEEN,
+        Keyword::ASC,
+        Keyword::DESC,
+        Keyword::NULLS,
+        Keyword::THEN,
+        Keyword::ELSE,
+        Keyword::END,
+        Keyword::WHEN,
+        Keyword::START,
+        Keyword::CONNECT,
+        Keyword::LIMIT,
+    ];
+    let applies = match parser.peek_nth_token(1).token {
+        Token::Word(word) => !NO_COLUMN.contains(&word.keyword),
+        Token::LParen => true,
+        _ => false,
+    };
+    if !applies {
+        return false;
+    }
+    for place in 1..CONNECT_BY_TOKENS_MAX {
+        match parser.peek_nth_token(place).token {
+            Token::Word(word) if word.keyword == Keyword::CONNECT => {
+                let next = parser.peek_nth_token(place + 1).token;
+                return matches!(next, Token::Word(word) if word.keyword == Keyword::BY);
+            }
+            Token::EOF => return false,
+            _ => {}
+        }
+    }
+    false
 }

@@ -79,6 +79,18 @@ fn holds_query(expr: &Expr) -> bool {
     )
 }
 
+/// Entries of a select list at most, as PostgreSQL has it.
+pub(in crate::binder) const TARGETS_MAX: usize = 1_664;
+
+/// The refusal of a select list that is too long.
+pub(in crate::binder) fn too_many_targets() -> Error {
+    Error::new(
+        SqlState::TOO_MANY_COLUMNS,
+        format!("target lists can have at most {TARGETS_MAX} entries"),
+    )
+    .with_hint("Name the columns that are needed, or put many values into a SUPER")
+}
+
 fn flow(result: Result<()>) -> ControlFlow<Error> {
     match result {
         Ok(()) => ControlFlow::Continue(()),
@@ -113,6 +125,9 @@ impl VisitorMut for Rewriter {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         if let Err(error) = join_condition::check(select) {
             return ControlFlow::Break(error);
+        }
+        if select.projection.len() > TARGETS_MAX {
+            return ControlFlow::Break(too_many_targets());
         }
         table_function::name_series(select);
         if let Err(error) = table_function::rewrite_list(select) {
