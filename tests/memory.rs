@@ -63,11 +63,12 @@ async fn until_given_back(server: &Server, port: u16) {
     }
 }
 
-/// Starts a server with little memory, and a table of 60 000 rows, 12 MB or so.
+/// Starts a server with little memory, and a table of 240 000 rows, 40 MB or so.
 async fn start(arguments: &[&str]) -> (Server, Client, u16) {
     let port = free_port();
     let metrics = format!("127.0.0.1:{port}");
-    let arguments = ["--metrics-listen", &metrics].iter().chain(arguments);
+    let own = ["--metrics-listen", &metrics];
+    let arguments = own.iter().chain(arguments);
     let server = Server::start(ServerOptions {
         slices: Some(2),
         arguments: arguments.map(|text| (*text).to_owned()).collect(),
@@ -87,12 +88,12 @@ async fn start(arguments: &[&str]) -> (Server, Client, u16) {
         .await;
     client
         .run(
-            "INSERT INTO big SELECT k, k % 7, repeat('x', 150) || (k * 7919) % 60000 FROM \
-             (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS k \
-              FROM digits a, digits b, digits c, digits e, digits f WHERE f.d < 6)",
+            "INSERT INTO big SELECT k, k % 7, repeat('x', 150) || (k * 7919) % 240000 FROM \
+             (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d + 60000 * h.d AS k \
+              FROM digits a, digits b, digits c, digits e, digits f, digits h WHERE f.d < 6 AND h.d < 4)",
         )
         .await;
-    assert_eq!(client.value("SELECT count(*) FROM big").await, "60000");
+    assert_eq!(client.value("SELECT count(*) FROM big").await, "240000");
     (server, client, port)
 }
 
@@ -100,53 +101,59 @@ async fn start(arguments: &[&str]) -> (Server, Client, u16) {
 const SPILLING: &[(&str, &str)] = &[
     (
         "SELECT count(*), sum(a.k) FROM big a JOIN big b ON a.k = b.k AND a.v = b.v",
-        "60000|1799970000",
+        "240000|28799880000",
+    ),
+    // Nobody would expect so many rows on the right: its hash table is begun and does not fit.
+    (
+        "SELECT count(*) FROM big a JOIN (SELECT * FROM big WHERE k % 2 >= 0 AND k % 3 >= 0 AND k % 5 >= 0 \
+         AND k % 7 >= 0 AND k % 11 >= 0 AND k % 13 >= 0) b ON a.v = b.v",
+        "240000",
     ),
     (
         "SELECT count(*), count(b.k) FROM big a LEFT JOIN (SELECT * FROM big WHERE g < 3) b ON a.v = b.v",
-        "60000|25716",
+        "240000|102858",
     ),
     (
-        "SELECT count(*), count(a.k), count(b.k) FROM (SELECT * FROM big WHERE k < 40000) a \
-         FULL JOIN (SELECT * FROM big WHERE k >= 20000) b ON a.v = b.v AND a.k = b.k",
-        "60000|40000|40000",
+        "SELECT count(*), count(a.k), count(b.k) FROM (SELECT * FROM big WHERE k < 160000) a \
+         FULL JOIN (SELECT * FROM big WHERE k >= 80000) b ON a.v = b.v AND a.k = b.k",
+        "240000|160000|160000",
     ),
     (
         "SELECT count(*) FROM big a WHERE EXISTS (SELECT 1 FROM big b WHERE b.v = a.v AND b.g <> 5)",
-        "51429",
+        "205715",
     ),
     (
         "SELECT count(*) FROM big a WHERE NOT EXISTS (SELECT 1 FROM big b WHERE b.v = a.v AND b.g <> 5)",
-        "8571",
+        "34285",
     ),
     (
         "SELECT count(*), sum(n) FROM (SELECT v, k, count(*) AS n FROM big GROUP BY v, k)",
-        "60000|60000",
+        "240000|240000",
     ),
     (
         "SELECT count(*), max(r) FROM (SELECT row_number() OVER (ORDER BY v, k) AS r FROM big)",
-        "60000|60000",
+        "240000|240000",
     ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_larger_than_their_memory_finish_right_and_give_it_back() {
-    // 12 MB for all queries.
-    let (server, client, port) = start(&["--memory-limit", "256MB", "--memory", "12582912"]).await;
+    // 32 MB for all queries.
+    let (server, client, port) = start(&["--memory-limit", "256MB", "--memory", "33554432"]).await;
     let page = scrape(port, "/metrics").await;
     assert_eq!(
         figure(&page, "blueshift_memory_pool_limit_bytes"),
-        12_582_912.0
+        33_554_432.0
     );
     for (query, answer) in SPILLING {
         assert_eq!(client.value(query).await, *answer, "{query}");
         until_given_back(&server, port).await;
     }
     let sorted = client.rows("SELECT k FROM big ORDER BY v, k").await;
-    assert_eq!(sorted.len(), 60_000);
-    // The texts are those of k * 7919 % 60000, which is another for each k.
-    let mut expected: Vec<(String, u64)> = (0..60_000_u64)
-        .map(|k| ((k * 7_919 % 60_000).to_string(), k))
+    assert_eq!(sorted.len(), 240_000);
+    // The texts are those of k * 7919 % 240000, which is another for each k.
+    let mut expected: Vec<(String, u64)> = (0..240_000_u64)
+        .map(|k| ((k * 7_919 % 240_000).to_string(), k))
         .collect();
     expected.sort();
     let wrong = sorted
@@ -157,7 +164,7 @@ async fn queries_larger_than_their_memory_finish_right_and_give_it_back() {
     client
         .run("CREATE TABLE joined AS SELECT a.k, b.v FROM big a JOIN big b ON a.v = b.v")
         .await;
-    assert_eq!(client.value("SELECT count(*) FROM joined").await, "60000");
+    assert_eq!(client.value("SELECT count(*) FROM joined").await, "240000");
     until_given_back(&server, port).await;
     let page = scrape(port, "/metrics").await;
     assert!(figure(&page, "blueshift_spilled_bytes_total") > 0.0);
@@ -165,7 +172,7 @@ async fn queries_larger_than_their_memory_finish_right_and_give_it_back() {
     let window =
         "SELECT count(s) FROM (SELECT sum(k) OVER (PARTITION BY g) AS s, v FROM big) WHERE v > ''";
     match client.try_rows(window).await {
-        Ok(rows) => assert_eq!(rows, [[Some("60000".to_owned())]]),
+        Ok(rows) => assert_eq!(rows, [[Some("240000".to_owned())]]),
         Err(error) => {
             let error = error.as_db_error().expect("an error of the server");
             assert_eq!(error.code().code(), "53200", "{error}");
@@ -201,7 +208,7 @@ async fn a_query_spills_no_more_than_its_quota() {
         "--memory-limit",
         "256MB",
         "--memory",
-        "12582912",
+        "33554432",
         "--spill-limit-per-query",
         "1MB",
     ])
@@ -213,7 +220,7 @@ async fn a_query_spills_no_more_than_its_quota() {
         "{text}"
     );
     until_given_back(&server, port).await;
-    assert_eq!(client.value("SELECT count(*) FROM big").await, "60000");
+    assert_eq!(client.value("SELECT count(*) FROM big").await, "240000");
 }
 
 #[tokio::test(flavor = "multi_thread")]

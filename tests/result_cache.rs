@@ -73,7 +73,6 @@ async fn a_change_of_a_table_is_seen_at_once() {
         ("DELETE FROM t WHERE k = 5", "3|6"),
         ("TRUNCATE t", "0|NULL"),
         ("INSERT INTO t VALUES (7, 'seven')", "1|7"),
-        ("VACUUM FULL t", "1|7"),
     ] {
         other.run(change).await;
         anew(&client, SUM, &[sum]).await;
@@ -249,10 +248,8 @@ async fn what_differs_each_time_is_computed_each_time() {
         "SELECT k FROM t WHERE random() < 2 ORDER BY k",
         "SELECT count(*), getdate() FROM t",
         "SELECT count(*) FROM t WHERE sysdate > '2020-01-01'",
-        "SELECT count(*), timeofday() FROM t",
         "SELECT count(*) FROM t WHERE current_date > '2020-01-01'::date",
         "SELECT count(*) FROM t WHERE 'now'::timestamp > '2020-01-01'",
-        "SELECT count(*), pg_backend_pid() FROM t",
         "SELECT a FROM own",
         "SELECT count(*) FROM t, own",
         // More than a megabyte.

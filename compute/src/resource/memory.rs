@@ -20,6 +20,10 @@ const CACHE_SHARE_MOST: usize = 2;
 /// The block cache grows and shrinks by so much at once.
 const CACHE_STEP_BYTES: usize = 8 << 20;
 
+/// What a consumer that can spill is given beyond its share, if it is there: a batch or two, without which none can
+/// work. A small limit among many consumers would refuse them their first rows.
+const SPILLER_BYTES_LEAST: usize = 4 << 20;
+
 /// Sets the bytes that the block cache may take.
 type SetCache = Box<dyn Fn(usize) + Send + Sync>;
 
@@ -240,7 +244,10 @@ impl MemoryPool for QueryPool {
             true => {
                 let spillable = limit.saturating_sub(state.unspillable);
                 let share = spillable / state.spillers.max(1);
-                share.saturating_sub(reservation.size())
+                let left = spillable.saturating_sub(state.spillable);
+                let least = SPILLER_BYTES_LEAST.saturating_sub(reservation.size());
+                let share = share.saturating_sub(reservation.size());
+                share.max(least.min(left))
             }
             false => limit.saturating_sub(state.unspillable + state.spillable),
         };
@@ -347,6 +354,18 @@ mod tests {
         second.try_grow(15 * MB).expect("what the other gave back");
         pool.set_limit(400 * MB);
         assert_eq!(pool.limit(), 256 * MB);
+    }
+
+    #[test]
+    fn small_limits_leave_room_for_a_batch() {
+        let (node, _) = node(256 * MB, 0);
+        let pool = Arc::new(QueryPool::new(node, 8 * MB));
+        let spillers: Vec<_> = (0..16).map(|_| consumer(&pool, true)).collect();
+        spillers[0].try_grow(4 * MB).expect("a batch");
+        spillers[0].try_grow(1).expect_err("more than a batch");
+        spillers[1].try_grow(4 * MB).expect("a batch");
+        spillers[2].try_grow(MB).expect_err("nothing left");
+        spillers[2].try_grow(MB / 2).expect("its share");
     }
 
     #[test]
