@@ -61,7 +61,7 @@ fn tls() -> MakeRustlsConnect {
     MakeRustlsConnect::new(config)
 }
 
-/// Connects as `admin` to `dev`.
+/// Connects as `admin` to `dev`. What is measured is work, so that no earlier result may answer.
 pub async fn connect(port: u16) -> Result<Client, Error> {
     let mut config = Config::new();
     config
@@ -70,6 +70,7 @@ pub async fn connect(port: u16) -> Result<Client, Error> {
         .user("admin")
         .password(PASSWORD)
         .dbname("dev")
+        .options("-c enable_result_cache_for_session=off")
         .ssl_mode(SslMode::Require);
     let (client, connection) = config.connect(tls()).await?;
     tokio::spawn(connection);

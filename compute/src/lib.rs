@@ -17,6 +17,7 @@ pub mod reach;
 pub mod distribution;
 pub mod resource;
 pub mod report;
+pub mod figures;
 pub mod error;
 
 pub use error::{Error, Result};

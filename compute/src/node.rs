@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::object::ObjectPolicy;
-use crate::resource::{Resources, default_memory_bytes};
+use crate::resource::{Limits, Resources};
 use blueshift_storage::store::Store;
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use std::sync::Arc;
 pub struct NodeOptions {
     /// Compute threads; one per core if `None`.
     pub threads: Option<usize>,
-    /// Memory that queries may use in bytes; 70 % of the machine's if `None`.
-    pub memory_bytes: Option<usize>,
+    /// Memory and spill files it may use.
+    pub limits: Limits,
     /// Where COPY may read from and UNLOAD may write to.
     pub object_policy: ObjectPolicy,
 }
@@ -32,8 +32,7 @@ impl Node {
     pub fn start(store: Arc<Store>, options: NodeOptions) -> Result<Arc<Self>> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = options.threads.unwrap_or_else(cores);
-        let memory_bytes = options.memory_bytes.unwrap_or_else(default_memory_bytes);
-        let resources = Resources::start(threads, memory_bytes, store.spill_dir())?;
+        let resources = Resources::start(threads, options.limits, &store)?;
         Ok(Arc::new(Self {
             store,
             resources,

@@ -1,5 +1,7 @@
 //! Server file and environment: defaults, then a TOML file, then `BLUESHIFT_*`, then flags.
 
+pub(crate) mod limit;
+
 use anyhow::{Context, Result, bail};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -18,6 +20,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where to listen for Arrow Flight SQL; nowhere if absent.
     pub flight_listen: Option<SocketAddr>,
+    /// Where to answer who watches the server: an address with a port, or a port of loopback; nowhere if absent.
+    pub metrics_listen: Option<String>,
     /// Slices of a new data directory; an existing one keeps its own.
     pub slices: u32,
     /// Directories COPY may read `file://` from: a list, or one text with `:` between them.
@@ -49,8 +53,14 @@ pub struct Config {
     pub secret_file: Option<PathBuf>,
     /// Where the data catalog is, as AWS Glue speaks; the server's own if absent.
     pub glue_endpoint: Option<String>,
-    /// Memory queries may use in bytes; most of the machine's if absent.
+    /// Memory the process may use: bytes, a size with a unit, or percent of what there is; 80 % if absent.
+    pub memory_limit: Option<String>,
+    /// Of that, memory all queries may use in bytes; what is left beside the block cache if absent.
     pub memory: Option<usize>,
+    /// What all queries may have in spill files, in bytes or with a unit; 100 GB if absent.
+    pub spill_limit: Option<String>,
+    /// What one query may have in spill files; as much as all if absent.
+    pub spill_limit_per_query: Option<String>,
     /// The block cache in bytes.
     pub cache: usize,
     /// Sessions at once.
@@ -85,7 +95,11 @@ pub struct Config {
 /// What the names of variables begin with.
 const ENVIRONMENT: &str = "BLUESHIFT_";
 /// Fields whose variables are read as text.
-const TEXTS: [&str; 14] = [
+const TEXTS: [&str; 18] = [
+    "memory_limit",
+    "spill_limit",
+    "spill_limit_per_query",
+    "metrics_listen",
     "ssh_key",
     "data",
     "copy_root",
@@ -144,6 +158,7 @@ impl Default for Config {
             data: PathBuf::from("blueshift-data"),
             listen: SocketAddr::from(([127, 0, 0, 1], 5439)),
             flight_listen: None,
+            metrics_listen: None,
             slices: u32::try_from(cores.max(2)).unwrap_or(2),
             copy_root: Vec::new(),
             unload_root: Vec::new(),
@@ -156,7 +171,10 @@ impl Default for Config {
             ssh_key: None,
             secret_file: None,
             glue_endpoint: None,
+            memory_limit: None,
             memory: None,
+            spill_limit: None,
+            spill_limit_per_query: None,
             cache: CACHE_BYTES,
             connections: CONNECTIONS,
             insecure: false,
@@ -208,6 +226,7 @@ impl Config {
         if config.tls_cert.is_some() != config.tls_key.is_some() {
             bail!("--tls-cert and --tls-key are given together or not at all");
         }
+        limit::limits(&config)?;
         Ok(config)
     }
 }

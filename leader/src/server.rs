@@ -12,6 +12,8 @@ use crate::error::Result;
 use crate::history::keep::Keeper;
 use crate::history::statistics::Statistics;
 use crate::history::{History, lock};
+use crate::metrics::Registry;
+use crate::planner::result_cache::{self, ResultCache};
 use crate::snapshot::Snapshots;
 use crate::transaction::Transactions;
 use blueshift_compute::node::{Node, NodeOptions};
@@ -62,6 +64,10 @@ pub struct Server {
     pub foreign: ForeignCatalogs,
     /// Takes snapshots.
     pub snapshots: Arc<Snapshots>,
+    /// Who gives figures to those that watch the server.
+    pub metrics: Registry,
+    /// Results that may answer queries again.
+    pub results: Arc<ResultCache>,
     /// Lock table and commit path.
     pub transactions: Arc<Transactions>,
     /// Today's placement hash; tables placed under another are not taken to be co-located.
@@ -107,6 +113,8 @@ impl Server {
             history,
             foreign,
             snapshots: Arc::default(),
+            metrics: Registry::default(),
+            results: Arc::new(ResultCache::new(result_cache::CACHE_BYTES)),
             transactions,
             placement_fingerprint: blueshift_compute::distribution::fingerprint(),
             namespace: OnceLock::new(),

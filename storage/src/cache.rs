@@ -4,6 +4,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What can be cached.
 pub trait Weigh {
@@ -23,6 +24,21 @@ impl<K, V: Weigh> Weighter<K, Arc<V>> for ByBytes {
 /// A cache of shared values.
 pub struct ByteCache<K, V: Weigh> {
     cache: Cache<K, Arc<V>, ByBytes>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// What a cache has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheFigures {
+    /// Values found in it.
+    pub hits: u64,
+    /// Values it was filled with.
+    pub misses: u64,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// Bytes it may take.
+    pub bytes_max: u64,
 }
 
 impl<K, V: Weigh> std::fmt::Debug for ByteCache<K, V> {
@@ -37,12 +53,38 @@ impl<K: Hash + Eq + Clone, V: Weigh> ByteCache<K, V> {
         let items = (bytes / typical_bytes.max(1)).max(16);
         ByteCache {
             cache: Cache::with_weighter(items, bytes as u64, ByBytes),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         }
     }
 
     /// Gives the value of `key`, filling it by `load` if it is missing.
     pub fn get<E>(&self, key: &K, load: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
-        self.cache.get_or_insert_with(key, || load().map(Arc::new))
+        let mut is_hit = true;
+        let value = self.cache.get_or_insert_with(key, || {
+            is_hit = false;
+            load().map(Arc::new)
+        });
+        let count = if is_hit { &self.hits } else { &self.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+        value
+    }
+
+    /// Gives what it has done.
+    pub fn figures(&self) -> CacheFigures {
+        CacheFigures {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            bytes: self.cache.weight(),
+            bytes_max: self.cache.capacity(),
+        }
+    }
+
+    /// Changes what it may take; what is too much then goes at once.
+    pub fn set_bytes_max(&self, bytes: usize) {
+        if self.cache.capacity() != bytes as u64 {
+            self.cache.set_capacity(bytes as u64);
+        }
     }
 
     /// Drops the value of `key`.

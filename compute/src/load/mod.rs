@@ -256,11 +256,7 @@ async fn run(
             rejects.deal(hosts.deal(slice_count));
         }
     }
-    let router = Arc::new(Router::new(
-        &node.store,
-        &node.resources.compute,
-        &plan.target,
-    ));
+    let router = Arc::new(Router::on(node, &plan.target));
     let files = Arc::new(Mutex::new(Vec::new()));
     let parser = parse::Parser {
         plan: plan.clone(),

@@ -320,7 +320,7 @@ async fn aside<T: Send + 'static>(
 
 /// Gives how to merge: `deletes_wait` if nobody can delete meanwhile.
 pub fn options(node: &Node, boost: bool, deletes_wait: bool) -> MergeOptions {
-    let share = BUFFER_BYTES / merges_at_once(node);
+    let share = node.resources.buffer_bytes(BUFFER_BYTES) / merges_at_once(node);
     let buffer_bytes = share.clamp(*SLICE_BUFFER_BYTES.start(), *SLICE_BUFFER_BYTES.end());
     MergeOptions {
         buffer_bytes: buffer_bytes * if boost { BOOST_TIMES } else { 1 },

@@ -1,5 +1,6 @@
 //! Physical operators of our own, one file each.
 
+pub mod held;
 pub mod null_side;
 pub mod secure;
 pub mod shared;

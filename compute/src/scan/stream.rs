@@ -7,6 +7,7 @@ use super::StoredTable;
 use super::translate::{Placement, Translator};
 use crate::distribution::Distribution;
 use crate::error::scan_error;
+use crate::figures::SCANS;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::BatchCoalescer;
 use arrow_schema::SchemaRef;
@@ -450,6 +451,19 @@ impl ScanMetrics {
             metric.add(usize::try_from(now.saturating_sub(before)).unwrap_or(usize::MAX));
         };
         let read = |counters: &ScanCounters| counters.blocks.saturating_sub(counters.blocks_pruned);
+        SCANS
+            .rows
+            .add(now.rows_scanned.saturating_sub(before.rows_scanned));
+        SCANS
+            .bytes
+            .add(now.bytes_read.saturating_sub(before.bytes_read));
+        let from_disk = now.bytes_from_disk.saturating_sub(before.bytes_from_disk);
+        SCANS.bytes_from_disk.add(from_disk);
+        SCANS
+            .blocks_read
+            .add(read(&now).saturating_sub(read(before)));
+        let pruned = now.blocks_pruned.saturating_sub(before.blocks_pruned);
+        SCANS.blocks_pruned.add(pruned);
         add(&self.blocks, now.blocks, before.blocks);
         add(&self.blocks_read, read(&now), read(before));
         add(&self.blocks_pruned, now.blocks_pruned, before.blocks_pruned);

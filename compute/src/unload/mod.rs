@@ -182,7 +182,7 @@ async fn run(
         false => 1,
     };
     let ledger = Ledger::new(destination, node.resources.compute.clone());
-    let memory = OPEN_BYTES_MAX / lanes;
+    let memory = node.resources.buffer_bytes(OPEN_BYTES_MAX) / lanes;
     let shared = Arc::new(Shared::new(plan, layout, Arc::clone(&ledger), memory));
     let work = Work {
         node,

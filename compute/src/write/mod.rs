@@ -75,7 +75,7 @@ pub async fn insert(
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
 ) -> Result<Written> {
-    let router = Arc::new(Router::new(&node.store, &node.resources.compute, target));
+    let router = Arc::new(Router::on(node, target));
     let sink = Arc::clone(&router);
     for_each_batch(node, &plan, &task, move |batch| {
         let router = Arc::clone(&sink);
@@ -95,13 +95,13 @@ pub fn insert_small(
     if !target.keeps_small || batch.get_array_memory_size() > SMALL_BYTES {
         return Ok(None);
     }
-    let router = Router::new(&node.store, &node.resources.compute, target);
+    let router = Router::on(node, target);
     router.write_small(batch.clone()).map(Some)
 }
 
 /// Writes a batch of few whole rows in table order, which ride in the commit record.
 pub fn append(node: &Arc<Node>, target: &WriteTarget, batch: RecordBatch) -> Result<Written> {
-    Router::new(&node.store, &node.resources.compute, target).write_small(batch)
+    Router::on(node, target).write_small(batch)
 }
 
 /// Runs `plan` (one `Int64` column of row ids, see `storage::table::scan::ROW_ID`) and marks those rows of
@@ -139,7 +139,7 @@ pub async fn update(
         identities: Vec::new(),
         ..target.clone()
     };
-    let router = Arc::new(Router::new(&node.store, &node.resources.compute, &target));
+    let router = Arc::new(Router::on(node, &target));
     let (rows, sink) = (Arc::clone(&router), Arc::clone(&marks));
     for_each_batch(node, &plan, &task, move |batch| {
         let changed = changed_rows(&sink, &batch);

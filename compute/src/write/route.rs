@@ -7,6 +7,7 @@
 use super::{WriteTarget, Written};
 use crate::distribution::{Distribution, slices_of_rows};
 use crate::error::{Error, Result};
+use crate::node::Node;
 use arrow::array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{CastOptions, cast_with_options, take_record_batch};
 use arrow_schema::{DataType, SchemaRef};
@@ -47,6 +48,8 @@ pub(crate) struct Router {
     writers: Mutex<Writers>,
     /// Rows taken so far, for EVEN.
     rows: AtomicU64,
+    /// What all writers may hold.
+    buffer_bytes: usize,
 }
 
 struct Writers {
@@ -81,6 +84,16 @@ impl Router {
                 threads: JoinSet::new(),
             }),
             rows: AtomicU64::new(0),
+            buffer_bytes: BUFFER_BYTES,
+        }
+    }
+
+    /// Makes a router whose writers hold no more than a statement of the node may.
+    pub(crate) fn on(node: &Node, target: &WriteTarget) -> Self {
+        let resources = &node.resources;
+        Self {
+            buffer_bytes: resources.buffer_bytes(BUFFER_BYTES),
+            ..Self::new(&node.store, &resources.compute, target)
         }
     }
 
@@ -190,8 +203,9 @@ impl Router {
 
     /// Makes the writer of a slice.
     fn writer(&self, slice: usize) -> SliceWriter {
-        let share = BUFFER_BYTES / self.target.slice_count.max(1) as usize;
-        let buffer_bytes = share.clamp(*SLICE_BUFFER_BYTES.start(), *SLICE_BUFFER_BYTES.end());
+        let share = self.buffer_bytes / self.target.slice_count.max(1) as usize;
+        let least = (*SLICE_BUFFER_BYTES.start()).min(self.buffer_bytes);
+        let buffer_bytes = share.clamp(least, *SLICE_BUFFER_BYTES.end());
         let writer = SliceWriter::new(
             &self.store,
             self.target.table,

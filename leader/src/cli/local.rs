@@ -9,7 +9,7 @@ use crate::planner;
 use anyhow::{Context, Result, anyhow, bail};
 use arrow::array::Array;
 use arrow_schema::{DataType, TimeUnit};
-use blueshift_compute::resource::session_config;
+use blueshift_compute::resource::{default_memory_bytes, session_config};
 use blueshift_sql::binder::{self, Names};
 use blueshift_sql::statement::{ObjectName, Query, Statement, parse};
 use blueshift_sql::{SqlState, SqlType, types};
@@ -64,7 +64,7 @@ fn explained(error: blueshift_sql::Error) -> anyhow::Error {
 }
 
 async fn answer(query: &Query, threads: u32) -> Result<Table> {
-    let state = planner::context::builder(session_config(threads)).build();
+    let state = planner::context::builder(session_config(threads, default_memory_bytes())).build();
     let mut names = FileNames {
         context: SessionContext::new_with_state(state.clone()),
         state,

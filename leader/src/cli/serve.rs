@@ -2,7 +2,7 @@
 
 use crate::access::scan_limit::ScanLimits;
 use crate::access::scram;
-use crate::config::Config;
+use crate::config::{Config, limit};
 use crate::ingest;
 use crate::maintenance::{self, MaintenanceOptions};
 use crate::protocol::flight::FlightDoor;
@@ -10,6 +10,7 @@ use crate::protocol::tls::Certificate;
 use crate::protocol::{Door, DoorOptions};
 use crate::server::{Server, ServerOptions};
 use crate::snapshot::schedule;
+use crate::web::metrics::{self, MetricsDoor};
 use anyhow::{Context, Result, anyhow, bail};
 use blueshift_compute::node::NodeOptions;
 use blueshift_compute::object::{ObjectPolicy, Role, Roles, Secret, SecretTls, Secrets};
@@ -74,6 +75,10 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     flight_listen: Option<SocketAddr>,
+    /// Where figures for Prometheus are answered, as ADDRESS:PORT or a PORT of loopback [default: nowhere].
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics_listen: Option<String>,
     /// Slices of a new data directory [default: one per core, at least 2].
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +128,20 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     glue_endpoint: Option<String>,
-    /// Memory queries may use, in bytes.
+    /// Memory the process may use: bytes, a size such as 4GB, or percent of what the machine or its control group has
+    /// [default: 80%].
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_limit: Option<String>,
+    /// What all queries may have in spill files [default: 100GB].
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spill_limit: Option<String>,
+    /// What one query may have in spill files [default: as much as all].
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spill_limit_per_query: Option<String>,
+    /// Memory all queries may use, in bytes [default: what --memory-limit leaves].
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<usize>,
@@ -204,10 +222,18 @@ pub(super) fn run(serve: Serve) -> Result<()> {
             Some(listen) => Some(FlightDoor::open(&door, listen, &certificate).await?),
             None => None,
         };
+        let metrics = match &config.metrics_listen {
+            Some(text) => Some(metrics_door(&server, text).await?),
+            None => None,
+        };
         announce(address, generated_password.as_deref())?;
         if let Some(flight) = &flight {
             let address = flight.address()?;
             writeln!(std::io::stdout(), "Arrow Flight SQL: grpc+tls://{address}")?;
+        }
+        if let Some(metrics) = &metrics {
+            let address = metrics.address()?;
+            writeln!(std::io::stdout(), "Metrics: http://{address}/metrics")?;
         }
         let snapshots = schedule::run(
             Arc::downgrade(&server.snapshots),
@@ -230,6 +256,7 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         let jobs = ingest::copy_job::run(server.clone(), interval, stop.clone());
         let jobs = tokio::spawn(jobs);
         let flight = flight.map(|flight| tokio::spawn(flight.serve(stop.clone())));
+        let metrics = metrics.map(|metrics| tokio::spawn(metrics.serve(stop.clone())));
         let mut serving = std::pin::pin!(door.serve(stop.clone()));
         tokio::select! {
             () = &mut serving => {}
@@ -246,6 +273,9 @@ pub(super) fn run(serve: Serve) -> Result<()> {
         if let Some(flight) = flight {
             flight.await?;
         }
+        if let Some(metrics) = metrics {
+            metrics.await?;
+        }
         snapshots.abort();
         history.abort();
         anyhow::Ok(())
@@ -253,6 +283,17 @@ pub(super) fn run(serve: Serve) -> Result<()> {
     server.stop()?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Opens the port for those that watch the server.
+async fn metrics_door(server: &Arc<Server>, text: &str) -> Result<MetricsDoor> {
+    let listen = metrics::listen_address(text);
+    let listen = listen.ok_or_else(|| {
+        anyhow!(
+            "--metrics-listen {text} is no address with a port, such as 127.0.0.1:9187, and no port"
+        )
+    })?;
+    MetricsDoor::open(Arc::clone(server), listen).await
 }
 
 /// Sends the log to stderr, coloured if that is a terminal.
@@ -307,7 +348,7 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
         },
         node: NodeOptions {
             threads: None,
-            memory_bytes: config.memory,
+            limits: limit::limits(config)?,
             object_policy: object_policy(config)?,
         },
         history_days: config.history_days,

@@ -49,6 +49,10 @@ fn compute(error: &blueshift_compute::Error) -> Report {
         E::SourceNotAllowed { hint, .. } => {
             new(SqlState::INSUFFICIENT_PRIVILEGE).with_hint(hint.clone())
         }
+        E::SpillLimit { whose, .. } => new(SqlState::DISK_FULL).with_hint(match *whose {
+            "query" => "Make the query smaller, give it more memory, or start the server with a larger --spill-limit-per-query.",
+            _ => "Try again when fewer queries run, or start the server with a larger --spill-limit.",
+        }),
         E::Canceled => canceled(),
         E::Internal(_) => new(SqlState::INTERNAL_ERROR),
     }
@@ -117,7 +121,9 @@ fn engine(error: &DataFusionError) -> Report {
         E::ExecutionJoin(_) => panicked(),
         E::ResourcesExhausted(text) => Report::new(SqlState::OUT_OF_MEMORY, "out of memory")
             .with_detail(text.trim().to_string())
-            .with_hint("Start the server with a larger --memory, or make the query smaller."),
+            .with_hint(
+                "Make the query smaller, run fewer at once, or start the server with a larger --memory-limit.",
+            ),
         E::External(inner) => external(inner.as_ref()),
         E::Context(_, inner) | E::Diagnostic(_, inner) => engine(inner),
         E::Substrait(text) | E::Ffi(text) => internal(text.clone()),
@@ -191,6 +197,10 @@ fn arrow(error: &ArrowError) -> Report {
 }
 
 fn io(error: &std::io::Error) -> Report {
+    let inner = error.get_ref();
+    if let Some(error) = inner.and_then(|error| error.downcast_ref::<blueshift_compute::Error>()) {
+        return compute(error);
+    }
     match error.kind() {
         std::io::ErrorKind::StorageFull => {
             Report::new(SqlState::DISK_FULL, "no space left on device")

@@ -1,12 +1,14 @@
 //! Who runs what now: sessions come and go, statements begin and end.
 
 use super::control::SessionControl;
+use super::figures::{StatementKind, StatementOutcome};
 use super::plans::RunningPlans;
 use super::{
-    EndedSession, Failure, FileLoad, FinishedQuery, History, LiveSession, RunningLoad, lock,
-    now_us, push,
+    EndedSession, Failure, FileLoad, FinishedQuery, History, LiveSession, ResultSource,
+    RunningLoad, lock, now_us, push,
 };
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
+use blueshift_sql::SqlState;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
@@ -27,8 +29,12 @@ pub struct RunningStatement {
     pub text: Arc<str>,
     /// Microseconds since 1970.
     pub starttime_us: i64,
+    /// What it is.
+    pub kind: StatementKind,
     /// Its plans.
     pub plans: Arc<RunningPlans>,
+    /// Where its rows come from, if it is not computed; known at its end.
+    pub source: Option<ResultSource>,
 }
 
 /// Who connects to what.
@@ -79,6 +85,7 @@ impl History {
     pub fn open_session(&self, opening: Opening<'_>) -> Result<(), NotOpened> {
         let mut sessions = lock(&self.sessions);
         if lock(&self.closed_databases).contains(&opening.database) {
+            self.figures.sessions_refused.add(1);
             return Err(NotOpened::Closed);
         }
         let is_full = |limit: Option<u32>, counts: &dyn Fn(&LiveSession) -> bool| {
@@ -88,12 +95,15 @@ impl History {
         if is_full(opening.user_limit, &|session| {
             session.userid == opening.userid
         }) {
+            self.figures.sessions_refused.add(1);
             return Err(NotOpened::UserLimit);
         }
         let is_in = |session: &LiveSession| session.database == opening.database;
         if is_full(opening.database_limit, &is_in) {
+            self.figures.sessions_refused.add(1);
             return Err(NotOpened::DatabaseLimit);
         }
+        self.figures.sessions_opened.add(1);
         sessions.push(LiveSession {
             pid: opening.pid,
             userid: opening.userid,
@@ -190,7 +200,9 @@ impl History {
             label,
             text,
             starttime_us,
+            kind: StatementKind::default(),
             plans: Arc::new(RunningPlans::new(self.is_off)),
+            source: None,
         };
         if let Some(session) = lock(&self.sessions)
             .iter_mut()
@@ -217,6 +229,15 @@ impl History {
             session.running = None;
         }
         self.changed.notify_waiters();
+        let counted = match &outcome {
+            Ok(()) => StatementOutcome::Succeeded,
+            Err(Some(failure)) if failure.code == SqlState::QUERY_CANCELED.0 => {
+                StatementOutcome::Canceled
+            }
+            Err(_) => StatementOutcome::Failed,
+        };
+        let took_us = now_us() - statement.starttime_us;
+        self.figures.statement(statement.kind, counted, took_us);
         if self.is_off {
             return;
         }
@@ -234,14 +255,18 @@ impl History {
                 endtime_us: now_us(),
                 aborted: outcome.is_err(),
                 error: outcome.err().flatten(),
+                source: statement.source,
             },
         );
     }
 
-    /// Records a statement that took no time to speak of, and gives its query id: nobody saw it run.
+    /// Records an INSERT that took no time to speak of, and gives its query id: nobody saw it run.
     pub fn add_statement(&self, mut statement: FinishedQuery) -> i64 {
         statement.query = self.last_query.fetch_add(1, Ordering::Relaxed) + 1;
         let query = statement.query;
+        let took_us = statement.endtime_us - statement.starttime_us;
+        let (kind, outcome) = (StatementKind::Insert, StatementOutcome::Succeeded);
+        self.figures.statement(kind, outcome, took_us);
         if !self.is_off {
             push(&self.queries, statement);
         }

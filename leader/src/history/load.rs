@@ -50,6 +50,17 @@ pub struct LoadOutcome {
 impl History {
     /// Records the end of a COPY.
     pub fn ended_load(&self, statement: &LoadStatement, outcome: LoadOutcome) {
+        let figures = &self.figures;
+        match outcome.is_failed {
+            true => figures.loads_failed.add(1),
+            false => {
+                figures.loads.add(1);
+                figures.load_rows.add(outcome.rows);
+            }
+        }
+        figures.load_bytes.add(outcome.bytes);
+        figures.load_files.add(outcome.files as u64);
+        figures.load_rows_refused.add(outcome.errors);
         push(
             &self.loads,
             EndedLoad {

@@ -12,6 +12,7 @@ pub mod copy_job;
 pub mod cursor;
 pub mod executed;
 pub mod external;
+pub mod figures;
 pub mod filtered;
 pub mod keep;
 mod later;
@@ -99,6 +100,17 @@ pub struct Failure {
     pub message: String,
 }
 
+/// The query that computed a result which answered another: SVL_QLOG, SYS_QUERY_HISTORY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct ResultSource {
+    /// Its query id.
+    pub query: i64,
+    /// Rows of the result.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// A finished statement: STL_QUERY, SVL_QLOG.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct FinishedQuery {
@@ -124,6 +136,9 @@ pub struct FinishedQuery {
     pub aborted: bool,
     /// What it failed by, if that is known.
     pub error: Option<Failure>,
+    /// Where its rows came from, if it was not computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<ResultSource>,
 }
 
 /// A connection: STV_SESSIONS, STV_RECENTS.
@@ -171,6 +186,8 @@ pub struct EndedSession {
 /// All of it.
 #[derive(Debug, Default)]
 pub struct History {
+    /// Counts since the start.
+    pub figures: figures::Figures,
     /// What users scanned of external tables today: SVV_EXTERNAL_SCAN_LIMITS.
     pub daily_scans: scan::DailyScans,
     /// STL_LOAD_ERRORS.
@@ -263,6 +280,7 @@ pub fn push<T>(queue: &Mutex<Events<T>>, row: T) {
     let mut events = lock(queue);
     if events.rows.len() >= ROWS_MAX {
         events.rows.pop_front();
+        figures::EVENTS_DROPPED.add(1);
     }
     events.rows.push_back(row);
     events.added += 1;

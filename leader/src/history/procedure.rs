@@ -165,6 +165,7 @@ impl History {
                 endtime_us: now_us(),
                 aborted,
                 error: None,
+                source: None,
             },
         );
     }

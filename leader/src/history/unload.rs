@@ -114,6 +114,14 @@ impl UnloadGuard {
             endtime_us: now_us(),
             ..ended
         };
+        let figures = &self.history.figures;
+        match ended.error {
+            Some(_) => figures.unloads_failed.add(1),
+            None => figures.unloads.add(1),
+        }
+        figures.unload_rows.add(ended.rows);
+        figures.unload_bytes.add(ended.file_bytes);
+        figures.unload_files.add(ended.file_count as u64);
         push(&self.history.unloads, ended);
     }
 }

@@ -7,7 +7,7 @@
 use crate::planner::options::PlannerOptions;
 use crate::planner::rule;
 use blueshift_compute::node::Node;
-use blueshift_compute::resource::session_config;
+use blueshift_compute::resource::{QueryResources, session_config};
 use blueshift_sql::function;
 use blueshift_sql::function::session::SessionOptions;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -15,6 +15,9 @@ use datafusion::execution::{SessionState, SessionStateDefaults, TaskContext};
 use datafusion::prelude::SessionConfig;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+
+/// A hash table may be expected to take this part of the memory of a query: others run in it as well.
+const HASH_JOIN_SHARE: u64 = 2;
 
 /// States kept for the statements to come: as many as run at the same time on a busy node.
 const SPARE_MAX: usize = 64;
@@ -77,9 +80,13 @@ pub fn give_back(node: &Arc<Node>, mut state: SessionState) {
     drop(unused);
 }
 
-/// Gives the context that runs the plans of a statement. It knows no functions by name: only a plan that is read from
+/// Gives the context that runs the plans of a statement, in its own memory. It knows no functions by name: only a plan that is read from
 /// bytes asks for them, and some four hundred names would be copied for each statement.
 pub fn task_context(state: &SessionState) -> Arc<TaskContext> {
+    let own = state.config().get_extension::<QueryResources>();
+    let runtime_env = own
+        .as_ref()
+        .map_or(state.runtime_env(), |own| &own.runtime_env);
     Arc::new(TaskContext::new(
         None,
         state.session_id().to_owned(),
@@ -88,12 +95,17 @@ pub fn task_context(state: &SessionState) -> Arc<TaskContext> {
         HashMap::new(),
         HashMap::new(),
         HashMap::new(),
-        Arc::clone(state.runtime_env()),
+        Arc::clone(runtime_env),
     ))
 }
 
 fn template(node: &Arc<Node>) -> SessionState {
-    let config = session_config(node.store.slice_count());
+    let memory_bytes = node.resources.memory.queries_max();
+    let mut config = session_config(node.store.slice_count(), memory_bytes);
+    config = config.with_option_extension(PlannerOptions {
+        hash_join_bytes: memory_bytes as u64 / HASH_JOIN_SHARE,
+        ..PlannerOptions::default()
+    });
     builder(config)
         .with_runtime_env(Arc::clone(&node.resources.runtime_env))
         .build()
@@ -111,8 +123,15 @@ pub(crate) fn builder(config: SessionConfig) -> SessionStateBuilder {
     let mut config = config
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false)
-        .with_option_extension(PlannerOptions::default())
         .with_option_extension(SessionOptions::default());
+    if config
+        .options()
+        .extensions
+        .get::<PlannerOptions>()
+        .is_none()
+    {
+        config = config.with_option_extension(PlannerOptions::default());
+    }
     // The declared lengths in our columns' metadata differ where a branch of a UNION turned out to have no rows.
     let execution = &mut config.options_mut().execution;
     execution.skip_physical_aggregate_schema_check = true;

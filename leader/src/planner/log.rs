@@ -4,25 +4,91 @@
 //! is read when it has ended, and dropped: it may hold hash tables.
 
 use super::explain;
+use crate::error::Result;
+use crate::history::ResultSource;
 use crate::history::control::StopSign;
 use crate::history::executed::{Executed, Secured};
 use crate::history::plans::{OpenPlan, RunningPlans};
+use blueshift_compute::node::Node;
 use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::profile::{self, Sink};
+use blueshift_compute::resource::QueryResources;
 use datafusion::physical_plan::ExecutionPlan;
-use std::sync::Arc;
+use datafusion::physical_plan::joins::HashJoinExec;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The plans of a statement, until it ends.
 #[derive(Default)]
 pub struct PlanLog {
     plans: Arc<RunningPlans>,
     stop: StopSign,
+    source: OnceLock<ResultSource>,
+    resources: OnceLock<Arc<QueryResources>>,
+    joins: Joins,
+}
+
+/// How a statement joins.
+#[derive(Default)]
+struct Joins {
+    /// Whether a plan of it has hash joins.
+    by_hashing: AtomicBool,
+    /// Whether it ran out of memory with them, and sorts instead.
+    by_sorting: AtomicBool,
 }
 
 impl PlanLog {
     /// Notes plans where others can see them run.
     pub fn over(plans: Arc<RunningPlans>, stop: StopSign) -> Self {
-        Self { plans, stop }
+        Self {
+            plans,
+            stop,
+            ..Self::default()
+        }
+    }
+
+    /// Gives what the plans of the statement run in, made when it is first asked for.
+    pub fn resources(&self, node: &Node) -> Result<Arc<QueryResources>> {
+        if let Some(known) = self.resources.get() {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(node.resources.query(None)?);
+        Ok(Arc::clone(self.resources.get_or_init(|| made)))
+    }
+
+    /// Notes how a plan joins, whether or not it is remembered.
+    pub fn note_joins(&self, plan: &Arc<dyn ExecutionPlan>) {
+        if has_hash_join(plan) {
+            self.joins.by_hashing.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells whether the statement, should it run out of memory, can be planned again with other joins.
+    pub fn may_sort_joins(&self) -> bool {
+        let joins = &self.joins;
+        joins.by_hashing.load(Ordering::Relaxed) && !self.sorts_joins()
+    }
+
+    /// Tells whether joins are to be made by sorting.
+    pub fn sorts_joins(&self) -> bool {
+        self.joins.by_sorting.load(Ordering::Relaxed)
+    }
+
+    /// Lets joins be made by sorting from now on, and forgets the plans so far.
+    pub fn sort_joins(&self) {
+        self.joins.by_sorting.store(true, Ordering::Relaxed);
+        drop(self.plans.take());
+    }
+
+    /// Notes that an earlier result answered the statement.
+    pub fn answered_by(&self, source: ResultSource) {
+        // A statement is answered once; were it twice, the first tells.
+        let _ = self.source.set(source);
+    }
+
+    /// Gives the earlier result that answered the statement, if one did.
+    pub fn source(&self) -> Option<ResultSource> {
+        self.source.get().copied()
     }
 
     /// Begins a log of its own for a statement within this one.
@@ -119,6 +185,11 @@ fn read(plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Option<Executed> {
     }
     ended.nodes = explain::nodes(plan);
     Some(ended)
+}
+
+fn has_hash_join(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let own = plan.downcast_ref::<HashJoinExec>();
+    own.is_some_and(|join| !join.null_aware) || plan.children().into_iter().any(has_hash_join)
 }
 
 /// Notes which row policies chose the rows of tables.

@@ -153,7 +153,7 @@ impl ExecutionPlan for FixtureExec {
 
 /// A session of our rules over these tables, as if on this many slices.
 fn session(tables: Vec<Fixture>, slices: u32) -> SessionContext {
-    let config = blueshift_compute::resource::session_config(slices);
+    let config = blueshift_compute::resource::session_config(slices, 256 << 20);
     // The engine's own binder needs a catalog; the product has its own.
     let config = config.with_create_default_catalog_and_schema(true);
     let state = planner::context::builder(config).build();

@@ -147,7 +147,8 @@ impl StatementEnd {
 
 impl Drop for StatementEnd {
     fn drop(&mut self) {
-        if let Some(statement) = self.statement.take() {
+        if let Some(mut statement) = self.statement.take() {
+            statement.source = self.plans.source();
             if let Some(ran) = self.plans.ran() {
                 let (userid, query, pid) = (statement.userid, statement.query, statement.pid);
                 let (xid, endtime_us) = (self.xid, now_us());

@@ -274,7 +274,8 @@ impl Session {
         let _ = self.refresh_user();
         let history = self.server.history.clone();
         let (label, text) = (self.label(), redacted(parsed));
-        let running = history.begin_statement(self.login.pid, self.user.oid, label, text);
+        let mut running = history.begin_statement(self.login.pid, self.user.oid, label, text);
+        running.kind = statement::kind(&parsed.statement);
         let sign = StopSign {
             token: stop_token.clone(),
             deadline: deadline.map(Instant::into_std),
@@ -343,6 +344,7 @@ impl Session {
             endtime_us: now_us(),
             aborted: false,
             error: None,
+            source: None,
         };
         self.last.query_id = Some(self.server.history.add_statement(statement));
         Some(Answer {

@@ -24,7 +24,10 @@ fn options(directory: &Path) -> ServerOptions {
         },
         node: NodeOptions {
             threads: Some(2),
-            memory_bytes: Some(256 << 20),
+            limits: blueshift_compute::resource::Limits {
+                queries_bytes: Some(256 << 20),
+                ..Default::default()
+            },
             ..NodeOptions::default()
         },
         history_days: 7,

@@ -216,7 +216,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "on",
         Kind::Switch,
         Effect::Real,
-        "results may come from a result cache; there is none yet, so every query runs",
+        "queries whose tables did not change may be answered by an earlier result",
     ),
     parameter(
         "enable_spectrum_oid",

@@ -217,6 +217,13 @@ impl Settings {
         all
     }
 
+    /// Gives every parameter that is not at its default, by name, with its value; also context variables.
+    pub fn changed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let values = self.values.iter();
+        let values = values.map(|(name, value)| (name.as_str(), value.as_str()));
+        values.filter(|(name, value)| find(name).is_none_or(|known| known.default != *value))
+    }
+
     /// Gives the schemas of `search_path`, `$user` replaced.
     pub fn search_path(&self, user: &str) -> Vec<String> {
         let path = self.get("search_path").unwrap_or_default();

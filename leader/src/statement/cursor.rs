@@ -136,7 +136,7 @@ pub async fn open(ctx: &mut Context<'_>, name: &str, query: &Query) -> Result<()
             .into()
         });
     }
-    let body = Box::pin(super::select::run(ctx, query)).await?;
+    let body = Box::pin(super::select::run_anew(ctx, query)).await?;
     let Body::Rows {
         columns, stream, ..
     } = body

@@ -7,7 +7,9 @@ use arrow_schema::Schema;
 use blueshift_compute::node::Node;
 use blueshift_sql::{SqlType, binder};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion::physical_plan::stream::{
+    RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter,
+};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use std::sync::Arc;
@@ -41,6 +43,14 @@ pub fn stream(
     };
     builder.spawn_on(work, &node.resources.compute);
     builder.build()
+}
+
+/// Waits for the first batch. Fails if that does.
+pub async fn begun(mut stream: SendableRecordBatchStream) -> Result<SendableRecordBatchStream> {
+    let schema = stream.schema();
+    let first = stream.next().await.transpose()?;
+    let rows = futures::stream::iter(first.map(Ok)).chain(stream);
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
 }
 
 /// Runs a plan to its end and forgets its rows.

@@ -52,6 +52,7 @@ pub mod user;
 pub mod vacuum;
 
 use crate::error::{Error, Result};
+use crate::history::figures::StatementKind;
 use answer::Body;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::Statement;
@@ -164,7 +165,7 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
 }
 
 /// Runs a statement, and again each time it was stopped by a table that another transaction had under LOCK, or by one of
-/// which a catalog elsewhere must be asked first.
+/// which a catalog elsewhere must be asked first; and once more, with joins that spill, if it ran out of memory.
 pub async fn run_unlocked(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
     let changes = ctx.transaction.change_count();
     let xid = ctx.transaction.xid;
@@ -183,11 +184,23 @@ pub async fn run_unlocked(ctx: &mut Context<'_>, statement: &Statement) -> Resul
             Ok(body) => return Ok(body),
             Err(error) => error,
         };
+        if is_same && ctx.plans.may_sort_joins() && is_out_of_memory(&error) {
+            tracing::debug!(
+                query_id = ctx.query,
+                "planned again: its hash joins do not fit"
+            );
+            ctx.plans.sort_joins();
+            continue;
+        }
         match ctx.reads.take_locked() {
             Some(table) if is_same => ctx.transaction.wait_to_read(table).await?,
             _ => return Err(error),
         }
     }
+}
+
+fn is_out_of_memory(error: &Error) -> bool {
+    crate::error::sqlstate::report(error).code == SqlState::OUT_OF_MEMORY
 }
 
 /// Refuses changes in a read-only transaction, and all but cleaning up in a schema of the server.
@@ -227,6 +240,49 @@ fn ensure_allowed(ctx: &Context<'_>, statement: &Statement) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Gives what a statement is counted as.
+pub fn kind(statement: &Statement) -> StatementKind {
+    match statement {
+        Statement::Select(_)
+        | Statement::Declare(_)
+        | Statement::Fetch(_)
+        | Statement::CloseCursor(_)
+        | Statement::Execute(_) => StatementKind::Select,
+        Statement::Insert(_) => StatementKind::Insert,
+        Statement::Update(_) => StatementKind::Update,
+        Statement::Delete(_) | Statement::Truncate(_) => StatementKind::Delete,
+        Statement::Merge(_) => StatementKind::Merge,
+        Statement::Copy(_) => StatementKind::Copy,
+        Statement::Unload(_) => StatementKind::Unload,
+        Statement::Call(_) => StatementKind::Call,
+        Statement::Begin(_) | Statement::Commit | Statement::Rollback => StatementKind::Transaction,
+        Statement::Vacuum(_)
+        | Statement::Analyze(_)
+        | Statement::AnalyzeCompression(_)
+        | Statement::CreateSnapshot(_)
+        | Statement::CreateSnapshotSchedule(_)
+        | Statement::DropSnapshotSchedule
+        | Statement::RestoreTable(_)
+        | Statement::RefreshMaterializedView(_) => StatementKind::Maintenance,
+        Statement::Set(_)
+        | Statement::Reset(_)
+        | Statement::Show(_)
+        | Statement::ShowList(_)
+        | Statement::ShowDefinition(_)
+        | Statement::ShowProcedure(_)
+        | Statement::Explain(_)
+        | Statement::Prepare(_)
+        | Statement::Deallocate(_)
+        | Statement::Discard(_)
+        | Statement::Use(_)
+        | Statement::Lock(_)
+        | Statement::Cancel(_)
+        | Statement::CopyJob(_)
+        | Statement::Empty => StatementKind::Other,
+        _ => StatementKind::Definition,
+    }
 }
 
 /// Gives a statement's command word, as tags and errors print it.

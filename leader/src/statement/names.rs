@@ -103,7 +103,16 @@ impl Deref for Engine {
                 options.json_dedup = json.dedup;
             }
             config.set_extension(Arc::clone(&self.system.server.history));
-            config.set_extension(Arc::clone(&self.system.plans));
+            let plans = &self.system.plans;
+            config.set_extension(Arc::clone(plans));
+            if let Ok(own) = plans.resources(&self.system.server.node) {
+                config.set_extension(own);
+            }
+            if plans.sorts_joins()
+                && let Some(options) = config.options_mut().extensions.get_mut::<PlannerOptions>()
+            {
+                options.hash_join_bytes = 0;
+            }
             // Functions see the options as they were when execution was marked.
             state.mark_start_execution();
             state

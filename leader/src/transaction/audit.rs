@@ -20,6 +20,11 @@ impl Drop for Turn {
 impl Transaction {
     /// Records how the transaction ended.
     pub(super) fn note_end(&self, end: TransactionEnd) {
+        let figures = &self.shared.history.figures;
+        match end {
+            TransactionEnd::Committed(_) => figures.commits.add(1),
+            TransactionEnd::Undone { .. } => figures.rollbacks.add(1),
+        }
         if self.shared.history.is_off {
             return;
         }

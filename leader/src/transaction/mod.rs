@@ -153,6 +153,7 @@ impl Transactions {
     /// Makes and records the refusal of a transaction, with all that stand in its way.
     fn refuse(&self, transaction: OpenTransaction, table: u64, xids: &[i64]) -> Error {
         let abort_us = now_us();
+        self.history.figures.conflicts.add(1);
         push(
             &self.conflicts,
             ConflictEvent {

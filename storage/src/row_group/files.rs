@@ -2,7 +2,7 @@
 
 use super::{RowGroupIdentity, RowGroupRecord, builder};
 use crate::block::Block;
-use crate::cache::{ByteCache, Weigh};
+use crate::cache::{ByteCache, CacheFigures, Weigh};
 use crate::encoding::choose::Precedents;
 use crate::error::{Error, Result};
 use crate::io::BlockStore;
@@ -125,6 +125,25 @@ impl RowGroupFiles {
                 refused: OnceLock::new(),
             }),
         }
+    }
+
+    /// Gives what the block cache has done.
+    pub fn cache_figures(&self) -> CacheFigures {
+        let (footers, blocks) = (self.shared.footers.figures(), self.shared.blocks.figures());
+        CacheFigures {
+            bytes: footers.bytes + blocks.bytes,
+            bytes_max: footers.bytes_max + blocks.bytes_max,
+            ..blocks
+        }
+    }
+
+    /// Changes what the block cache may take; what is too much then goes at once. Footers stay.
+    pub fn set_cache_bytes(&self, bytes: usize) {
+        let footers = self.shared.footers.figures().bytes_max;
+        let footers = usize::try_from(footers).unwrap_or(usize::MAX);
+        self.shared
+            .blocks
+            .set_bytes_max(bytes.saturating_sub(footers));
     }
 
     /// Makes every reading of these row groups fail: which of their rows are deleted is not known.

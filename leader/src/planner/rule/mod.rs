@@ -9,9 +9,11 @@ pub mod disjoint_lists;
 mod distribution;
 pub mod filter_pushdown;
 pub mod giving_way;
+pub mod held_window;
 pub mod init_plan;
 pub mod join_keys;
 pub mod join_order;
+mod merge_join;
 pub mod microseconds;
 pub mod null_side;
 pub mod outer_join;
@@ -73,5 +75,6 @@ pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
         .position(|rule| rule.name() == "EnsureCooperative");
     let last = last.unwrap_or(rules.len());
     rules.insert(last, Arc::new(small_decimals::SmallDecimals));
+    rules.insert(last, Arc::new(held_window::HeldWindow));
     rules
 }

@@ -5,6 +5,7 @@ use crate::catalog::{Catalog, User};
 use crate::error::sqlstate::report;
 use crate::error::{Error, Result};
 use crate::history::copy_job::JobSession;
+use crate::history::figures::StatementKind;
 use crate::history::{Failure, now_us};
 use crate::server::Server;
 use crate::settings::Settings;
@@ -99,8 +100,9 @@ impl Target {
         let history = &self.server.history;
         let token = session.control.renew();
         let text = blueshift_sql::statement::redacted(&self.job.text);
-        let running =
+        let mut running =
             history.begin_statement(session.pid, self.job.owner, LABEL.into(), text.into());
+        running.kind = StatementKind::Copy;
         let query = running.query;
         let (mut refused, mut xid) = (Vec::new(), 0);
         let batch = Batch {

@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::error::Result;
-use crate::history::{lock, now_us};
+use crate::history::{ResultSource, lock, now_us};
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_sql::SqlType::{self, BigInt, Boolean, Char, Integer, Timestamp, Varchar};
@@ -75,7 +75,10 @@ impl SystemTable for SysQueryHistory {
             .collect();
         let queries = lock(&history.queries);
         for query in queries.iter().filter(|query| ctx.sees(query.userid)) {
-            let returned = returned.get(&query.query).copied();
+            let returned = match query.source {
+                Some(source) => Some((source.rows, source.bytes)),
+                None => returned.get(&query.query).copied(),
+            };
             let status = match (&query.error, query.aborted) {
                 (_, false) => "success",
                 (Some(failure), true) if failure.code == "57014" => "canceled",
@@ -95,6 +98,7 @@ impl SystemTable for SysQueryHistory {
                 message,
                 returned: returned.unwrap_or_default(),
                 text: &query.text,
+                source: query.source,
                 user_name: user_name(query.userid),
             }));
         }
@@ -117,6 +121,7 @@ impl SystemTable for SysQueryHistory {
                 message: "",
                 returned: (0, 0),
                 text: &running.text,
+                source: None,
                 user_name: user_name(running.userid),
             }));
         }
@@ -138,10 +143,11 @@ struct Line<'a> {
     message: &'a str,
     returned: (u64, u64),
     text: &'a str,
+    source: Option<ResultSource>,
     user_name: Option<&'a str>,
 }
 
-/// Gives the columns; null for what is not measured. There is no queue to wait in, and no cache of results.
+/// Gives the columns; null for what is not measured. There is no queue to wait in.
 fn cells(line: &Line<'_>) -> [Cell; 33] {
     let elapsed = line.endtime_us.unwrap_or_else(now_us) - line.starttime_us;
     let (returned_rows, returned_bytes) = line.returned;
@@ -155,7 +161,7 @@ fn cells(line: &Line<'_>) -> [Cell; 33] {
         line.database.into(),
         text::command(line.text).into(),
         line.status.into(),
-        false.into(),
+        line.source.is_some().into(),
         line.starttime_us.into(),
         line.endtime_us.into(),
         elapsed.into(),
@@ -170,7 +176,8 @@ fn cells(line: &Line<'_>) -> [Cell; 33] {
     for (cell, value) in cells.iter_mut().zip(known) {
         *cell = value;
     }
-    let [.., user_name] = &mut cells;
+    let [.., source, user_name] = &mut cells;
+    *source = line.source.map(|source| source.query).into();
     *user_name = line.user_name.into();
     cells
 }

@@ -1,0 +1,286 @@
+//! Queries that need more memory than they may have: they spill and finish right, or fail with 53200 or 53100; and
+//! afterwards nothing is reserved or spilled.
+
+use blueshift_tests::server::free_port;
+use blueshift_tests::{Client, Server, ServerOptions, connect};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// How long what a query held may take to be given back.
+const GIVEN_BACK_MAX: Duration = Duration::from_secs(10);
+
+/// Asks for the figures, and gives the status line with them.
+async fn scrape(port: u16, path: &str) -> String {
+    let socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
+    let mut socket = socket.expect("connected");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.expect("asked");
+    let mut answer = String::new();
+    // The server ends the connection itself.
+    socket.read_to_string(&mut answer).await.expect("answered");
+    answer
+}
+
+/// Gives a figure; `name` with its labels, if it has some.
+fn figure(page: &str, name: &str) -> f64 {
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name} ")));
+    let line = line.unwrap_or_else(|| panic!("no {name} in {page}"));
+    line.parse().unwrap_or_else(|_| panic!("{name} {line}"))
+}
+
+fn has_files(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| {
+        let path = entry.path();
+        match path.is_dir() {
+            true => has_files(&path),
+            false => true,
+        }
+    })
+}
+
+/// Waits until nothing is reserved or spilled.
+async fn until_given_back(server: &Server, port: u16) {
+    let begun = Instant::now();
+    loop {
+        let page = scrape(port, "/metrics").await;
+        let (memory, spill) = (
+            figure(&page, "blueshift_memory_pool_bytes"),
+            figure(&page, "blueshift_spill_bytes"),
+        );
+        let files = has_files(&server.data.join("spill"));
+        if memory == 0.0 && spill == 0.0 && !files {
+            return;
+        }
+        assert!(
+            begun.elapsed() < GIVEN_BACK_MAX,
+            "{memory} bytes reserved, {spill} bytes spilled, files: {files}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Starts a server with little memory, and a table of 240 000 rows, 40 MB or so.
+async fn start(arguments: &[&str]) -> (Server, Client, u16) {
+    let port = free_port();
+    let metrics = format!("127.0.0.1:{port}");
+    let own = ["--metrics-listen", &metrics];
+    let arguments = own.iter().chain(arguments);
+    let server = Server::start(ServerOptions {
+        slices: Some(2),
+        arguments: arguments.map(|text| (*text).to_owned()).collect(),
+        ..ServerOptions::default()
+    })
+    .await;
+    let client = connect(server.port).await;
+    client
+        .run("SET enable_result_cache_for_session TO off")
+        .await;
+    client.run("CREATE TABLE digits (d INTEGER)").await;
+    client
+        .run("INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)")
+        .await;
+    client
+        .run("CREATE TABLE big (k BIGINT, g INTEGER, v VARCHAR(300)) DISTSTYLE EVEN")
+        .await;
+    client
+        .run(
+            "INSERT INTO big SELECT k, k % 7, repeat('x', 150) || (k * 7919) % 240000 FROM \
+             (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d + 60000 * h.d AS k \
+              FROM digits a, digits b, digits c, digits e, digits f, digits h WHERE f.d < 6 AND h.d < 4)",
+        )
+        .await;
+    assert_eq!(client.value("SELECT count(*) FROM big").await, "240000");
+    (server, client, port)
+}
+
+/// Queries that spill, and their answers.
+const SPILLING: &[(&str, &str)] = &[
+    (
+        "SELECT count(*), sum(a.k) FROM big a JOIN big b ON a.k = b.k AND a.v = b.v",
+        "240000|28799880000",
+    ),
+    // Nobody would expect so many rows on the right: its hash table is begun and does not fit.
+    (
+        "SELECT count(*) FROM big a JOIN (SELECT * FROM big WHERE k % 2 >= 0 AND k % 3 >= 0 AND k % 5 >= 0 \
+         AND k % 7 >= 0 AND k % 11 >= 0 AND k % 13 >= 0) b ON a.v = b.v",
+        "240000",
+    ),
+    (
+        "SELECT count(*), count(b.k) FROM big a LEFT JOIN (SELECT * FROM big WHERE g < 3) b ON a.v = b.v",
+        "240000|102858",
+    ),
+    (
+        "SELECT count(*), count(a.k), count(b.k) FROM (SELECT * FROM big WHERE k < 160000) a \
+         FULL JOIN (SELECT * FROM big WHERE k >= 80000) b ON a.v = b.v AND a.k = b.k",
+        "240000|160000|160000",
+    ),
+    (
+        "SELECT count(*) FROM big a WHERE EXISTS (SELECT 1 FROM big b WHERE b.v = a.v AND b.g <> 5)",
+        "205715",
+    ),
+    (
+        "SELECT count(*) FROM big a WHERE NOT EXISTS (SELECT 1 FROM big b WHERE b.v = a.v AND b.g <> 5)",
+        "34285",
+    ),
+    (
+        "SELECT count(*), sum(n) FROM (SELECT v, k, count(*) AS n FROM big GROUP BY v, k)",
+        "240000|240000",
+    ),
+    (
+        "SELECT count(*), max(r) FROM (SELECT row_number() OVER (ORDER BY v, k) AS r FROM big)",
+        "240000|240000",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_larger_than_their_memory_finish_right_and_give_it_back() {
+    // 32 MB for all queries.
+    let (server, client, port) = start(&["--memory-limit", "256MB", "--memory", "33554432"]).await;
+    let page = scrape(port, "/metrics").await;
+    assert_eq!(
+        figure(&page, "blueshift_memory_pool_limit_bytes"),
+        33_554_432.0
+    );
+    for (query, answer) in SPILLING {
+        assert_eq!(client.value(query).await, *answer, "{query}");
+        until_given_back(&server, port).await;
+    }
+    let sorted = client.rows("SELECT k FROM big ORDER BY v, k").await;
+    assert_eq!(sorted.len(), 240_000);
+    // The texts are those of k * 7919 % 240000, which is another for each k.
+    let mut expected: Vec<(String, u64)> = (0..240_000_u64)
+        .map(|k| ((k * 7_919 % 240_000).to_string(), k))
+        .collect();
+    expected.sort();
+    let wrong = sorted
+        .iter()
+        .zip(&expected)
+        .find(|(k, (_, expected))| **k != expected.to_string());
+    assert_eq!(wrong, None);
+    client
+        .run("CREATE TABLE joined AS SELECT a.k, b.v FROM big a JOIN big b ON a.v = b.v")
+        .await;
+    assert_eq!(client.value("SELECT count(*) FROM joined").await, "240000");
+    until_given_back(&server, port).await;
+    let page = scrape(port, "/metrics").await;
+    assert!(figure(&page, "blueshift_spilled_bytes_total") > 0.0);
+    // What a window over all rows holds does not spill: it is refused, and the server goes on.
+    let window =
+        "SELECT count(s) FROM (SELECT sum(k) OVER (PARTITION BY g) AS s, v FROM big) WHERE v > ''";
+    match client.try_rows(window).await {
+        Ok(rows) => assert_eq!(rows, [[Some("240000".to_owned())]]),
+        Err(error) => {
+            let error = error.as_db_error().expect("an error of the server");
+            assert_eq!(error.code().code(), "53200", "{error}");
+            let detail = error.detail().unwrap_or_default();
+            assert!(detail.contains(" asked for "), "{detail}");
+            assert!(error.hint().unwrap_or_default().contains("--memory-limit"));
+        }
+    }
+    until_given_back(&server, port).await;
+    // So does what is canceled.
+    client.run("SET statement_timeout TO 300").await;
+    for (query, answer) in SPILLING {
+        match client.try_rows(query).await {
+            Ok(rows) => {
+                let row = rows
+                    .first()
+                    .map(|row| row.iter().flatten().cloned().collect::<Vec<_>>());
+                assert_eq!(row.unwrap_or_default().join("|"), *answer);
+            }
+            Err(error) => assert_eq!(
+                error.code().map(|code| code.code()),
+                Some("57014"),
+                "{error}"
+            ),
+        }
+    }
+    until_given_back(&server, port).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_spills_no_more_than_its_quota() {
+    let (server, client, port) = start(&[
+        "--memory-limit",
+        "256MB",
+        "--memory",
+        "33554432",
+        "--spill-limit-per-query",
+        "1MB",
+    ])
+    .await;
+    let (code, text) = client.failure("SELECT k, v FROM big ORDER BY v, k").await;
+    assert_eq!(code, "53100", "{text}");
+    assert!(
+        text.contains("1.0 MB") && text.contains("--spill-limit-per-query"),
+        "{text}"
+    );
+    until_given_back(&server, port).await;
+    assert_eq!(client.value("SELECT count(*) FROM big").await, "240000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_that_are_none_are_refused_at_the_start() {
+    for (arguments, text) in [
+        (["--memory-limit", "1MB"], "less than the 128 MB"),
+        (["--memory-limit", "much"], "is no size"),
+        (["--spill-limit", "none"], "is no size"),
+        (["--metrics-listen", "localhost"], "--metrics-listen"),
+    ] {
+        let log = Server::start_refused(ServerOptions {
+            arguments: arguments.map(|text| text.to_owned()).to_vec(),
+            ..ServerOptions::default()
+        })
+        .await;
+        assert!(log.contains(text), "{arguments:?}: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_answered_and_move() {
+    let (_server, client, port) = start(&[]).await;
+    assert!(scrape(port, "/").await.starts_with("HTTP/1.1 404"));
+    let before = scrape(port, "/metrics").await;
+    assert!(before.starts_with("HTTP/1.1 200"), "{before}");
+    assert!(before.contains("content-type: text/plain; version=0.0.4"));
+    client.rows("SELECT max(v) FROM big WHERE k < 1000").await;
+    client.failure("SELECT 1 / 0 FROM big").await;
+    client.run("CREATE TABLE more (a INTEGER)").await;
+    client.run("INSERT INTO more VALUES (1)").await;
+    client.run("RESET enable_result_cache_for_session").await;
+    for _ in 0..2 {
+        client.rows("SELECT count(*) FROM big WHERE k < 17").await;
+    }
+    let after = scrape(port, "/metrics").await;
+    let grew = |name: &str| figure(&after, name) - figure(&before, name);
+    assert!(grew("blueshift_statements_total{kind=\"select\",outcome=\"success\"}") >= 3.0);
+    assert_eq!(
+        grew("blueshift_statements_total{kind=\"select\",outcome=\"error\"}"),
+        1.0
+    );
+    assert_eq!(
+        grew("blueshift_statements_total{kind=\"definition\",outcome=\"success\"}"),
+        1.0
+    );
+    assert!(grew("blueshift_commits_total") >= 2.0);
+    assert!(grew("blueshift_scan_rows_total") >= 1_000.0);
+    assert!(grew("blueshift_scan_bytes_total") > 0.0);
+    assert!(
+        grew("blueshift_block_cache_hits_total") + grew("blueshift_block_cache_misses_total") > 0.0
+    );
+    assert_eq!(grew("blueshift_result_cache_hits_total"), 1.0);
+    assert!(grew("blueshift_statement_duration_seconds_count") >= 6.0);
+    let bucket = "blueshift_statement_duration_seconds_bucket{le=\"+Inf\"}";
+    let count = figure(&after, "blueshift_statement_duration_seconds_count");
+    assert_eq!(figure(&after, bucket), count);
+    assert_eq!(figure(&after, "blueshift_sessions"), 1.0);
+    assert!(figure(&after, "blueshift_uptime_seconds") > 0.0);
+    // No text, name or value of a user's.
+    for word in ["SELECT", "big", "admin", "dev"] {
+        assert!(!after.contains(word), "{word}");
+    }
+}
