@@ -10,6 +10,7 @@ pub mod system;
 pub mod planner;
 pub mod server;
 pub mod transaction;
+pub mod wlm;
 pub mod snapshot;
 pub mod access;
 pub mod catalog;

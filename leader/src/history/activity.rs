@@ -2,6 +2,7 @@
 
 use super::control::SessionControl;
 use super::plans::RunningPlans;
+use super::wlm::Attempt;
 use super::{
     EndedSession, Failure, FileLoad, FinishedQuery, History, LiveSession, RunningLoad, lock,
     now_us, push,
@@ -190,7 +191,7 @@ impl History {
             label,
             text,
             starttime_us,
-            plans: Arc::new(RunningPlans::new(self.is_off)),
+            plans: Arc::new(RunningPlans::new(!self.keeps_plans())),
         };
         if let Some(session) = lock(&self.sessions)
             .iter_mut()
@@ -203,12 +204,14 @@ impl History {
         statement
     }
 
-    /// Records the end of a statement in STL_QUERY; `outcome` is what it failed by, if that is known.
+    /// Records the end of a statement in STL_QUERY; `outcome` is what it failed by, if that is known, `wlm` what it did in
+    /// the queues.
     pub fn end_statement(
         &self,
         statement: RunningStatement,
         xid: i64,
         outcome: Result<(), Option<Failure>>,
+        wlm: Vec<Attempt>,
     ) {
         if let Some(session) = lock(&self.sessions)
             .iter_mut()
@@ -234,8 +237,14 @@ impl History {
                 endtime_us: now_us(),
                 aborted: outcome.is_err(),
                 error: outcome.err().flatten(),
+                wlm,
             },
         );
+    }
+
+    /// Tells whether plans are noted while they run.
+    pub fn keeps_plans(&self) -> bool {
+        !self.is_off || self.watches_plans.load(Ordering::Relaxed)
     }
 
     /// Records a statement that took no time to speak of, and gives its query id: nobody saw it run.
@@ -399,7 +408,7 @@ mod tests {
         assert!(busy.now_or_never().is_some());
         let mut idle = Box::pin(history.until_busy(false));
         assert!(idle.as_mut().now_or_never().is_none());
-        history.end_statement(statement, 1, Ok(()));
+        history.end_statement(statement, 1, Ok(()), Vec::new());
         assert!(idle.now_or_never().is_some());
     }
 }

@@ -25,12 +25,13 @@ pub mod store;
 pub mod transaction;
 pub mod unload;
 pub mod vacuum;
+pub mod wlm;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashSet, VecDeque};
 use std::ops::Deref;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Rows kept of each kind; older ones go first.
@@ -124,6 +125,9 @@ pub struct FinishedQuery {
     pub aborted: bool,
     /// What it failed by, if that is known.
     pub error: Option<Failure>,
+    /// What it did in the queues of the workload manager; empty if it needed none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wlm: Vec<wlm::Attempt>,
 }
 
 /// A connection: STV_SESSIONS, STV_RECENTS.
@@ -223,6 +227,12 @@ pub struct History {
     pub analyzes: Mutex<Events<analyze::AnalyzeEvent>>,
     /// Whether statements are not remembered.
     pub is_off: bool,
+    /// Whether plans are looked at while they run, remembered or not.
+    pub watches_plans: AtomicBool,
+    /// STL_WLM_RULE_ACTION.
+    pub rule_actions: Mutex<Events<wlm::RuleAction>>,
+    /// STL_WLM_ERROR.
+    pub wlm_errors: Mutex<Events<wlm::WlmError>>,
     /// What is known of tables.
     pub statistics: statistics::Statistics,
     /// STL_VACUUM.
