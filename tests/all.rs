@@ -28,3 +28,4 @@ mod ssh;
 mod store;
 mod tpcds;
 mod tpch;
+mod wlm;

@@ -25,26 +25,35 @@ impl FinalState {
     }
 }
 
-/// A statement in a service class: STL_WLM_QUERY.
+/// A statement in a service class: STL_WLM_QUERY. Its fields have short names where it is kept: one is kept per query.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Attempt {
     /// The service class.
+    #[serde(rename = "c")]
     pub service_class: i32,
     /// Its name.
+    #[serde(rename = "n")]
     pub service_class_name: Arc<str>,
     /// Slots it took.
+    #[serde(rename = "s")]
     pub slots: u32,
     /// When it came, in microseconds since 1970.
+    #[serde(rename = "a")]
     pub class_start_us: i64,
     /// When it began to wait.
+    #[serde(rename = "q")]
     pub queue_start_us: i64,
     /// When it began to run; when it ended, if it never did.
+    #[serde(rename = "e")]
     pub exec_start_us: i64,
     /// When it ended.
+    #[serde(rename = "z")]
     pub end_us: i64,
     /// How.
+    #[serde(rename = "f")]
     pub state: FinalState,
     /// Its priority, in automatic queues.
+    #[serde(rename = "p")]
     pub priority: Option<Arc<str>>,
 }
 

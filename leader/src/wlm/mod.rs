@@ -472,16 +472,18 @@ impl Wlm {
     /// Gives what a ticket is of, if it is in the queues.
     fn job_state(&self, query: i64) -> Option<JobState> {
         let state = lock(&self.state);
-        let job = state.scheduler.job(query)?;
-        Some(described(&state, job))
+        let described = Described::of(&state, state.scheduler.job(query)?);
+        drop(state);
+        Some(described.finish())
     }
 
     /// Lists the statements that are in the queues.
     pub fn jobs(&self) -> Vec<JobState> {
         let state = lock(&self.state);
         let jobs = state.scheduler.jobs();
-        let mut jobs: Vec<JobState> = jobs.map(|job| described(&state, job)).collect();
+        let jobs: Vec<Described> = jobs.map(|job| Described::of(&state, job)).collect();
         drop(state);
+        let mut jobs: Vec<JobState> = jobs.into_iter().map(Described::finish).collect();
         jobs.sort_by_key(|state| state.job.arrival.query);
         jobs
     }
@@ -594,17 +596,36 @@ impl Wlm {
     }
 }
 
-fn described(state: &State, job: &Job) -> JobState {
-    let scheduler = &state.scheduler;
-    let mut queues = scheduler.queues();
-    let queue = queues.find(|queue| queue.config.class == job.class);
-    let ticket = state.tickets.get(&job.arrival.query);
-    let ticket = ticket.and_then(Weak::upgrade);
-    JobState {
-        job: job.clone(),
-        class_name: queue.map_or_else(Arc::default, |queue| Arc::clone(&queue.config.name)),
-        is_automatic: scheduler.is_automatic(job.class),
-        is_returning: ticket.is_some_and(|ticket| ticket.is_returning.load(Ordering::Relaxed)),
+/// A statement and its ticket. The ticket is looked at, and let go of, without the lock: the last to let go ends it, for
+/// which the lock is needed.
+struct Described {
+    state: JobState,
+    ticket: Option<Arc<Ticket>>,
+}
+
+impl Described {
+    fn of(state: &State, job: &Job) -> Self {
+        let scheduler = &state.scheduler;
+        let mut queues = scheduler.queues();
+        let queue = queues.find(|queue| queue.config.class == job.class);
+        let ticket = state.tickets.get(&job.arrival.query);
+        Self {
+            state: JobState {
+                job: job.clone(),
+                class_name: queue.map_or_else(Arc::default, |queue| Arc::clone(&queue.config.name)),
+                is_automatic: scheduler.is_automatic(job.class),
+                is_returning: false,
+            },
+            ticket: ticket.and_then(Weak::upgrade),
+        }
+    }
+
+    fn finish(self) -> JobState {
+        let is_returning = |ticket: Arc<Ticket>| ticket.is_returning.load(Ordering::Relaxed);
+        JobState {
+            is_returning: self.ticket.is_some_and(is_returning),
+            ..self.state
+        }
     }
 }
 
