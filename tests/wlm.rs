@@ -117,7 +117,7 @@ async fn start_on(configuration: &str, slices: u32) -> (Server, Client) {
         "CREATE TABLE t (k INTEGER) DISTSTYLE EVEN",
         "INSERT INTO t SELECT a.k * 1000 + b.k * 100 + c.k * 10 + d.k FROM ten a, ten b, ten c, ten d",
         "CREATE TABLE m (k INTEGER) DISTSTYLE EVEN",
-        "INSERT INTO m SELECT a.k * 10 + b.k FROM t a, ten b WHERE a.k < 2000",
+        "INSERT INTO m SELECT a.k * 10 + b.k FROM t a, ten b WHERE a.k < 800",
     ] {
         observer.run(statement).await;
     }
@@ -218,12 +218,13 @@ async fn locks_and_slots_never_wait_for_each_other() {
         )
         .await;
     one.client.run("CALL p()").await;
-    // A connection that is lost gives its slot back.
+    // A session that is ended gives its slot back.
     let lost = Session::begin(server.port, "x").await;
-    let task = lost.send(LONG);
+    let _ended = lost.send(LONG);
     lost.until(&observer, "6|Running").await;
-    task.abort();
-    drop((task, lost));
+    observer
+        .run(&format!("SELECT pg_terminate_backend({})", lost.pid))
+        .await;
     assert_eq!(answer(two.send(QUICK)).await, ["1"]);
 }
 
@@ -417,8 +418,12 @@ async fn short_statements_do_not_wait_behind_long_ones() {
         Session::begin(server.port, "x").await,
         Session::begin(server.port, "x").await,
     );
+    let lies = |most: &str| {
+        format!("SELECT count(*) FROM t a, t b, t c WHERE a.k < {most} AND a.k + b.k + c.k < 0")
+    };
     for _ in 0..5 {
         two.client.run(QUICK).await;
+        two.client.run(&lies("0")).await;
     }
     let long = one.send(LONG);
     one.until(&observer, "6|Running").await;
@@ -428,8 +433,7 @@ async fn short_statements_do_not_wait_behind_long_ones() {
     let accelerated = "SELECT trim(short_query_accelerated) FROM sys_query_history WHERE service_class_id = 14 ORDER BY query_id DESC LIMIT 1";
     assert_eq!(observer.value(accelerated).await, "true");
     // What has the shape of a short one and is none is moved to its own queue.
-    let lies = "SELECT count(*) FROM t WHERE k = 17 + (SELECT count(*) FROM t a, t b, t c WHERE a.k + b.k + c.k < 0)";
-    let long_two = three.send(lies);
+    let long_two = three.send(&lies("9999"));
     one.cancel(&observer).await;
     assert_eq!(refusal(long).await.0, "57014");
     three.until(&observer, "6|Running").await;
