@@ -30,3 +30,4 @@ mod ssh;
 mod store;
 mod tpcds;
 mod tpch;
+mod wlm;

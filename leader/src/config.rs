@@ -79,6 +79,8 @@ pub struct Config {
     pub external_scan_bytes_per_day: Option<u64>,
     /// Days that statements and what they did are remembered; 0 remembers nothing, and STL_QUERY and its like are empty.
     pub history_days: u32,
+    /// The queues of the workload manager: JSON, or the name of a file that has it. What ALTER SYSTEM said goes before it.
+    pub wlm_json_configuration: Option<String>,
     /// Milliseconds between looks at what is due in the background.
     pub maintenance_interval_ms: u64,
     /// Milliseconds between looks for new files of copy jobs.
@@ -95,11 +97,12 @@ pub struct Config {
 /// What the names of variables begin with.
 const ENVIRONMENT: &str = "BLUESHIFT_";
 /// Fields whose variables are read as text.
-const TEXTS: [&str; 18] = [
+const TEXTS: [&str; 19] = [
     "memory_limit",
     "spill_limit",
     "spill_limit_per_query",
     "metrics_listen",
+    "wlm_json_configuration",
     "ssh_key",
     "data",
     "copy_root",
@@ -184,6 +187,7 @@ impl Default for Config {
             external_scan_bytes_per_query: None,
             external_scan_bytes_per_day: None,
             history_days: HISTORY_DAYS,
+            wlm_json_configuration: None,
             maintenance_interval_ms: MAINTENANCE_INTERVAL_MS,
             copy_job_interval_ms: COPY_JOB_INTERVAL_MS,
             tls_cert: None,

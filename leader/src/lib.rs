@@ -11,6 +11,7 @@ pub mod system;
 pub mod server;
 pub mod planner;
 pub mod transaction;
+pub mod wlm;
 pub mod snapshot;
 pub mod access;
 pub mod catalog;

@@ -16,10 +16,15 @@ use crate::metrics::Registry;
 use crate::planner::result_cache::{self, ResultCache};
 use crate::snapshot::Snapshots;
 use crate::transaction::Transactions;
+use crate::wlm::config::WlmConfig;
+use crate::wlm::limit::Load;
+use crate::wlm::{self, Machine, Wlm, monitor};
 use blueshift_compute::node::{Node, NodeOptions};
 use blueshift_storage::TableId;
 use blueshift_storage::store::{Commit, Store, StoreOptions};
+use datafusion::execution::memory_pool::MemoryLimit;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 /// The name of the database that every cluster begins with.
 pub const DATABASE: &str = database::FIRST;
@@ -42,6 +47,8 @@ pub struct ServerOptions {
     pub md5: bool,
     /// What may be scanned of external tables at most.
     pub scan_limits: ScanLimits,
+    /// The queues, where no superuser said otherwise.
+    pub wlm: WlmConfig,
     /// Gives the SCRAM verifier of `admin`; called only for a new data directory.
     pub admin_verifier: Box<dyn FnOnce() -> Result<String> + Send>,
 }
@@ -68,6 +75,8 @@ pub struct Server {
     pub metrics: Registry,
     /// Results that may answer queries again.
     pub results: Arc<ResultCache>,
+    /// Lets statements in, one after the other.
+    pub wlm: Arc<Wlm>,
     /// Lock table and commit path.
     pub transactions: Arc<Transactions>,
     /// Today's placement hash; tables placed under another are not taken to be co-located.
@@ -104,6 +113,7 @@ impl Server {
         }
         let foreign = ForeignCatalogs::new(options.node.object_policy.clone());
         let node = Node::start(store, options.node)?;
+        let wlm = start_queues(&node, &history, options.wlm)?;
         Ok(Arc::new(Server {
             node,
             keeper: Mutex::new(keeper),
@@ -115,6 +125,7 @@ impl Server {
             snapshots: Arc::default(),
             metrics: Registry::default(),
             results: Arc::new(ResultCache::new(result_cache::CACHE_BYTES)),
+            wlm,
             transactions,
             placement_fingerprint: blueshift_compute::distribution::fingerprint(),
             namespace: OnceLock::new(),
@@ -204,6 +215,58 @@ impl Server {
             )
         })
     }
+}
+
+/// Opens the queues as they were left, and starts what looks after them.
+fn start_queues(node: &Arc<Node>, history: &Arc<History>, given: WlmConfig) -> Result<Arc<Wlm>> {
+    let given = Arc::new(given);
+    let kept = wlm::kept(
+        node.store
+            .read_view()
+            .catalog
+            .get(wlm::KEY)
+            .map(|value| &**value),
+    );
+    let machine = Machine {
+        processors: node.resources.threads,
+        memory_bytes: memory_of(node).1,
+    };
+    let now = kept.unwrap_or_else(|| Arc::clone(&given));
+    let wlm = Arc::new(Wlm::new(Arc::clone(history), machine, given, now));
+    let node = Arc::downgrade(node);
+    let (mut busy, mut looked) = (Duration::ZERO, Instant::now());
+    let load = move || {
+        let Some(node) = node.upgrade() else {
+            return Load::default();
+        };
+        let metrics = node.resources.compute.metrics();
+        let workers = 0..metrics.num_workers();
+        let now: Duration = workers
+            .map(|one| metrics.worker_total_busy_duration(one))
+            .sum();
+        let since = looked
+            .elapsed()
+            .mul_f64(metrics.num_workers().max(1) as f64);
+        let cpu = now.saturating_sub(busy).as_secs_f64() / since.as_secs_f64().max(1e-3);
+        (busy, looked) = (now, Instant::now());
+        let (taken, all) = memory_of(&node);
+        Load {
+            cpu_percent: (cpu * 100.0).clamp(0.0, 100.0) as u32,
+            memory_percent: u32::try_from(taken * 100 / all.max(1)).unwrap_or(100),
+        }
+    };
+    monitor::start(&wlm, load).map_err(crate::Error::internal)?;
+    Ok(wlm)
+}
+
+/// Gives the memory that queries have taken, and that there is for them, in bytes.
+fn memory_of(node: &Node) -> (u64, u64) {
+    let pool = &node.resources.runtime_env.memory_pool;
+    let all = match pool.memory_limit() {
+        MemoryLimit::Finite(bytes) => bytes,
+        _ => blueshift_compute::resource::default_memory_bytes(),
+    };
+    (pool.reserved() as u64, all as u64)
 }
 
 /// What a new data directory begins with.

@@ -87,6 +87,7 @@ codes! {
     OUT_OF_MEMORY = "53200", "The statement needs more memory than granted.";
     DISK_FULL = "53100", "No space left on a device.";
     TOO_MANY_CONNECTIONS = "53300", "No connection is free.";
+    CONFIGURATION_LIMIT_EXCEEDED = "53400", "More than the configuration allows.";
     STATEMENT_TOO_COMPLEX = "54001", "Nested too deeply.";
     PROGRAM_LIMIT_EXCEEDED = "54000", "Over a documented limit.";
     TOO_MANY_ARGUMENTS = "54023", "More arguments than allowed.";

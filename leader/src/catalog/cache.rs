@@ -207,6 +207,8 @@ fn apply(catalog: &mut Catalog, key: &str, value: Option<&Arc<serde_json::Value>
         }
         // Read where it is needed, see `transaction::ledger`.
         "ledger" => {}
+        // Read when the server starts, and when it changes, see `wlm`.
+        "wlm" => {}
         "external_schema" => {
             catalog.external_schemas.remove(&oid);
             if let Some(value) = value {

@@ -415,6 +415,16 @@ impl Catalog {
             ..Self::default()
         }
     }
+
+    /// Gives the names of the groups a user is in, and of the roles they have, directly or through other roles.
+    pub fn groups_and_roles_of(&self, user: Oid) -> (Vec<String>, Vec<String>) {
+        let groups = self.groups.values();
+        let groups = groups.filter(|group| group.users.contains(&user));
+        let roles = self.roles.values();
+        let roles = roles.filter(|role| self.has_role(user, role.oid));
+        let groups = groups.map(|group| group.name.clone()).collect();
+        (groups, roles.map(|role| role.name.clone()).collect())
+    }
 }
 
 /// The oid of the first superuser, `admin`.

@@ -17,6 +17,7 @@ mod snapshot;
 mod status;
 mod user;
 mod vacuum;
+mod wlm;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -58,6 +59,8 @@ enum Command {
     Vacuum(vacuum::Vacuum),
     /// Prints the version.
     Version,
+    /// Checks and explains a configuration of the workload manager.
+    Wlm(wlm::WlmCommand),
 }
 
 /// Runs the command of the process's arguments.
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Status(status) => status::run(&status).map(|()| ExitCode::SUCCESS),
         Command::User(user) => user::run(&user).map(|()| ExitCode::SUCCESS),
         Command::Vacuum(vacuum) => vacuum::run(&vacuum).map(|()| ExitCode::SUCCESS),
+        Command::Wlm(wlm) => wlm::run(&wlm).map(|()| ExitCode::SUCCESS),
         Command::Version => writeln!(std::io::stdout(), "blueshift {}", env!("CARGO_PKG_VERSION"))
             .map(|()| ExitCode::SUCCESS)
             .map_err(Into::into),

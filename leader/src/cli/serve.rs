@@ -11,6 +11,7 @@ use crate::protocol::{Door, DoorOptions};
 use crate::server::{Server, ServerOptions};
 use crate::snapshot::schedule;
 use crate::web::metrics::{self, MetricsDoor};
+use crate::wlm::config::{DEFAULT, WlmConfig};
 use anyhow::{Context, Result, anyhow, bail};
 use blueshift_compute::node::NodeOptions;
 use blueshift_compute::object::{ObjectPolicy, Role, Roles, Secret, SecretTls, Secrets};
@@ -181,6 +182,10 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     history_days: Option<u32>,
+    /// The queues of the workload manager: JSON, or a file that has it [default: one automatic queue].
+    #[arg(long, value_name = "JSON|FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wlm_json_configuration: Option<String>,
     /// Milliseconds between looks at what is due in the background [default: 60000].
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -357,6 +362,7 @@ pub(super) fn start(config: &Config) -> Result<Launch> {
             per_query: config.external_scan_bytes_per_query,
             per_day: config.external_scan_bytes_per_day,
         },
+        wlm: queues(config.wlm_json_configuration.as_deref())?,
         admin_verifier: Box::new(admin_verifier),
     })?;
     if let Some(password) = &config.admin_password
@@ -406,6 +412,24 @@ fn object_policy(config: &Config) -> Result<ObjectPolicy> {
         secrets: secrets(config.secret_file.as_deref())?,
         glue_endpoint: config.glue_endpoint.clone(),
         ..ObjectPolicy::default()
+    })
+}
+
+/// Reads the queues of the workload manager: JSON as it is, or a file of it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the queues are the operator's file, read once"
+)]
+pub(super) fn queues(given: Option<&str>) -> Result<WlmConfig> {
+    let text = match given.map(str::trim) {
+        None => DEFAULT.to_owned(),
+        Some(json) if json.starts_with(['[', '{']) => json.to_owned(),
+        Some(file) => std::fs::read_to_string(file)
+            .with_context(|| format!("could not read \"{file}\" of the workload manager"))?,
+    };
+    WlmConfig::parse(&text).map_err(|error| match &error.hint {
+        Some(hint) => anyhow!("{}: {hint}", error.message),
+        None => anyhow!("{}", error.message),
     })
 }
 

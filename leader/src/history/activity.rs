@@ -3,6 +3,7 @@
 use super::control::SessionControl;
 use super::figures::{StatementKind, StatementOutcome};
 use super::plans::RunningPlans;
+use super::wlm::Attempt;
 use super::{
     EndedSession, Failure, FileLoad, FinishedQuery, History, LiveSession, ResultSource,
     RunningLoad, lock, now_us, push,
@@ -201,7 +202,7 @@ impl History {
             text,
             starttime_us,
             kind: StatementKind::default(),
-            plans: Arc::new(RunningPlans::new(self.is_off)),
+            plans: Arc::new(RunningPlans::new(!self.keeps_plans())),
             source: None,
         };
         if let Some(session) = lock(&self.sessions)
@@ -215,12 +216,14 @@ impl History {
         statement
     }
 
-    /// Records the end of a statement in STL_QUERY; `outcome` is what it failed by, if that is known.
+    /// Records the end of a statement in STL_QUERY; `outcome` is what it failed by, if that is known, `wlm` what it did in
+    /// the queues.
     pub fn end_statement(
         &self,
         statement: RunningStatement,
         xid: i64,
         outcome: Result<(), Option<Failure>>,
+        wlm: Vec<Attempt>,
     ) {
         if let Some(session) = lock(&self.sessions)
             .iter_mut()
@@ -256,11 +259,17 @@ impl History {
                 aborted: outcome.is_err(),
                 error: outcome.err().flatten(),
                 source: statement.source,
+                wlm,
             },
         );
     }
 
-    /// Records an INSERT that took no time to speak of, and gives its query id: nobody saw it run.
+    /// Tells whether plans are noted while they run.
+    pub fn keeps_plans(&self) -> bool {
+        !self.is_off || self.watches_plans.load(Ordering::Relaxed)
+    }
+
+    /// Records a statement that took no time to speak of, and gives its query id: nobody saw it run.
     pub fn add_statement(&self, mut statement: FinishedQuery) -> i64 {
         statement.query = self.last_query.fetch_add(1, Ordering::Relaxed) + 1;
         let query = statement.query;
@@ -424,7 +433,7 @@ mod tests {
         assert!(busy.now_or_never().is_some());
         let mut idle = Box::pin(history.until_busy(false));
         assert!(idle.as_mut().now_or_never().is_none());
-        history.end_statement(statement, 1, Ok(()));
+        history.end_statement(statement, 1, Ok(()), Vec::new());
         assert!(idle.now_or_never().is_some());
     }
 }

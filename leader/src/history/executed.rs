@@ -246,6 +246,9 @@ impl ExecutedQueries {
 impl History {
     /// Keeps what a statement did.
     pub fn executed(&self, mut query: ExecutedQuery) {
+        if self.is_off {
+            return;
+        }
         query.alerts = self.alerts(&query.executed);
         if let Some(query) = PackedQuery::new(&query) {
             lock(&self.executed).push(Arc::new(query));

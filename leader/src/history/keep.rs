@@ -12,6 +12,7 @@ use super::store::StoreRequest;
 use super::transaction::{EndedTransaction, UserChange};
 use super::unload::EndedUnload;
 use super::vacuum::VacuumEvent;
+use super::wlm::{RuleAction, WlmError};
 use super::{EndedSession, FileLoad, FinishedQuery, History, LoadError, lock, now_us, push};
 use crate::error::{Error, Result};
 use blueshift_storage::store::{Journal, JournalLimits, Store};
@@ -107,6 +108,8 @@ queues! {
     user_changes: UserChange,
     stops: Stop,
     table_changes: TableChange,
+    rule_actions: RuleAction,
+    wlm_errors: WlmError,
 }
 
 /// The first byte of a record. Records of older servers begin with the brace of JSON, and have no packed queries.

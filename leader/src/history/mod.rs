@@ -26,12 +26,13 @@ pub mod store;
 pub mod transaction;
 pub mod unload;
 pub mod vacuum;
+pub mod wlm;
 
 use blueshift_compute::load::{LoadProgress, LoadedFile, Reject};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashSet, VecDeque};
 use std::ops::Deref;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Rows kept of each kind; older ones go first.
@@ -139,6 +140,9 @@ pub struct FinishedQuery {
     /// Where its rows came from, if it was not computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<ResultSource>,
+    /// What it did in the queues of the workload manager; empty if it needed none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wlm: Vec<wlm::Attempt>,
 }
 
 /// A connection: STV_SESSIONS, STV_RECENTS.
@@ -240,6 +244,12 @@ pub struct History {
     pub analyzes: Mutex<Events<analyze::AnalyzeEvent>>,
     /// Whether statements are not remembered.
     pub is_off: bool,
+    /// Whether plans are looked at while they run, remembered or not.
+    pub watches_plans: AtomicBool,
+    /// STL_WLM_RULE_ACTION.
+    pub rule_actions: Mutex<Events<wlm::RuleAction>>,
+    /// STL_WLM_ERROR.
+    pub wlm_errors: Mutex<Events<wlm::WlmError>>,
     /// What is known of tables.
     pub statistics: statistics::Statistics,
     /// STL_VACUUM.

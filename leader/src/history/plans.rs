@@ -1,6 +1,7 @@
 //! The plans of a statement that runs: what STV_EXEC_STATE shows, and what is kept when the statement has ended.
 
 use super::executed::Executed;
+use super::external::{ExternalQuery, noted};
 use super::lock;
 use blueshift_compute::profile::{self, Sink, Step};
 use datafusion::physical_plan::ExecutionPlan;
@@ -81,6 +82,20 @@ impl RunningPlans {
         let mut plans = lock(&self.plans);
         plans.open.extend(open);
         plans.done.add(done);
+    }
+
+    /// Gives the steps and the external scans with what they did so far.
+    pub fn progress(&self) -> (Vec<Step>, Vec<ExternalQuery>) {
+        let plans = lock(&self.plans);
+        let (mut steps, mut external) = (plans.done.steps.clone(), plans.done.external.clone());
+        let open = plans.open.clone();
+        drop(plans);
+        for (plan, sink) in &open {
+            let own = profile::steps(plan, sink);
+            noted(plan, &own, &mut external);
+            profile::append(&mut steps, own);
+        }
+        (steps, external)
     }
 
     /// Gives the steps with what they did so far.

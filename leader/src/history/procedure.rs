@@ -1,5 +1,6 @@
 //! Calls of procedures: when they ran, what they said.
 
+use super::wlm::Attempt;
 use super::{FinishedQuery, History, now_us, push};
 use blueshift_sql::procedural::{Level, Value};
 use serde::{Deserialize, Serialize};
@@ -147,6 +148,7 @@ impl History {
         text: String,
         starttime_us: i64,
         aborted: bool,
+        wlm: Vec<Attempt>,
     ) {
         if self.is_off {
             return;
@@ -166,6 +168,7 @@ impl History {
                 aborted,
                 error: None,
                 source: None,
+                wlm,
             },
         );
     }

@@ -137,6 +137,7 @@ async fn vacuum(server: &Arc<Server>, table: &Arc<Table>) -> Result<()> {
         threshold: THRESHOLD_PERCENT,
         boost: false,
         is_background: true,
+        seat: None,
     };
     vacuum_table(&request, table).await
 }

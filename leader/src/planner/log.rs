@@ -3,12 +3,13 @@
 //! Only plans that read stored tables are noted: what tools ask the catalog would push out what users look for. A plan
 //! is read when it has ended, and dropped: it may hold hash tables.
 
-use super::explain;
+use super::{explain, features};
 use crate::error::Result;
 use crate::history::ResultSource;
 use crate::history::control::StopSign;
 use crate::history::executed::{Executed, Secured};
 use crate::history::plans::{OpenPlan, RunningPlans};
+use crate::wlm::admission::Ticket;
 use blueshift_compute::node::Node;
 use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::profile::{self, Sink};
@@ -23,6 +24,7 @@ use std::sync::{Arc, OnceLock};
 pub struct PlanLog {
     plans: Arc<RunningPlans>,
     stop: StopSign,
+    ticket: Option<Arc<Ticket>>,
     source: OnceLock<ResultSource>,
     resources: OnceLock<Arc<QueryResources>>,
     joins: Joins,
@@ -91,9 +93,49 @@ impl PlanLog {
         self.source.get().copied()
     }
 
-    /// Begins a log of its own for a statement within this one.
-    pub fn within(&self) -> Self {
-        Self::over(Arc::default(), self.stop.clone())
+    /// Has the statement go through the queues.
+    pub fn with_ticket(self, ticket: Arc<Ticket>) -> Self {
+        Self {
+            ticket: Some(ticket),
+            ..self
+        }
+    }
+
+    /// Begins a log of its own for a statement within this one, which goes through the queues by itself.
+    pub fn within(&self, query: i64, text: Arc<str>) -> Self {
+        let inner = Self::over(Arc::default(), self.stop.clone());
+        match &self.ticket {
+            None => inner,
+            Some(outer) => {
+                let ticket = outer.within(query, text, Arc::clone(&inner.plans));
+                inner.with_ticket(ticket)
+            }
+        }
+    }
+
+    /// Gives the statement's way through the queues; `None` for work of the server's own.
+    pub fn ticket(&self) -> Option<&Arc<Ticket>> {
+        self.ticket.as_ref()
+    }
+
+    /// Waits until the statement may run a plan. One that reads no stored table needs no slots, unless the statement
+    /// writes.
+    pub async fn admit(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
+        let Some(ticket) = &self.ticket else {
+            return Ok(());
+        };
+        if ticket.kind().is_query() && !explain::reads_tables(plan) {
+            return Ok(());
+        }
+        ticket.admit(|| Some(features::of(plan))).await
+    }
+
+    /// Waits until the statement may do work that is no plan.
+    pub async fn admit_work(&self) -> Result<()> {
+        match &self.ticket {
+            Some(ticket) => ticket.admit(|| None).await,
+            None => Ok(()),
+        }
     }
 
     /// Tells when the statement must stop.
@@ -123,7 +165,7 @@ impl PlanLog {
 
     /// Moves the plans to a log of their own: they run on when the statement has ended.
     pub fn hand_over(&self) -> Self {
-        let handed = self.within();
+        let handed = Self::over(Arc::default(), self.stop.clone());
         handed.plans.put(self.plans.take());
         handed
     }

@@ -6,6 +6,7 @@ pub mod constant;
 pub mod context;
 pub mod estimate;
 pub mod explain;
+mod features;
 mod leader_only;
 pub mod log;
 pub mod options;

@@ -9,6 +9,7 @@ use crate::history::control::StopSign;
 use crate::history::executed::ExecutedQuery;
 use crate::history::{Failure, now_us};
 use crate::planner::log::PlanLog;
+use crate::wlm::admission::Ticket;
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
 use blueshift_sql::SqlState;
@@ -73,11 +74,12 @@ pub async fn must_stop(
     token: CancellationToken,
     control: Arc<SessionControl>,
     deadline: Option<Instant>,
-    query: i64,
+    ticket: Arc<Ticket>,
 ) -> Error {
+    let query = ticket.query();
     let asked = async {
         token.cancelled().await;
-        match control.message() {
+        match ticket.message().or_else(|| control.message()) {
             Some(message) => Error::new(SqlState::QUERY_CANCELED, message),
             None => canceled(query),
         }
@@ -95,6 +97,7 @@ pub async fn must_stop(
 pub struct StatementEnd {
     history: Arc<History>,
     plans: Arc<PlanLog>,
+    ticket: Arc<Ticket>,
     statement: Option<RunningStatement>,
     query: i64,
     xid: i64,
@@ -103,11 +106,18 @@ pub struct StatementEnd {
 
 impl StatementEnd {
     /// Begins; the statement counts as aborted until [`StatementEnd::succeed`].
-    pub fn new(history: Arc<History>, statement: RunningStatement, stop: StopSign) -> Self {
+    pub fn new(
+        history: Arc<History>,
+        statement: RunningStatement,
+        stop: StopSign,
+        ticket: Arc<Ticket>,
+    ) -> Self {
         let query = statement.query;
+        let plans = PlanLog::over(Arc::clone(&statement.plans), stop);
         Self {
             history,
-            plans: Arc::new(PlanLog::over(Arc::clone(&statement.plans), stop)),
+            plans: Arc::new(plans.with_ticket(Arc::clone(&ticket))),
+            ticket,
             statement: Some(statement),
             query,
             xid: 0,
@@ -118,6 +128,11 @@ impl StatementEnd {
     /// Gives the query id.
     pub fn query(&self) -> i64 {
         self.query
+    }
+
+    /// Gives the statement's way through the queues.
+    pub fn ticket(&self) -> Arc<Ticket> {
+        Arc::clone(&self.ticket)
     }
 
     /// Gives where the statement's plans are noted.
@@ -149,6 +164,7 @@ impl Drop for StatementEnd {
     fn drop(&mut self) {
         if let Some(mut statement) = self.statement.take() {
             statement.source = self.plans.source();
+            let wlm = self.ticket.finish(self.outcome.is_ok());
             if let Some(ran) = self.plans.ran() {
                 let (userid, query, pid) = (statement.userid, statement.query, statement.pid);
                 let (xid, endtime_us) = (self.xid, now_us());
@@ -168,7 +184,7 @@ impl Drop for StatementEnd {
                 }));
             }
             self.history
-                .end_statement(statement, self.xid, self.outcome.clone());
+                .end_statement(statement, self.xid, self.outcome.clone(), wlm);
         }
     }
 }
@@ -214,6 +230,7 @@ impl Stream for StatementStream {
         if let Poll::Ready(error) = self.stop.as_mut().poll(cx) {
             return self.fail(error);
         }
+        self.end.ticket.asked();
         let inner = &mut self.inner;
         match catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll_next(cx))) {
             Err(_) => {
@@ -236,7 +253,12 @@ impl Stream for StatementStream {
                 let error = DataFusionError::External(Box::new(error));
                 Poll::Ready(Some(Err(error)))
             }
-            Ok(other) => other,
+            Ok(other) => {
+                if let Poll::Ready(Some(Ok(batch))) = &other {
+                    self.end.ticket.returned(batch.num_rows() as u64);
+                }
+                other
+            }
         }
     }
 }

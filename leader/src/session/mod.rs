@@ -16,7 +16,7 @@ pub use cancel::CancelHandle;
 use crate::catalog::database::Database;
 use crate::catalog::{Oid, User};
 use crate::error::{Error, Result};
-use crate::history::activity::{NotOpened, Opening};
+use crate::history::activity::{NotOpened, Opening, RunningStatement};
 use crate::history::connection::{ConnectionFacts, Happening};
 use crate::history::control::StopSign;
 use crate::history::{FinishedQuery, lock, now_us};
@@ -31,6 +31,8 @@ use crate::statement::set::SESSION_AUTHORIZATION;
 use crate::system::Asked;
 use crate::transaction::Transaction;
 use crate::transaction::read::TableReads;
+use crate::wlm::admission::{Seat, Ticket, Visitor};
+use crate::wlm::classify::Principal;
 use blueshift_sql::statement::session::{Begin, Prepare};
 use blueshift_sql::statement::{Parsed, Statement};
 use blueshift_sql::{SqlState, SqlType};
@@ -42,6 +44,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Who connects, after the password was checked.
 #[derive(Clone, Debug)]
@@ -119,6 +122,8 @@ pub struct Session {
     last_before: LastStatements,
     temp_schema: Option<Oid>,
     cancel: CancelHandle,
+    /// Which of its statements holds slots.
+    seat: Arc<Seat>,
     label: Arc<str>,
     /// Messages of a statement that failed.
     told: Vec<Notice>,
@@ -212,6 +217,7 @@ impl Session {
             last_before: LastStatements::default(),
             temp_schema: None,
             cancel,
+            seat: Arc::default(),
             label: Arc::default(),
             told: Vec::new(),
         })
@@ -280,9 +286,17 @@ impl Session {
             token: stop_token.clone(),
             deadline: deadline.map(Instant::into_std),
         };
-        let mut end = StatementEnd::new(history, running, sign);
-        let query = end.query();
-        let stop = || must_stop(stop_token.clone(), control.clone(), deadline, query);
+        let ticket = self.ticket(&running, &stop_token);
+        let mut end = StatementEnd::new(history, running, sign, ticket);
+        let ticket = end.ticket();
+        let stop = || {
+            must_stop(
+                stop_token.clone(),
+                control.clone(),
+                deadline,
+                ticket.clone(),
+            )
+        };
         let mut notices = Vec::new();
         let outcome = match &parsed.statement {
             Statement::Empty => Ok(Body::Empty),
@@ -322,6 +336,34 @@ impl Session {
         Ok(Answer { notices, body })
     }
 
+    /// Makes a statement's way through the queues.
+    fn ticket(&self, running: &RunningStatement, stop: &CancellationToken) -> Arc<Ticket> {
+        let wlm = &self.server.wlm;
+        let mut principal = Principal {
+            userid: self.user.oid,
+            superuser: self.user.superuser,
+            query_group: Arc::clone(&self.label),
+            ..Principal::default()
+        };
+        if wlm.wants_principals()
+            && let Ok(catalog) = self.server.transactions.committed_catalog()
+        {
+            (principal.groups, principal.roles) = catalog.groups_and_roles_of(self.user.oid);
+        }
+        let slots = self.settings.get("wlm_query_slot_count");
+        let visitor = Visitor {
+            query: running.query,
+            pid: self.login.pid,
+            text: Arc::clone(&running.text),
+            principal: Arc::new(principal),
+            slots: slots.and_then(|slots| slots.parse().ok()).unwrap_or(1),
+            plans: Arc::clone(&running.plans),
+            stop: stop.clone(),
+            seat: Arc::clone(&self.seat),
+        };
+        Ticket::new(Arc::clone(wlm), visitor)
+    }
+
     /// Runs an INSERT of constants at once, if it only adds to rows that the open transaction block gathers. `None` if
     /// it needs more than that, and nothing has happened: [`Session::run`] is for all statements.
     pub fn append(&mut self, parsed: &Parsed, parameters: &[Parameter]) -> Option<Answer> {
@@ -345,6 +387,7 @@ impl Session {
             aborted: false,
             error: None,
             source: None,
+            wlm: Vec::new(),
         };
         self.last.query_id = Some(self.server.history.add_statement(statement));
         Some(Answer {
@@ -541,7 +584,9 @@ impl Session {
     fn new_transaction(&self, explicit: bool) -> Transaction {
         let database = self.used.unwrap_or(self.database.oid);
         let transactions = &self.server.transactions;
-        transactions.begin_in(database, self.login.pid, explicit)
+        let mut begun = transactions.begin_in(database, self.login.pid, explicit);
+        begun.seat = Some(Arc::clone(&self.seat));
+        begun
     }
 
     /// Makes a new transaction read-only or not: as it was said, else as `default_transaction_read_only` has it.
@@ -633,6 +678,7 @@ impl Drop for Session {
         self.transaction = None;
         let history = &self.server.history;
         history.close_session(self.login.pid);
+        self.server.wlm.forget_session(self.login.pid);
         if let Some(facts) = &self.login.connection {
             history.connection(Happening::Disconnected, self.login.pid, facts);
         }

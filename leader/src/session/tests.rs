@@ -4,6 +4,7 @@ mod load;
 
 use super::*;
 use crate::server::ServerOptions;
+use crate::wlm::config::{DEFAULT, WlmConfig};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use blueshift_compute::node::NodeOptions;
 use blueshift_storage::store::StoreOptions;
@@ -33,6 +34,7 @@ fn options(directory: &Path) -> ServerOptions {
         history_days: 7,
         md5: false,
         scan_limits: Default::default(),
+        wlm: WlmConfig::parse(DEFAULT).unwrap(),
         admin_verifier: Box::new(|| Ok("SCRAM-SHA-256$4096:AAAA$AAAA:AAAA".to_string())),
     }
 }

@@ -483,14 +483,14 @@ pub const PARAMETERS: &[Parameter] = &[
     ),
     fixed(
         "wlm_json_configuration",
-        "[]",
+        r#"[{"auto_wlm":true}]"#,
         "queues of the workload manager",
     ),
     parameter(
         "wlm_query_slot_count",
         "1",
         Kind::Integer(1, 50),
-        Effect::Moot("there are no queues: a query may use all the memory there is"),
+        Effect::Real,
         "slots of a queue that a query takes",
     ),
 ];

@@ -102,7 +102,7 @@ fn a_change_that_does_nothing_is_told() {
     let mut settings = Settings::default();
     let mut notice = |value: &str| {
         let values = [value.to_string()];
-        settings.set("wlm_query_slot_count", &values, Scope::Session)
+        settings.set("max_concurrency_scaling_clusters", &values, Scope::Session)
     };
     assert!(notice("3").unwrap().is_some());
     assert_eq!(notice("1"), Ok(None));

@@ -25,6 +25,7 @@ use std::sync::Arc;
 pub async fn run(ctx: &mut Context<'_>, analyze: &Analyze) -> Result<Body> {
     let tables = own_tables(ctx, analyze.table.as_ref(), "ANALYZE")?;
     let mut is_skipped = analyze.table.is_some() && !tables.is_empty();
+    ctx.plans.admit_work().await?;
     for table in &tables {
         is_skipped &= !analyze_table(ctx, analyze, table).await?;
     }

@@ -58,6 +58,7 @@ pub async fn run(ctx: &mut Context<'_>, statement: &AnalyzeCompression) -> Resul
     let slices = u64::from(ctx.server.node.store.slice_count().max(1));
     let asked = statement.sample_rows.unwrap_or(0) / slices;
     let rows = usize::try_from(asked.max(SAMPLE_ROWS_PER_SLICE)).unwrap_or(usize::MAX);
+    ctx.plans.admit_work().await?;
     let mut answer = Vec::new();
     for table in tables {
         let questions = questions(&table, &statement.columns)?;

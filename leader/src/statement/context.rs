@@ -167,8 +167,19 @@ impl Context<'_> {
             })
     }
 
-    /// Optimizes a bound plan and makes it physical, `$n` replaced.
+    /// Optimizes a bound plan and makes it physical, `$n` replaced, and waits until it may run.
     pub async fn plan(
+        &self,
+        state: &SessionState,
+        bound: LogicalPlan,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = self.plan_only(state, bound).await?;
+        self.plans.admit(&plan).await?;
+        Ok(plan)
+    }
+
+    /// Does the same for a plan that may not run.
+    pub async fn plan_only(
         &self,
         state: &SessionState,
         bound: LogicalPlan,

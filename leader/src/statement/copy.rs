@@ -103,6 +103,7 @@ pub(super) async fn load(
         copy_job: job.as_ref().map(|job| job.job),
     };
     ctx.last.query_id = Some(ctx.query);
+    ctx.plans.admit_work().await?;
     let outcome = LoadOutcome {
         table_name: table.name.clone(),
         source: copy.source.clone(),

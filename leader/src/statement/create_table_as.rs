@@ -8,6 +8,7 @@ use super::names::SessionNames;
 use super::target;
 use crate::catalog::{Column, Table, TableDistribution, TableSort};
 use crate::error::{Error, Result};
+use blueshift_compute::profile::Sink;
 use blueshift_sql::statement::create_table::{CreateTableAs, SortClause, TableAttributes};
 use blueshift_sql::types::is_case_insensitive;
 use blueshift_sql::{SqlState, SqlType, binder};
@@ -32,7 +33,7 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTableAs) -> Result<Body> 
     let mut table = new_table(ctx, &schema, &create.name.name, columns, &mut attributes)?;
     inherit(&mut table, &names, &bound, create);
     let rows = cast_to(&table, bound)?;
-    let plan = ctx.plan(&names.state, rows).await?;
+    let mut plan = ctx.plan(&names.state, rows.clone()).await?;
     if table.distribution == TableDistribution::AutoAll
         && rows_expected(&plan).is_none_or(|rows| rows > target::AUTO_ALL_ROWS_MAX)
     {
@@ -42,8 +43,29 @@ pub async fn run(ctx: &mut Context<'_>, create: &CreateTableAs) -> Result<Body> 
     let given = vec![true; table.columns.len()];
     let table = Arc::new(table);
     let target = target::write_target(ctx, &table, &given, None)?;
-    let task = ctx.task(&names.state);
-    let written = blueshift_compute::write::insert(&ctx.server.node, &target, plan, task).await?;
+    let written = loop {
+        let ticket = ctx.plans.ticket().filter(|ticket| ticket.may_restart());
+        let ticket = ticket.cloned();
+        let task = ctx.task(&names.state);
+        let node = &ctx.server.node;
+        let work = blueshift_compute::write::insert(node, &target, Arc::clone(&plan), task);
+        let Some(ticket) = ticket else {
+            break work.await?;
+        };
+        tokio::select! {
+            biased;
+            () = ticket.restarted() => {}
+            written = work => {
+                ticket.cannot_restart();
+                break written?;
+            }
+        }
+        // What was written is of no commit; it begins anew as soon as the other queue lets it in.
+        ctx.plans.ended(&plan);
+        ticket.wait_turn().await?;
+        plan = ctx.plan(&names.state, rows.clone()).await?;
+        ctx.plans.goes_to(Sink::Insert(target::step_table(&table)));
+    };
     ctx.transaction.add_row_groups(written.row_groups);
     super::analyze::after_load(ctx, &table).await?;
     ctx.last.query_id = Some(ctx.query);

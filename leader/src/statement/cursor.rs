@@ -33,6 +33,8 @@ pub struct OpenCursor {
     /// What it gives.
     pub columns: Vec<OutputColumn>,
     schema: SchemaRef,
+    /// Whether a FETCH needs slots, as DECLARE did. Between them it holds none.
+    is_queued: bool,
     rows: Arc<Mutex<Rows>>,
 }
 
@@ -163,6 +165,10 @@ pub async fn open(ctx: &mut Context<'_>, name: &str, query: &Query) -> Result<()
         name: name.to_string(),
         columns,
         schema: stream.schema(),
+        is_queued: ctx
+            .plans
+            .ticket()
+            .is_some_and(|ticket| ticket.grant().is_some()),
         rows: Arc::new(Mutex::new(Rows {
             stream,
             rest: None,
@@ -185,6 +191,9 @@ pub async fn fetch(ctx: &mut Context<'_>, fetch: &Fetch) -> Result<Body> {
             stream: Box::pin(MemoryStream::try_new(batches, cursor.schema, None)?),
             tag: "FETCH",
         });
+    }
+    if cursor.is_queued {
+        ctx.plans.admit_work().await?;
     }
     let count = fetch.count.map_or(usize::MAX, |count| {
         usize::try_from(count).unwrap_or(usize::MAX)

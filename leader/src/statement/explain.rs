@@ -23,8 +23,9 @@ pub async fn run(ctx: &mut Context<'_>, explain: &Explain) -> Result<Body> {
     }
     let names = ctx.names()?;
     let bound = bound(ctx, &names, statement)?;
-    let plan = ctx.plan(&names.state, bound).await?;
+    let plan = ctx.plan_only(&names.state, bound).await?;
     if explain.analyze {
+        ctx.plans.admit(&plan).await?;
         execute::drain(&ctx.server.node, plan.clone(), ctx.task(&names.state)).await?;
     }
     let lines = crate::planner::explain::text(&plan, explain.analyze, explain.verbose);

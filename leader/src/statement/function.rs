@@ -8,6 +8,7 @@ mod catalog;
 mod definition;
 pub(super) mod late_view;
 mod mask;
+mod priority;
 mod privilege;
 mod random;
 pub(super) mod series;
@@ -386,6 +387,7 @@ pub fn session_functions(
     mask::add_all(ctx, &mut add);
     catalog::add_all(ctx, &mut add);
     backend::add_all(ctx, &mut functions);
+    priority::add_all(ctx, &mut functions);
     random::add(ctx, &mut functions);
     crate::system::function::tell(&functions);
     functions
@@ -396,6 +398,9 @@ fn current_setting(ctx: &SystemContext, args: &[Arg]) -> Result<ScalarValue> {
         return Ok(ScalarValue::Utf8View(None));
     };
     let missing_ok = args.get(1) == Some(&Arg::Bool(true));
+    if name.eq_ignore_ascii_case(crate::wlm::config::PARAMETER) {
+        return Ok(text(&*ctx.server.wlm.config().text));
+    }
     match ctx.settings.show(name) {
         Ok(value) => Ok(text(value)),
         Err(_) if missing_ok => Ok(ScalarValue::Utf8View(None)),

@@ -12,6 +12,7 @@ pub mod names;
 pub mod target;
 
 pub mod alter_schema;
+pub mod alter_system;
 pub mod alter_table;
 pub mod analyze;
 pub mod analyze_compression;
@@ -53,6 +54,7 @@ pub mod vacuum;
 
 use crate::error::{Error, Result};
 use crate::history::figures::StatementKind;
+use crate::wlm::scheduler::Kind;
 use answer::Body;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::Statement;
@@ -64,6 +66,9 @@ use context::Context;
 /// Runs a statement inside the transaction of `ctx`.
 pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
     ensure_allowed(ctx, statement)?;
+    if let (Some(ticket), Some(kind)) = (ctx.plans.ticket(), queue_kind(statement)) {
+        ticket.set_kind(kind);
+    }
     if !matches!(statement, Statement::Insert(_) | Statement::Execute(_)) {
         ctx.transaction.end_appends()?;
     }
@@ -113,6 +118,7 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
         }
         Statement::DropMaterializedView(drop) => materialized_view::drop(ctx, drop).await,
         Statement::Explain(explain) => Box::pin(explain::run(ctx, explain)).await,
+        Statement::AlterSystem(alter) => alter_system::run(ctx, alter).await,
         Statement::Set(set) => set::set(ctx, set),
         Statement::Reset(reset) => set::reset(ctx, reset),
         Statement::Show(show) => set::show(ctx, show),
@@ -161,6 +167,31 @@ pub async fn run(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
             Err(Error::internal("transaction statements are the session's"))
         }
         Statement::Empty => Ok(Body::Empty),
+    }
+}
+
+/// Tells what a statement is to the queues; `None` if it runs another, or needs none.
+fn queue_kind(statement: &Statement) -> Option<Kind> {
+    match statement {
+        Statement::Select(_)
+        | Statement::Declare(_)
+        | Statement::Fetch(_)
+        | Statement::Explain(_) => Some(Kind::Read),
+        Statement::CreateTableAs(_) => Some(Kind::ReadInto),
+        Statement::Insert(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Merge(_)
+        | Statement::Unload(_)
+        | Statement::AlterTable(_)
+        | Statement::CreateExternalTableAs(_)
+        | Statement::CreateMaterializedView(_)
+        | Statement::RefreshMaterializedView(_) => Some(Kind::Write),
+        Statement::Copy(_)
+        | Statement::Vacuum(_)
+        | Statement::Analyze(_)
+        | Statement::AnalyzeCompression(_) => Some(Kind::Maintenance),
+        _ => None,
     }
 }
 
@@ -324,6 +355,7 @@ pub fn tag(statement: &Statement) -> &'static str {
         Statement::Begin(_) => "BEGIN",
         Statement::Commit => "COMMIT",
         Statement::Rollback => "ROLLBACK",
+        Statement::AlterSystem(_) => "ALTER SYSTEM",
         Statement::Set(_) => "SET",
         Statement::Reset(_) => "RESET",
         Statement::Show(_) | Statement::ShowList(_) | Statement::ShowDefinition(_) => "SHOW",

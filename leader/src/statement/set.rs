@@ -5,6 +5,7 @@ use super::context::Context;
 use crate::error::{Error, Result};
 use crate::settings::list::PARAMETERS;
 use crate::settings::{Change, Scope};
+use crate::wlm::config::PARAMETER;
 use blueshift_sql::SqlState;
 use blueshift_sql::nearest::nearest;
 use blueshift_sql::statement::session::{Reset, Set, Show};
@@ -123,8 +124,10 @@ pub fn reset(ctx: &mut Context<'_>, reset: &Reset) -> Result<Body> {
     Ok(Body::done("RESET"))
 }
 
-/// Runs a SHOW.
+/// Runs a SHOW. The queues are the server's, so they are looked up.
 pub fn show(ctx: &mut Context<'_>, show: &Show) -> Result<Body> {
+    let queues = ctx.server.wlm.config();
+    ctx.settings.fix(PARAMETER, &queues.text, Scope::Session);
     match &show.name {
         Some(name) => {
             let value = ctx.settings.show(name).map_err(told_of_near)?.to_string();

@@ -17,6 +17,7 @@ use crate::history::{History, now_us};
 use crate::server::{Server, TEMP_SCHEMA_PREFIX};
 use crate::transaction::Transaction;
 use crate::transaction::lock::Mode as LockMode;
+use crate::wlm::admission::Seat;
 use blueshift_compute::maintain::figures::Figures;
 use blueshift_compute::maintain::vacuum::{self as work, Mode, Plan, Priority};
 use blueshift_sql::SqlState;
@@ -60,7 +61,9 @@ pub async fn run(ctx: &mut Context<'_>, vacuum: &Vacuum) -> Result<Body> {
         // Giving back room has no use for more memory, and the manual has BOOST ignored.
         boost: boost && vacuum.kind != VacuumKind::DeleteOnly,
         is_background: false,
+        seat: ctx.plans.ticket().map(|ticket| Arc::clone(ticket.seat())),
     };
+    ctx.plans.admit_work().await?;
     for table in &tables {
         match vacuum_table(&request, table).await {
             // Dropped or truncated meanwhile: nothing is left to do.
@@ -105,6 +108,8 @@ pub(crate) struct Request<'a> {
     pub(crate) boost: bool,
     /// Nobody asked: it waits while statements run, and leaves alone what deletes would have to wait for.
     pub(crate) is_background: bool,
+    /// The session's place in the queues, which it gives back before it waits for a lock.
+    pub(crate) seat: Option<Arc<Seat>>,
 }
 
 fn mode(kind: VacuumKind) -> Mode {
@@ -158,6 +163,7 @@ pub(crate) async fn vacuum_table(request: &Request<'_>, table: &Arc<Table>) -> R
     let turn = turn(request, table).await?;
     let transactions = &server.transactions;
     let mut holder = transactions.begin(request.pid, false);
+    holder.seat.clone_from(&request.seat);
     if request.boost {
         holder.lock_table(table.oid, LockMode::Change).await?;
     }
@@ -308,6 +314,7 @@ impl SliceWork<'_> {
             let merged = work::run(node, version, merge, options, priority, progress).await?;
             let gate: Transaction = {
                 let mut gate = server.transactions.begin(self.request.pid, false);
+                gate.seat.clone_from(&self.request.seat);
                 if self.options.deletes_may_come {
                     // Whoever deletes now is done first; whoever comes later sees the new row groups.
                     gate.lock_table(self.table.oid, LockMode::Change).await?;

@@ -60,11 +60,6 @@ const FILES: &[(&str, &str, &str)] = files! {
         "views";
     "view" "pg_catalog":
         "pg_stat_activity"
-        "stl_wlm_query"
-        "stv_wlm_classification_config"
-        "stv_wlm_query_state"
-        "stv_wlm_service_class_config"
-        "stv_wlm_service_class_state"
         "svcs_alert_event_log"
         "svcs_explain"
         "svcs_plan_info"

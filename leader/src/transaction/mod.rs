@@ -19,15 +19,18 @@ use crate::catalog::{Catalog, IsolationLevel, Oid};
 use crate::error::{Error, Result};
 use crate::history::transaction::{CommitFigures, TransactionEnd};
 use crate::history::{Events, History, lock as guard, now_us, push};
+use crate::wlm::admission::Seat;
 use append::Append;
 use blueshift_compute::write::IdentityCounter;
 use blueshift_storage::row_group::RowGroupRecord;
 use blueshift_storage::store::{CatalogChange, Commit, DeleteMaskRecord, ReadView, Store};
 use blueshift_storage::table::delete;
 use blueshift_storage::{TableId, TableLayout};
+use futures::FutureExt;
 use lock::{Lockable, Locks, Mode};
 use serial::Serial;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -126,6 +129,7 @@ impl Transactions {
             is_explicit: explicit,
             is_read_only: false,
             lock_timeout: None,
+            seat: None,
             is_fixed: false,
             has_queried: false,
             changes: 0,
@@ -215,6 +219,8 @@ pub struct Transaction {
     pub is_read_only: bool,
     /// The longest wait for one lock.
     pub lock_timeout: Option<Duration>,
+    /// The session's place in the queues of the workload manager; what it holds there it gives back before it waits.
+    pub seat: Option<Arc<Seat>>,
     /// Whether a statement that is over has used the read view, which therefore stays.
     is_fixed: bool,
     /// Whether any statement has looked at anything.
@@ -352,9 +358,17 @@ impl Transaction {
     /// taken afresh, so that it shows what was waited for.
     pub async fn lock(&mut self, on: Lockable, mode: Mode) -> Result<()> {
         let locks = &self.shared.locks;
-        locks
-            .take_within(self.xid, on, mode, self.lock_timeout)
-            .await?;
+        let mut taken = pin!(locks.take_within(self.xid, on, mode, self.lock_timeout));
+        match taken.as_mut().now_or_never() {
+            Some(outcome) => outcome?,
+            None => {
+                // Who has the lock may wait for the slots that this session holds.
+                if let Some(seat) = &self.seat {
+                    seat.leave();
+                }
+                taken.await?
+            }
+        };
         if !self.is_fixed && self.own.is_empty() {
             self.base = None;
             self.effective = None;

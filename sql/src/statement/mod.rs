@@ -23,6 +23,7 @@ pub mod routine;
 pub mod session;
 pub mod show;
 pub mod snapshot;
+pub mod system;
 pub mod unload;
 pub mod user;
 pub mod vacuum;
@@ -135,6 +136,8 @@ pub enum Statement {
     Commit,
     /// ROLLBACK, ABORT.
     Rollback,
+    /// ALTER SYSTEM.
+    AlterSystem(system::AlterSystem),
     /// SET.
     Set(session::Set),
     /// RESET name | ALL.
@@ -292,6 +295,7 @@ fn parse_statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "alter" if cursor.is_word_at(1, "default") => grant::parse_default(cursor),
         "alter" if cursor.is_word_at(1, "database") => database::parse_alter(cursor),
         "alter" if cursor.is_word_at(1, "table") => alter_table::parse(cursor),
+        "alter" if cursor.is_word_at(1, "system") => system::parse(cursor),
         "alter" if cursor.is_word_at(1, "schema") => alter_table::parse_schema(cursor),
         "analyze" | "analyse" => analyze::parse(cursor),
         "vacuum" => vacuum::parse(cursor),

@@ -71,7 +71,7 @@ const REFUSED: &[(&[&str], &str, &str)] = &[
     (
         &["alter", "system"],
         "ALTER SYSTEM",
-        "Change the configuration file of the server; `blueshift config` shows it",
+        "Only wlm_json_configuration is set so; change the configuration file of the server, `blueshift config` shows it",
     ),
     (
         &["desc", "identity"],

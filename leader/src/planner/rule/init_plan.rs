@@ -110,6 +110,9 @@ fn provides(plan: &LogicalPlan, column: &datafusion::common::Column) -> bool {
 async fn value_of(state: &SessionState, subquery: &LogicalPlan) -> Result<ScalarValue> {
     let null = ScalarValue::try_from(subquery.schema().field(0).data_type())?;
     let physical = Box::pin(planner::plan(state, subquery.clone())).await?;
+    if let Some(plans) = state.config().get_extension::<PlanLog>() {
+        plans.admit(&physical).await?;
+    }
     let context = planner::context::task_context(state);
     let mut value = None;
     // The stream of one partition at a time is enough where there is one; else all are merged.

@@ -13,6 +13,7 @@ use crate::statement::names::{Named, SessionNames};
 use crate::statement::{cursor, run_unlocked, set, tag};
 use crate::transaction::Transaction;
 use crate::transaction::read::TableReads;
+use crate::wlm::admission::Ticket;
 use blueshift_sql::binder::{bind_assigned, bind_constant};
 use blueshift_sql::procedural::{First, Level, Row, Rows, Runner, Value, Work};
 use blueshift_sql::statement::alter_table::AlterAction;
@@ -20,6 +21,7 @@ use blueshift_sql::statement::cursor::Fetch;
 use blueshift_sql::statement::query::Expression;
 use blueshift_sql::statement::{ObjectName, Parsed, Statement};
 use blueshift_sql::{SqlState, SqlType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -73,6 +75,7 @@ impl<'a, 'c> CallRunner<'a, 'c> {
         };
         next.is_read_only = self.ctx.transaction.is_read_only;
         next.lock_timeout = self.ctx.transaction.lock_timeout;
+        next.seat.clone_from(&self.ctx.transaction.seat);
         let reads = Arc::new(TableReads::of(transactions, next.xid));
         let read = std::mem::replace(&mut self.ctx.reads, reads).tables();
         let ended = match commits {
@@ -131,7 +134,9 @@ impl<'a, 'c> CallRunner<'a, 'c> {
         let begun = now_us();
         let was_explicit = self.ctx.transaction.is_explicit;
         // What it does is told under its own query id.
-        let own_plans = Arc::new(self.ctx.plans.within());
+        let text: Arc<str> = blueshift_sql::statement::redacted(&parsed.text).into();
+        let own_plans = self.ctx.plans.within(self.ctx.query, Arc::clone(&text));
+        let own_plans = Arc::new(own_plans);
         let outer_plans = std::mem::replace(&mut self.ctx.plans, own_plans);
         let outcome = match &parsed.statement {
             Statement::Call(_) => Err(Error::internal("calls go another way")),
@@ -157,17 +162,24 @@ impl<'a, 'c> CallRunner<'a, 'c> {
                 }
             }
         }
+        let ticket = plans.ticket().cloned();
+        let attempts = match (&ticket, &outcome) {
+            // Those that give rows hold their slots until the last of them.
+            (_, Ok(Body::Rows { .. })) | (None, _) => Vec::new(),
+            (Some(ticket), outcome) => ticket.finish(outcome.is_ok()),
+        };
         history.end_inner(
             self.ctx.query,
             self.ctx.user.oid,
             self.ctx.pid,
             self.ctx.transaction.xid,
-            blueshift_sql::statement::redacted(&parsed.text),
+            text.to_string(),
             begun,
             outcome.is_err(),
+            attempts,
         );
         self.ctx.query = outer;
-        let body = outcome?;
+        let body = held(outcome?, ticket);
         if ends {
             self.ctx.transaction.is_explicit = was_explicit;
             self.renew(true, self.chain.in_block).await?;
@@ -370,6 +382,28 @@ impl<'a, 'c> CallRunner<'a, 'c> {
 }
 
 /// Parses a text that must be one statement; a semicolon too many does no harm.
+/// Keeps a statement's slots for as long as its rows are read.
+fn held(body: Body, ticket: Option<Arc<Ticket>>) -> Body {
+    match body {
+        Body::Rows {
+            columns,
+            stream,
+            tag,
+        } => {
+            let schema = stream.schema();
+            let rows = stream.inspect(move |_| {
+                let _held = &ticket;
+            });
+            Body::Rows {
+                columns,
+                stream: Box::pin(RecordBatchStreamAdapter::new(schema, rows)),
+                tag,
+            }
+        }
+        other => other,
+    }
+}
+
 fn one(text: &str) -> Result<Parsed> {
     let parsed = blueshift_sql::statement::parse(text)?;
     let mut statements = parsed

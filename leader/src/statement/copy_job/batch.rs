@@ -4,9 +4,11 @@ use crate::catalog::copy_job::CopyJob;
 use crate::catalog::{Catalog, User};
 use crate::error::sqlstate::report;
 use crate::error::{Error, Result};
+use crate::history::control::StopSign;
 use crate::history::copy_job::JobSession;
 use crate::history::figures::StatementKind;
 use crate::history::{Failure, now_us};
+use crate::planner::log::PlanLog;
 use crate::server::Server;
 use crate::settings::Settings;
 use crate::statement::context::{Context, LastStatements};
@@ -16,6 +18,9 @@ use crate::transaction::Transaction;
 use crate::transaction::ledger::{EntryState, Ledger, file};
 use crate::transaction::lock::{Lockable, Mode};
 use crate::transaction::read::TableReads;
+use crate::wlm::admission::{Seat, Ticket, Visitor};
+use crate::wlm::classify::Principal;
+use crate::wlm::scheduler::Kind;
 use blueshift_compute::load::FoundFile;
 use blueshift_sql::SqlState;
 use blueshift_sql::statement::ObjectName;
@@ -74,6 +79,25 @@ impl Target {
         Ok((goes_on && has_table).then_some(transaction))
     }
 
+    /// Gives the job's owner as queues see them.
+    fn principal(&self) -> Arc<Principal> {
+        let catalog = self.server.transactions.committed_catalog();
+        let owner = self.job.owner;
+        let (groups, roles) = match &catalog {
+            Ok(catalog) => catalog.groups_and_roles_of(owner),
+            Err(_) => Default::default(),
+        };
+        let user = catalog.ok();
+        let user = user.as_ref().and_then(|catalog| catalog.users.get(&owner));
+        Arc::new(Principal {
+            userid: owner,
+            superuser: user.is_some_and(|user| user.superuser),
+            groups,
+            roles,
+            query_group: LABEL.into(),
+        })
+    }
+
     /// Changes the ledger alone.
     pub(super) async fn note(
         &self,
@@ -105,11 +129,27 @@ impl Target {
         running.kind = StatementKind::Copy;
         let query = running.query;
         let (mut refused, mut xid) = (Vec::new(), 0);
+        let seat = Arc::default();
+        let visitor = Visitor {
+            query,
+            pid: session.pid,
+            text: Arc::clone(&running.text),
+            principal: self.principal(),
+            slots: 1,
+            plans: Arc::clone(&running.plans),
+            stop: token.clone(),
+            seat: Arc::clone(&seat),
+        };
+        let ticket = Ticket::new(Arc::clone(&self.server.wlm), visitor);
+        ticket.set_kind(Kind::Maintenance);
+        let plans = PlanLog::over(Arc::clone(&running.plans), StopSign::default());
         let batch = Batch {
             target: self,
             pid: session.pid,
             query,
             files,
+            seat,
+            plans: Arc::new(plans.with_ticket(Arc::clone(&ticket))),
         };
         let work = AssertUnwindSafe(batch.prepare(ledger, &mut refused, &mut xid)).catch_unwind();
         let prepared = tokio::select! {
@@ -130,7 +170,8 @@ impl Target {
                 message: report.message,
             })
         });
-        history.end_statement(running, xid, ended);
+        let wlm = ticket.finish(ended.is_ok());
+        history.end_statement(running, xid, ended, wlm);
         let outcome = match outcome {
             Ok(Some(rows)) => Outcome::Loaded { rows },
             Ok(None) => Outcome::Over,
@@ -146,6 +187,8 @@ struct Batch<'a> {
     pid: i32,
     query: i64,
     files: &'a Arc<[FoundFile]>,
+    seat: Arc<Seat>,
+    plans: Arc<PlanLog>,
 }
 
 impl Batch<'_> {
@@ -160,6 +203,7 @@ impl Batch<'_> {
         let Some(mut transaction) = self.target.begin(self.pid).await? else {
             return Ok(None);
         };
+        transaction.seat = Some(Arc::clone(&self.seat));
         *xid = transaction.xid;
         let view = transaction.view()?;
         ledger.refresh(&view)?;
@@ -184,7 +228,7 @@ impl Batch<'_> {
             settings: &mut settings,
             asked: Asked::default(),
             reads: Arc::clone(&reads),
-            plans: Arc::default(),
+            plans: Arc::clone(&self.plans),
             prepared: &mut prepared,
             cursor: &mut cursor,
             last: &mut last,

@@ -1,51 +1,11 @@
-//! Logs and states of what this server does not do: nothing waits in queues or hops between them, data shares
+//! Logs and states of what this server does not do: there are no clusters for concurrency scaling, data shares
 //! are refused, and scans of external tables leave no messages. Scripts join these tables all the same.
 
 use crate::system::pg_catalog::empty::{EmptyTable, table};
-use blueshift_sql::SqlType::{
-    BigInt, Boolean, Char, Double, Integer, Name, Oid, Timestamp, Varchar,
-};
+use blueshift_sql::SqlType::{BigInt, Boolean, Char, Integer, Name, Oid, Timestamp, Varchar};
 
 /// The tables without rows.
 pub static TABLES: &[EmptyTable] = &[
-    table(
-        "stv_wlm_query_queue_state",
-        &[
-            ("service_class", Integer),
-            ("position", Integer),
-            ("task", Integer),
-            ("query", Integer),
-            ("slot_count", Integer),
-            ("start_time", Timestamp),
-            ("queue_time", BigInt),
-        ],
-    ),
-    table(
-        "stl_wlm_rule_action",
-        &[
-            ("userid", Integer),
-            ("query", Integer),
-            ("service_class", Integer),
-            ("rule", Char(256)),
-            ("action", Char(256)),
-            ("recordtime", Timestamp),
-            ("action_value", Char(256)),
-            ("service_class_name", Char(64)),
-        ],
-    ),
-    table(
-        "stv_wlm_qmr_config",
-        &[
-            ("service_class", Integer),
-            ("rule_name", Char(256)),
-            ("action", Char(256)),
-            ("metric_name", Char(256)),
-            ("metric_operator", Char(256)),
-            ("metric_value", Double),
-            ("action_value", Char(256)),
-            ("service_class_name", Char(64)),
-        ],
-    ),
     table(
         "svcs_concurrency_scaling_usage",
         &[

@@ -2,11 +2,14 @@
 
 use super::text;
 use crate::error::Result;
+use crate::history::wlm::Attempt;
 use crate::history::{ResultSource, lock, now_us};
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
+use crate::wlm::config::SHORT_CLASS;
 use blueshift_sql::SqlType::{self, BigInt, Boolean, Char, Integer, Timestamp, Varchar};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The part of `version()` that names Redshift's.
 fn version() -> Option<&'static str> {
@@ -100,9 +103,26 @@ impl SystemTable for SysQueryHistory {
                 text: &query.text,
                 source: query.source,
                 user_name: user_name(query.userid),
+                queue: query.wlm.last().map(|last| OfQueue {
+                    class: last.service_class,
+                    name: Arc::clone(&last.service_class_name),
+                    priority: last.priority.clone(),
+                    waited_us: query.wlm.iter().map(Attempt::queue_us).sum(),
+                }),
             }));
         }
         drop(queries);
+        let now = now_us();
+        let jobs = ctx.server.wlm.jobs().into_iter().map(|state| {
+            let queue = OfQueue {
+                class: state.job.class,
+                priority: state.is_automatic.then(|| state.job.priority.name().into()),
+                waited_us: state.job.waited_us(now),
+                name: state.class_name,
+            };
+            (state.job.arrival.query, queue)
+        });
+        let mut jobs: HashMap<i64, OfQueue> = jobs.collect();
         let sessions = lock(&history.sessions);
         for session in sessions.iter().filter(|session| ctx.sees(session.userid)) {
             let Some(running) = &session.running else {
@@ -123,6 +143,7 @@ impl SystemTable for SysQueryHistory {
                 text: &running.text,
                 source: None,
                 user_name: user_name(running.userid),
+                queue: jobs.remove(&running.query),
             }));
         }
         Ok(())
@@ -145,12 +166,22 @@ struct Line<'a> {
     text: &'a str,
     source: Option<ResultSource>,
     user_name: Option<&'a str>,
+    queue: Option<OfQueue>,
 }
 
-/// Gives the columns; null for what is not measured. There is no queue to wait in.
+/// What a statement's queue was.
+struct OfQueue {
+    class: i32,
+    name: Arc<str>,
+    priority: Option<Arc<str>>,
+    waited_us: i64,
+}
+
+/// Gives the columns; null for what is not measured.
 fn cells(line: &Line<'_>) -> [Cell; 33] {
     let elapsed = line.endtime_us.unwrap_or_else(now_us) - line.starttime_us;
     let (returned_rows, returned_bytes) = line.returned;
+    let waited = line.queue.as_ref().map_or(0, |queue| queue.waited_us);
     let mut cells = [const { Cell::Null }; 33];
     let known: [Cell; 19] = [
         line.userid.into(),
@@ -165,8 +196,8 @@ fn cells(line: &Line<'_>) -> [Cell; 33] {
         line.starttime_us.into(),
         line.endtime_us.into(),
         elapsed.into(),
-        0.into(),
-        elapsed.into(),
+        waited.into(),
+        (elapsed - waited).into(),
         line.message.chars().take(512).collect::<String>().into(),
         returned_rows.into(),
         returned_bytes.into(),
@@ -176,8 +207,30 @@ fn cells(line: &Line<'_>) -> [Cell; 33] {
     for (cell, value) in cells.iter_mut().zip(known) {
         *cell = value;
     }
-    let [.., source, user_name] = &mut cells;
+    let [
+        ..,
+        class,
+        class_name,
+        priority,
+        is_short,
+        _,
+        _,
+        _,
+        source,
+        user_name,
+    ] = &mut cells;
     *source = line.source.map(|source| source.query).into();
+    if let Some(queue) = &line.queue {
+        *class = queue.class.into();
+        *class_name = (&*queue.name).into();
+        *priority = queue.priority.as_deref().unwrap_or("n/a").into();
+        let word = if queue.class == SHORT_CLASS {
+            "true"
+        } else {
+            "false"
+        };
+        *is_short = word.into();
+    }
     *user_name = line.user_name.into();
     cells
 }

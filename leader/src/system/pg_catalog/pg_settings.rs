@@ -39,6 +39,10 @@ impl SystemTable for PgSettings {
         use crate::settings::list::{Effect, find};
         use crate::settings::value::Kind;
         for (name, value, about) in ctx.settings.all() {
+            let value = match name.as_str() {
+                crate::wlm::config::PARAMETER => ctx.server.wlm.config().text.to_string(),
+                _ => value,
+            };
             let known = find(&name);
             let default = known.map(|parameter| parameter.default);
             let (kind, bounds) = match known.map(|parameter| parameter.kind) {

@@ -2,14 +2,37 @@
 //! numbers of step types: Redshift's guide, STV_QUERY_METRICS.
 
 use crate::error::Result;
+use crate::history::wlm::Attempt;
+use crate::history::{lock, now_us};
 use crate::system::rows::{Cell, Rows};
 use crate::system::{SystemContext, SystemTable};
 use blueshift_compute::profile::{LEADER_SLICE, Step, StepKind, StepTable, Work};
 use blueshift_sql::SqlType::{self, BigInt, Char, Integer, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-/// The queue all statements run in.
-const QUEUE: (i32, &str) = (100, "Default queue");
+/// What a query's queue was.
+#[derive(Clone)]
+struct InQueue {
+    class: i32,
+    name: Arc<str>,
+    priority: Option<Arc<str>>,
+    waited_us: i64,
+}
+
+impl InQueue {
+    /// Gives the default queue, for what was in none.
+    fn default_of(ctx: &SystemContext) -> Self {
+        let config = ctx.server.wlm.config();
+        let queue = config.queues.last();
+        Self {
+            class: config.default_class(),
+            name: queue.map_or_else(Arc::default, |queue| Arc::clone(&queue.name)),
+            priority: None,
+            waited_us: 0,
+        }
+    }
+}
 
 /// A table of metrics.
 pub struct QueryMetrics {
@@ -68,17 +91,45 @@ impl SystemTable for QueryMetrics {
 
     fn rows(&self, ctx: &SystemContext, rows: &mut Rows) -> Result<()> {
         let history = &ctx.server.history;
+        let default = InQueue::default_of(ctx);
         if self.is_live {
+            let now = now_us();
+            let jobs = ctx.server.wlm.jobs().into_iter().map(|state| {
+                let queue = InQueue {
+                    class: state.job.class,
+                    priority: state.is_automatic.then(|| state.job.priority.name().into()),
+                    waited_us: state.job.waited_us(now),
+                    name: state.class_name,
+                };
+                (state.job.arrival.query, queue)
+            });
+            let queues: HashMap<i64, InQueue> = jobs.collect();
             for running in history.running() {
                 if ctx.sees(running.userid) {
-                    push(rows, running.userid, running.query, &running.plans.steps());
+                    let queue = queues.get(&running.query).unwrap_or(&default);
+                    let whose = (running.userid, running.query, queue);
+                    push(rows, whose, &running.plans.steps());
                 }
             }
             return Ok(());
         }
+        let ended = lock(&history.queries);
+        let ended = ended.iter().filter_map(|query| {
+            let last = query.wlm.last()?;
+            let queue = InQueue {
+                class: last.service_class,
+                name: Arc::clone(&last.service_class_name),
+                priority: last.priority.clone(),
+                waited_us: query.wlm.iter().map(Attempt::queue_us).sum(),
+            };
+            Some((query.query, queue))
+        });
+        let queues: HashMap<i64, InQueue> = ended.collect();
         for query in history.executed_queries() {
             if ctx.sees(query.userid) {
-                push(rows, query.userid, query.query, &query.executed.steps);
+                let queue = queues.get(&query.query).unwrap_or(&default);
+                let whose = (query.userid, query.query, queue);
+                push(rows, whose, &query.executed.steps);
             }
         }
         Ok(())
@@ -177,7 +228,10 @@ const WHOLE: Place = Place {
     step: -1,
 };
 
-fn push(rows: &mut Rows, userid: u32, query: i64, steps: &[Step]) {
+/// Whose figures they are: the user, the query, its queue.
+type Whose<'a> = (u32, i64, &'a InQueue);
+
+fn push(rows: &mut Rows, whose: Whose<'_>, steps: &[Step]) {
     let mut whole = Totals::default();
     let mut segments: BTreeMap<u32, Totals> = BTreeMap::new();
     let mut single = Vec::new();
@@ -202,20 +256,21 @@ fn push(rows: &mut Rows, userid: u32, query: i64, steps: &[Step]) {
     if whole.slices.is_empty() {
         return;
     }
-    rows.push(cells(userid, query, WHOLE, &whole));
+    rows.push(cells(whose, WHOLE, &whole));
     for (segment, totals) in &segments {
         let place = Place {
             segment: (*segment).into(),
             ..WHOLE
         };
-        rows.push(cells(userid, query, place, totals));
+        rows.push(cells(whose, place, totals));
     }
     for (place, totals) in &single {
-        rows.push(cells(userid, query, *place, totals));
+        rows.push(cells(whose, *place, totals));
     }
 }
 
-fn cells(userid: u32, query: i64, place: Place, totals: &Totals) -> [Cell; 23] {
+fn cells(whose: Whose<'_>, place: Place, totals: &Totals) -> [Cell; 23] {
+    let (userid, query, queue) = whose;
     let is_step = place.step_type >= 0;
     let whole_time = |figures: &Figures| (figures.ended_us - figures.started_us).unsigned_abs();
     let (rows_max, rows) = totals.of(|figures| figures.rows);
@@ -227,10 +282,9 @@ fn cells(userid: u32, query: i64, place: Place, totals: &Totals) -> [Cell; 23] {
     let (scanned_max, scanned) = totals.of(|figures| figures.bytes_scanned >> 20);
     let compute = totals.slices.keys().filter(|slice| **slice != LEADER_SLICE);
     let of_step = |amount: u64| if is_step { amount.into() } else { Cell::Null };
-    let (queue, queue_name) = QUEUE;
     [
         userid.into(),
-        queue.into(),
+        queue.class.into(),
         query.into(),
         place.segment.into(),
         place.step_type.into(),
@@ -249,8 +303,8 @@ fn cells(userid: u32, query: i64, place: Place, totals: &Totals) -> [Cell; 23] {
         place.step.into(),
         scanned_max.into(),
         scanned.into(),
-        "n/a".into(),
-        0.into(),
-        queue_name.into(),
+        queue.priority.as_deref().unwrap_or("n/a").into(),
+        queue.waited_us.into(),
+        (&*queue.name).into(),
     ]
 }
