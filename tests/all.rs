@@ -20,6 +20,7 @@ mod lake;
 mod load;
 mod maintenance;
 mod materialized_view;
+mod open_tables;
 mod plan;
 mod protocol;
 mod psql;

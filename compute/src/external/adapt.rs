@@ -4,6 +4,7 @@
 //! Source: Redshift's guide, CREATE EXTERNAL TABLE, "data_type" (texts that are too long are truncated without an
 //! error), and "Troubleshooting queries in Amazon Redshift Spectrum" (types that do not fit).
 
+use super::called::Calls;
 use super::fit::{Width, fits};
 use super::nest::{Nest, NestExpr};
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub(super) struct AdaptColumns {
     pub(super) format: &'static str,
     /// The types of SUPER columns.
     pub(super) nested: Arc<HashMap<String, NestedType>>,
+    /// How columns are called in files, if not by their names.
+    pub(super) calls: Calls,
 }
 
 impl PhysicalExprAdapterFactory for AdaptColumns {
@@ -50,6 +53,7 @@ impl PhysicalExprAdapterFactory for AdaptColumns {
             table: self.table.clone(),
             format: self.format,
             nested: Arc::clone(&self.nested),
+            calls: Arc::clone(&self.calls),
             table_schema,
             file_schema,
         }))
@@ -61,6 +65,7 @@ struct Adapter {
     table: String,
     format: &'static str,
     nested: Arc<HashMap<String, NestedType>>,
+    calls: Calls,
     table_schema: SchemaRef,
     file_schema: SchemaRef,
 }
@@ -107,7 +112,10 @@ impl Adapter {
             }))
         };
         if let Some(nested) = self.nested.get(column.name()) {
-            let nest = Nest::new(found.data_type(), nested);
+            let nest = match self.calls.get(column.name()) {
+                Some(called) => Nest::new(&called.renamed(found.data_type()), nested),
+                None => Nest::new(found.data_type(), nested),
+            };
             let nest = nest.ok_or_else(|| refused(nested.to_string().to_uppercase()))?;
             return Ok(jump(Arc::new(NestExpr {
                 value: Arc::new(Column::new(found.name(), place)),
@@ -133,6 +141,10 @@ impl Adapter {
     }
 
     fn find(&self, name: &str) -> Option<(usize, &Field)> {
+        if !self.calls.is_empty() {
+            let found = self.calls.get(name)?.find(self.file_schema.fields());
+            return found.map(|(place, field)| (place, field.as_ref()));
+        }
         let fields = self.file_schema.fields().iter().enumerate();
         let mut exact = fields.clone().filter(|(_, field)| field.name() == name);
         let mut other = fields.filter(|(_, field)| field.name().eq_ignore_ascii_case(name));
@@ -332,6 +344,7 @@ mod tests {
             table: "s.t".to_owned(),
             format: "Parquet",
             nested: Arc::default(),
+            calls: Calls::default(),
             table_schema: Arc::new(table),
             file_schema: Arc::new(file),
         }

@@ -7,6 +7,7 @@
 mod stripes;
 
 use super::adapt::AdaptColumns;
+use super::called::Calls;
 use super::named::{BYTES, Counters, name, url_of};
 use super::{ExternalFile, ExternalScan};
 use crate::error::Error;
@@ -207,6 +208,7 @@ impl OrcOpener {
             table: self.table,
             format: "ORC",
             nested: Arc::default(),
+            calls: Calls::default(),
         };
         let adapter = adapter.create(Arc::clone(&self.schema), Arc::clone(&file_schema))?;
         let wanted = self.output.fields().iter().map(|field| {

@@ -7,22 +7,33 @@ use super::explain;
 use crate::history::control::StopSign;
 use crate::history::executed::{Executed, Secured};
 use crate::history::plans::{OpenPlan, RunningPlans};
+use crate::history::store::{Requester, note};
+use crate::history::{History, lock};
+use blueshift_compute::object::RequestLog;
 use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::profile::{self, Sink};
 use datafusion::physical_plan::ExecutionPlan;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// The plans of a statement, until it ends.
 #[derive(Default)]
 pub struct PlanLog {
     plans: Arc<RunningPlans>,
     stop: StopSign,
+    /// What scans of external tables asked of object stores.
+    requests: Arc<RequestLog>,
+    /// The same of logs that were taken over.
+    adopted: Mutex<Vec<Arc<RequestLog>>>,
 }
 
 impl PlanLog {
     /// Notes plans where others can see them run.
     pub fn over(plans: Arc<RunningPlans>, stop: StopSign) -> Self {
-        Self { plans, stop }
+        Self {
+            plans,
+            stop,
+            ..Self::default()
+        }
     }
 
     /// Begins a log of its own for a statement within this one.
@@ -33,6 +44,19 @@ impl PlanLog {
     /// Tells when the statement must stop.
     pub fn stop(&self) -> &StopSign {
         &self.stop
+    }
+
+    /// Gives where scans note what they ask of object stores.
+    pub fn requests(&self) -> &Arc<RequestLog> {
+        &self.requests
+    }
+
+    /// Records what scans asked of object stores so far.
+    pub fn note_requests(&self, history: &History, who: Requester) {
+        note(history, &self.requests, who);
+        for requests in lock(&self.adopted).iter() {
+            note(history, requests, who);
+        }
     }
 
     /// Notes a plan, if it reads stored tables.
@@ -57,7 +81,10 @@ impl PlanLog {
 
     /// Moves the plans to a log of their own: they run on when the statement has ended.
     pub fn hand_over(&self) -> Self {
-        let handed = self.within();
+        let handed = Self {
+            requests: Arc::clone(&self.requests),
+            ..self.within()
+        };
         handed.plans.put(self.plans.take());
         handed
     }
@@ -65,6 +92,7 @@ impl PlanLog {
     /// Takes over the plans of another log.
     pub fn adopt(&self, other: &Self) {
         self.plans.put(other.plans.take());
+        lock(&self.adopted).push(Arc::clone(&other.requests));
     }
 
     /// Gives what all plans did; `None` if none ran.

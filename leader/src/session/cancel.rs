@@ -7,6 +7,7 @@ use crate::history::activity::RunningStatement;
 use crate::history::control::SessionControl;
 use crate::history::control::StopSign;
 use crate::history::executed::ExecutedQuery;
+use crate::history::store::Requester;
 use crate::history::{Failure, now_us};
 use crate::planner::log::PlanLog;
 use arrow::array::RecordBatch;
@@ -148,6 +149,12 @@ impl StatementEnd {
 impl Drop for StatementEnd {
     fn drop(&mut self) {
         if let Some(statement) = self.statement.take() {
+            let who = Requester {
+                userid: statement.userid,
+                query: statement.query,
+                pid: statement.pid,
+            };
+            self.plans.note_requests(&self.history, who);
             if let Some(ran) = self.plans.ran() {
                 let (userid, query, pid) = (statement.userid, statement.query, statement.pid);
                 let (xid, endtime_us) = (self.xid, now_us());
