@@ -1,11 +1,10 @@
 //! A table of an open table format as of one version: the files that its log names, how its columns are called in them,
 //! and which of their rows are deleted.
 
-use super::ExternalPartition;
 use super::bounds::Bounds;
 use super::called::Calls;
 use super::deletes::OpenNotes;
-use super::list::ExternalFile;
+use super::{ExternalFile, ExternalPartition};
 use std::sync::Arc;
 
 /// A table as of one version. All lists have one element per file.
