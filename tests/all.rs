@@ -21,6 +21,7 @@ mod load;
 mod maintenance;
 mod materialized_view;
 mod memory;
+mod open_tables;
 mod plan;
 mod protocol;
 mod psql;

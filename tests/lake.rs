@@ -218,7 +218,7 @@ async fn delta_tables_are_read_as_their_log_says() {
         commit(&files, 2, &[vectors.to_owned()]);
         let (code, text) = client.failure(all).await;
         assert!(
-            code == "0A000" && text.contains("deletion vectors"),
+            code == "22P04" && text.contains("a deletion vector has no pathOrInlineDv"),
             "{code} {text}"
         );
         commit(&files, 4, &["{}".to_owned()]);

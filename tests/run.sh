@@ -67,6 +67,8 @@ environment venv-dbt tests/client/dbt/requirements.txt
 export BLUESHIFT_TEST_DBT="$CARGO_TARGET_DIR/venv-dbt/bin/python"
 environment venv-superset tests/client/superset/requirements.txt
 export BLUESHIFT_TEST_SUPERSET="$CARGO_TARGET_DIR/venv-superset/bin/python"
+environment venv-lake tests/client/lake/requirements.txt
+export BLUESHIFT_TEST_LAKE="$CARGO_TARGET_DIR/venv-lake/bin/python"
 export BLUESHIFT_TEST_NODE="$CARGO_TARGET_DIR/npm"
 if [ ! -e "$BLUESHIFT_TEST_NODE/node_modules/pg" ]; then
     mkdir -p "$BLUESHIFT_TEST_NODE"

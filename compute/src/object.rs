@@ -114,7 +114,7 @@ impl ObjectPolicy {
         };
         let store = client(bucket, builder)?;
         Ok(match encryption {
-            Encryption::Client(key) => Sealing::new(store, key),
+            Encryption::Client(key) => Sealing::over(store, key),
             _ => store,
         })
     }

@@ -86,6 +86,92 @@ for start in range(0, 2500, 100):
 parquet("parts/n=7/a.parquet", 0, 10)
 parquet("parts/n=2400/a.parquet", 10, 10)
 
+
+
+def number(value):
+    """A whole number as Avro has it."""
+    value, found = (value << 1) ^ (value >> 63), b""
+    while value > 0x7F:
+        found, value = found + bytes([value & 0x7F | 0x80]), value >> 7
+    return found + bytes([value])
+
+
+def text(value):
+    value = value if isinstance(value, bytes) else value.encode()
+    return number(len(value)) + value
+
+
+def avro(key, fields, body):
+    """An Avro file of one row."""
+    schema = {"type": "record", "name": "row", "fields": [{"name": name, "type": type} for name, type in fields]}
+    file = b"Obj\x01" + number(1) + text("avro.schema") + text(json.dumps(schema)) + number(0) + bytes(16)
+    file += number(1) + number(len(body)) + body + bytes(16)
+    s3.put_object(Bucket="lake", Key=key, Body=file)
+    return len(file)
+
+
+# An Iceberg table as its catalog knows it: a column was renamed after the file was written.
+table = pyarrow.table(
+    [[1, 2, 3], ["a", "b", "c"]],
+    schema=pyarrow.schema(
+        [
+            pyarrow.field("id", pyarrow.int32(), metadata={"PARQUET:field_id": "1"}),
+            pyarrow.field("old", pyarrow.string(), metadata={"PARQUET:field_id": "2"}),
+        ]
+    ),
+)
+buffer = io.BytesIO()
+pyarrow.parquet.write_table(table, buffer)
+s3.put_object(Bucket="lake", Key="ice/data/a.parquet", Body=buffer.getvalue())
+data_file = {
+    "type": "record",
+    "name": "data_file",
+    "fields": [
+        {"name": name, "type": type}
+        for name, type in [
+            ("content", "int"), ("file_path", "string"), ("file_format", "string"), ("record_count", "long"),
+            ("file_size_in_bytes", "long"),
+        ]
+    ],
+}
+size = len(buffer.getvalue())
+entry = number(1) + number(0) + text("s3a://lake/ice/data/a.parquet") + text("PARQUET") + number(3) + number(size)
+size = avro("ice/metadata/m.avro", [("status", "int"), ("data_file", data_file)], entry)
+avro(
+    "ice/metadata/snap.avro",
+    [("manifest_path", "string"), ("manifest_length", "long"), ("partition_spec_id", "int"), ("content", "int"), ("sequence_number", "long")],
+    text("s3://lake/ice/metadata/m.avro") + number(size) + number(0) + number(0) + number(1),
+)
+metadata = {
+    "format-version": 2,
+    "location": "s3://lake/ice",
+    "current-schema-id": 1,
+    "schemas": [
+        {
+            "schema-id": 1,
+            "type": "struct",
+            "fields": [{"id": 1, "name": "id", "type": "long"}, {"id": 2, "name": "new", "type": "string"}],
+        }
+    ],
+    "default-spec-id": 0,
+    "partition-specs": [{"spec-id": 0, "fields": []}],
+    "current-snapshot-id": 7,
+    "snapshots": [{"snapshot-id": 7, "manifest-list": "s3://lake/ice/metadata/snap.avro"}],
+}
+s3.put_object(Bucket="lake", Key="ice/metadata/elsewhere.json", Body=json.dumps(metadata).encode())
+glue.create_table(
+    DatabaseName="sales",
+    TableInput={
+        "Name": "ice",
+        "TableType": "EXTERNAL_TABLE",
+        "Parameters": {"table_type": "ICEBERG", "metadata_location": "s3://lake/ice/metadata/elsewhere.json"},
+        "StorageDescriptor": {
+            "Columns": [{"Name": "id", "Type": "bigint"}, {"Name": "new", "Type": "string"}],
+            "Location": "s3://lake/ice",
+        },
+    },
+)
+
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     port = probe.getsockname()[1]
@@ -133,7 +219,12 @@ try:
     connection.execute(f"CREATE EXTERNAL SCHEMA g FROM DATA CATALOG DATABASE 'sales' {role}")
     refuse(f"CREATE EXTERNAL SCHEMA x FROM DATA CATALOG DATABASE 'none' {role}", "3D000")
     assert rows("SELECT * FROM g.t007 ORDER BY id") == [(1, "one"), (2, "two")]
-    assert rows("SELECT count(*) FROM svv_external_tables WHERE schemaname = 'g'") == [(121,)]
+    assert rows("SELECT count(*) FROM svv_external_tables WHERE schemaname = 'g'") == [(122,)]
+    assert rows("SELECT id, new FROM g.ice ORDER BY id") == [(1, "a"), (2, "b"), (3, "c")]
+    asked = "SELECT DISTINCT trim(key) FROM stl_s3client WHERE query = pg_last_query_id() AND http_method = 'GET'"
+    asked = {key for (key,) in rows(asked)}
+    assert {"ice/metadata/elsewhere.json", "ice/metadata/m.avro", "ice/data/a.parquet"} <= asked, asked
+    refuse("INSERT INTO g.ice SELECT 1, 'x'", "0A000")
     assert rows("SELECT id FROM g.parts WHERE n = 2400 ORDER BY id") == [(n,) for n in range(10, 20)]
     counted = "SELECT total_partitions, qualified_partitions FROM svl_s3partition WHERE query = pg_last_query_id()"
     assert rows(counted) == [(2500, 1)], rows(counted)

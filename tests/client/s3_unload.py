@@ -184,7 +184,7 @@ try:
                 assert word in shown, (word, shown)
 
     refuse(f"UNLOAD ('SELECT 1') TO 's3://bucket/text/t_' {keys}", "Specified unload destination on S3 is not empty")
-    refuse(f"UNLOAD ('SELECT 1') TO 's3://no-such-bucket/t_' {keys}", "no-such-bucket", "NoSuchBucket")
+    refuse(f"UNLOAD ('SELECT 1') TO 's3://no-such-bucket/t_' {keys}", "could not list", "before writing", "no-such-bucket", "NoSuchBucket")
     # What fails late leaves no object and no part of one.
     refuse(
         f"UNLOAD ('SELECT id, name, 1 / (id - 399999) FROM t') TO 's3://bucket/failed/' {keys} MANIFEST",

@@ -4,6 +4,7 @@
 //! Source: Redshift's guide, CREATE EXTERNAL TABLE, "data_type" (texts that are too long are truncated without an
 //! error), and "Troubleshooting queries in Amazon Redshift Spectrum" (types that do not fit).
 
+use super::called::Calls;
 use super::cleanse::{Cleansing, FitExpr, Handling, Limit, RowExpr};
 use super::fit::{Width, fits};
 use super::nest::{Nest, NestExpr};
@@ -41,6 +42,8 @@ pub(super) struct AdaptColumns {
     pub(super) nested: Arc<HashMap<String, NestedType>>,
     /// What becomes of values that do not fit, if the table says.
     pub(super) cleansing: Option<Cleansing>,
+    /// How columns are called in files, if not by their names.
+    pub(super) calls: Calls,
 }
 
 impl PhysicalExprAdapterFactory for AdaptColumns {
@@ -55,6 +58,7 @@ impl PhysicalExprAdapterFactory for AdaptColumns {
             nested: Arc::clone(&self.nested),
             cleansing: self.cleansing,
             dropping: Vec::new(),
+            calls: Arc::clone(&self.calls),
             table_schema,
             file_schema,
         };
@@ -76,6 +80,7 @@ struct Adapter {
     cleansing: Option<Cleansing>,
     /// What is fitted in each row, and makes all of it null where it does not fit.
     dropping: Vec<Arc<dyn PhysicalExpr>>,
+    calls: Calls,
     table_schema: SchemaRef,
     file_schema: SchemaRef,
 }
@@ -123,7 +128,10 @@ impl Adapter {
             }))
         };
         if let Some(nested) = self.nested.get(column.name()) {
-            let nest = Nest::new(found.data_type(), nested);
+            let nest = match self.calls.get(column.name()) {
+                Some(called) => Nest::new(&called.renamed(found.data_type()), nested),
+                None => Nest::new(found.data_type(), nested),
+            };
             let nest = nest.ok_or_else(|| refused(nested.to_string().to_uppercase()))?;
             let value = Arc::new(NestExpr {
                 value: Arc::new(Column::new(found.name(), place)),
@@ -195,6 +203,10 @@ impl Adapter {
     }
 
     fn find(&self, name: &str) -> Option<(usize, &Field)> {
+        if !self.calls.is_empty() {
+            let found = self.calls.get(name)?.find(self.file_schema.fields());
+            return found.map(|(place, field)| (place, field.as_ref()));
+        }
         let fields = self.file_schema.fields().iter().enumerate();
         let mut exact = fields.clone().filter(|(_, field)| field.name() == name);
         let mut other = fields.filter(|(_, field)| field.name().eq_ignore_ascii_case(name));
@@ -396,6 +408,7 @@ mod tests {
             nested: Arc::default(),
             cleansing: None,
             dropping: Vec::new(),
+            calls: Calls::default(),
             table_schema: Arc::new(table),
             file_schema: Arc::new(file),
         }

@@ -131,16 +131,20 @@ impl ParquetFileReaderFactory for FileReaders {
 pub(super) async fn footer_of(
     file: ExternalFile,
 ) -> std::result::Result<Arc<ParquetMetaData>, ParquetError> {
-    let mut reader = FileReader {
+    reader(file).get_metadata(None).await
+}
+
+/// Makes a reader of a file that no step of a query counts.
+pub(super) fn reader(file: ExternalFile) -> FileReader {
+    FileReader {
         file,
         footer_bytes_hint: Some(FOOTER_BYTES_HINT),
         bytes: Count::new(),
-    };
-    reader.get_metadata(None).await
+    }
 }
 
 /// Reads one file.
-struct FileReader {
+pub(super) struct FileReader {
     file: ExternalFile,
     footer_bytes_hint: Option<usize>,
     bytes: Count,

@@ -66,14 +66,20 @@ impl ExternalTable {
     }
 
     async fn look(&self, state: &dyn Session, filters: &[Expr]) -> Option<Learned> {
-        if self.is_delta {
-            let delta = self.read_log().await.ok()?;
-            let columns = &self.partition_columns;
-            let (kept, _) = qualified(state, columns, &delta.partitions, filters).ok()?;
-            let files = kept.into_iter().filter_map(|place| delta.files.get(place));
+        if let Some(open) = self.open().await.ok()? {
+            let (kept, _) = self.open_kept(state, filters, &open).ok()?;
+            let files = kept.iter().filter_map(|place| open.files.get(*place));
             let files: Vec<ExternalFile> = files.cloned().collect();
             let bytes: u64 = files.iter().map(|file| file.meta.size).sum();
-            return self.of_footers(&files, bytes as f64).await;
+            let rows = kept.iter().map(|place| open.bounds.rows_of(*place));
+            return match rows.sum::<Option<u64>>() {
+                Some(rows) => Some(Learned {
+                    rows_per_byte: rows as f64 / (bytes as f64).max(1.0),
+                    rows,
+                    columns: Vec::new(),
+                }),
+                None => self.of_footers(&files, bytes as f64).await,
+            };
         }
         let qualified: Vec<String> = match self.partitions.as_deref() {
             Some(all) => {

@@ -4,6 +4,7 @@
 //! the time of a statement, so that a table named twice is listed once and shows the same files.
 
 use super::budget::{CountedStore, ScanBudget};
+use super::open::OpenTable;
 use crate::error::{Error, Result};
 use crate::load::Manifest;
 use crate::object::{ObjectPolicy, failed};
@@ -58,6 +59,8 @@ pub struct Access {
 #[derive(Debug, Default)]
 pub struct FileLists {
     known: Mutex<HashMap<String, Arc<Vec<ExternalFile>>>>,
+    /// Tables of open formats, by name and place.
+    opened: Mutex<HashMap<String, Arc<OpenTable>>>,
     budget: Arc<ScanBudget>,
 }
 
@@ -66,6 +69,7 @@ impl FileLists {
     pub fn new(budget: ScanBudget) -> Self {
         Self {
             known: Mutex::default(),
+            opened: Mutex::default(),
             budget: Arc::new(budget),
         }
     }
@@ -104,6 +108,77 @@ impl FileLists {
         let files = Arc::new(files);
         known().insert(location.to_owned(), Arc::clone(&files));
         Ok(files)
+    }
+}
+
+impl FileLists {
+    /// Finds one file; `None` if there is none.
+    pub(super) async fn file(&self, access: &Access, url: &str) -> Result<Option<ExternalFile>> {
+        let mut found = access.open(url).await?.into_iter().collect::<Vec<_>>();
+        self.counted(&mut found);
+        Ok(found.pop())
+    }
+
+    /// Makes files whose sizes are known, without looking for those that are not local. They may lie wherever the
+    /// statement may reach.
+    pub(super) fn known_files(
+        &self,
+        access: &Access,
+        named: impl Iterator<Item = (String, u64)>,
+    ) -> Result<Vec<ExternalFile>> {
+        let mut buckets: HashMap<String, Arc<dyn ObjectStore>> = HashMap::new();
+        let mut files = Vec::new();
+        for (url, size) in named {
+            access.check(&url)?;
+            let (store, location) = match Place::parse(&url)? {
+                Place::S3 { bucket, key } => {
+                    let store = match buckets.get(&bucket) {
+                        Some(store) => Arc::clone(store),
+                        None => {
+                            let store = access.bucket(&bucket)?;
+                            buckets.insert(bucket, Arc::clone(&store));
+                            store
+                        }
+                    };
+                    (store, object_path(&key, &url)?)
+                }
+                Place::File(path) => match access.policy.file_place(&url, &path)? {
+                    Some(place) => (access.policy.files(), place),
+                    None => {
+                        return Err(Error::NoSource {
+                            message: format!("The file '{url}' does not exist"),
+                        });
+                    }
+                },
+            };
+            files.push(ExternalFile {
+                url: url.into(),
+                store,
+                meta: ObjectMeta {
+                    location,
+                    last_modified: chrono::DateTime::default(),
+                    size,
+                    e_tag: None,
+                    version: None,
+                },
+            });
+        }
+        self.counted(&mut files);
+        Ok(files)
+    }
+
+    /// Gives a table that the statement has opened, and opens it only once: it shows the same version wherever the
+    /// statement names it.
+    pub(super) fn opened(&self, name: &str) -> Option<Arc<OpenTable>> {
+        let known = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(name).cloned()
+    }
+
+    /// Notes a table that the statement has opened. The first stays.
+    pub(super) fn note_opened(&self, name: &str, table: OpenTable) -> Arc<OpenTable> {
+        let mut known = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = known.entry(name.to_owned());
+        Arc::clone(noted.or_insert_with(|| Arc::new(table)))
     }
 }
 

@@ -9,20 +9,29 @@ pub mod cleanse;
 pub mod infer;
 pub mod metastore;
 pub mod postgres;
-mod adapt;
-mod delta;
-mod learn;
-mod list;
-mod nest;
 mod orc;
 mod parquet;
-mod prune;
 mod text;
 
+mod delta;
+mod iceberg;
+mod learn;
+mod list;
+mod open;
+
+mod adapt;
+mod bounds;
+mod nest;
+mod prepare;
+mod prune;
+
 mod budget;
+mod called;
+mod deletes;
 mod fit;
 mod footer;
 mod named;
+mod roaring;
 
 pub use budget::ScanBudget;
 pub use learn::Learned;
@@ -33,6 +42,7 @@ use arrow_schema::{FieldRef, SchemaRef};
 use async_trait::async_trait;
 use blueshift_sql::SqlType;
 use blueshift_sql::statement::external::NestedType;
+use called::Calls;
 use cleanse::Cleansing;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -49,6 +59,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt};
+use open::OpenTable;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -155,6 +166,20 @@ pub struct ExternalPartition {
     pub location: String,
 }
 
+/// What tells the files of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableLog {
+    /// Its folders, or manifests: there is no log.
+    Folders,
+    /// The log of a Delta table.
+    Delta,
+    /// The metadata of an Iceberg table.
+    Iceberg {
+        /// Its metadata file, if the newest in its folder is not meant.
+        metadata: Option<String>,
+    },
+}
+
 /// An external table for the planner.
 #[derive(Clone)]
 pub struct ExternalTable {
@@ -172,8 +197,8 @@ pub struct ExternalTable {
     pub location: String,
     /// The partitions that were added; `None` if it has no partition columns.
     pub partitions: Option<Vec<ExternalPartition>>,
-    /// Whether the log of a Delta table tells its files and their partitions.
-    pub is_delta: bool,
+    /// What tells its files and their partitions.
+    pub log: TableLog,
     /// The property numRows.
     pub row_count: Option<u64>,
     /// Whether the pseudocolumns are among its columns.
@@ -363,52 +388,26 @@ impl ExternalTable {
         &self,
         state: &dyn Session,
         filters: &[Expr],
-    ) -> Result<(Vec<PartitionedFile>, ExternalScan)> {
+        projection: Option<&Vec<usize>>,
+    ) -> Result<(Vec<PartitionedFile>, Found)> {
         let begun = Instant::now();
-        let delta = match self.is_delta {
-            true => Some(self.read_log().await?),
-            false => None,
-        };
-        let all = match &delta {
-            Some(delta) => Some(delta.partitions.as_slice()),
-            None => self.partitions.as_deref(),
-        };
-        let columns = &self.partition_columns;
+        if let Some(open) = self.open().await? {
+            self.ensure_columns(&open, projection)?;
+            return self.open_files(state, filters, &open, begun);
+        }
+        let all = self.partitions.as_deref();
         let (kept, partition_filters) = match all {
-            Some(all) => prune::qualified(state, columns, all, filters)?,
+            Some(all) => prune::qualified(state, &self.partition_columns, all, filters)?,
             None => (Vec::new(), Vec::new()),
         };
-        let mut scan = ExternalScan {
-            table: self.name.clone(),
-            oid: self.oid,
-            format: self.format.word(),
-            location: self.location.clone(),
-            is_partitioned: !columns.is_empty(),
-            partitions: all.map_or(0, |all| distinct(all.iter())),
-            partitions_qualified: all.map_or(0, |all| {
-                distinct(kept.iter().filter_map(|place| all.get(*place)))
-            }),
-            partition_filters,
-            partition_us: micros(begun),
-            files: 0,
-            file_bytes: 0,
-            file_bytes_max: 0,
-            list_us: 0,
-            row_count: self.row_count,
-        };
+        let mut scan = self.scan_before_listing(partition_filters);
+        scan.partitions = all.map_or(0, |all| distinct(all.iter()));
+        scan.partitions_qualified = all.map_or(0, |all| {
+            distinct(kept.iter().filter_map(|place| all.get(*place)))
+        });
+        scan.partition_us = micros(begun);
         let begun = Instant::now();
         let mut found = Vec::new();
-        if let Some(delta) = &delta {
-            let kept = kept.iter().filter_map(|place| {
-                Some((delta.files.get(*place)?, delta.partitions.get(*place)?))
-            });
-            for (file, partition) in kept {
-                scan.add(file);
-                found.push(self.file(file, &partition.values));
-            }
-            list::ensure_count(found.len(), &self.location)?;
-            return Ok((found, self.told(scan, begun)));
-        }
         let places: Vec<ExternalPartition> = match all {
             Some(all) => {
                 let kept = kept.iter().filter_map(|place| all.get(*place));
@@ -428,13 +427,135 @@ impl ExternalTable {
                 found.push(self.file(file, &values));
             }
         }
-        Ok((found, self.told(scan, begun)))
+        let scan = self.told(scan, begun);
+        Ok((found, Found::new(scan)))
     }
 
-    /// Reads what the log of a Delta table says.
-    async fn read_log(&self) -> crate::Result<delta::DeltaTable> {
+    /// Gives the files of an open table that can have rows which pass the filters.
+    fn open_files(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+        open: &OpenTable,
+        begun: Instant,
+    ) -> Result<(Vec<PartitionedFile>, Found)> {
+        let list_us = micros(begun);
+        let begun = Instant::now();
+        let (kept, partition_filters) = self.open_kept(state, filters, open)?;
+        let mut scan = self.scan_before_listing(partition_filters);
+        scan.is_partitioned = open.is_partitioned;
+        let groups = |places: &[usize]| {
+            let groups = places.iter().filter_map(|place| open.groups.get(*place));
+            groups.collect::<HashSet<_>>().len()
+        };
+        if open.is_partitioned {
+            scan.partitions = open.groups.iter().collect::<HashSet<_>>().len();
+            scan.partitions_qualified = groups(&kept);
+        }
+        scan.partition_us = micros(begun);
+        list::ensure_count(kept.len(), &self.location)?;
+        let mut found = Vec::with_capacity(kept.len());
+        let mut rows = Some(0_u64);
+        for place in kept {
+            let (Some(file), Some(partition)) = (open.files.get(place), open.partitions.get(place))
+            else {
+                continue;
+            };
+            scan.add(file);
+            let mut part = self.file(file, &partition.values);
+            if let Some(notes) = open.notes.get(place).and_then(Option::as_ref) {
+                part.extensions.insert_arc(Arc::clone(notes));
+            }
+            found.push(part);
+            rows = rows.and_then(|rows| Some(rows + open.bounds.rows_of(place)?));
+        }
+        let mut scan = self.told(scan, begun);
+        scan.list_us = list_us;
+        scan.row_count = self.row_count.or(rows).or(scan.row_count);
+        let calls = Arc::clone(&open.calls);
+        Ok((found, Found { scan, calls }))
+    }
+
+    /// Gives the places of the files that can have rows which pass the filters, and the conditions on partition columns.
+    fn open_kept(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+        open: &OpenTable,
+    ) -> Result<(Vec<usize>, Vec<Arc<dyn PhysicalExpr>>)> {
         let columns = &self.partition_columns;
-        delta::read(&self.access, &self.lists, &self.location, columns).await
+        let (kept, tests) = prune::qualified(state, columns, &open.partitions, filters)?;
+        let schema = self.table_schema().file_schema();
+        let qualified = open.bounds.qualified(state, schema, filters);
+        let is_qualified = |place: &usize| qualified.get(*place).copied().unwrap_or(true);
+        Ok((kept.into_iter().filter(is_qualified).collect(), tests))
+    }
+
+    /// Begins to tell of a scan.
+    fn scan_before_listing(&self, partition_filters: Vec<Arc<dyn PhysicalExpr>>) -> ExternalScan {
+        ExternalScan {
+            table: self.name.clone(),
+            oid: self.oid,
+            format: self.format.word(),
+            location: self.location.clone(),
+            is_partitioned: !self.partition_columns.is_empty(),
+            partitions: 0,
+            partitions_qualified: 0,
+            partition_filters,
+            partition_us: 0,
+            files: 0,
+            file_bytes: 0,
+            file_bytes_max: 0,
+            list_us: 0,
+            row_count: self.row_count,
+        }
+    }
+
+    /// Reads what the log of a table of an open format says; `None` of another table. A statement reads it once.
+    async fn open(&self) -> crate::Result<Option<Arc<OpenTable>>> {
+        let name = format!("{} {}", self.name, self.location);
+        if self.log == TableLog::Folders {
+            return Ok(None);
+        }
+        if let Some(known) = self.lists.opened(&name) {
+            return Ok(Some(known));
+        }
+        let (access, lists, location) = (&self.access, &self.lists, &self.location);
+        let opened = match &self.log {
+            TableLog::Iceberg { metadata } => {
+                let metadata = metadata.as_deref();
+                iceberg::read(access, lists, location, metadata, &self.columns).await?
+            }
+            _ => {
+                let declared = delta::Declared {
+                    columns: &self.columns,
+                    partition_columns: &self.partition_columns,
+                };
+                delta::read(access, lists, location, declared).await?
+            }
+        };
+        Ok(Some(self.lists.note_opened(&name, opened)))
+    }
+
+    /// Refuses columns that a query needs and the table does not have: they may have been renamed.
+    fn ensure_columns(
+        &self,
+        open: &OpenTable,
+        projection: Option<&Vec<usize>>,
+    ) -> crate::Result<()> {
+        let Some(known) = &open.columns else {
+            return Ok(());
+        };
+        let wanted = |place: usize| projection.is_none_or(|places| places.contains(&place));
+        for (place, column) in self.columns.iter().enumerate() {
+            let is_known = known
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(&column.name));
+            if wanted(place) && !is_known {
+                return Err(iceberg::no_column(&self.name, &column.name, known));
+            }
+        }
+        Ok(())
     }
 
     /// Adds to what is known of a scan how long listing took and how many rows there are.
@@ -481,7 +602,23 @@ impl ExternalTable {
     }
 }
 
-/// Counts partitions: those of a Delta table come once for each file.
+/// What a scan is about to read.
+struct Found {
+    scan: ExternalScan,
+    /// How columns are called in the files.
+    calls: Calls,
+}
+
+impl Found {
+    fn new(scan: ExternalScan) -> Self {
+        Self {
+            scan,
+            calls: Calls::default(),
+        }
+    }
+}
+
+/// Counts partitions that have values.
 fn distinct<'a>(partitions: impl Iterator<Item = &'a ExternalPartition>) -> usize {
     let values = partitions.map(|partition| partition.values.as_slice());
     let values = values.filter(|values| !values.is_empty());
@@ -511,9 +648,13 @@ impl TableProvider for ExternalTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let decided = |filter: &&Expr| match prune::is_about(filter, &self.partition_columns) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Unsupported,
+        let decided = |filter: &&Expr| match &self.log {
+            _ if prune::is_about(filter, &self.partition_columns) => {
+                TableProviderFilterPushDown::Exact
+            }
+            // What is known of its files may rule some of them out.
+            TableLog::Iceberg { .. } | TableLog::Delta => TableProviderFilterPushDown::Inexact,
+            TableLog::Folders => TableProviderFilterPushDown::Unsupported,
         };
         Ok(filters.iter().map(decided).collect())
     }
@@ -525,7 +666,7 @@ impl TableProvider for ExternalTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (files, scan) = self.files(state, filters).await?;
+        let (files, Found { scan, calls }) = self.files(state, filters, projection).await?;
         let slices = state.config().target_partitions();
         let groups = match files.is_empty() {
             true => vec![FileGroup::new(Vec::new())],
@@ -558,6 +699,7 @@ impl TableProvider for ExternalTable {
             format: "Parquet",
             nested: Arc::new(nested.collect()),
             cleansing: self.cleansing,
+            calls,
         };
         // Files are read through their own stores; the URL names one that is always there.
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)

@@ -7,6 +7,7 @@
 mod stripes;
 
 use super::adapt::AdaptColumns;
+use super::called::Calls;
 use super::cleanse::Cleansing;
 use super::named::{BYTES, Counters, name, url_of};
 use super::{ExternalFile, ExternalScan};
@@ -218,6 +219,7 @@ impl OrcOpener {
             format: "ORC",
             nested: Arc::default(),
             cleansing: self.cleansing,
+            calls: Calls::default(),
         };
         let adapter = adapter.create(Arc::clone(&self.schema), Arc::clone(&file_schema))?;
         let wanted = self.output.fields().iter().map(|field| {

@@ -4,6 +4,7 @@ use super::ExternalScan;
 use super::footer::{FOOTER_BYTES_HINT, FileReaders};
 use super::named::{Counters, NamedMorselizer};
 use super::nest::is_about_super;
+use super::prepare::PreparingMorselizer;
 use datafusion::common::config::{ConfigOptions, TableParquetOptions};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::physical_plan::{
@@ -71,8 +72,11 @@ impl FileSource for ParquetFiles {
         config: &FileScanConfig,
         slice: usize,
     ) -> Result<Box<dyn Morselizer>> {
+        let inner = PreparingMorselizer {
+            inner: self.inner.create_morselizer(store, config, slice)?.into(),
+        };
         Ok(Box::new(NamedMorselizer {
-            inner: self.inner.create_morselizer(store, config, slice)?,
+            inner: Box::new(inner),
             counters: Counters::new(self.inner.metrics(), slice),
         }))
     }

@@ -20,7 +20,8 @@ pub(super) fn is_about(filter: &Expr, columns: &[ExternalColumn]) -> bool {
         && !has_subquery(filter)
 }
 
-fn has_subquery(filter: &Expr) -> bool {
+/// Tells whether a condition asks for rows of other tables, or for what is not known yet.
+pub(super) fn has_subquery(filter: &Expr) -> bool {
     use datafusion::common::tree_node::TreeNode;
     let found = filter.exists(|part| {
         Ok(matches!(
@@ -74,7 +75,7 @@ fn narrow(kept: &mut [bool], passed: &ArrayRef) {
 }
 
 /// Names columns without their table.
-fn unqualified(filter: Expr) -> Result<Expr> {
+pub(super) fn unqualified(filter: Expr) -> Result<Expr> {
     use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
     filter
         .transform(|part| {

@@ -342,7 +342,7 @@ pub(crate) struct Sealing {
 
 impl Sealing {
     /// Wraps the store that the files are kept in.
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, master: &MasterKey) -> Arc<dyn ObjectStore> {
+    pub(crate) fn over(store: Arc<dyn ObjectStore>, master: &MasterKey) -> Arc<dyn ObjectStore> {
         Arc::new(Self {
             store,
             master: master.clone(),
@@ -600,7 +600,7 @@ mod tests {
     #[tokio::test]
     async fn any_range_of_a_file_is_read_back() {
         let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        let sealing = Sealing::new(Arc::clone(&inner), &key(7));
+        let sealing = Sealing::over(Arc::clone(&inner), &key(7));
         for size in [0, 1, 15, 16, 17, 31, 32, 33, 1000, 9000] {
             let plain: Vec<u8> = (0..size).map(|at| (at * 7 % 251) as u8).collect();
             let small = ObjectPath::from(format!("small{size}"));
@@ -640,7 +640,7 @@ mod tests {
     async fn another_key_and_plain_files_are_told() {
         let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let path = ObjectPath::from("a");
-        let sealing = Sealing::new(Arc::clone(&inner), &key(1));
+        let sealing = Sealing::over(Arc::clone(&inner), &key(1));
         sealing.put(&path, "rows".into()).await.expect("put");
         let told = opened(source(&inner, &path).await, &key(2), true).await;
         let told = told.err().expect("another key").to_string();

@@ -215,9 +215,10 @@ impl Destination {
         let prefix = format!("{}{folder}", self.prefix);
         let store = self.store.as_ref();
         let metas = match self.policy {
-            None => list_keys(store, &prefix, self.is_sorted, &self.url).await?,
-            Some(_) => list_files(store, &prefix, &self.url).await?,
+            None => list_keys(store, &prefix, self.is_sorted, &self.url).await,
+            Some(_) => list_files(store, &prefix, &self.url).await,
         };
+        let metas = metas.map_err(|error| not_listed(error, &self.url))?;
         let mut paths = Vec::with_capacity(metas.len());
         for meta in metas {
             if let Some(policy) = &self.policy {
@@ -246,6 +247,25 @@ impl Destination {
                 Err(error) => return Err(write_failed(&self.url, &error)),
             }
         }
+    }
+}
+
+/// Says that a place could not be listed, which happens before anything is written to it.
+fn not_listed(error: Error, url: &str) -> Error {
+    let told = format!("could not list \"{url}\" before writing to it");
+    match error {
+        Error::Sql(mut error) => {
+            let read = format!("could not read \"{url}\"");
+            if let Some(reason) = error.message.strip_prefix(&read) {
+                error.message = format!("{told}{reason}");
+            }
+            Error::Sql(error)
+        }
+        Error::Source { reason, .. } => Error::Sql(blueshift_sql::Error::new(
+            SqlState::IO_ERROR,
+            format!("{told}: {reason}"),
+        )),
+        other => other,
     }
 }
 

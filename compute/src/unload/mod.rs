@@ -87,6 +87,18 @@ pub struct ExternalTarget {
     pub folders: HashMap<String, String>,
     /// Whether Parquet is written without compression.
     pub is_uncompressed: bool,
+    /// What stands around fields of CSV, and before what would be read wrongly within; the quotation mark, doubled, if
+    /// `None`.
+    pub marks: Option<CsvMarks>,
+}
+
+/// The quote of a kind of CSV, and what makes it, and itself, literal within quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CsvMarks {
+    /// The quote.
+    pub quote: u8,
+    /// What makes it literal, if that is not the quote.
+    pub escape: Option<u8>,
 }
 
 /// A file that was written: one row of STL_UNLOAD_LOG.

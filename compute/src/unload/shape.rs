@@ -87,7 +87,8 @@ impl Layout {
                 Shape::FixedWidth(FixedWidth::new(named, widths, null)?)
             }
             (UnloadFormat::Text | UnloadFormat::Csv, _) => {
-                Shape::Delimited(Delimited::new(options))
+                let marks = plan.external.as_ref().and_then(|target| target.marks);
+                Shape::Delimited(Delimited::new(options, marks))
             }
             (UnloadFormat::Json, _) => {
                 ensure_storable(&columns, "UNLOAD to JSON", &[])?;

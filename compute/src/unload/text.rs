@@ -1,5 +1,6 @@
 //! Lines of text: delimited, CSV and of fixed width.
 
+use super::CsvMarks;
 use super::cell::Cells;
 use crate::error::{Error, Result};
 use blueshift_sql::statement::unload::{UnloadFormat, UnloadOptions};
@@ -23,6 +24,8 @@ enum Quotes {
 pub(super) struct Delimited {
     delimiter: u8,
     quotes: Quotes,
+    /// What CSV has around fields.
+    marks: CsvMarks,
     escape: bool,
     null: Vec<u8>,
     /// Bytes that make CSV quote a field, or that ESCAPE puts a backslash before.
@@ -32,7 +35,12 @@ pub(super) struct Delimited {
 }
 
 impl Delimited {
-    pub(super) fn new(options: &UnloadOptions) -> Self {
+    /// Writes as the options say; CSV with other marks than its own, if they are given.
+    pub(super) fn new(options: &UnloadOptions, marks: Option<CsvMarks>) -> Self {
+        let marks = marks.unwrap_or(CsvMarks {
+            quote: b'"',
+            escape: None,
+        });
         let is_csv = options.format == UnloadFormat::Csv;
         let delimiter = options
             .delimiter
@@ -49,7 +57,10 @@ impl Delimited {
             }
         };
         match (is_csv, options.escape) {
-            (true, _) => mark(&[delimiter, b'"', b'\n', b'\r']),
+            (true, _) => {
+                mark(&[delimiter, marks.quote, b'\n', b'\r']);
+                mark(marks.escape.as_slice());
+            }
             (false, true) => {
                 mark(&[delimiter, b'\\', b'\n', b'\r']);
                 if options.add_quotes {
@@ -61,6 +72,7 @@ impl Delimited {
         Self {
             delimiter,
             quotes,
+            marks,
             escape: options.escape && !is_csv,
             null: options.null_as.clone().unwrap_or_default().into_bytes(),
             is_plain_special: PLAIN.iter().any(|byte| special[usize::from(*byte)]),
@@ -122,8 +134,8 @@ impl Delimited {
                 let start = out.len();
                 cell.write(row, out);
                 if out.len() - start == self.null.len() && out[start..] == self.null {
-                    out.insert(start, b'"');
-                    out.push(b'"');
+                    out.insert(start, self.marks.quote);
+                    out.push(self.marks.quote);
                 }
             }
             Quotes::Never => cell.write(row, out),
@@ -139,14 +151,15 @@ impl Delimited {
                 if !is_needed && text != self.null {
                     return out.extend_from_slice(text);
                 }
-                out.push(b'"');
-                for part in text.split_inclusive(|byte| *byte == b'"') {
+                let CsvMarks { quote, escape } = self.marks;
+                let is_mark = |byte: &u8| *byte == quote || Some(*byte) == escape;
+                out.push(quote);
+                for part in text.split_inclusive(is_mark) {
                     out.extend_from_slice(part);
-                    if part.last() == Some(&b'"') {
-                        out.push(b'"');
-                    }
+                    // Both are literal when they are doubled.
+                    out.extend(part.last().filter(|last| is_mark(last)));
                 }
-                out.push(b'"');
+                out.push(quote);
             }
             Quotes::Always => {
                 out.push(b'"');
@@ -294,7 +307,7 @@ mod tests {
             .iter()
             .map(|(array, ty)| Cells::new(array.as_ref(), *ty))
             .collect();
-        let writer = Delimited::new(options);
+        let writer = Delimited::new(options, None);
         let mut out = Vec::new();
         for row in 0..5 {
             writer.row(&cells, row, &mut out);
@@ -345,7 +358,7 @@ mod tests {
             written(&odd)
         );
         assert_eq!(
-            Delimited::new(&csv_with_header()).header(&["a".into(), "b,c".into()]),
+            Delimited::new(&csv_with_header(), None).header(&["a".into(), "b,c".into()]),
             b"a,\"b,c\"\n"
         );
     }

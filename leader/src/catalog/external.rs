@@ -315,6 +315,11 @@ impl ExternalTable {
         self.property("table_type").as_deref() == Some("delta")
     }
 
+    /// Tells whether its files are those of an Iceberg table, whose metadata names them.
+    pub fn is_iceberg(&self) -> bool {
+        self.property("table_type").as_deref() == Some("iceberg")
+    }
+
     /// Gives columns and partition columns, in order.
     pub fn all_columns(&self) -> impl Iterator<Item = &(String, SqlType)> {
         self.columns.iter().chain(&self.partitioned_by)

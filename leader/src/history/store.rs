@@ -1,4 +1,4 @@
-//! What COPY and UNLOAD asked object stores for: STL_S3CLIENT, STL_S3CLIENT_ERROR.
+//! What COPY, UNLOAD and scans of external tables asked object stores for: STL_S3CLIENT, STL_S3CLIENT_ERROR.
 
 use super::{History, now_us, push};
 use blueshift_compute::object::{Request, RequestLog};
@@ -35,19 +35,40 @@ pub struct RequestGuard<'a> {
 
 impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
-        let row = |request| StoreRequest {
+        let who = Requester {
             userid: self.userid,
             query: self.query,
             pid: self.pid,
-            recordtime_us: now_us(),
-            request,
         };
-        let (answered, failed) = self.requests.take();
-        for request in answered {
-            push(&self.history.store_requests, row(request));
-        }
-        for request in failed {
-            push(&self.history.store_errors, row(request));
-        }
+        note(self.history, &self.requests, who);
+    }
+}
+
+/// The statement that made requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Requester {
+    /// The user's oid.
+    pub userid: u32,
+    /// The query id.
+    pub query: i64,
+    /// The process id of the session.
+    pub pid: i32,
+}
+
+/// Records the requests that were noted so far.
+pub fn note(history: &History, requests: &RequestLog, who: Requester) {
+    let row = |request| StoreRequest {
+        userid: who.userid,
+        query: who.query,
+        pid: who.pid,
+        recordtime_us: now_us(),
+        request,
+    };
+    let (answered, failed) = requests.take();
+    for request in answered {
+        push(&history.store_requests, row(request));
+    }
+    for request in failed {
+        push(&history.store_errors, row(request));
     }
 }

@@ -9,15 +9,18 @@ use crate::history::ResultSource;
 use crate::history::control::StopSign;
 use crate::history::executed::{Executed, Secured};
 use crate::history::plans::{OpenPlan, RunningPlans};
+use crate::history::store::{Requester, note};
+use crate::history::{History, lock};
 use crate::wlm::admission::Ticket;
 use blueshift_compute::node::Node;
+use blueshift_compute::object::RequestLog;
 use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::profile::{self, Sink};
 use blueshift_compute::resource::QueryResources;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::HashJoinExec;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// The plans of a statement, until it ends.
 #[derive(Default)]
@@ -28,6 +31,10 @@ pub struct PlanLog {
     source: OnceLock<ResultSource>,
     resources: OnceLock<Arc<QueryResources>>,
     joins: Joins,
+    /// What scans of external tables asked of object stores.
+    requests: Arc<RequestLog>,
+    /// The same of logs that were taken over.
+    adopted: Mutex<Vec<Arc<RequestLog>>>,
 }
 
 /// How a statement joins.
@@ -143,6 +150,19 @@ impl PlanLog {
         &self.stop
     }
 
+    /// Gives where scans note what they ask of object stores.
+    pub fn requests(&self) -> &Arc<RequestLog> {
+        &self.requests
+    }
+
+    /// Records what scans asked of object stores so far.
+    pub fn note_requests(&self, history: &History, who: Requester) {
+        note(history, &self.requests, who);
+        for requests in lock(&self.adopted).iter() {
+            note(history, requests, who);
+        }
+    }
+
     /// Notes a plan, if it reads stored tables.
     pub fn add(&self, plan: &Arc<dyn ExecutionPlan>) {
         if explain::reads_tables(plan) {
@@ -165,7 +185,10 @@ impl PlanLog {
 
     /// Moves the plans to a log of their own: they run on when the statement has ended.
     pub fn hand_over(&self) -> Self {
-        let handed = Self::over(Arc::default(), self.stop.clone());
+        let handed = Self {
+            requests: Arc::clone(&self.requests),
+            ..Self::over(Arc::default(), self.stop.clone())
+        };
         handed.plans.put(self.plans.take());
         handed
     }
@@ -173,6 +196,7 @@ impl PlanLog {
     /// Takes over the plans of another log.
     pub fn adopt(&self, other: &Self) {
         self.plans.put(other.plans.take());
+        lock(&self.adopted).push(Arc::clone(&other.requests));
     }
 
     /// Gives what all plans did; `None` if none ran.

@@ -7,6 +7,7 @@ use crate::history::activity::RunningStatement;
 use crate::history::control::SessionControl;
 use crate::history::control::StopSign;
 use crate::history::executed::ExecutedQuery;
+use crate::history::store::Requester;
 use crate::history::{Failure, now_us};
 use crate::planner::log::PlanLog;
 use crate::wlm::admission::Ticket;
@@ -163,6 +164,12 @@ impl StatementEnd {
 impl Drop for StatementEnd {
     fn drop(&mut self) {
         if let Some(mut statement) = self.statement.take() {
+            let who = Requester {
+                userid: statement.userid,
+                query: statement.query,
+                pid: statement.pid,
+            };
+            self.plans.note_requests(&self.history, who);
             statement.source = self.plans.source();
             let wlm = self.ticket.finish(self.outcome.is_ok());
             if let Some(ran) = self.plans.ran() {

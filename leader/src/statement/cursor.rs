@@ -9,6 +9,7 @@ use super::context::Context;
 use crate::error::{Error, Result};
 use crate::history::cursor::CursorFacts;
 use crate::history::executed::ExecutedQuery;
+use crate::history::store::Requester;
 use crate::history::{History, now_us};
 use crate::planner::log::PlanLog;
 use arrow::array::RecordBatch;
@@ -59,6 +60,12 @@ struct CursorEnd {
 
 impl Drop for CursorEnd {
     fn drop(&mut self) {
+        let who = Requester {
+            userid: self.facts.userid,
+            query: self.query,
+            pid: self.facts.pid,
+        };
+        self.plans.note_requests(&self.history, who);
         if let Some(executed) = self.plans.take() {
             self.history.executed(ExecutedQuery {
                 userid: self.facts.userid,

@@ -5,6 +5,7 @@
 //! Fields are found by name or by path, as those of JSON. Values that have parts become JSON text. A date or time is
 //! written as it is read in text, but to a column of numbers as the number that stands in the file.
 
+pub mod value;
 pub mod blocks;
 mod read;
 pub mod schema;

@@ -133,6 +133,13 @@ fn format(table: &MetaTable) -> Result<ExternalFormat, String> {
     };
     let class = &table.serialization_lib;
     let unknown = || class.clone();
+    let is_iceberg = |(name, value): &(String, String)| {
+        name == "table_type" && value.eq_ignore_ascii_case("iceberg")
+    };
+    // Its metadata tells of its files; the classes, if there are any, are those of Hive's own reader of it.
+    if table.parameters.iter().any(is_iceberg) {
+        return Ok(ExternalFormat::Parquet);
+    }
     match class.to_lowercase().as_str() {
         PARQUET => Ok(ExternalFormat::Parquet),
         ORC => Ok(ExternalFormat::Orc),

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::history::executed::ExecutedQuery;
 use crate::history::now_us;
 use crate::history::procedure::{CallRecord, MESSAGES_MAX, Message};
+use crate::history::store::Requester;
 use crate::statement::answer::{Body, Notice};
 use crate::statement::context::Context;
 use crate::statement::names::{Named, SessionNames};
@@ -149,6 +150,12 @@ impl<'a, 'c> CallRunner<'a, 'c> {
             // Its rows are still to come.
             Ok(Body::Rows { .. }) => self.ctx.plans.adopt(&plans),
             _ => {
+                let who = Requester {
+                    userid: self.ctx.user.oid,
+                    query: self.ctx.query,
+                    pid: self.ctx.pid,
+                };
+                plans.note_requests(&history, who);
                 if let Some(executed) = plans.take() {
                     history.executed(ExecutedQuery {
                         userid: self.ctx.user.oid,

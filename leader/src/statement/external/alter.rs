@@ -113,10 +113,12 @@ fn change(
                 | (StoredAs::TextFile, text @ ExternalFormat::Json(_)) => text.clone(),
                 (stored_as, _) => ExternalFormat::new(*stored_as, &RowFormat::Default),
             };
+            table::check_properties(&after.format, &after.properties)?;
         }
         ExternalAction::Properties(given) => {
             after.properties.extend(given.iter().cloned());
             table::check_properties(&after.format, &after.properties)?;
+            table::check_log(ctx.server, external, &after)?;
         }
     }
     ctx.transaction.change_catalog(put_external_table(&after)?);
@@ -174,7 +176,7 @@ fn add_partitions(
 }
 
 fn ensure_partitioned(table: &ExternalTable) -> Result<()> {
-    if table.is_delta() {
+    if table.is_delta() || table.is_iceberg() {
         return Err(super::refused("A change of the partitions", &table.name));
     }
     match table.partitioned_by.is_empty() {

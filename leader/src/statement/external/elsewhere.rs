@@ -64,6 +64,7 @@ pub(super) async fn create(
         created_us: 0,
     };
     table::check_properties(&made.format, &made.properties)?;
+    table::check_log(ctx.server, external, &made)?;
     glue.create_table(&hive::described(&made)).await?;
     ctx.server.foreign.forget(external.oid);
     Ok(Body::done("CREATE EXTERNAL TABLE"))
@@ -125,6 +126,7 @@ pub(super) async fn alter(
         AlterAction::External(ExternalAction::Properties(given)) => {
             after.properties.extend(given.iter().cloned());
             table::check_properties(&after.format, &after.properties)?;
+            table::check_log(ctx.server, external, &after)?;
             glue.update_table(&hive::described(&after)).await?;
         }
         _ => {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::server::Server;
 use blueshift_compute::external::{
     Access, ExternalColumn, ExternalPartition, ExternalTable as ScannedTable, FileFormat,
-    FileLists, JsonFormat, TextFormat,
+    FileLists, JsonFormat, TableLog, TextFormat,
 };
 use blueshift_compute::format::compression::Compression;
 use blueshift_sql::SqlType;
@@ -62,7 +62,7 @@ pub fn scanned_of(
         location: table.location.clone(),
         partitions: partitions(table, known)?,
         cleansing: cleansing::read(&table.format, &table.properties)?,
-        is_delta: table.is_delta(),
+        log: log(table),
         row_count: table.number("numRows"),
         has_pseudo_columns: false,
         access: access(server, external),
@@ -72,8 +72,18 @@ pub fn scanned_of(
     })
 }
 
+fn log(table: &ExternalTable) -> TableLog {
+    match (table.is_delta(), table.is_iceberg()) {
+        (true, _) => TableLog::Delta,
+        (_, true) => TableLog::Iceberg {
+            metadata: table.properties.get("metadata_location").cloned(),
+        },
+        _ => TableLog::Folders,
+    }
+}
+
 fn partitions(table: &ExternalTable, known: &Partitions) -> Result<Option<Vec<ExternalPartition>>> {
-    if table.partitioned_by.is_empty() || table.is_delta() {
+    if table.partitioned_by.is_empty() || table.is_delta() || table.is_iceberg() {
         return Ok(None);
     }
     let all = known.values().map(|one| {

@@ -8,6 +8,7 @@ use crate::catalog::cache::put_external_table;
 use crate::catalog::external::{ExternalFormat, ExternalSchema, ExternalTable};
 use crate::error::{Error, Result};
 use crate::history::now_us;
+use crate::server::Server;
 use crate::statement::answer::Body;
 use crate::statement::context::Context;
 use crate::transaction::lock::{Lockable, Mode};
@@ -40,6 +41,7 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateExternalTable) -> Resu
         created_us: now_us(),
     };
     check_properties(&table.format, &table.properties)?;
+    check_log(ctx.server, &external, &table)?;
     ctx.transaction.change_catalog(put_external_table(&table)?);
     Ok(Body::done("CREATE EXTERNAL TABLE"))
 }
@@ -131,17 +133,51 @@ pub(super) fn check_properties(
                 "Delta tables need STORED AS PARQUET.",
             );
         }
-        Some("iceberg" | "hudi") => {
+        Some("iceberg") if *format != ExternalFormat::Parquet => {
+            return wrong(
+                "table_type",
+                "iceberg",
+                "Iceberg tables need STORED AS PARQUET.",
+            );
+        }
+        Some("hudi") => {
             let given = properties.get("table_type").map_or("", String::as_str);
             return Err(blueshift_sql::Error::unsupported(
                 format!("the table property 'table_type'='{given}'"),
-                "Leave it out and make a table over a copy of the files in Parquet, or use 'table_type'='delta'.",
+                "Leave it out and make a table over a copy of the files in Parquet, or use 'table_type'='delta' or \
+                 'iceberg'.",
             )
             .into());
         }
         _ => {}
     }
     cleansing::read(format, properties)?;
+    Ok(())
+}
+
+/// Checks what a table of an open format is declared with.
+pub(super) fn check_log(
+    server: &Server,
+    schema: &ExternalSchema,
+    table: &ExternalTable,
+) -> Result<()> {
+    if !table.is_iceberg() {
+        return Ok(());
+    }
+    if let Some((column, _)) = table.partitioned_by.first() {
+        return Err(blueshift_sql::Error::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            "an Iceberg table cannot be PARTITIONED BY columns",
+        )
+        .with_detail("Its metadata tells how its files are partitioned, and filters on its columns use that.")
+        .with_hint(format!(
+            "Declare \"{column}\" among the other columns."
+        ))
+        .into());
+    }
+    if let Some(metadata) = table.properties.get("metadata_location") {
+        access(server, schema).check(metadata)?;
+    }
     Ok(())
 }
 

@@ -19,7 +19,8 @@ use crate::statement::create_table_as;
 use crate::statement::names::{Named, SessionNames};
 use blueshift_compute::external::Access;
 use blueshift_compute::unload::{
-    self, ExternalTarget, UnloadColumn, UnloadPlan, UnloadedFile, folder_of_values, folder_values,
+    self, CsvMarks, ExternalTarget, UnloadColumn, UnloadPlan, UnloadedFile, folder_of_values,
+    folder_values,
 };
 use blueshift_sql::binder::{self, TargetColumn};
 use blueshift_sql::statement::copy::CopyCompression;
@@ -69,9 +70,9 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateExternalTableAs) -> Re
         created_us: now_us(),
     };
     table::check_properties(&table.format, &table.properties)?;
-    if table.is_delta() {
+    if let Some(kind) = open_format(&table) {
         return Err(blueshift_sql::Error::unsupported(
-            "CREATE EXTERNAL TABLE AS of a Delta table",
+            format!("CREATE EXTERNAL TABLE AS with 'table_type'='{kind}'"),
             "Leave the table property 'table_type' out.",
         )
         .into());
@@ -82,6 +83,26 @@ pub async fn create(ctx: &mut Context<'_>, create: &CreateExternalTableAs) -> Re
     let rows = arranged(bound, &kept, &places, &write.table)?;
     write.run(ctx, &names, rows, true).await?;
     Ok(Body::done("CREATE EXTERNAL TABLE"))
+}
+
+/// Gives the marks of OpenCSVSerde.
+fn marks(format: &ExternalFormat) -> Option<CsvMarks> {
+    match format {
+        ExternalFormat::Csv { quote, escape, .. } => Some(CsvMarks {
+            quote: *quote,
+            escape: escape.filter(|escape| escape != quote),
+        }),
+        _ => None,
+    }
+}
+
+/// Names the open format of a table whose log names its files.
+fn open_format(table: &ExternalTable) -> Option<&'static str> {
+    match (table.is_delta(), table.is_iceberg()) {
+        (true, _) => Some("Delta"),
+        (_, true) => Some("Iceberg"),
+        _ => None,
+    }
 }
 
 /// Runs an INSERT if it is one of a query into an external table.
@@ -114,9 +135,9 @@ pub async fn insert(ctx: &mut Context<'_>, insert: &Insert, query: &Query) -> Re
         .with_hint("Select a value for every column, those of the partition last.")
         .into());
     }
-    if table.is_delta() {
+    if let Some(kind) = open_format(&table) {
         return Err(blueshift_sql::Error::unsupported(
-            format!("INSERT into Delta table \"{}\"", table.name),
+            format!("INSERT into {kind} table \"{}\"", table.name),
             "Write it with a program that writes its log, or insert into another external table.",
         )
         .into());
@@ -275,6 +296,7 @@ impl Write {
             name_start: format!("{}_{}_", time.format("%Y%m%d_%H%M%S_%6f"), ctx.query),
             folders: elsewhere(names, &table, &destination),
             is_uncompressed: table.property("compression_type").as_deref() == Some("none"),
+            marks: marks(&table.format),
         };
         let statement = UnloadStatement {
             userid: ctx.user.oid,
@@ -470,19 +492,7 @@ fn options(table: &ExternalTable, schema: &ExternalSchema) -> Result<UnloadOptio
             };
         }
         ExternalFormat::Delimited { delimiter } => options.delimiter = Some(*delimiter),
-        ExternalFormat::Csv {
-            separator,
-            quote,
-            escape,
-        } => {
-            // Quotes are doubled in what is written, so they must be read like that.
-            if *quote != b'"' || escape.is_some_and(|escape| escape != *quote) {
-                return Err(blueshift_sql::Error::unsupported(
-                    "INSERT into an external table of OpenCSVSerde whose quoteChar or escapeChar is not the quotation mark",
-                    "Make another external table over the same files, with 'quoteChar'='\"' and 'escapeChar'='\"'.",
-                )
-                .into());
-            }
+        ExternalFormat::Csv { separator, .. } => {
             options.format = UnloadFormat::Csv;
             options.delimiter = Some(*separator);
         }

@@ -9,7 +9,7 @@ use crate::history::lock;
 use crate::statement::external::source;
 use crate::system::SystemContext;
 use blueshift_compute::external::postgres::{RemoteScan, Snapshots};
-use blueshift_compute::external::{FileLists, ScanBudget};
+use blueshift_compute::external::{Access, ExternalTable as ScannedTable, FileLists, ScanBudget};
 use blueshift_sql::Result;
 use blueshift_sql::binder::Names;
 use blueshift_sql::statement::ObjectName;
@@ -109,6 +109,19 @@ impl SessionNames {
         Ok(known.map_or_else(Arc::default, |known| Arc::clone(&known.partitions)))
     }
 
+    /// Lets what is listed, read and asked of stores be that of the statement.
+    fn noting(&self, scanned: ScannedTable) -> ScannedTable {
+        let access = Access {
+            policy: scanned.access.policy.noting(self.system.plans.requests()),
+            ..scanned.access
+        };
+        ScannedTable {
+            lists: self.file_lists(),
+            access,
+            ..scanned
+        }
+    }
+
     /// Makes the engine's table of one that another catalog knows.
     fn foreign_table(
         &self,
@@ -125,8 +138,7 @@ impl SessionNames {
             let partitions = &known.partitions;
             let table = &known.table;
             let scanned = source::scanned_of(&system.server, external, schema, table, partitions);
-            let mut scanned = scanned.map_err(into_sql)?;
-            scanned.lists = self.file_lists();
+            let mut scanned = self.noting(scanned.map_err(into_sql)?);
             scanned.has_pseudo_columns =
                 with_pseudo_columns && system.settings.is_on(PSEUDO_COLUMNS);
             return Ok(provider_as_source(Arc::new(scanned)));
@@ -162,9 +174,8 @@ impl SessionNames {
             let known = known.ok_or_else(|| Self::no_external(schema, &table.name))?;
             return self.foreign_table(schema, external, &known, with_pseudo_columns);
         }
-        let mut scanned =
-            source::scanned(&system.server, &system.catalog, schema, table).map_err(into_sql)?;
-        scanned.lists = self.file_lists();
+        let scanned = source::scanned(&system.server, &system.catalog, schema, table);
+        let mut scanned = self.noting(scanned.map_err(into_sql)?);
         scanned.has_pseudo_columns = with_pseudo_columns && system.settings.is_on(PSEUDO_COLUMNS);
         Ok(provider_as_source(Arc::new(scanned)))
     }

@@ -26,7 +26,13 @@ const SHOWN: usize = 60;
 
 /// The error of a text that is not what it should be.
 pub(in crate::function) fn invalid(what: &str, text: &str) -> Error {
-    let shown: String = text.chars().take(SHOWN).collect();
+    let mut shown = String::new();
+    for each in text.chars().take(SHOWN) {
+        match each.is_control() {
+            true => shown.extend(each.escape_default()),
+            false => shown.push(each),
+        }
+    }
     Error::new(SqlState::INVALID_TEXT_REPRESENTATION, "JSON parsing error")
         .with_detail(format!("Invalid json {what}: {shown}"))
         .with_hint("Pass true as null_if_invalid to get null instead, or test with IS_VALID_JSON")
@@ -298,7 +304,7 @@ pub(in crate::function) fn checked<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Shape, parse};
+    use super::{Shape, invalid, parse};
     use proptest::prelude::*;
 
     proptest! {
@@ -307,6 +313,13 @@ mod tests {
             let other: Result<serde_json::Value, _> = serde_json::from_str(&text);
             prop_assert_eq!(parse(&text).is_some(), other.is_ok(), "{}", text);
         }
+    }
+
+    #[test]
+    fn refused_texts_are_shown_without_control_characters() {
+        let told = invalid("text", "{\n\t\"ä\": }\u{1}");
+        let detail = told.detail.as_deref();
+        assert_eq!(detail, Some("Invalid json text: {\\n\\t\"ä\": }\\u{1}"));
     }
 
     #[test]
