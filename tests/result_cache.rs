@@ -57,7 +57,7 @@ async fn a_change_of_a_table_is_seen_at_once() {
     // The text may be another, the plan may not.
     answered(
         &other,
-        "select  COUNT(*), /* again */ sum(K) from PUBLIC.t",
+        "select  COUNT(*), /* again */ sum(K) from T",
         &["3|6"],
     )
     .await;
@@ -93,7 +93,8 @@ async fn columns_and_views_mean_what_they_mean_now() {
     client.run("CREATE TABLE two (a INTEGER, b INTEGER)").await;
     client.run("INSERT INTO two VALUES (1, 2)").await;
     anew(&client, "SELECT a, b FROM two", &["1|2"]).await;
-    anew(&client, "SELECT * FROM two", &["1|2"]).await;
+    // What is the same plan is the same question.
+    answered(&client, "SELECT * FROM two", &["1|2"]).await;
     for change in [
         "ALTER TABLE two RENAME COLUMN a TO c",
         "ALTER TABLE two RENAME COLUMN b TO a",
@@ -149,6 +150,7 @@ async fn rights_and_policies_are_those_of_now() {
     assert_eq!(bob.failure(SUM).await.0, "42501");
     admin.run("GRANT SELECT (k) ON t TO bob").await;
     computed(&bob, "SELECT * FROM t WHERE k = 1", &["1"]).await;
+    admin.run("REVOKE SELECT (k) ON t FROM bob").await;
     admin.run("GRANT SELECT ON t TO bob").await;
     anew(&bob, "SELECT * FROM t WHERE k = 1", &["1|one"]).await;
     for (change, sum) in [
@@ -206,12 +208,12 @@ async fn settings_that_change_answers_are_part_of_the_question() {
     client
         .run("INSERT INTO moments VALUES ('2024-01-01 12:00:00+00')")
         .await;
-    let text = "SELECT at::VARCHAR FROM moments";
-    anew(&client, text, &["2024-01-01 12:00:00+00"]).await;
+    let text = "SELECT at::TIMESTAMP FROM moments";
+    anew(&client, text, &["2024-01-01 12:00:00"]).await;
     client.run("SET TimeZone TO 'Asia/Tokyo'").await;
-    anew(&client, text, &["2024-01-01 21:00:00+09"]).await;
+    anew(&client, text, &["2024-01-01 21:00:00"]).await;
     client.run("RESET TimeZone").await;
-    answered(&client, text, &["2024-01-01 12:00:00+00"]).await;
+    answered(&client, text, &["2024-01-01 12:00:00"]).await;
     client.run("CREATE TABLE texts (d VARCHAR(20))").await;
     client.run("INSERT INTO texts VALUES ('02/03/2024')").await;
     let date = "SELECT d::DATE FROM texts";

@@ -22,7 +22,11 @@ const CACHE_STEP_BYTES: usize = 8 << 20;
 
 /// What a consumer that can spill is given beyond its share, if it is there: a batch or two, without which none can
 /// work. A small limit among many consumers would refuse them their first rows.
-const SPILLER_BYTES_LEAST: usize = 4 << 20;
+const SPILLER_BYTES_LEAST: usize = 8 << 20;
+
+/// What those that cannot spill find free at the least, as one part of so many of a query's memory: the merge of a sort
+/// that has spilled needs some, and would fail if the sorts beside it had taken all.
+const UNSPILLABLE_SHARE: usize = 4;
 
 /// Sets the bytes that the block cache may take.
 type SetCache = Box<dyn Fn(usize) + Send + Sync>;
@@ -242,7 +246,8 @@ impl MemoryPool for QueryPool {
         let limit = self.limit();
         let free = match reservation.consumer().can_spill() {
             true => {
-                let spillable = limit.saturating_sub(state.unspillable);
+                let others = state.unspillable.max(limit / UNSPILLABLE_SHARE);
+                let spillable = limit.saturating_sub(others);
                 let share = spillable / state.spillers.max(1);
                 let left = spillable.saturating_sub(state.spillable);
                 let least = SPILLER_BYTES_LEAST.saturating_sub(reservation.size());
@@ -359,13 +364,16 @@ mod tests {
     #[test]
     fn small_limits_leave_room_for_a_batch() {
         let (node, _) = node(256 * MB, 0);
-        let pool = Arc::new(QueryPool::new(node, 8 * MB));
+        let pool = Arc::new(QueryPool::new(node, 24 * MB));
         let spillers: Vec<_> = (0..16).map(|_| consumer(&pool, true)).collect();
-        spillers[0].try_grow(4 * MB).expect("a batch");
+        spillers[0].try_grow(8 * MB).expect("a batch");
         spillers[0].try_grow(1).expect_err("more than a batch");
-        spillers[1].try_grow(4 * MB).expect("a batch");
-        spillers[2].try_grow(MB).expect_err("nothing left");
-        spillers[2].try_grow(MB / 2).expect("its share");
+        spillers[1].try_grow(8 * MB).expect("a batch");
+        spillers[2].try_grow(3 * MB).expect_err("nothing left");
+        spillers[2].try_grow(2 * MB).expect("what is left");
+        consumer(&pool, false)
+            .try_grow(6 * MB)
+            .expect("kept for it");
     }
 
     #[test]

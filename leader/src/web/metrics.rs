@@ -11,6 +11,7 @@ use crate::metrics::{Kind, Page};
 use crate::server::Server;
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -64,6 +65,7 @@ impl MetricsDoor {
     pub async fn serve(self, stop: CancellationToken) {
         let router = Router::new()
             .route("/metrics", get(answer))
+            .fallback(nothing)
             .with_state(self.server);
         let listener = Bounded {
             listener: self.listener,
@@ -83,6 +85,10 @@ impl MetricsDoor {
 async fn answer(State(server): State<Arc<Server>>) -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, TEXT_FORMAT), (CONNECTION, "close")];
     (headers, page(&server))
+}
+
+async fn nothing() -> impl IntoResponse {
+    (StatusCode::NOT_FOUND, [(CONNECTION, "close")])
 }
 
 /// Writes all figures.
