@@ -71,7 +71,17 @@ pub enum Error {
 }
 
 fn shown(bytes: &u64) -> String {
-    crate::resource::memory::shown(usize::try_from(*bytes).unwrap_or(usize::MAX))
+    shown_bytes(usize::try_from(*bytes).unwrap_or(usize::MAX))
+}
+
+/// Writes bytes for people.
+pub(crate) fn shown_bytes(bytes: usize) -> String {
+    match bytes {
+        0..1_024 => format!("{bytes} bytes"),
+        1_024..1_048_576 => format!("{:.1} kB", bytes as f64 / 1_024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.1} GB", bytes as f64 / 1_073_741_824.0),
+    }
 }
 
 impl From<Error> for DataFusionError {

@@ -3,6 +3,7 @@
 //! Each query has a pool of its own with a limit of its own, and what it reserves counts against the node as well.
 //! Within a query those that can spill share what the others leave, as in the engine's `FairSpillPool`.
 
+use crate::error::shown_bytes;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
@@ -183,27 +184,17 @@ impl QueryPool {
         format!(
             "{} asked for {} beside {} of its own; {} of the {} that the query may use are free.",
             reservation.consumer().name(),
-            shown(wanted),
-            shown(reservation.size()),
-            shown(free),
-            shown(self.limit()),
+            shown_bytes(wanted),
+            shown_bytes(reservation.size()),
+            shown_bytes(free),
+            shown_bytes(self.limit()),
         )
-    }
-}
-
-/// Writes bytes for people.
-pub fn shown(bytes: usize) -> String {
-    match bytes {
-        0..1_024 => format!("{bytes} bytes"),
-        1_024..1_048_576 => format!("{:.1} kB", bytes as f64 / 1_024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MB", bytes as f64 / 1_048_576.0),
-        _ => format!("{:.1} GB", bytes as f64 / 1_073_741_824.0),
     }
 }
 
 impl fmt::Display for QueryPool {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}({})", self.name(), shown(self.limit()))
+        write!(formatter, "{}({})", self.name(), shown_bytes(self.limit()))
     }
 }
 
@@ -264,10 +255,10 @@ impl MemoryPool for QueryPool {
             let text = format!(
                 "{} asked for {} beside {} of its own; {} of the {} that all queries may use are free.",
                 reservation.consumer().name(),
-                shown(additional),
-                shown(reservation.size()),
-                shown(left),
-                shown(self.node.queries_max()),
+                shown_bytes(additional),
+                shown_bytes(reservation.size()),
+                shown_bytes(left),
+                shown_bytes(self.node.queries_max()),
             );
             return Err(DataFusionError::ResourcesExhausted(text));
         }

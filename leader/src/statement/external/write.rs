@@ -119,8 +119,15 @@ pub async fn insert(ctx: &mut Context<'_>, insert: &Insert, query: &Query) -> Re
         .into());
     }
     ensure_whole(query)?;
-    let table = lock_table(ctx, &insert.table).await?;
     let schema = external_of(ctx, &insert.table)?;
+    if !schema.source.is_own() {
+        return Err(blueshift_sql::Error::unsupported(
+            "INSERT into a table of a data catalog elsewhere",
+            "Write the files with UNLOAD, and add the partitions they belong to.",
+        )
+        .into());
+    }
+    let table = lock_table(ctx, &insert.table).await?;
     let names = ctx.names()?;
     let target = targets(&table)?;
     let bound = binder::bind_insert(&names, &target, insert, &ctx.parameter_types())?;
