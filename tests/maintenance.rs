@@ -193,7 +193,7 @@ async fn a_table_without_a_sort_key_gets_the_one_that_queries_ask_for() {
     let server = server(true, false).await;
     let client = connect(server.port).await;
     client
-        .run("CREATE TABLE seen (id INTEGER, other INTEGER, k INTEGER) DISTSTYLE EVEN")
+        .run("SET enable_result_cache_for_session TO off; CREATE TABLE seen (id INTEGER, other INTEGER, k INTEGER) DISTSTYLE EVEN")
         .await;
     client
         .run(

@@ -411,6 +411,10 @@ impl Scheduler {
             }
             if let Some(mut job) = self.end_attempt(query, FinalState::Evicted, now_us) {
                 job.waited_us = job.waited_us(now_us);
+                // Its queue may have gone with an earlier configuration.
+                if !self.queues.contains_key(&job.home) {
+                    job.home = class_of(&self.config, &job.arrival.principal);
+                }
                 job.class = job.home;
                 job.slots = job.arrival.slots.max(1);
                 job.class_start_us = now_us;

@@ -4,9 +4,8 @@ use crate::binder::ident::folded;
 use crate::error::{Error, Result};
 use crate::statement::query::Query as Parsed;
 use sqlparser::ast::{
-    BinaryOperator, ConnectByKind, ExcludeSelectItem, Expr, Ident, OrderBy, Query, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, Value, VisitMut,
-    VisitorMut, WildcardAdditionalOptions,
+    BinaryOperator, ConnectByKind, ExcludeSelectItem, Expr, Ident, Query, Select, SelectItem,
+    SetExpr, TableAlias, TableFactor, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -14,7 +13,6 @@ use std::ops::ControlFlow;
 /// The recursive query, and the row before; no user can write them, for the space.
 const CONNECTED: &str = "connected rows";
 const PRIOR: &str = "prior row";
-const LEVEL: &str = "level";
 
 pub(super) fn rewrite(query: &mut Query) -> Result<()> {
     let SetExpr::Select(select) = query.body.as_mut() else {
@@ -47,6 +45,12 @@ pub(super) fn rewrite(query: &mut Query) -> Result<()> {
     let Some(mut condition) = condition else {
         return Err(Error::syntax("START WITH needs CONNECT BY", None));
     };
+    if has_prior(select) {
+        return Err(Error::unsupported(
+            "PRIOR in the select list",
+            "Join the rows to those before them, on the columns of CONNECT BY",
+        ));
+    }
     let table = match select.from.as_slice() {
         [from] if from.joins.is_empty() => from.relation.clone(),
         _ => {
@@ -58,13 +62,8 @@ pub(super) fn rewrite(query: &mut Query) -> Result<()> {
     };
     let mut before = Before::default();
     let _ = VisitMut::visit(&mut condition, &mut before);
-    let shown = Shown::of(select, query.order_by.as_mut());
-    let columns = Prior {
-        joined: &before.columns,
-        shown: &shown,
-    };
-    let recursive = recursive(&table, start, condition, &columns)?;
-    select_from(select, &table, &shown);
+    let recursive = recursive(&table, start, condition, &before.columns)?;
+    select_from(select, &table);
     match &mut query.with {
         Some(with) => {
             with.recursive = true;
@@ -76,51 +75,22 @@ pub(super) fn rewrite(query: &mut Query) -> Result<()> {
     Ok(())
 }
 
-/// The columns of the row before that are asked for.
-struct Prior<'a> {
-    /// In the condition.
-    joined: &'a BTreeSet<String>,
-    /// In the select list, or what else of the query is about the rows found: each row has them beside its own.
-    shown: &'a BTreeSet<String>,
-}
-
 /// `WITH RECURSIVE connected AS (roots UNION ALL next level) ...`.
 fn recursive(
     table: &TableFactor,
     start: Option<Expr>,
     condition: Expr,
-    columns: &Prior<'_>,
+    columns: &BTreeSet<String>,
 ) -> Result<Query> {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let all: BTreeSet<&String> = columns.joined.union(columns.shown).collect();
-    let mut list: Vec<String> = all
+    let mut list: Vec<String> = columns
         .iter()
-        .filter(|column| **column != LEVEL)
         .map(|column| format!("{} AS {}", quoted(column), quoted(&before(column))))
         .collect();
     list.push(format!("\"level\" AS {}", quoted(&before("level"))));
-    let (mut of_roots, mut of_next, mut none) = (String::new(), String::new(), Vec::new());
-    for column in columns.shown {
-        let (name, own) = (quoted(&before(column)), quoted(column));
-        of_next += &format!(", \"{PRIOR}\".{name} AS {name}");
-        if column == LEVEL {
-            of_roots += &format!(", null::bigint AS {name}");
-        } else {
-            of_roots += &format!(", \"{PRIOR}\".{name} AS {name}");
-            none.push(format!("{own} AS {name}"));
-        }
-    }
-    // A root has no row before it: nulls of the columns' types.
-    let before_roots = match none.is_empty() {
-        true => String::new(),
-        false => format!(
-            " LEFT JOIN (SELECT {} FROM t WHERE false) AS \"{PRIOR}\" ON true",
-            none.join(", ")
-        ),
-    };
     let text = format!(
-        "WITH RECURSIVE \"{CONNECTED}\" AS (SELECT t.*, 1::bigint AS \"level\"{of_roots} FROM t{before_roots} WHERE true UNION ALL \
-         SELECT t.*, {level} + 1 AS \"level\"{of_next} FROM t JOIN (SELECT {} FROM \"{CONNECTED}\") AS \"{PRIOR}\" ON true) SELECT 1",
+        "WITH RECURSIVE \"{CONNECTED}\" AS (SELECT *, 1::bigint AS \"level\" FROM t WHERE true UNION ALL \
+         SELECT t.*, {level} + 1 AS \"level\" FROM t JOIN (SELECT {} FROM \"{CONNECTED}\") AS \"{PRIOR}\" ON true) SELECT 1",
         list.join(", "),
         level = quoted(&before("level")),
     );
@@ -135,33 +105,23 @@ fn recursive(
     };
     if let SetExpr::Select(roots) = left.as_mut() {
         roots.selection = start;
-        put_table(roots, table);
-        let joins = roots.from.iter_mut().flat_map(|from| &mut from.joins);
-        for join in joins {
-            if let TableFactor::Derived { subquery, .. } = &mut join.relation
-                && let SetExpr::Select(none) = subquery.body.as_mut()
-                && let Some(from) = none.from.first_mut()
-            {
-                from.relation = table.clone();
-            }
+        if let Some(from) = roots.from.first_mut() {
+            from.relation = table.clone();
         }
     }
     if let SetExpr::Select(next) = right.as_mut() {
-        put_table(next, table);
+        let name = table_name(table);
+        if let Some(SelectItem::QualifiedWildcard(kind, _)) = next.projection.first_mut() {
+            *kind = sqlparser::ast::SelectItemQualifiedWildcardKind::ObjectName(
+                vec![name.clone()].into(),
+            );
+        }
+        if let Some(from) = next.from.first_mut() {
+            from.relation = table.clone();
+        }
         next.selection = Some(condition);
     }
     Ok(query)
-}
-
-/// Puts the table in the place of `t`.
-fn put_table(select: &mut Select, table: &TableFactor) {
-    if let Some(SelectItem::QualifiedWildcard(kind, _)) = select.projection.first_mut() {
-        let name = vec![table_name(table)].into();
-        *kind = SelectItemQualifiedWildcardKind::ObjectName(name);
-    }
-    if let Some(from) = select.from.first_mut() {
-        from.relation = table.clone();
-    }
 }
 
 fn before(column: &str) -> String {
@@ -183,7 +143,7 @@ fn table_name(table: &TableFactor) -> Ident {
 }
 
 /// Selects from the recursive query under the table's name; `*` is what the table has.
-fn select_from(select: &mut Select, table: &TableFactor, shown: &BTreeSet<String>) {
+fn select_from(select: &mut Select, table: &TableFactor) {
     let name = table_name(table);
     let found = TableFactor::Table {
         name: vec![Ident::with_quote('"', CONNECTED)].into(),
@@ -209,13 +169,43 @@ fn select_from(select: &mut Select, table: &TableFactor, shown: &BTreeSet<String
         if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item
             && options.opt_exclude.is_none()
         {
-            let added = shown.iter().map(|column| before(column));
-            let added = std::iter::once(LEVEL.to_owned()).chain(added);
-            let added = added.map(|name| vec![Ident::with_quote('"', name)].into());
             *options = WildcardAdditionalOptions {
-                opt_exclude: Some(ExcludeSelectItem::Multiple(added.collect())),
+                opt_exclude: Some(ExcludeSelectItem::Single(
+                    vec![Ident::with_quote('"', "level")].into(),
+                )),
                 ..options.clone()
             };
+        }
+    }
+}
+
+/// Tells whether PRIOR stands in what is about the rows found; subqueries have rows of their own.
+fn has_prior(select: &mut Select) -> bool {
+    let mut looked = Prior { depth: 0 };
+    VisitMut::visit(select, &mut looked).is_break()
+}
+
+struct Prior {
+    depth: usize,
+}
+
+impl VisitorMut for Prior {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Prior(_) if self.depth == 0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
         }
     }
 }
@@ -252,58 +242,6 @@ impl VisitorMut for Before {
     }
 }
 
-/// Replaces `PRIOR x` in what is about the rows found by columns that each has of the row before; not within subqueries,
-/// which have rows of their own.
-#[derive(Default)]
-struct Shown {
-    columns: BTreeSet<String>,
-    depth: usize,
-}
-
-impl Shown {
-    /// Replaces them, and gives their names.
-    fn of(select: &mut Select, order_by: Option<&mut OrderBy>) -> BTreeSet<String> {
-        let mut shown = Self::default();
-        for item in &mut select.projection {
-            // An operator has no name of its own.
-            if let SelectItem::UnnamedExpr(expr @ Expr::Prior(_)) = item {
-                let (expr, alias) = (expr.clone(), Ident::with_quote('"', "?column?"));
-                *item = SelectItem::ExprWithAlias { expr, alias };
-            }
-        }
-        let _ = VisitMut::visit(select, &mut shown);
-        if let Some(order_by) = order_by {
-            let _ = VisitMut::visit(order_by, &mut shown);
-        }
-        shown.columns
-    }
-}
-
-impl VisitorMut for Shown {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Expr::Prior(inner) = expr
-        {
-            let mut names = Columns(&mut self.columns);
-            let _ = VisitMut::visit(inner.as_mut(), &mut names);
-            *expr = Expr::Nested(inner.clone());
-        }
-        ControlFlow::Continue(())
-    }
-}
-
 /// Renames the columns of the row before, and notes which they are.
 struct Columns<'a>(&'a mut BTreeSet<String>);
 
@@ -320,7 +258,9 @@ impl VisitorMut for Columns<'_> {
             _ => return ControlFlow::Continue(()),
         };
         *expr = Expr::Identifier(Ident::with_quote('"', before(&column)));
-        self.0.insert(column);
+        if column != "level" {
+            self.0.insert(column);
+        }
         ControlFlow::Continue(())
     }
 }
