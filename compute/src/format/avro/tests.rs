@@ -379,7 +379,7 @@ mod twin {
             .map(|value| value.0.map(|long| long % 1_000_000_000_000_000));
         let double = values
             .iter()
-            .map(|value| value.0.map(|long| long as f64 / 7.0));
+            .map(|value| value.0.map(|long| (long % 1_000_000_007) as f64 / 7.0));
         let texts = values.iter().map(|value| value.1.as_deref());
         let bytes = values
             .iter()
