@@ -180,9 +180,10 @@ fn of_query(files: QuerySpill) -> DiskManagerBuilder {
 fn share(limits: Limits, store: &Store) -> NodeMemory {
     let all = limits.memory_bytes.unwrap_or_else(default_memory_bytes);
     let headroom = (all / HEADROOM_SHARE).max(HEADROOM_BYTES_LEAST.min(all / 2));
-    let blocks = store.row_groups().clone();
+    let blocks = store.row_groups();
     let cache = usize::try_from(blocks.cache_figures().bytes_max).unwrap_or(usize::MAX);
-    let set_cache = move |bytes| blocks.set_cache_bytes(bytes);
+    // The engine's environment outlives the node in places; it must not keep the directory open.
+    let set_cache = blocks.cache_setter();
     NodeMemory::new(
         all - headroom,
         limits.queries_bytes,

@@ -146,6 +146,16 @@ impl RowGroupFiles {
             .set_bytes_max(bytes.saturating_sub(footers));
     }
 
+    /// Gives what sets the room of the caches for as long as the files are open: it does not hold them.
+    pub fn cache_setter(&self) -> impl Fn(usize) + Send + Sync + use<> {
+        let shared = Arc::downgrade(&self.shared);
+        move |bytes| {
+            if let Some(shared) = shared.upgrade() {
+                Self { shared }.set_cache_bytes(bytes);
+            }
+        }
+    }
+
     /// Makes every reading of these row groups fail: which of their rows are deleted is not known.
     /// To be told once, before anything is read.
     pub(crate) fn refuse(&self, damaged: Vec<(RowGroupId, Error)>) {
