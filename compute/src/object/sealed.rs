@@ -51,7 +51,7 @@ pub(crate) fn sealed_bytes(plain: u64) -> u64 {
     (plain / BLOCK as u64 + 1) * BLOCK as u64
 }
 
-/// Encrypts or decrypts one block by itself.
+/// Encrypts one block by itself.
 fn encrypt_block(cipher: &Aes256, block: &mut Block) {
     let mut inner = Array::from(*block);
     cipher.encrypt_block(&mut inner);
@@ -147,9 +147,7 @@ impl Envelope {
     fn read(metadata: &Attributes, master: &MasterKey) -> Result<Option<Self>, &'static str> {
         let value = |name: &'static str| metadata.get(&Attribute::Metadata(name.into()));
         if value(KEY_NEWER).is_some() {
-            return Err(
-                "it is encrypted in a form (x-amz-key-v2) that Redshift does not read either",
-            );
+            return Err("it is encrypted in a newer form (x-amz-key-v2), which is not read");
         }
         let (Some(key), Some(vector)) = (value(KEY), value(VECTOR)) else {
             return Ok(None);

@@ -11,17 +11,8 @@ use blueshift_storage::store::StoreOptions;
 use futures::StreamExt;
 use std::path::Path;
 
-/// Starts a server; threads of one before may have the directory for a moment longer.
 pub(super) fn start(directory: &Path) -> Arc<Server> {
-    for _ in 0..100 {
-        match Server::start(options(directory)) {
-            Err(Error::Storage(blueshift_storage::Error::Locked { .. })) => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            started => return started.unwrap(),
-        }
-    }
-    panic!("the directory stays locked");
+    Server::start(options(directory)).unwrap()
 }
 
 fn options(directory: &Path) -> ServerOptions {
