@@ -226,7 +226,8 @@ async fn answer(
         }
         _ => {}
     }
-    let response = Service::call(&service, request).await?;
+    // As at a real store, what a client no longer waits for is done all the same.
+    let response = tokio::spawn(async move { Service::call(&service, request).await }).await??;
     match fault {
         Some(Fault::Unheard) => Err(broken("unheard")),
         Some(fault @ (Fault::Truncated | Fault::StallHalfway)) => halved(response, fault).await,

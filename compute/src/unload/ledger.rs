@@ -13,6 +13,7 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutResult};
 use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
@@ -22,6 +23,8 @@ const WAITING_MAX: usize = 256;
 const SMALL_BYTES_MAX: usize = 32 << 20;
 /// Files completed at a time.
 const COMPLETING: usize = 16;
+/// Pauses before each look for a file whose upload the store no longer knows, together 12.7 s.
+const UNHEARD_WAITS_MS: [u64; 8] = [0, 100, 200, 400, 800, 1_600, 3_200, 6_400];
 
 /// A finished file that nobody sees yet.
 pub(super) enum Finished {
@@ -112,14 +115,21 @@ impl Ledger {
             .map_err(|error| write_failed(&place.url, &error))
     }
 
-    /// Looks whether an upload that could not be completed is complete all the same: its answer was lost, and the request
-    /// that was sent again found no upload any more.
+    /// Looks whether an upload that could not be completed is complete all the same: its answer was lost or late, and the
+    /// request that was sent again found no upload any more. The store may still be putting the parts together, so it is
+    /// asked for some seconds.
     async fn completed_unheard(&self, place: &Place, bytes: u64) -> Option<PutResult> {
-        let there = self.destination.store.head(&place.path).await.ok()?;
-        (there.size == bytes).then_some(PutResult {
-            e_tag: there.e_tag,
-            version: there.version,
-        })
+        for wait in UNHEARD_WAITS_MS {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            let there = self.destination.store.head(&place.path).await;
+            if let Some(there) = there.ok().filter(|there| there.size == bytes) {
+                return Some(PutResult {
+                    e_tag: there.e_tag,
+                    version: there.version,
+                });
+            }
+        }
+        None
     }
 
     /// Makes all files visible, after deleting those that CLEANPATH names: the `stale` that are none of them.

@@ -166,10 +166,23 @@ impl Repository {
             let upload = upload.map_err(|error| self.failed("write", key, &error))?;
             let mut writer =
                 object_store::WriteMultipart::new_with_chunk_size(upload, WHOLE_BYTES_MAX / 8);
+            let size = bytes.len() as u64;
             writer.put(bytes.into());
-            let finished = writer.finish().await.map(drop);
-            finished.map_err(|error| self.failed("write", key, &error))
+            match writer.finish().await {
+                Ok(_) => Ok(()),
+                // The answer may have been lost: the request that was sent again found no upload any more.
+                Err(object_store::Error::NotFound { .. }) if self.is_whole(&at, size).await => {
+                    Ok(())
+                }
+                Err(error) => Err(self.failed("write", key, &error)),
+            }
         }
+    }
+
+    /// Tells whether a file is there with all its bytes.
+    async fn is_whole(&self, at: &Key, bytes: u64) -> bool {
+        let there = self.store.head(at).await;
+        there.is_ok_and(|there| there.size == bytes)
     }
 
     /// Reads a whole file; `None` if there is none.
