@@ -70,8 +70,15 @@ pub enum Error {
     Internal(String),
 }
 
-fn shown(bytes: &u64) -> String {
-    crate::resource::memory::shown(usize::try_from(*bytes).unwrap_or(usize::MAX))
+/// Writes bytes for people.
+pub(crate) fn shown(bytes: &u64) -> String {
+    let number = *bytes as f64;
+    match *bytes {
+        0..1_024 => format!("{bytes} bytes"),
+        1_024..1_048_576 => format!("{:.1} kB", number / 1_024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MB", number / 1_048_576.0),
+        _ => format!("{:.1} GB", number / 1_073_741_824.0),
+    }
 }
 
 impl From<Error> for DataFusionError {

@@ -191,14 +191,8 @@ impl QueryPool {
     }
 }
 
-/// Writes bytes for people.
-pub fn shown(bytes: usize) -> String {
-    match bytes {
-        0..1_024 => format!("{bytes} bytes"),
-        1_024..1_048_576 => format!("{:.1} kB", bytes as f64 / 1_024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MB", bytes as f64 / 1_048_576.0),
-        _ => format!("{:.1} GB", bytes as f64 / 1_073_741_824.0),
-    }
+fn shown(bytes: usize) -> String {
+    crate::error::shown(&(bytes as u64))
 }
 
 impl fmt::Display for QueryPool {
