@@ -48,8 +48,9 @@ async fn compute(
         ctx.last.query_id = Some(ctx.query);
     }
     let stream = execute::stream(&ctx.server.node, plan, ctx.task(&names.state));
-    let stream = match ctx.plans.may_sort_joins() {
-        // Hash tables are full before the first row: if they do not fit, the query can still be planned otherwise.
+    let stream = match ctx.plans.may_be_thrifty() {
+        // Hash tables and sorts are full before the first row: if they do not fit, the query can still be planned
+        // otherwise.
         true => execute::begun(stream).await?,
         false => stream,
     };
