@@ -36,7 +36,7 @@ const SORTED_AHEAD_BYTES: usize = 4 << 20;
 const SORT_KEPT_BYTES: usize = 10 << 20;
 
 /// It is at most this part of what a slice has.
-const SORT_KEPT_SHARE: usize = 8;
+const SORT_KEPT_SHARE: usize = 16;
 
 /// The stack of a compute thread: deep plans recurse while they are built and executed.
 const THREAD_STACK_BYTES: usize = 8 << 20;

@@ -135,6 +135,8 @@ impl NodeMemory {
 pub struct QueryPool {
     node: Arc<NodeMemory>,
     limit: AtomicUsize,
+    /// Consumers that can spill and will come; 0 if nobody said.
+    expected: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -156,6 +158,7 @@ impl QueryPool {
         Self {
             node,
             limit,
+            expected: AtomicUsize::new(0),
             state: Mutex::default(),
         }
     }
@@ -169,6 +172,12 @@ impl QueryPool {
     pub fn set_limit(&self, bytes: usize) {
         let limit = bytes.min(self.node.queries_max());
         self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Says how many consumers that can spill will come, so that the first leave room for the last; from then on they
+    /// never take more together than is theirs. Each has less: it is for a query that has run out of memory once.
+    pub fn expect(&self, spillers: usize) {
+        self.expected.store(spillers, Ordering::Relaxed);
     }
 
     /// Gives the most that was reserved at one time.
@@ -239,11 +248,15 @@ impl MemoryPool for QueryPool {
             true => {
                 let others = state.unspillable.max(limit / UNSPILLABLE_SHARE);
                 let spillable = limit.saturating_sub(others);
-                let share = spillable / state.spillers.max(1);
+                let expected = self.expected.load(Ordering::Relaxed);
+                let share = spillable / state.spillers.max(expected).max(1);
                 let left = spillable.saturating_sub(state.spillable);
                 let least = SPILLER_BYTES_LEAST.saturating_sub(reservation.size());
                 let share = share.saturating_sub(reservation.size());
-                share.max(least.min(left))
+                match expected {
+                    0 => share.max(least.min(left)),
+                    _ => share.max(least).min(left),
+                }
             }
             false => limit.saturating_sub(state.unspillable + state.spillable),
         };
@@ -364,6 +377,24 @@ mod tests {
         spillers[2].try_grow(2 * MB).expect("what is left");
         consumer(&pool, false)
             .try_grow(6 * MB)
+            .expect("kept for it");
+    }
+
+    #[test]
+    fn those_that_come_first_leave_room_for_those_expected() {
+        let (node, _) = node(256 * MB, 0);
+        let pool = Arc::new(QueryPool::new(node, 160 * MB));
+        pool.expect(6);
+        let first = consumer(&pool, true);
+        first.try_grow(21 * MB).expect_err("more than a sixth");
+        first.try_grow(20 * MB).expect("its share");
+        let others: Vec<_> = (0..5).map(|_| consumer(&pool, true)).collect();
+        others
+            .iter()
+            .for_each(|other| other.try_grow(20 * MB).expect("its share"));
+        consumer(&pool, true).try_grow(1).expect_err("all is taken");
+        consumer(&pool, false)
+            .try_grow(40 * MB)
             .expect("kept for it");
     }
 

@@ -17,8 +17,11 @@ use blueshift_compute::object::RequestLog;
 use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::profile::{self, Sink};
 use blueshift_compute::resource::QueryResources;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -30,20 +33,20 @@ pub struct PlanLog {
     ticket: Option<Arc<Ticket>>,
     source: OnceLock<ResultSource>,
     resources: OnceLock<Arc<QueryResources>>,
-    joins: Joins,
+    thrift: Thrift,
     /// What scans of external tables asked of object stores.
     requests: Arc<RequestLog>,
     /// The same of logs that were taken over.
     adopted: Mutex<Vec<Arc<RequestLog>>>,
 }
 
-/// How a statement joins.
+/// How a statement deals with its memory.
 #[derive(Default)]
-struct Joins {
-    /// Whether a plan of it has hash joins.
-    by_hashing: AtomicBool,
-    /// Whether it ran out of memory with them, and sorts instead.
-    by_sorting: AtomicBool,
+struct Thrift {
+    /// Whether a plan of it could do with less.
+    is_possible: AtomicBool,
+    /// Whether it ran out of memory, and does.
+    is_on: AtomicBool,
 }
 
 impl PlanLog {
@@ -65,27 +68,32 @@ impl PlanLog {
         Ok(Arc::clone(self.resources.get_or_init(|| made)))
     }
 
-    /// Notes how a plan joins, whether or not it is remembered.
-    pub fn note_joins(&self, plan: &Arc<dyn ExecutionPlan>) {
-        if has_hash_join(plan) {
-            self.joins.by_hashing.store(true, Ordering::Relaxed);
+    /// Notes what a plan does with memory, whether or not it is remembered.
+    pub fn note_memory(&self, plan: &Arc<dyn ExecutionPlan>) {
+        let spillers = spillers(plan);
+        if spillers > 0 || has_hash_join(plan) {
+            self.thrift.is_possible.store(true, Ordering::Relaxed);
+        }
+        if self.is_thrifty()
+            && let Some(own) = self.resources.get()
+        {
+            own.memory.expect(spillers);
         }
     }
 
-    /// Tells whether the statement, should it run out of memory, can be planned again with other joins.
-    pub fn may_sort_joins(&self) -> bool {
-        let joins = &self.joins;
-        joins.by_hashing.load(Ordering::Relaxed) && !self.sorts_joins()
+    /// Tells whether the statement, should it run out of memory, can be planned again so that it needs less.
+    pub fn may_be_thrifty(&self) -> bool {
+        self.thrift.is_possible.load(Ordering::Relaxed) && !self.is_thrifty()
     }
 
-    /// Tells whether joins are to be made by sorting.
-    pub fn sorts_joins(&self) -> bool {
-        self.joins.by_sorting.load(Ordering::Relaxed)
+    /// Tells whether joins are to be made by sorting, and those that spill are to leave room for each other.
+    pub fn is_thrifty(&self) -> bool {
+        self.thrift.is_on.load(Ordering::Relaxed)
     }
 
-    /// Lets joins be made by sorting from now on, and forgets the plans so far.
-    pub fn sort_joins(&self) {
-        self.joins.by_sorting.store(true, Ordering::Relaxed);
+    /// Has the statement planned for less memory from now on, and forgets the plans so far.
+    pub fn be_thrifty(&self) {
+        self.thrift.is_on.store(true, Ordering::Relaxed);
         drop(self.plans.take());
     }
 
@@ -251,6 +259,17 @@ fn read(plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Option<Executed> {
     }
     ended.nodes = explain::nodes(plan);
     Some(ended)
+}
+
+/// Counts the consumers of memory in a plan that can spill.
+fn spillers(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    let groups = plan.downcast_ref::<AggregateExec>();
+    let groups = groups.is_some_and(|groups| !groups.group_expr().is_empty());
+    let own = match groups || plan.is::<SortExec>() || plan.is::<RepartitionExec>() {
+        true => plan.output_partitioning().partition_count(),
+        false => 0,
+    };
+    own + plan.children().into_iter().map(spillers).sum::<usize>()
 }
 
 fn has_hash_join(plan: &Arc<dyn ExecutionPlan>) -> bool {

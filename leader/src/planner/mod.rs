@@ -58,7 +58,7 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
     // Last: places that read the same rows hold on to the plan that makes them, as it is then.
     let physical = rule::shared_plan::unite(physical)?;
     if let Some(plans) = plans {
-        plans.note_joins(&physical);
+        plans.note_memory(&physical);
         plans.add(&physical);
     }
     Ok(physical)

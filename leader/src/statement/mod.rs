@@ -196,7 +196,7 @@ fn queue_kind(statement: &Statement) -> Option<Kind> {
 }
 
 /// Runs a statement, and again each time it was stopped by a table that another transaction had under LOCK, or by one of
-/// which a catalog elsewhere must be asked first; and once more, with joins that spill, if it ran out of memory.
+/// which a catalog elsewhere must be asked first; and once more, for less memory, if it ran out of it.
 pub async fn run_unlocked(ctx: &mut Context<'_>, statement: &Statement) -> Result<Body> {
     let changes = ctx.transaction.change_count();
     let xid = ctx.transaction.xid;
@@ -215,12 +215,9 @@ pub async fn run_unlocked(ctx: &mut Context<'_>, statement: &Statement) -> Resul
             Ok(body) => return Ok(body),
             Err(error) => error,
         };
-        if is_same && ctx.plans.may_sort_joins() && is_out_of_memory(&error) {
-            tracing::debug!(
-                query_id = ctx.query,
-                "planned again: its hash joins do not fit"
-            );
-            ctx.plans.sort_joins();
+        if is_same && ctx.plans.may_be_thrifty() && is_out_of_memory(&error) {
+            tracing::debug!(query_id = ctx.query, "planned again for less memory");
+            ctx.plans.be_thrifty();
             continue;
         }
         match ctx.reads.take_locked() {

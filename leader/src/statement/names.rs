@@ -108,7 +108,7 @@ impl Deref for Engine {
             if let Ok(own) = plans.resources(&self.system.server.node) {
                 config.set_extension(own);
             }
-            if plans.sorts_joins()
+            if plans.is_thrifty()
                 && let Some(options) = config.options_mut().extensions.get_mut::<PlannerOptions>()
             {
                 options.hash_join_bytes = 0;

@@ -59,8 +59,9 @@ async fn compute(
         Some((ticket, bound)) => restartable(ctx, names, bound, (plan, ticket)).await?,
         None => execute::stream(&ctx.server.node, plan, ctx.task(&names.state)),
     };
-    let stream = match ctx.plans.may_sort_joins() {
-        // Hash tables are full before the first row: if they do not fit, the query can still be planned otherwise.
+    let stream = match ctx.plans.may_be_thrifty() {
+        // Hash tables and sorts are full before the first row: if they do not fit, the query can still be planned
+        // otherwise.
         true => execute::begun(stream).await?,
         false => stream,
     };
