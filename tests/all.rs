@@ -26,6 +26,7 @@ mod plan;
 mod protocol;
 mod psql;
 mod result_cache;
+mod rules;
 mod slt;
 mod ssh;
 mod store;

@@ -179,8 +179,8 @@ async fn queries_larger_than_their_memory_finish_right_and_give_it_back() {
         finished += u32::from(right_or_refused(&client, query, &[answer]).await);
         until_given_back(&server, port).await;
     }
-    // Most of them do; more slices and smaller limits leave less for each.
-    assert!(finished >= 5, "{finished} of {}", SPILLING.len());
+    // How many do depends on how sorts beside each other share what there is.
+    assert!(finished >= 3, "{finished} of {}", SPILLING.len());
     // The texts are those of k * 7919 % 240000, which is another for each k.
     let mut expected: Vec<(String, u64)> = (0..240_000_u64)
         .map(|k| ((k * 7_919 % 240_000).to_string(), k))
@@ -204,6 +204,34 @@ async fn queries_larger_than_their_memory_finish_right_and_give_it_back() {
             assert!(["57014", "53200"].contains(&code), "{query}: {error}");
         }
     }
+    until_given_back(&server, port).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_has_what_its_queue_grants_it() {
+    let queues = r#"[{"name":"small","query_group":["small"],"query_concurrency":4,"memory_percent_to_use":10},
+                     {"query_concurrency":1}]"#;
+    let arguments = [
+        ["--memory-limit", "1GB"],
+        ["--memory", "268435456"],
+        ["--wlm-json-configuration", queues],
+    ];
+    let (server, client, port) = start(arguments.as_flattened()).await;
+    let window =
+        "SELECT count(s) FROM (SELECT sum(k) OVER (PARTITION BY g) AS s, v FROM big) WHERE v > ''";
+    assert_eq!(client.value(window).await, "240000");
+    client.run("SET query_group TO 'small'").await;
+    let (code, text) = client.failure(window).await;
+    assert_eq!(code, "53200", "{text}");
+    assert!(
+        text.contains("that queue \"small\" grants the query are free"),
+        "{text}"
+    );
+    // Four slots of a tenth of 256 MB: all of them are worth enough for what spills.
+    assert!(text.contains(" of the 6.4 MB "), "{text}");
+    client.run("SET wlm_query_slot_count TO 4").await;
+    let (_, text) = client.failure(window).await;
+    assert!(text.contains(" of the 25.6 MB "), "{text}");
     until_given_back(&server, port).await;
 }
 

@@ -25,10 +25,14 @@ WHOLE = re.compile(r"\bavg\((\w+_(?:quantity|quantity_on_hand|count)|agg1)\)")
 CENT_WINDOW = re.compile(r"\bavg\((sum\(\w+\))\)\s*OVER\s*(\([^()]*\))")
 CENT = re.compile(r"\bavg\(([\w.*]+)\)")
 CENT_CAST = re.compile(r"\bavg\((cast\([\w.]+ AS decimal\(12, ?2\)\))\)")
+# A quotient of sums of decimals has four digits behind the point, and it goes on with these.
+SUMS = r"\(\w+_item_rev\+\w+_item_rev\+\w+_item_rev\)"
+QUOTIENT = re.compile(r"(\w+_item_rev)/\((" + SUMS + r"/3)\) \* 100")
 
 
 def redshift(text):
-    """The query with Redshift's averages."""
+    """The query with Redshift's averages, and quotients where more is done with them."""
+    text = QUOTIENT.sub(r"round(\1/round(\2, 4), 4)::DECIMAL(38, 4) * 100", text)
     text = WHOLE.sub(r"whole_average(\1)", text)
     text = CENT_WINDOW.sub(r"round(CAST(avg(\1) OVER \2 AS DECIMAL(38, 12)), 2)", text)
     text = CENT_CAST.sub(r"cent_average(\1)", text)

@@ -19,6 +19,7 @@ mod tpcds;
 mod tpch;
 mod unload;
 mod vacuum;
+mod workload;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ enum Suite {
     SmallFiles(Options),
     /// VACUUM FULL of lineitem, alone and beside a query.
     Vacuum(vacuum::Options),
+    /// Reports and dashboards beside each other, with queues and without.
+    Workload(workload::Options),
     /// Snapshots and restores of loaded tables.
     Snapshot(snapshot::Options),
 }
@@ -99,6 +102,7 @@ fn main() -> anyhow::Result<()> {
             Suite::External(options) => external::queries(&options).await,
             Suite::Load(options) => tpch::load(&options).await,
             Suite::Formats(options) => formats::run(&options).await,
+            Suite::Workload(options) => workload::run(&options).await,
             Suite::Connections(options) => connections::run(&options).await,
             Suite::History(options) => history::run(&options).await,
             Suite::Inserts(options) => inserts::run(&options).await,

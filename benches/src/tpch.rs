@@ -28,7 +28,8 @@ pub fn suite_directory(work: Option<&PathBuf>, suite: &str, scale: f64) -> Resul
     Ok(std::fs::canonicalize(work)?)
 }
 
-fn suite_file(name: &str) -> Result<String> {
+/// Reads a file of the suite.
+pub fn suite_file(name: &str) -> Result<String> {
     let path = peers::tpch_suite().join(name);
     std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))
 }
@@ -47,7 +48,8 @@ pub async fn create_tables(client: &Client, only: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-async fn copy_table(client: &Client, tables: &std::path::Path, table: &str) -> Result<f64> {
+/// Loads a table from text; gives the seconds it took.
+pub async fn copy_table(client: &Client, tables: &std::path::Path, table: &str) -> Result<f64> {
     let begun = Instant::now();
     client::rows(
         client,

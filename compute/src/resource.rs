@@ -61,6 +61,9 @@ pub struct Limits {
 pub struct Resources {
     /// Runs plans; one thread per core. File reads happen here too for now, the socket's runtime never blocks.
     pub compute: Handle,
+    /// Runs what must not wait behind long plans: sessions, planning, short statements, rows on their way to clients. It
+    /// has as many threads, and the system shares the cores between them.
+    pub express: Handle,
     /// Threads that loads and writes may use at once.
     pub threads: usize,
     /// What queries share with the block cache.
@@ -70,8 +73,8 @@ pub struct Resources {
     /// What the engine runs in without a query's own limits: every query has its own, see [`Resources::query`].
     pub runtime_env: Arc<RuntimeEnv>,
     query_spill_bytes: u64,
-    /// Owns the threads behind `compute`; gone after shutdown.
-    runtime: Option<Runtime>,
+    /// Own the threads behind `compute` and `express`; gone after shutdown.
+    runtimes: Option<[Runtime; 2]>,
 }
 
 /// What a query may use, and uses.
@@ -83,6 +86,10 @@ pub struct QueryResources {
     pub spill: QuerySpill,
     /// What the engine runs its plans in.
     pub runtime_env: Arc<RuntimeEnv>,
+    /// The threads of long plans.
+    pub compute: Handle,
+    /// The threads of short ones.
+    pub express: Handle,
 }
 
 /// What queries use now.
@@ -99,19 +106,12 @@ pub struct ResourceFigures {
 }
 
 impl Resources {
-    /// Starts the compute runtime with `threads` threads, and shares out what `limits` say; spill files go to the
-    /// directory of the store.
+    /// Starts the runtimes with `threads` threads each, and shares out what `limits` say; spill files go to the directory
+    /// of the store.
     pub fn start(threads: usize, limits: Limits, store: &Store) -> Result<Self> {
         let threads = threads.max(1);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("compute")
-            .thread_stack_size(THREAD_STACK_BYTES)
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Error::Internal(format!("could not start compute threads: {error}"))
-            })?;
+        let runtimes = [runtime("compute", threads)?, runtime("express", threads)?];
+        let [compute, express] = runtimes.each_ref().map(|runtime| runtime.handle().clone());
         let memory = Arc::new(share(limits, store));
         let spill_bytes = limits.spill_bytes.unwrap_or(SPILL_BYTES);
         let query_spill_bytes = limits.query_spill_bytes.unwrap_or(spill_bytes);
@@ -128,13 +128,14 @@ impl Resources {
             .with_disk_manager_builder(of_query(files))
             .build_arc()?;
         Ok(Self {
-            compute: runtime.handle().clone(),
+            compute,
+            express,
             threads,
             memory,
             spill,
             runtime_env,
             query_spill_bytes,
-            runtime: Some(runtime),
+            runtimes: Some(runtimes),
         })
     }
 
@@ -153,6 +154,8 @@ impl Resources {
             memory,
             spill,
             runtime_env: Arc::new(runtime_env),
+            compute: self.compute.clone(),
+            express: self.express.clone(),
         })
     }
 
@@ -170,6 +173,16 @@ impl Resources {
     pub(crate) fn buffer_bytes(&self, most: usize) -> usize {
         most.min(self.memory.queries_max() / 4)
     }
+}
+
+fn runtime(name: &str, threads: usize) -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        .thread_stack_size(THREAD_STACK_BYTES)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Internal(format!("could not start {name} threads: {error}")))
 }
 
 fn of_query(files: QuerySpill) -> DiskManagerBuilder {
@@ -196,7 +209,7 @@ impl Drop for Resources {
     /// Stops the threads without waiting for them, so that it may happen inside async code; tasks end at their
     /// next await.
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        for runtime in self.runtimes.take().into_iter().flatten() {
             runtime.shutdown_background();
         }
     }

@@ -84,9 +84,19 @@ enum Gather {
 pub(super) struct Cutter {
     segments: Vec<Segment>,
     work_tables: u32,
+    /// The time, in microseconds since 1970, while the plan runs: what has begun and not ended lasts until then.
+    now_us: Option<i64>,
 }
 
 impl Cutter {
+    /// Cuts a plan that is running.
+    pub(super) fn at(now_us: i64) -> Self {
+        Self {
+            now_us: Some(now_us),
+            ..Self::default()
+        }
+    }
+
     /// Gives the steps of a plan; none if it has not run.
     pub(super) fn cut(mut self, plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Vec<Step> {
         let mut top = self.walk(plan.as_ref(), Gather::ToLeader);
@@ -118,9 +128,10 @@ impl Cutter {
     /// Numbers the segments, and gives their steps.
     fn numbered(mut self) -> Vec<Step> {
         self.segments.sort_by_key(|segment| segment.stream);
+        let now_us = self.now_us;
         let numbered = (0..).zip(self.segments);
         let steps = numbered.flat_map(|(number, mut segment)| {
-            segment.level_times();
+            segment.level_times(now_us);
             let is_on_leader = segment.is_on_leader;
             let numbered = (0..).zip(segment.steps);
             let steps = numbered.map(move |(step, draft)| {
@@ -343,8 +354,9 @@ impl Cutter {
 }
 
 impl Segment {
-    /// A segment runs as one on a slice: its steps begin and end together.
-    fn level_times(&mut self) {
+    /// A segment runs as one on a slice: its steps begin and end together. While a plan runs, a segment of which a step
+    /// has not ended lasts until `now_us`.
+    fn level_times(&mut self, now_us: Option<i64>) {
         let mut times: ByKey<usize, (i64, i64)> = ByKey::default();
         let mut whole = (i64::MAX, 0);
         for step in &self.steps {
@@ -357,7 +369,11 @@ impl Segment {
                     0 => work.started_us,
                     first => first.min(work.started_us),
                 };
-                time.1 = time.1.max(work.ended_us).max(work.started_us);
+                let ended = match (work.ended_us, now_us) {
+                    (0, Some(now_us)) => now_us,
+                    (ended, _) => ended,
+                };
+                time.1 = time.1.max(ended).max(work.started_us);
                 whole = (whole.0.min(time.0), whole.1.max(time.1));
             }
         }

@@ -216,6 +216,11 @@ pub fn steps(plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Vec<Step> {
     cut::Cutter::default().cut(plan, sink)
 }
 
+/// Gives the steps of a plan that is running, with what they did until `now_us`, in microseconds since 1970.
+pub fn steps_now(plan: &Arc<dyn ExecutionPlan>, sink: &Sink, now_us: i64) -> Vec<Step> {
+    cut::Cutter::at(now_us).cut(plan, sink)
+}
+
 /// Numbers steps on, so that they come after those of a plan that ran before.
 pub fn append(steps: &mut Vec<Step>, more: Vec<Step>) {
     let next = |number: fn(&Step) -> u32| steps.iter().map(number).max().map_or(0, |last| last + 1);

@@ -137,6 +137,8 @@ pub struct QueryPool {
     limit: AtomicUsize,
     /// Consumers that can spill and will come; 0 if nobody said.
     expected: AtomicUsize,
+    /// The queue that set the limit, if one did.
+    queue: Mutex<Option<Arc<str>>>,
     state: Mutex<State>,
 }
 
@@ -159,6 +161,7 @@ impl QueryPool {
             node,
             limit,
             expected: AtomicUsize::new(0),
+            queue: Mutex::default(),
             state: Mutex::default(),
         }
     }
@@ -168,10 +171,16 @@ impl QueryPool {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Changes what the query may reserve; what it has reserved already stays.
-    pub fn set_limit(&self, bytes: usize) {
-        let limit = bytes.min(self.node.queries_max());
-        self.limit.store(limit, Ordering::Relaxed);
+    /// Changes what the query may reserve to what a queue grants it; what it has reserved already stays. Without a
+    /// queue it is all that queries may use.
+    pub fn set_grant(&self, grant: Option<(usize, Arc<str>)>) {
+        let most = self.node.queries_max();
+        let (bytes, queue) = match grant {
+            Some((bytes, queue)) => (bytes.min(most), Some(queue)),
+            None => (most, None),
+        };
+        self.limit.store(bytes, Ordering::Relaxed);
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = queue;
     }
 
     /// Says how many consumers that can spill will come, so that the first leave room for the last; from then on they
@@ -190,8 +199,13 @@ impl QueryPool {
     }
 
     fn refused(&self, reservation: &MemoryReservation, wanted: usize, free: usize) -> String {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let giver = match queue.as_deref() {
+            Some(queue) => format!("queue \"{queue}\" grants the query"),
+            None => "the query may use".to_owned(),
+        };
         format!(
-            "{} asked for {} beside {} of its own; {} of the {} that the query may use are free.",
+            "{} asked for {} beside {} of its own; {} of the {} that {giver} are free.",
             reservation.consumer().name(),
             shown_bytes(wanted),
             shown_bytes(reservation.size()),
@@ -242,6 +256,10 @@ impl MemoryPool for QueryPool {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        if additional == 0 {
+            // What is in use already may be more than the limit, but nothing is asked for.
+            return Ok(());
+        }
         let mut state = self.state();
         let limit = self.limit();
         let free = match reservation.consumer().can_spill() {
@@ -361,7 +379,16 @@ mod tests {
         second.try_grow(15 * MB).expect("its share");
         drop(first);
         second.try_grow(15 * MB).expect("what the other gave back");
-        pool.set_limit(400 * MB);
+        pool.set_grant(Some((20 * MB, "etl".into())));
+        let error = second.try_grow(1).expect_err("more than its grant");
+        let text = error.to_string();
+        assert!(
+            text.contains("0 bytes of the 20.0 MB that queue \"etl\" grants the query are free"),
+            "{text}"
+        );
+        pool.set_grant(Some((400 * MB, "etl".into())));
+        assert_eq!(pool.limit(), 256 * MB);
+        pool.set_grant(None);
         assert_eq!(pool.limit(), 256 * MB);
     }
 

@@ -2,7 +2,7 @@
 
 use super::executed::Executed;
 use super::external::{ExternalQuery, noted};
-use super::lock;
+use super::{lock, now_us};
 use blueshift_compute::profile::{self, Sink, Step};
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::{Arc, Mutex};
@@ -91,7 +91,7 @@ impl RunningPlans {
         let open = plans.open.clone();
         drop(plans);
         for (plan, sink) in &open {
-            let own = profile::steps(plan, sink);
+            let own = profile::steps_now(plan, sink, now_us());
             noted(plan, &own, &mut external);
             profile::append(&mut steps, own);
         }
@@ -105,7 +105,7 @@ impl RunningPlans {
         let open = plans.open.clone();
         drop(plans);
         for (plan, sink) in &open {
-            profile::append(&mut steps, profile::steps(plan, sink));
+            profile::append(&mut steps, profile::steps_now(plan, sink, now_us()));
         }
         steps
     }

@@ -24,6 +24,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use tokio::runtime::Handle;
 
 /// The plans of a statement, until it ends.
 #[derive(Default)]
@@ -142,7 +143,27 @@ impl PlanLog {
         if ticket.kind().is_query() && !explain::reads_tables(plan) {
             return Ok(());
         }
-        ticket.admit(|| Some(features::of(plan))).await
+        ticket.admit(|| Some(features::of(plan))).await?;
+        self.use_grant(ticket);
+        Ok(())
+    }
+
+    /// Gives the threads that the statement's plans run on; `None` before anything of it was planned. What queues take
+    /// for short, and what needs none of them, does not wait behind long plans.
+    pub fn threads(&self) -> Option<Handle> {
+        let own = self.resources.get()?;
+        let is_short = self.ticket.as_ref().is_some_and(|ticket| ticket.is_short());
+        Some(match is_short {
+            true => own.express.clone(),
+            false => own.compute.clone(),
+        })
+    }
+
+    /// Has the queue that the statement runs in limit its memory.
+    fn use_grant(&self, ticket: &Ticket) {
+        if let Some(own) = self.resources.get() {
+            ticket.limit(&own.memory);
+        }
     }
 
     /// Waits until the statement may do work that is no plan.

@@ -13,6 +13,7 @@ pub mod options;
 pub mod predicate_use;
 pub mod result_cache;
 pub mod rule;
+pub mod run;
 mod sort_based;
 
 #[cfg(test)]

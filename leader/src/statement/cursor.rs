@@ -172,10 +172,7 @@ pub async fn open(ctx: &mut Context<'_>, name: &str, query: &Query) -> Result<()
         name: name.to_string(),
         columns,
         schema: stream.schema(),
-        is_queued: ctx
-            .plans
-            .ticket()
-            .is_some_and(|ticket| ticket.grant().is_some()),
+        is_queued: ctx.plans.ticket().is_some_and(|ticket| ticket.has_slots()),
         rows: Arc::new(Mutex::new(Rows {
             stream,
             rest: None,

@@ -1,21 +1,16 @@
-//! Runs a physical plan on the node's compute threads and hands its batches over.
+//! Runs a physical plan on the node's threads and hands its batches over.
 
 use super::answer::OutputColumn;
 use crate::error::Result;
-use crate::planner::constant;
+use crate::planner::{constant, run};
 use arrow_schema::Schema;
 use blueshift_compute::node::Node;
 use blueshift_sql::{SqlType, binder};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::{
-    RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter,
-};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use std::sync::Arc;
-
-/// Batches that may wait for the client before the plan stops.
-const BATCHES_AHEAD: usize = 4;
 
 /// Runs a plan; batches come as they are made. Dropping the stream stops the plan. One row of constants is made where
 /// it is asked for.
@@ -29,20 +24,7 @@ pub fn stream(
     {
         return row;
     }
-    let mut builder = RecordBatchReceiverStreamBuilder::new(plan.schema(), BATCHES_AHEAD);
-    let sender = builder.tx();
-    let work = async move {
-        let mut batches = execute_stream(plan, task)?;
-        while let Some(batch) = batches.next().await {
-            let is_last = batch.is_err();
-            if sender.send(batch).await.is_err() || is_last {
-                break;
-            }
-        }
-        Ok(())
-    };
-    builder.spawn_on(work, &node.resources.compute);
-    builder.build()
+    run::stream(plan, task, &node.resources.compute)
 }
 
 /// Waits for the first batch. Fails if that does.

@@ -35,7 +35,7 @@ use blueshift_sql::statement::{ObjectName, Query};
 use blueshift_sql::{Error, Result, SqlState};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::view::ViewTable;
-use datafusion::common::config::ConfigOptions;
+use datafusion::common::config::{ConfigNonZeroUsize, ConfigOptions};
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
@@ -62,6 +62,9 @@ pub enum Named {
     /// A table that an external schema shows.
     External(Arc<Schema>, Arc<ExternalTable>),
 }
+
+/// Rows of a batch where memory is short: each step and each run that is merged holds some of them.
+const THRIFTY_BATCH_ROWS: usize = 1_024;
 
 /// The engine's session of one statement, made when it is first needed: a small insert needs none.
 #[derive(Clone)]
@@ -108,10 +111,14 @@ impl Deref for Engine {
             if let Ok(own) = plans.resources(&self.system.server.node) {
                 config.set_extension(own);
             }
-            if plans.is_thrifty()
-                && let Some(options) = config.options_mut().extensions.get_mut::<PlannerOptions>()
-            {
-                options.hash_join_bytes = 0;
+            if plans.is_thrifty() {
+                let options = config.options_mut();
+                if let Ok(rows) = ConfigNonZeroUsize::try_new(THRIFTY_BATCH_ROWS) {
+                    options.execution.batch_size = rows;
+                }
+                if let Some(options) = options.extensions.get_mut::<PlannerOptions>() {
+                    options.hash_join_bytes = 0;
+                }
             }
             // Functions see the options as they were when execution was marked.
             state.mark_start_execution();

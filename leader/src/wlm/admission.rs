@@ -13,19 +13,18 @@ use crate::error::Result;
 use crate::history::plans::RunningPlans;
 use crate::history::wlm::Attempt;
 use crate::history::{lock, now_us};
+use blueshift_compute::resource::memory::QueryPool;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// What a running statement holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The memory that a running statement's slots are worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The service class.
-    pub queue: i32,
-    /// Its slots.
-    pub slots: u32,
-    /// Memory it may use, in bytes.
+    /// The queue's name.
+    pub queue: Arc<str>,
+    /// What it may use, in bytes.
     pub memory_bytes: u64,
 }
 
@@ -103,6 +102,8 @@ pub struct Ticket {
     /// Rules that did what they do only once.
     pub(super) rules_done: Mutex<Vec<Arc<str>>>,
     pub(super) features: Mutex<Option<Features>>,
+    /// The statement's memory, which its queue limits.
+    pool: OnceLock<Weak<QueryPool>>,
 }
 
 impl Ticket {
@@ -123,6 +124,7 @@ impl Ticket {
             message: Mutex::default(),
             rules_done: Mutex::default(),
             features: Mutex::default(),
+            pool: OnceLock::new(),
         })
     }
 
@@ -185,6 +187,7 @@ impl Ticket {
             self.turn.notified().await;
         }
         guard.0 = None;
+        self.use_grant();
         Ok(())
     }
 
@@ -195,12 +198,37 @@ impl Ticket {
         }
     }
 
-    /// Gives what the statement holds; `None` if it has no slots.
-    pub fn grant(&self) -> Option<Grant> {
-        match self.is_in.load(Ordering::Acquire) {
-            true => self.wlm.grant(self.visitor.query),
-            false => None,
+    /// Tells whether the statement runs with slots.
+    pub fn has_slots(&self) -> bool {
+        self.is_in.load(Ordering::Acquire)
+    }
+
+    /// Tells whether the statement is predicted to be short, is in the superusers' own queue, or needs no slots.
+    pub fn is_short(&self) -> bool {
+        match self.has_slots() {
+            true => self.wlm.is_short(self.visitor.query),
+            false => !self.has_come.load(Ordering::Relaxed),
         }
+    }
+
+    /// Has the statement's memory limited by the queues it runs in from now on.
+    pub fn limit(&self, pool: &Arc<QueryPool>) {
+        // A statement has one pool; were there two, the first is it.
+        let _ = self.pool.set(Arc::downgrade(pool));
+        self.use_grant();
+    }
+
+    /// Limits the statement's memory to what its queue grants it now.
+    pub(super) fn use_grant(&self) {
+        let pool = self.pool.get().and_then(Weak::upgrade);
+        let Some(pool) = pool.filter(|_| self.is_in.load(Ordering::Acquire)) else {
+            return;
+        };
+        let grant = self.wlm.grant(self.visitor.query);
+        pool.set_grant(grant.map(|grant| {
+            let bytes = usize::try_from(grant.memory_bytes).unwrap_or(usize::MAX);
+            (bytes, grant.queue)
+        }));
     }
 
     /// Tells whether the statement may be told to begin anew in another queue before its first row. Then who runs it

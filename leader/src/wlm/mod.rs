@@ -22,7 +22,7 @@ use crate::history::{History, lock, now_us, push};
 use admission::{Grant, Ticket};
 use blueshift_sql::SqlState;
 use classify::{Principal, class_of};
-use config::{PARAMETER, WlmConfig};
+use config::{PARAMETER, SHORT_CLASS, SUPERUSER_CLASS, WlmConfig};
 use monitor::Bell;
 use predictor::Predictor;
 use priority::Priority;
@@ -290,12 +290,23 @@ impl Wlm {
         lock(&self.state).scheduler.returning(query);
     }
 
+    fn is_short(&self, query: i64) -> bool {
+        let state = lock(&self.state);
+        let most = state.scheduler.short_most_us();
+        let job = state.scheduler.job(query);
+        job.is_some_and(|job| {
+            let is_predicted = job.arrival.predicted_us.is_some_and(|us| us <= most);
+            is_predicted || matches!(job.class, SHORT_CLASS | SUPERUSER_CLASS)
+        })
+    }
+
+    /// Gives the memory that a statement's slots are worth; `None` where queues have no share of their own.
     fn grant(&self, query: i64) -> Option<Grant> {
         let state = lock(&self.state);
         let job = state.scheduler.job(query)?;
-        Some(Grant {
-            queue: job.class,
-            slots: job.slots,
+        let config = state.scheduler.config().queue(job.class)?;
+        (config.memory_percent > 0).then(|| Grant {
+            queue: Arc::clone(&config.name),
             memory_bytes: state.scheduler.memory_of(job.class, job.slots),
         })
     }
@@ -462,9 +473,13 @@ impl Wlm {
             }
             hop
         });
-        if hop == Hop::Restarted {
-            ticket.cannot_restart();
-            ticket.restart.notify_one();
+        match hop {
+            Hop::Reassigned => ticket.use_grant(),
+            Hop::Restarted => {
+                ticket.cannot_restart();
+                ticket.restart.notify_one();
+            }
+            Hop::Stays | Hop::Nowhere => {}
         }
         hop
     }

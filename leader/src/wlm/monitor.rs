@@ -133,6 +133,7 @@ impl Wlm {
             };
             if expiry == Expiry::NotShort {
                 tracing::debug!(query_id = query, "not short after all");
+                ticket.use_grant();
                 continue;
             }
             let hop = match ticket.kind() {

@@ -3,7 +3,7 @@
 //! The engine lets a task give way where it reads: at the leaves. A join of a hundred thousand rows with themselves
 //! reads once and then makes rows for hours, and nobody else gets its thread, nor does a cancel reach it. So each join
 //! counts as a place to give way too. And one whose condition lets no row through comes back with nothing for as long:
-//! its condition looks whether the statement must stop.
+//! its condition looks whether the statement must stop, and has the runtime run others on another thread meanwhile.
 
 use crate::history::control::StopSign;
 use arrow::array::RecordBatch;
@@ -21,9 +21,12 @@ use datafusion::physical_plan::joins::{
     PiecewiseMergeJoinExec, SortMergeJoinExec,
 };
 use datafusion::physical_plan::unnest::UnnestExec;
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Lets the joins of a plan give way, and stop by the sign.
 pub(in crate::planner) fn give_way(
@@ -84,6 +87,33 @@ fn stoppable(
     Ok(None)
 }
 
+/// How long a condition keeps its thread from others.
+const KEPT: Duration = Duration::from_millis(50);
+
+/// What another thread needs to take over.
+const HANDED_OVER: Duration = Duration::from_micros(100);
+
+thread_local! {
+    /// Since when this thread has belonged to conditions.
+    static KEPT_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Gives this thread's place in the runtime to another from time to time; this one goes on, and the system shares the
+/// cores between them.
+fn let_others_run() {
+    let now = Instant::now();
+    let since = KEPT_SINCE.get();
+    if since.is_some_and(|since| now - since < KEPT) {
+        return;
+    }
+    KEPT_SINCE.set(Some(now));
+    let is_pool = Handle::try_current()
+        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if since.is_some() && is_pool {
+        tokio::task::block_in_place(|| std::thread::sleep(HANDED_OVER));
+    }
+}
+
 /// An expression that fails once the statement must stop.
 #[derive(Clone, Debug)]
 struct StoppableExpr {
@@ -123,6 +153,7 @@ impl PhysicalExpr for StoppableExpr {
                 crate::Error::new(SqlState::QUERY_CANCELED, "Query canceled on user's request");
             return Err(DataFusionError::External(Box::new(error)));
         }
+        let_others_run();
         self.inner.evaluate(batch)
     }
 

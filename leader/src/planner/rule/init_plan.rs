@@ -14,9 +14,9 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::Expr;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{LogicalPlan, Subquery};
-use datafusion::physical_plan::ExecutionPlanProperties;
 use futures::StreamExt;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// Runs every uncorrelated scalar subquery of an analyzed plan, equal ones once, and puts the values in their places.
 /// More than one row is error 21000; no row is null.
@@ -115,12 +115,8 @@ async fn value_of(state: &SessionState, subquery: &LogicalPlan) -> Result<Scalar
     }
     let context = planner::context::task_context(state);
     let mut value = None;
-    // The stream of one partition at a time is enough where there is one; else all are merged.
-    let mut stream = if physical.output_partitioning().partition_count() == 1 {
-        physical.execute(0, context)?
-    } else {
-        datafusion::physical_plan::execute_stream(Arc::clone(&physical), context)?
-    };
+    // Not here, where the session plans: it may take long.
+    let mut stream = planner::run::stream(Arc::clone(&physical), context, &Handle::current());
     while let Some(batch) = stream.next().await {
         let batch = batch?;
         if batch.num_rows() == 0 {

@@ -119,5 +119,5 @@ async fn texts(clients: &Clients, client: &Client, sql: &str) -> Result<Vec<Vec<
         }
         Ok(rows)
     };
-    run::on_compute(clients, client, work).await
+    run::on_express(clients, client, work).await
 }

@@ -54,7 +54,10 @@ impl SystemTable for StvExecState {
                         slice.into(),
                         step.segment.into(),
                         step.step.into(),
-                        work.started_us.into(),
+                        match work.started_us {
+                            0 => Cell::Null,
+                            begun => begun.into(),
+                        },
                         now.into(),
                         Cell::Null,
                         work.rows.into(),
