@@ -19,7 +19,7 @@ pub struct Options {
     /// Connections that run short queries.
     #[arg(long, default_value_t = 28)]
     pub short: usize,
-    /// Milliseconds between an answer and the next short query of a connection.
+    /// Milliseconds between an answer and the next short query of a connection, on average.
     #[arg(long, default_value_t = 100)]
     pub think_ms: u64,
     /// Seconds of each measurement.
@@ -137,7 +137,7 @@ async fn measure(
         reports.spawn(report(server.port, number, end));
     }
     for number in 0..short {
-        let keys = (options.scale * 1_500_000.0) as u64;
+        let keys = (options.scale * 150_000.0) as u64;
         let think = Duration::from_millis(options.think_ms);
         dashboards.spawn(dashboard(server.port, number as u64, keys, think, end));
     }
@@ -186,23 +186,25 @@ async fn dashboard(
     let client = client::connect(port).await?;
     let mut times = Vec::new();
     while Instant::now() < end {
-        // Another key each time, all over the table.
-        let key = (number * 7_919 + times.len() as u64 * 104_729) % keys * 4;
+        // Another key each time, all over the table; each is a sort key.
+        let chosen = number * 7_919 + times.len() as u64 * 104_729;
+        let (key, day) = (chosen % keys + 1, chosen % 2_400);
         let text = match times.len() % 3 {
-            0 => format!("SELECT o_orderstatus, o_totalprice FROM orders WHERE o_orderkey = {key}"),
+            0 => format!("SELECT c_name, c_acctbal FROM customer WHERE c_custkey = {key}"),
             1 => format!(
-                "SELECT count(*), sum(l_extendedprice) FROM lineitem WHERE l_orderkey BETWEEN {key} AND {}",
-                key + 400
+                "SELECT o_orderstatus, count(*), sum(o_totalprice) FROM orders \
+                 WHERE o_orderdate = DATE '1992-01-01' + {day} GROUP BY o_orderstatus ORDER BY 1"
             ),
             _ => format!(
-                "SELECT l_shipmode, count(*) FROM lineitem WHERE l_orderkey BETWEEN {key} AND {} GROUP BY l_shipmode ORDER BY 1",
-                key + 4_000
+                "SELECT l_shipmode, count(*), sum(l_extendedprice) FROM lineitem \
+                 WHERE l_shipdate = DATE '1992-01-02' + {day} GROUP BY l_shipmode ORDER BY 1"
             ),
         };
         let begun = Instant::now();
         client::rows(&client, &text).await?;
         times.push(begun.elapsed());
-        tokio::time::sleep(think).await;
+        // Half of it to one and a half: people do not ask in step.
+        tokio::time::sleep(think / 2 + think * (chosen % 101) as u32 / 100).await;
     }
     Ok(times)
 }

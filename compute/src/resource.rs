@@ -61,9 +61,12 @@ pub struct Limits {
 pub struct Resources {
     /// Runs plans; one thread per core. File reads happen here too for now, the socket's runtime never blocks.
     pub compute: Handle,
-    /// Runs what must not wait behind long plans: sessions, planning, short statements, rows on their way to clients. It
-    /// has as many threads, and the system shares the cores between them.
+    /// Runs the plans of short statements, which must not wait until long ones give way. It has as many threads, and the
+    /// system shares the cores between them.
     pub express: Handle,
+    /// Runs sessions: planning, rows on their way to clients, cancels. None of it waits for a plan to give way. It has as
+    /// many threads too.
+    pub sessions: Handle,
     /// Threads that loads and writes may use at once.
     pub threads: usize,
     /// What queries share with the block cache.
@@ -73,8 +76,8 @@ pub struct Resources {
     /// What the engine runs in without a query's own limits: every query has its own, see [`Resources::query`].
     pub runtime_env: Arc<RuntimeEnv>,
     query_spill_bytes: u64,
-    /// Own the threads behind `compute` and `express`; gone after shutdown.
-    runtimes: Option<[Runtime; 2]>,
+    /// Own the threads behind `compute`, `express` and `sessions`; gone after shutdown.
+    runtimes: Option<[Runtime; 3]>,
 }
 
 /// What a query may use, and uses.
@@ -110,8 +113,13 @@ impl Resources {
     /// of the store.
     pub fn start(threads: usize, limits: Limits, store: &Store) -> Result<Self> {
         let threads = threads.max(1);
-        let runtimes = [runtime("compute", threads)?, runtime("express", threads)?];
-        let [compute, express] = runtimes.each_ref().map(|runtime| runtime.handle().clone());
+        let runtimes = [
+            runtime("compute", threads)?,
+            runtime("express", threads)?,
+            runtime("session", threads)?,
+        ];
+        let handles = runtimes.each_ref().map(|runtime| runtime.handle().clone());
+        let [compute, express, sessions] = handles;
         let memory = Arc::new(share(limits, store));
         let spill_bytes = limits.spill_bytes.unwrap_or(SPILL_BYTES);
         let query_spill_bytes = limits.query_spill_bytes.unwrap_or(spill_bytes);
@@ -130,6 +138,7 @@ impl Resources {
         Ok(Self {
             compute,
             express,
+            sessions,
             threads,
             memory,
             spill,

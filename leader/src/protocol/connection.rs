@@ -269,7 +269,7 @@ impl Connection {
             .ok_or_else(|| io::Error::other("no session"))
     }
 
-    /// Gives the session, which tasks on the express runtime lock while they work.
+    /// Gives the session, which tasks on the sessions' runtime lock while they work.
     pub(super) fn session(&self) -> io::Result<Arc<Mutex<Session>>> {
         Ok(self.begun()?.session.clone())
     }
@@ -280,15 +280,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Runs work of the session on the express runtime. A panic in it is the statement's error; if the client
+    /// Runs work of the session on the sessions' runtime. A panic in it is the statement's error; if the client
     /// leaves meanwhile the work is canceled.
-    pub(super) async fn on_express<T: Send + 'static>(
+    pub(super) async fn on_sessions<T: Send + 'static>(
         &mut self,
         place: Place,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> io::Result<Result<T, Report>> {
         let cancel = self.begun()?.cancel.clone();
-        let express = self.shared.server.node.resources.express.clone();
+        let sessions = self.shared.server.node.resources.sessions.clone();
         let mut work = Box::pin(AssertUnwindSafe(work).catch_unwind());
         if place == Place::HereFirst
             && let Poll::Ready(outcome) = futures::poll!(&mut work)
@@ -302,7 +302,7 @@ impl Connection {
         if self.owes {
             self.flush().await?;
         }
-        let mut task = express.spawn(work);
+        let mut task = sessions.spawn(work);
         let mut lost = None;
         let joined = loop {
             if lost.is_some() || self.input.len() >= AHEAD_BYTES_MAX {
@@ -346,7 +346,7 @@ impl Connection {
         }
         let session = self.session()?;
         let answer = self
-            .on_express(Place::of(&parsed), async move {
+            .on_sessions(Place::of(&parsed), async move {
                 let mut session = session.lock().await;
                 let answer = Box::pin(session.run(&parsed, &parameters)).await;
                 Ok(answer.map_err(|error| (session.take_told(), sqlstate::report(&error))))
@@ -368,7 +368,7 @@ impl Connection {
         Ok(Ok(body))
     }
 
-    /// Runs a small INSERT of an open transaction block here and now: it takes less than to tell the express runtime.
+    /// Runs a small INSERT of an open transaction block here and now: it takes less than to tell the sessions' runtime.
     /// `None` if it is not as small as that.
     fn append(
         &self,
@@ -418,8 +418,8 @@ impl Connection {
     ) -> io::Result<Rows> {
         let style = self.begun()?.session.lock().await.text_style();
         let encoder = Encoder::new(columns, binary, style);
-        let express = &self.shared.server.node.resources.express;
-        Ok(Rows::start(express, place, stream, encoder).await)
+        let sessions = &self.shared.server.node.resources.sessions;
+        Ok(Rows::start(sessions, place, stream, encoder).await)
     }
 
     /// Writes RowDescription.
@@ -493,9 +493,9 @@ impl Connection {
 /// Where work of a session begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// On the express runtime.
-    Express,
-    /// On the thread of the connection, as far as it goes without waiting: then on the express runtime.
+    /// On the sessions' runtime.
+    Session,
+    /// On the thread of the connection, as far as it goes without waiting: then on the sessions' runtime.
     HereFirst,
 }
 
@@ -504,7 +504,7 @@ impl Place {
     pub(super) fn of(parsed: &Parsed) -> Self {
         match parsed.is_instant() {
             true => Self::HereFirst,
-            false => Self::Express,
+            false => Self::Session,
         }
     }
 }

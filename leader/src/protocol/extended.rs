@@ -76,7 +76,7 @@ impl Connection {
         }
         let session = self.session()?;
         let prepared = self
-            .on_express(Place::Express, async move {
+            .on_sessions(Place::Session, async move {
                 let mut session = session.lock().await;
                 Box::pin(session.prepare(&text, &types)).await
             })

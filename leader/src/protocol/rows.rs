@@ -1,4 +1,4 @@
-//! Rows on their way: a task on the express runtime runs the plan and encodes, the connection takes the bytes.
+//! Rows on their way: a task on the sessions' runtime runs the plan and encodes, the connection takes the bytes.
 
 use crate::error::sqlstate::{self, Report};
 use crate::protocol::connection::Place;
@@ -30,7 +30,7 @@ pub(super) struct Rows {
 impl Rows {
     /// Starts the plan where its statement began.
     pub(super) async fn start(
-        express: &Handle,
+        sessions: &Handle,
         place: Place,
         stream: SendableRecordBatchStream,
         encoder: Encoder,
@@ -48,7 +48,7 @@ impl Rows {
         });
         let task = match place == Place::HereFirst && futures::poll!(&mut work).is_ready() {
             true => None,
-            false => Some(express.spawn(work).abort_handle()),
+            false => Some(sessions.spawn(work).abort_handle()),
         };
         Rows {
             chunks,

@@ -24,13 +24,13 @@ impl Connection {
         let session = self.session()?;
         let place = match text.len() <= SHORT_BYTES_MAX {
             true => Place::HereFirst,
-            false => Place::Express,
+            false => Place::Session,
         };
         let parse = async move {
             let folded = session.lock().await.settings().folded(&text).into_owned();
             blueshift_sql::statement::parse(&folded).map_err(Error::Sql)
         };
-        let statements = match self.on_express(place, parse).await? {
+        let statements = match self.on_sessions(place, parse).await? {
             Ok(statements) => statements,
             Err(report) => return Ok(Err(report)),
         };

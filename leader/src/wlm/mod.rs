@@ -36,6 +36,9 @@ use std::sync::{Arc, Mutex, Weak};
 /// Microseconds of a second.
 const SECOND_US: f64 = 1e6;
 
+/// What is predicted to take longer, in microseconds, runs with long plans, though queues may take it for short.
+const EXPRESS_US: u64 = 200_000;
+
 /// The queues of a server.
 pub struct Wlm {
     state: Mutex<State>,
@@ -292,7 +295,7 @@ impl Wlm {
 
     fn is_short(&self, query: i64) -> bool {
         let state = lock(&self.state);
-        let most = state.scheduler.short_most_us();
+        let most = state.scheduler.short_most_us().min(EXPRESS_US);
         let job = state.scheduler.job(query);
         job.is_some_and(|job| {
             let is_predicted = job.arrival.predicted_us.is_some_and(|us| us <= most);

@@ -119,5 +119,5 @@ async fn texts(clients: &Clients, client: &Client, sql: &str) -> Result<Vec<Vec<
         }
         Ok(rows)
     };
-    run::on_express(clients, client, work).await
+    run::on_sessions(clients, client, work).await
 }

@@ -78,7 +78,7 @@ pub(super) async fn describe(
 ) -> Result<Prepared, Status> {
     let mut turn = run::turn(client).await?;
     let work = async move { turn.prepare(&text, &[]).await };
-    let statement = run::on_express(clients, client, work).await?;
+    let statement = run::on_sessions(clients, client, work).await?;
     Ok(Prepared {
         statement: Arc::new(statement),
         bound: Vec::new(),

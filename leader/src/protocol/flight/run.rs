@@ -1,4 +1,4 @@
-//! Statements on the express runtime, and their rows on the way to the client.
+//! Statements on the sessions' runtime, and their rows on the way to the client.
 
 use super::batch::Shape;
 use super::client::{Client, Clients};
@@ -40,16 +40,16 @@ pub(super) async fn turn(client: &Client) -> Result<Turn, Status> {
     })
 }
 
-/// Runs work on the express runtime. If nobody waits for it any more, it is canceled.
-pub(super) async fn on_express<T: Send + 'static>(
+/// Runs work on the sessions' runtime. If nobody waits for it any more, it is canceled.
+pub(super) async fn on_sessions<T: Send + 'static>(
     clients: &Clients,
     client: &Client,
     work: impl Future<Output = Result<T, crate::Error>> + Send + 'static,
 ) -> Result<T, Status> {
     let server = &clients.shared.server;
-    let express = &server.node.resources.express;
+    let sessions = &server.node.resources.sessions;
     let mut left = CancelWhenLeft(Some(client));
-    let joined = express.spawn(AssertUnwindSafe(work).catch_unwind()).await;
+    let joined = sessions.spawn(AssertUnwindSafe(work).catch_unwind()).await;
     left.0 = None;
     let report = match joined {
         Ok(Ok(Ok(value))) => return Ok(value),
@@ -87,7 +87,7 @@ pub(super) async fn run(
         let Answer { body, .. } = Box::pin(turn.run(&parsed, &parameters)).await?;
         Ok((turn, body))
     };
-    on_express(clients, client, work).await
+    on_sessions(clients, client, work).await
 }
 
 /// Runs a text of one statement.
@@ -131,7 +131,7 @@ pub(super) async fn count(
                 }
                 Ok((turn, rows))
             };
-            on_express(clients, client, work).await
+            on_sessions(clients, client, work).await
         }
     }
 }
@@ -151,8 +151,8 @@ pub(super) fn messages(
     };
     let shape = Arc::new(Shape::new(&columns, turn.text_style()));
     let (sender, mut receiver) = mpsc::channel(MESSAGES_MAX);
-    let express = &clients.shared.server.node.resources.express;
-    express.spawn(async move {
+    let sessions = &clients.shared.server.node.resources.sessions;
+    sessions.spawn(async move {
         let pumped = AssertUnwindSafe(pump(shape, stream, &sender)).catch_unwind();
         let status = tokio::select! {
             outcome = pumped => match outcome {
