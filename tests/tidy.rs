@@ -59,6 +59,7 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "storage/src/encoding/native/within.rs",
     "storage/src/table/buffered/texts.rs",
     "storage/src/table/scan/sink.rs",
+    "compute/src/external/parquet/values.rs",
     "compute/src/format/delimited/separators.rs",
     "compute/src/format/delimited/text.rs",
     "compute/src/resource.rs",

@@ -120,10 +120,22 @@ impl ParquetFileReaderFactory for FileReaders {
             return internal_err!("a file of an external table without its store");
         };
         Ok(Box::new(FileReader {
-            file: known.clone(),
             footer_bytes_hint,
-            bytes: MetricBuilder::new(metrics).counter(BYTES, slice),
+            ..counted_reader(known.clone(), metrics, slice)
         }))
+    }
+}
+
+/// Makes a reader of a file that counts what a slice reads.
+pub(super) fn counted_reader(
+    file: ExternalFile,
+    metrics: &ExecutionPlanMetricsSet,
+    slice: usize,
+) -> FileReader {
+    FileReader {
+        file,
+        footer_bytes_hint: Some(FOOTER_BYTES_HINT),
+        bytes: MetricBuilder::new(metrics).counter(BYTES, slice),
     }
 }
 

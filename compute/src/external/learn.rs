@@ -1,5 +1,5 @@
-//! Learns how many rows an external table has, and between which values its columns lie, from the footers of some of its
-//! Parquet files; of other files from their sizes. The planner orders joins by it.
+//! Learns how many rows an external table has, between which values its columns lie, and how many different ones they have,
+//! from the footers of some of its Parquet files: a dictionary tells by its size how many values it has. Of other files from their sizes. The planner orders joins by it.
 
 use super::footer::footer_of;
 use super::prune::qualified;
@@ -9,6 +9,7 @@ use datafusion::catalog::Session;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::logical_expr::Expr;
+use datafusion::parquet::basic::Type;
 use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use datafusion::parquet::file::statistics::Statistics as ChunkStatistics;
 use futures::StreamExt;
@@ -26,6 +27,10 @@ const TEXT_RATIO: f64 = 4.0;
 const COLUMNAR_RATIO: f64 = 3.0;
 /// Bytes that a long text has, about.
 const TEXT_BYTES: u32 = 24;
+/// Bytes of the header of a page, about.
+const PAGE_HEADER_BYTES: i64 = 20;
+/// A dictionary of more than one value for so many rows has not all values of a column.
+const DICTIONARY_ROWS: u64 = 4;
 
 /// What is known of a table.
 #[derive(Clone, Debug)]
@@ -187,8 +192,12 @@ struct Bounds {
     least: Option<i64>,
     most: Option<i64>,
     nulls: u64,
+    /// How many different values there are, about.
+    values: u64,
     /// Whether some of the values are not known.
     is_open: bool,
+    /// Whether it is not known how many there are.
+    is_uncounted: bool,
 }
 
 impl Bounds {
@@ -199,6 +208,16 @@ impl Bounds {
         });
         for group in footer.row_groups() {
             let chunk = place.and_then(|place| group.columns().get(place));
+            match chunk.and_then(values_of) {
+                Some(values) => {
+                    let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+                    match values.saturating_mul(DICTIONARY_ROWS) <= rows {
+                        true => self.values = self.values.max(values),
+                        false => self.values = self.values.saturating_add(values),
+                    }
+                }
+                None => self.is_uncounted = true,
+            }
             match chunk.and_then(ColumnChunkMetaData::statistics) {
                 Some(statistics) => self.add(statistics),
                 None => self.is_open = true,
@@ -230,6 +249,13 @@ impl Bounds {
     fn statistics(&self, ty: SqlType, rows: u64) -> ColumnStatistics {
         let count = |count: u64| Precision::Inexact(usize::try_from(count).unwrap_or(usize::MAX));
         let mut column = ColumnStatistics::new_unknown().with_null_count(count(self.nulls));
+        let counted = match self.is_uncounted || self.values == 0 {
+            true => rows.max(1),
+            false => self.values.min(rows.max(1)),
+        };
+        if !self.is_uncounted && self.values > 0 {
+            column = column.with_distinct_count(count(counted));
+        }
         let (Some(least), Some(most), false) = (self.least, self.most, self.is_open) else {
             return column;
         };
@@ -238,10 +264,14 @@ impl Bounds {
             SqlType::Integer => Some(ScalarValue::Int32(i32::try_from(value).ok())),
             SqlType::BigInt => Some(ScalarValue::Int64(Some(value))),
             SqlType::Date => Some(ScalarValue::Date32(i32::try_from(value).ok())),
+            SqlType::Decimal { precision, scale } => {
+                let value = Some(i128::from(value));
+                Some(ScalarValue::Decimal128(value, precision, scale))
+            }
             _ => None,
         };
         if let (Some(low), Some(high)) = (value(least), value(most)) {
-            let values = most.abs_diff(least).saturating_add(1).min(rows.max(1));
+            let values = most.abs_diff(least).saturating_add(1).min(counted);
             column = column
                 .with_min_value(Precision::Inexact(low))
                 .with_max_value(Precision::Inexact(high))
@@ -249,6 +279,36 @@ impl Bounds {
         }
         column
     }
+}
+
+/// Tells about how many values the dictionary of a column chunk has, if it has one for nearly all of its rows.
+fn values_of(chunk: &ColumnChunkMetaData) -> Option<u64> {
+    let told = chunk
+        .statistics()
+        .and_then(ChunkStatistics::distinct_count_opt);
+    if let Some(told) = told.filter(|told| *told > 0) {
+        return Some(told);
+    }
+    let begin = chunk.dictionary_page_offset()?;
+    let bytes = chunk.data_page_offset().checked_sub(begin)?.max(0);
+    // Where values stand by themselves behind it, the dictionary was given up.
+    if bytes > chunk.compressed_size() / 2 {
+        return None;
+    }
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) as i64;
+    let width = match chunk.column_type() {
+        Type::INT32 | Type::FLOAT => 4,
+        Type::INT64 | Type::DOUBLE => 8,
+        Type::BYTE_ARRAY => {
+            let statistics = chunk.statistics();
+            let least = length(statistics.and_then(ChunkStatistics::min_bytes_opt));
+            let most = length(statistics.and_then(ChunkStatistics::max_bytes_opt));
+            4 + (least + most) / 2
+        }
+        _ => return None,
+    };
+    let values = (bytes - PAGE_HEADER_BYTES).max(0) / width;
+    u64::try_from(values).ok().map(|values| values.max(1))
 }
 
 #[cfg(test)]

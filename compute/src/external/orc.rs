@@ -323,6 +323,17 @@ impl Source {
     }
 }
 
+/// Reads the columns of a file.
+pub(super) async fn schema_of(file: ExternalFile) -> Result<SchemaRef> {
+    let url = Arc::clone(&file.url);
+    let source = Source {
+        file,
+        bytes: Count::new(),
+    };
+    let file = source.tail().await.map_err(|error| name(error, &url))?;
+    Ok(Arc::clone(file.schema()))
+}
+
 /// An open file.
 struct Open {
     source: Source,

@@ -1,4 +1,17 @@
-//! Parquet files of an external table: the engine's reader, over stores of our own and with the file named in errors.
+//! Parquet files of an external table, over stores of our own and with the file named in errors. Files whose columns are flat
+//! are read by a reader of our own, which tests conditions on dictionaries and never lists the rows that pass as runs;
+//! others by the engine's.
+
+mod flat;
+mod scan;
+mod plan;
+mod filter;
+mod column;
+mod values;
+mod codes;
+mod page;
+#[cfg(test)]
+mod tests;
 
 use super::ExternalScan;
 use super::footer::{FOOTER_BYTES_HINT, FileReaders};
@@ -18,7 +31,9 @@ use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, Push
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
 use datafusion_datasource::morsel::Morselizer;
+use flat::FlatMorselizer;
 use object_store::ObjectStore;
+use plan::ScanPlan;
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +42,9 @@ use std::sync::Arc;
 pub(super) struct ParquetFiles {
     inner: Arc<dyn FileSource>,
     pub(super) scan: Arc<ExternalScan>,
+    batch_rows: Option<usize>,
+    /// Whether row groups are wanted in an order, which only the engine's reader puts them into.
+    is_ordered: bool,
 }
 
 impl ParquetFiles {
@@ -45,13 +63,39 @@ impl ParquetFiles {
         Self {
             inner: Arc::new(inner),
             scan,
+            batch_rows: None,
+            is_ordered: false,
         }
     }
 
     fn over(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
         Arc::new(Self {
             inner,
-            scan: Arc::clone(&self.scan),
+            ..self.clone()
+        })
+    }
+
+    fn ordered(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
+        Arc::new(Self {
+            inner,
+            is_ordered: true,
+            ..self.clone()
+        })
+    }
+
+    /// Gives what reads files here, if it can be told what to read.
+    fn flat(&self, config: &FileScanConfig) -> Option<ScanPlan> {
+        let table_schema = self.inner.table_schema().clone();
+        if self.is_ordered || !table_schema.virtual_columns().is_empty() {
+            return None;
+        }
+        Some(ScanPlan {
+            table_schema,
+            projection: self.inner.projection()?.clone(),
+            predicate: self.inner.filter(),
+            adapter: Arc::clone(config.expr_adapter_factory.as_ref()?),
+            batch_rows: self.batch_rows?,
+            limit: config.limit,
         })
     }
 }
@@ -72,9 +116,17 @@ impl FileSource for ParquetFiles {
         config: &FileScanConfig,
         slice: usize,
     ) -> Result<Box<dyn Morselizer>> {
-        let inner = PreparingMorselizer {
-            inner: self.inner.create_morselizer(store, config, slice)?.into(),
-        };
+        let mut inner: Arc<dyn Morselizer> =
+            self.inner.create_morselizer(store, config, slice)?.into();
+        if let Some(scan) = self.flat(config) {
+            inner = Arc::new(FlatMorselizer {
+                inner,
+                scan: Arc::new(scan),
+                metrics: self.inner.metrics().clone(),
+                slice,
+            });
+        }
+        let inner = PreparingMorselizer { inner };
         Ok(Box::new(NamedMorselizer {
             inner: Box::new(inner),
             counters: Counters::new(self.inner.metrics(), slice),
@@ -86,7 +138,11 @@ impl FileSource for ParquetFiles {
     }
 
     fn with_batch_size(&self, rows: usize) -> Arc<dyn FileSource> {
-        self.over(self.inner.with_batch_size(rows))
+        Arc::new(Self {
+            inner: self.inner.with_batch_size(rows),
+            batch_rows: Some(rows),
+            ..self.clone()
+        })
     }
 
     fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
@@ -140,10 +196,10 @@ impl FileSource for ParquetFiles {
     ) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
         Ok(match self.inner.try_pushdown_sort(order, properties)? {
             SortOrderPushdownResult::Exact { inner } => SortOrderPushdownResult::Exact {
-                inner: self.over(inner),
+                inner: self.ordered(inner),
             },
             SortOrderPushdownResult::Inexact { inner } => SortOrderPushdownResult::Inexact {
-                inner: self.over(inner),
+                inner: self.ordered(inner),
             },
             SortOrderPushdownResult::Unsupported => SortOrderPushdownResult::Unsupported,
         })

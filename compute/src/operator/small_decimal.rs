@@ -73,6 +73,18 @@ pub fn with_small_decimals(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execu
     .data()
 }
 
+/// Puts it in place of the engine's within one expression.
+pub fn small_in(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+    let changed = small(expr, schema)?;
+    // What it tells of itself beside its type may be lost on the way; then it stays as it was.
+    let is_same =
+        changed.transformed && changed.data.return_field(schema)? == expr.return_field(schema)?;
+    Ok(match is_same {
+        true => changed.data,
+        false => Arc::clone(expr),
+    })
+}
+
 fn in_projection(projection: &ProjectionExec) -> Result<Option<ProjectionExec>> {
     let schema = projection.input().schema();
     let mut any = false;

@@ -1,13 +1,16 @@
 //! Finds out what files hold: their format, their columns with types that lose nothing, and the partitions that folders
 //! like `year=2024` name.
 //!
-//! Parquet says it in its footers. Of text a sample is looked at: where it is not all there is, types are as wide as they
+//! Parquet, ORC and Avro say it themselves. Of text and JSON a sample is looked at: where it is not all there is, types are as wide as they
 //! can be.
 
+mod avro;
+mod json;
 mod sample;
 
 use super::footer::footer_of;
 use super::named::unwrapped;
+use super::orc;
 use super::{Access, ExternalFile, FileLists};
 use crate::error::{Error, Result};
 use crate::unload::folder_values;
@@ -32,10 +35,25 @@ const TEXT_PARTITION_BYTES: u32 = 256;
 /// What is asked for; what is not given is found out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted {
-    /// Whether the files are Parquet.
-    pub is_parquet: Option<bool>,
+    /// How the files are written.
+    pub kind: Option<FileKind>,
     /// Between the fields of text files.
     pub delimiter: Option<u8>,
+}
+
+/// A kind of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// Parquet.
+    Parquet,
+    /// ORC.
+    Orc,
+    /// Avro.
+    Avro,
+    /// Objects of JSON, one a line.
+    Json,
+    /// Lines of fields.
+    Text,
 }
 
 /// The format that files have.
@@ -43,6 +61,12 @@ pub struct Wanted {
 pub enum InferredFormat {
     /// Parquet.
     Parquet,
+    /// ORC.
+    Orc,
+    /// Avro.
+    Avro,
+    /// Objects of JSON, one a line.
+    Json,
     /// Lines of fields without quotes.
     Delimited {
         /// Between fields.
@@ -99,13 +123,14 @@ pub async fn infer(
         ));
     };
     let (partition_columns, partitions) = folders(&access.root(location)?, &files)?;
-    let is_parquet = match wanted.is_parquet {
-        Some(is_parquet) => is_parquet,
-        None => has_parquet(first).await?,
+    let kind = match wanted.kind {
+        Some(kind) => kind,
+        None => kind_of(first).await?,
     };
-    let mut inferred = match is_parquet {
-        true => of_parquet(&files).await?,
-        false => sample::of_text(&files, wanted.delimiter).await?,
+    let mut inferred = match kind {
+        FileKind::Parquet | FileKind::Orc | FileKind::Avro => of_columns(&files, kind).await?,
+        FileKind::Json => json::of_json(&files).await?,
+        FileKind::Text => sample::of_text(&files, wanted.delimiter).await?,
     };
     if inferred.columns.is_empty() {
         return Err(refused(
@@ -132,23 +157,23 @@ fn refused(code: SqlState, message: String, hint: &str) -> Error {
     Error::Sql(blueshift_sql::Error::new(code, message).with_hint(hint))
 }
 
-/// Tells whether a file is Parquet, and refuses what is told by its beginning and not read.
-async fn has_parquet(file: &ExternalFile) -> Result<bool> {
+/// Tells the kind of a file by its beginning, and refuses what is told by that and not read.
+async fn kind_of(file: &ExternalFile) -> Result<FileKind> {
     let end = file.meta.size.min(4);
     let begin = file.store.get_range(&file.meta.location, 0..end).await;
     let begin = begin.map_err(|error| crate::object::failed(&file.url, &error))?;
     let other = match begin.as_ref() {
-        b"PAR1" => return Ok(true),
-        [b'O', b'R', b'C', ..] => "ORC",
-        [b'O', b'b', b'j', 1] => "Avro",
+        b"PAR1" => return Ok(FileKind::Parquet),
+        [b'O', b'R', b'C', ..] => return Ok(FileKind::Orc),
+        [b'O', b'b', b'j', 1] => return Ok(FileKind::Avro),
+        [b'{', ..] => return Ok(FileKind::Json),
         [b'S', b'E', b'Q', ..] => "SEQUENCEFILE",
         [b'R', b'C', b'F', ..] => "RCFILE",
-        [b'{', ..] => "JSON",
-        _ => return Ok(false),
+        _ => return sample::kind_of(file).await,
     };
     Err(Error::Sql(blueshift_sql::Error::unsupported(
         format!("INFER FROM files of {other}"),
-        "Name the columns in CREATE EXTERNAL TABLE, or INFER FROM files of Parquet or delimited text.",
+        "Name the columns in CREATE EXTERNAL TABLE, or INFER FROM files of Parquet, ORC, Avro, JSON or delimited text.",
     )))
 }
 
@@ -215,44 +240,70 @@ fn partition_type<'a>(values: impl Iterator<Item = &'a str> + Clone) -> SqlType 
     SqlType::Varchar(longest.clamp(TEXT_PARTITION_BYTES, VARCHAR_MAX))
 }
 
-/// Reads the schema of a file, and gives its URL with it.
-async fn schema_of(file: ExternalFile) -> Result<(Arc<str>, Schema)> {
+/// The columns of a file, and those that no column can have.
+type Described = (Vec<InferredColumn>, Vec<String>);
+
+/// Reads the columns that a file says it has, and gives its URL with them.
+async fn described(file: ExternalFile, kind: FileKind) -> Result<(Arc<str>, Described)> {
     let url = Arc::clone(&file.url);
-    let footer = footer_of(file).await;
-    let footer = footer.map_err(|error| unwrapped(DataFusionError::from(error)))?;
-    let metadata = footer.file_metadata();
-    let schema = parquet_to_arrow_schema(metadata.schema_descr(), None);
-    Ok((url, schema.map_err(DataFusionError::from)?))
+    let described = match kind {
+        FileKind::Avro => avro::columns(&file).await?,
+        FileKind::Orc => {
+            let schema = orc::schema_of(file).await?;
+            // Types with parts are none of external tables of ORC.
+            columns_of(&schema, |column| column.nested.is_none())
+        }
+        _ => {
+            let footer = footer_of(file).await;
+            let footer = footer.map_err(|error| unwrapped(DataFusionError::from(error)))?;
+            let metadata = footer.file_metadata();
+            let schema = parquet_to_arrow_schema(metadata.schema_descr(), None);
+            columns_of(&schema.map_err(DataFusionError::from)?, |_| true)
+        }
+    };
+    Ok((url, described))
+}
+
+fn columns_of(schema: &Schema, is_column: impl Fn(&InferredColumn) -> bool) -> Described {
+    let (mut columns, mut left_out) = (Vec::new(), Vec::new());
+    for field in schema.fields() {
+        let name = field.name().to_lowercase();
+        match column_of(&name, field).filter(&is_column) {
+            Some(column) => columns.push(column),
+            None => left_out.push(format!("\"{name}\" of type {}", field.data_type())),
+        }
+    }
+    (columns, left_out)
 }
 
 /// Puts the columns of all files together.
-async fn of_parquet(files: &[ExternalFile]) -> Result<Inferred> {
+async fn of_columns(files: &[ExternalFile], kind: FileKind) -> Result<Inferred> {
     let step = files.len().div_ceil(FILES_MAX).max(1);
     let some: Vec<ExternalFile> = files.iter().step_by(step).cloned().collect();
-    let read = some.into_iter().map(schema_of);
-    let mut schemas = futures::stream::iter(read).buffered(IN_FLIGHT);
-    let mut columns: Vec<(InferredColumn, DataType)> = Vec::new();
+    let read = some.into_iter().map(|file| described(file, kind));
+    let mut found = futures::stream::iter(read).buffered(IN_FLIGHT);
+    let mut columns: Vec<InferredColumn> = Vec::new();
     let mut left_out: Vec<String> = Vec::new();
-    while let Some((url, schema)) = schemas.try_next().await? {
-        for field in schema.fields() {
-            let name = field.name().to_lowercase();
-            let Some(column) = column_of(&name, field) else {
-                let text = format!("\"{name}\" of type {}", field.data_type());
-                if !left_out.contains(&text) {
-                    left_out.push(text);
-                }
-                continue;
-            };
-            let known = columns.iter_mut().find(|(known, _)| known.name == name);
-            match known {
-                None => columns.push((column, field.data_type().clone())),
-                Some((known, _)) => widen(known, column, &url)?,
+    while let Some((url, (more, without))) = found.try_next().await? {
+        for text in without {
+            if !left_out.contains(&text) {
+                left_out.push(text);
+            }
+        }
+        for column in more {
+            match columns.iter_mut().find(|known| known.name == column.name) {
+                None => columns.push(column),
+                Some(known) => widen(known, column, &url)?,
             }
         }
     }
     Ok(Inferred {
-        format: InferredFormat::Parquet,
-        columns: columns.into_iter().map(|(column, _)| column).collect(),
+        format: match kind {
+            FileKind::Orc => InferredFormat::Orc,
+            FileKind::Avro => InferredFormat::Avro,
+            _ => InferredFormat::Parquet,
+        },
+        columns,
         partition_columns: Vec::new(),
         partitions: Vec::new(),
         header_lines: 0,

@@ -1,7 +1,7 @@
 //! Looks at the beginning of text files: what divides their fields, whether the first line names them, and what types take
 //! all of the fields seen.
 
-use super::{Inferred, InferredColumn, InferredFormat, refused};
+use super::{FileKind, Inferred, InferredColumn, InferredFormat, refused};
 use crate::error::Result;
 use crate::external::ExternalFile;
 use crate::format::compression::{Compression, reader};
@@ -27,19 +27,45 @@ const NULL: &str = "\\N";
 const LENGTHS: [u32; 5] = [64, 256, 1_024, 8_192, VARCHAR_MAX];
 
 /// The beginning of a file.
-struct Sample {
+pub(super) struct Sample {
     lines: Vec<String>,
     /// Whether that is all of it.
     is_whole: bool,
 }
 
-/// Looks at text files.
-pub(super) async fn of_text(files: &[ExternalFile], delimiter: Option<u8>) -> Result<Inferred> {
+impl Sample {
+    /// Gives the lines that were seen.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+}
+
+/// Reads the beginnings of some files.
+pub(super) async fn samples(files: &[ExternalFile]) -> Result<Vec<Sample>> {
     let step = files.len().div_ceil(FILES_MAX).max(1);
     let mut samples = Vec::new();
     for file in files.iter().step_by(step) {
         samples.push(sample(file).await?);
     }
+    Ok(samples)
+}
+
+/// Tells whether a file whose beginning says nothing, as it is compressed perhaps, holds JSON or lines of fields.
+pub(super) async fn kind_of(file: &ExternalFile) -> Result<FileKind> {
+    let sample = sample(file).await?;
+    let first = sample.lines().find(|line| !line.trim().is_empty());
+    Ok(
+        match first.is_some_and(|line| line.trim_start().starts_with('{')) {
+            true => FileKind::Json,
+            false => FileKind::Text,
+        },
+    )
+}
+
+/// Looks at text files.
+pub(super) async fn of_text(files: &[ExternalFile], delimiter: Option<u8>) -> Result<Inferred> {
+    let step = files.len().div_ceil(FILES_MAX).max(1);
+    let samples = samples(files).await?;
     let is_whole = step == 1 && samples.iter().all(|sample| sample.is_whole);
     let lines = || samples.iter().flat_map(|sample| &sample.lines);
     if lines().next().is_none() {

@@ -3,7 +3,7 @@
 //! Logical and physical conditions are both translated into [`Predicate`], which holds what can be estimated.
 
 use super::{Estimate, SELECTIVITY_UNKNOWN};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One side of a comparison.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,9 +88,14 @@ impl Predicate {
 pub fn filter(mut input: Estimate, predicate: Predicate) -> Estimate {
     let mut conjuncts = Vec::new();
     predicate.conjuncts(&mut conjuncts);
+    let equal: BTreeSet<usize> = conjuncts.iter().filter_map(equal_column).collect();
     let mut share = 1.0;
     let mut ranges: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for conjunct in conjuncts {
+        // Of a text that is told, bounds tell nothing more: they are made of it, to rule out blocks.
+        if text_bound(&conjunct).is_some_and(|column| equal.contains(&column)) {
+            continue;
+        }
         // Bounds of one column are taken together: `a > 1 and a < 3` is not two independent conditions.
         if let Some((column, low, high)) = range_of(&conjunct) {
             let bounds = ranges
@@ -115,6 +120,41 @@ pub fn filter(mut input: Estimate, predicate: Predicate) -> Estimate {
     }
     input.rows = (input.rows * share).max(0.001);
     input
+}
+
+/// Finds the column that a condition leaves only some values of.
+fn equal_column(conjunct: &Predicate) -> Option<usize> {
+    match conjunct {
+        Predicate::Compare(
+            Term::Column(column) | Term::Function(column),
+            Comparison::Equal,
+            Term::Constant(_),
+        )
+        | Predicate::Compare(
+            Term::Constant(_),
+            Comparison::Equal,
+            Term::Column(column) | Term::Function(column),
+        )
+        | Predicate::In(Term::Column(column) | Term::Function(column), _) => Some(*column),
+        _ => None,
+    }
+}
+
+/// Finds the column that a condition bounds by a constant that is no number.
+fn text_bound(conjunct: &Predicate) -> Option<usize> {
+    match conjunct {
+        Predicate::Compare(
+            Term::Column(column) | Term::Function(column),
+            Comparison::Less | Comparison::Greater,
+            Term::Constant(None),
+        )
+        | Predicate::Compare(
+            Term::Constant(None),
+            Comparison::Less | Comparison::Greater,
+            Term::Column(column) | Term::Function(column),
+        ) => Some(*column),
+        _ => None,
+    }
 }
 
 fn finite(value: f64) -> Option<f64> {

@@ -10,28 +10,37 @@ use crate::error::{Error, Result};
 use crate::history::now_us;
 use crate::statement::answer::{Body, Notice};
 use crate::statement::context::Context;
-use blueshift_compute::external::infer::{Inferred, InferredFormat, Wanted, infer};
+use blueshift_compute::external::infer::{FileKind, Inferred, InferredFormat, Wanted, infer};
 use blueshift_sql::SqlState;
-use blueshift_sql::statement::external::{COLUMNS_MAX, InferExternalTable, StoredAs};
+use blueshift_sql::statement::external::{COLUMNS_MAX, InferExternalTable, JsonSerde, StoredAs};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The class that reads objects.
+const JSON_CLASS: &str = "org.openx.data.jsonserde.JsonSerDe";
 
 /// Runs a CREATE EXTERNAL TABLE ... INFER FROM.
 pub async fn create(ctx: &mut Context<'_>, create: &InferExternalTable) -> Result<Body> {
     let wanted = Wanted {
-        is_parquet: match create.stored_as {
+        kind: match create.stored_as {
             None if create.delimiter.is_none() => None,
-            None | Some(StoredAs::TextFile) => Some(false),
-            Some(StoredAs::Parquet) => Some(true),
-            Some(StoredAs::Orc | StoredAs::Avro) => {
-                return Err(blueshift_sql::Error::unsupported(
-                    "INFER FROM files of ORC and Avro",
-                    "Name the columns, or use INFER FROM with files of Parquet or text",
-                )
-                .into());
-            }
+            None | Some(StoredAs::TextFile) => Some(FileKind::Text),
+            Some(StoredAs::Parquet) => Some(FileKind::Parquet),
+            Some(StoredAs::Orc) => Some(FileKind::Orc),
+            Some(StoredAs::Avro) => Some(FileKind::Avro),
         },
         delimiter: create.delimiter,
     };
+    let mut told = create.properties.iter();
+    if let Some((_, kind)) = told.find(|(name, value)| {
+        let is_open = ["iceberg", "delta"].contains(&value.to_lowercase().as_str());
+        name == "table_type" && is_open
+    }) {
+        return Err(blueshift_sql::Error::unsupported(
+            format!("INFER FROM with the table property 'table_type'='{kind}'"),
+            "Name the columns in CREATE EXTERNAL TABLE",
+        )
+        .into());
+    }
     let (external, database) = table::reserve(ctx, &create.name).await?;
     let access = access(ctx.server, &external);
     let lists = ctx.names()?.file_lists();
@@ -53,6 +62,12 @@ pub async fn create(ctx: &mut Context<'_>, create: &InferExternalTable) -> Resul
         partitioned_by: found.partition_columns.clone(),
         format: match found.format {
             InferredFormat::Parquet => ExternalFormat::Parquet,
+            InferredFormat::Orc => ExternalFormat::Orc,
+            InferredFormat::Avro => ExternalFormat::Avro,
+            InferredFormat::Json => ExternalFormat::Json(JsonSerde {
+                class: JSON_CLASS.to_owned(),
+                ..JsonSerde::default()
+            }),
             InferredFormat::Delimited { delimiter } => ExternalFormat::Delimited { delimiter },
             InferredFormat::Csv { separator } => ExternalFormat::Csv {
                 separator,
