@@ -122,7 +122,7 @@ pub const PARAMETERS: &[Parameter] = &[
     ),
     parameter(
         "blueshift.fused_pipelines",
-        "off",
+        "on",
         Kind::Switch,
         Effect::Real,
         "aggregations and what is below them run as one operator",

@@ -2,7 +2,7 @@
 //! not known there.
 //!
 //! Runs when all else is settled, filters that change while running among it: those were handed down through operators
-//! that the engine knows. `SET blueshift.fused_pipelines TO on` asks for it; else all is left to the engine.
+//! that the engine knows. `SET blueshift.fused_pipelines TO off` leaves all to the engine.
 
 use blueshift_compute::operator::pipeline::fused;
 use datafusion::error::Result;
