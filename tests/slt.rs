@@ -9,17 +9,7 @@ use tokio::task::JoinSet;
 /// How many files of `suite` run at the same time; the others look at what they share, such as users and settings.
 const FILES_AT_ONCE: usize = 4;
 
-/// As it is by default.
-const FUSED: &str = "RESET blueshift.fused_pipelines";
-
-/// Leaves all plans to the engine.
-const UNFUSED: &str = "SET blueshift.fused_pipelines TO off";
-
-/// The file that tells what the setting does.
-const OF_FUSED: &str = "plan/fused_pipelines.slt";
-
-/// Runs the files, each connection of which begins with the statement `before`.
-async fn run_all(slices: u32, before: &'static str) {
+async fn run_all(slices: u32) {
     // Where `$__TEST_DIR__` of a file is, and what COPY reads.
     let files = std::env::temp_dir().display().to_string();
     let fixture = logic::fixture().display().to_string();
@@ -38,8 +28,7 @@ async fn run_all(slices: u32, before: &'static str) {
     })
     .await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("slt");
-    let mut files = logic::files(&folder);
-    files.retain(|file| before != UNFUSED || !file.ends_with(OF_FUSED));
+    let files = logic::files(&folder);
     assert!(!files.is_empty());
     let port = server.port;
     let named = |file: &Path| file.strip_prefix(&folder).unwrap_or(file).to_owned();
@@ -48,7 +37,7 @@ async fn run_all(slices: u32, before: &'static str) {
         numbered.partition(|(_, file)| named(file).starts_with("suite"));
     let mut failures = Vec::new();
     for (number, file) in alone {
-        if let Err(text) = logic::run_file(port, file, number, before).await {
+        if let Err(text) = logic::run_file(port, file, number).await {
             failures.push(format!("{}: {text}", named(file).display()));
         }
     }
@@ -58,7 +47,7 @@ async fn run_all(slices: u32, before: &'static str) {
         let (places, name, file) = (Arc::clone(&places), named(file), file.clone());
         running.spawn(async move {
             let _place = places.acquire_owned().await;
-            let result = logic::run_file(port, &file, number, before).await;
+            let result = logic::run_file(port, &file, number).await;
             result
                 .err()
                 .map(|text| format!("{}: {text}", name.display()))
@@ -76,17 +65,10 @@ async fn run_all(slices: u32, before: &'static str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_one_slice() {
-    run_all(1, FUSED).await;
+    run_all(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_four_slices() {
-    run_all(4, FUSED).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_four_slices_without_fused_pipelines() {
-    if blueshift_tests::full() {
-        run_all(4, UNFUSED).await;
-    }
+    run_all(4).await;
 }

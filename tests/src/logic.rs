@@ -100,12 +100,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs one file in a fresh schema on a running server. `Err` says what differs, with the line.
-pub async fn run_file(
-    port: u16,
-    file: &Path,
-    number: usize,
-    before: &'static str,
-) -> Result<(), String> {
+pub async fn run_file(port: u16, file: &Path, number: usize) -> Result<(), String> {
     let schema = format!("slt_{number}");
     let admin = connect(port).await;
     admin.run(&format!("CREATE SCHEMA {schema}")).await;
@@ -115,7 +110,6 @@ pub async fn run_file(
             async move {
                 let client = connect(port).await;
                 client.run(&format!("SET search_path TO {schema}")).await;
-                client.run(before).await;
                 Ok(Connection {
                     client: Arc::new(client),
                 })

@@ -2,7 +2,6 @@
 
 pub mod held;
 pub mod null_side;
-pub mod pipeline;
 pub mod secure;
 pub mod shared;
 pub mod small_decimal;

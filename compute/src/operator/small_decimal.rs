@@ -186,11 +186,6 @@ impl SmallDecimalExpr {
         }
     }
 
-    /// The operator and its two sides.
-    pub fn sides(&self) -> (Operator, &Arc<dyn PhysicalExpr>, &Arc<dyn PhysicalExpr>) {
-        (self.operator, &self.left, &self.right)
-    }
-
     /// Computes it if the values are small.
     fn small(&self, left: &ColumnarValue, right: &ColumnarValue, rows: usize) -> Option<ArrayRef> {
         let nulls = NullBuffer::union(nulls_of(left), nulls_of(right));

@@ -4,7 +4,6 @@ use super::by_key::ByKey;
 use super::measure::{by_partition, hash_build};
 use super::together::{is_everywhere, lies_together};
 use super::{LEADER_SLICE, Sink, Step, StepKind, StepTable, Work};
-use crate::operator::pipeline::fused_projections;
 use crate::operator::shared::SharedExec;
 use crate::scan::SliceScanExec;
 use datafusion::physical_plan::aggregates::AggregateExec;
@@ -293,10 +292,6 @@ impl Cutter {
         } else if is_window(plan) {
             segment.push(StepKind::Window, work());
         } else if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
-            for _ in 0..fused_projections(plan) {
-                let work = segment.given();
-                segment.push(StepKind::Project, work);
-            }
             let kind = match aggregate.aggr_expr() {
                 [] => StepKind::Unique,
                 _ => StepKind::Aggregate,

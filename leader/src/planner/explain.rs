@@ -11,7 +11,6 @@ use crate::history::executed::PlanNode;
 use crate::planner::estimate::{Estimate, physical};
 use blueshift_compute::external::postgres::RemoteScanExec;
 use blueshift_compute::external::scan_of;
-use blueshift_compute::operator::pipeline::fused_projections;
 use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::profile::together::{is_everywhere, lies_together};
 use blueshift_compute::scan::SliceScanExec;
@@ -170,10 +169,7 @@ impl Measures {
     fn enter(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Estimate {
         let children = plan.children();
         let inputs: Vec<Estimate> = children.iter().map(|child| self.enter(child)).collect();
-        let below: f64 = children.iter().map(|child| self.of(child).cost).sum();
-        // Projections that are done on the way.
-        let rows: f64 = inputs.iter().map(|input| input.rows).sum();
-        let below = below + fused_projections(plan.as_ref()) as f64 * rows * SCAN_COST;
+        let below = children.iter().map(|child| self.of(child).cost).sum();
         let estimate = physical::of_node(plan.as_ref(), &inputs);
         let measure = Measure {
             cost: cost_over(plan, below, estimate.rows),

@@ -56,10 +56,6 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         false => physical,
     };
     let physical = rule::giving_way::give_way(physical, stop)?;
-    let physical = match options::options_of(state.config_options()).fused_pipelines {
-        true => rule::fused_pipelines::fuse(physical)?,
-        false => physical,
-    };
     // Last: places that read the same rows hold on to the plan that makes them, as it is then.
     let physical = rule::shared_plan::unite(physical)?;
     if let Some(plans) = plans {

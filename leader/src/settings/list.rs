@@ -121,13 +121,6 @@ pub const PARAMETERS: &[Parameter] = &[
         "lifts limits of Redshift: functions of the leader with tables, STRING_AGG, long results of LISTAGG",
     ),
     parameter(
-        "blueshift.fused_pipelines",
-        "on",
-        Kind::Switch,
-        Effect::Real,
-        "aggregations and what is below them run as one operator",
-    ),
-    parameter(
         "cast_super_null_on_error",
         "on",
         Kind::Switch,

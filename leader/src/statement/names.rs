@@ -53,9 +53,6 @@ const VIEW_DEPTH_MAX: usize = 64;
 /// The setting that lifts limits which Redshift has for its own reasons.
 const COMFORT: &str = "blueshift.comfort";
 
-/// The setting that lets chains of operators run as one.
-const FUSED: &str = "blueshift.fused_pipelines";
-
 /// What a name means.
 pub enum Named {
     /// A table or view of the catalog.
@@ -90,12 +87,10 @@ impl Deref for Engine {
             if config.options().execution.time_zone.as_deref() != Some(zone.as_str()) {
                 config.options_mut().execution.time_zone = Some(zone);
             }
-            let fused = settings.is_on(FUSED);
-            let known = options_of(config.options());
-            if (known.comfort, known.fused_pipelines) != (comfort, fused)
+            if options_of(config.options()).comfort != comfort
                 && let Some(options) = config.options_mut().extensions.get_mut::<PlannerOptions>()
             {
-                (options.comfort, options.fused_pipelines) = (comfort, fused);
+                options.comfort = comfort;
             }
             let session = config.options().extensions.get::<SessionOptions>();
             let is_as_set = |session: &SessionOptions| {

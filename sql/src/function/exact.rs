@@ -56,7 +56,7 @@ pub(crate) fn function(operator: Operator) -> Option<Arc<ScalarUDF>> {
 }
 
 /// Gives the operator that a function of this name stands for.
-pub fn operator(function: &str) -> Option<Operator> {
+pub(super) fn operator(function: &str) -> Option<Operator> {
     let known = NAMES.iter().find(|(_, name)| *name == function);
     known.map(|(operator, _)| *operator)
 }

@@ -179,8 +179,6 @@ fn of_unary(plan: &dyn ExecutionPlan, input: &Estimate) -> Estimate {
     }
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
         let input_schema = aggregate.input().schema();
-        let bottom = plan.children().first().copied();
-        let input = &through(aggregate.input(), bottom, input);
         let keys = aggregate
             .group_expr()
             .expr()
@@ -196,20 +194,6 @@ fn of_unary(plan: &dyn ExecutionPlan, input: &Estimate) -> Estimate {
         return Estimate::unknown(&plan.schema(), ROWS_UNKNOWN);
     }
     input.clone()
-}
-
-/// Estimates what comes through the operators from `top` down to `bottom`, which are done on the way.
-fn through(
-    top: &Arc<dyn ExecutionPlan>,
-    bottom: Option<&Arc<dyn ExecutionPlan>>,
-    input: &Estimate,
-) -> Estimate {
-    match (bottom, top.children().as_slice()) {
-        (Some(bottom), [below]) if !Arc::ptr_eq(top, bottom) => {
-            of_unary(top.as_ref(), &through(below, Some(bottom), input))
-        }
-        _ => input.clone(),
-    }
 }
 
 fn of_binary(plan: &dyn ExecutionPlan, left: &Estimate, right: &Estimate) -> Estimate {

@@ -94,8 +94,6 @@ fn computed(name: &str, plan: &Arc<dyn ExecutionPlan>) -> Option<String> {
         {
             return Some(text(expr, aggregate.input()));
         }
-        // Projections that are done on the way are no children.
-        return computed(name, aggregate.input());
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>()
         && let Some(item) = projection.expr().iter().find(|item| item.alias == name)

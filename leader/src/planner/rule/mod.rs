@@ -8,7 +8,6 @@ pub mod colocated_subset_join;
 pub mod disjoint_lists;
 mod distribution;
 pub mod filter_pushdown;
-pub mod fused_pipelines;
 pub mod giving_way;
 pub mod held_window;
 pub mod init_plan;

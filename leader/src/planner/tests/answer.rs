@@ -88,7 +88,6 @@ async fn every_order_gives_the_same_answer() {
                     ("blueshift.colocated_subset_join", on),
                     ("blueshift.outer_join", on),
                     ("blueshift.shared_plan", on),
-                    ("blueshift.fused_pipelines", on),
                 ],
             );
             let bound = bind(&context, sql).await;
