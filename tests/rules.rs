@@ -156,6 +156,12 @@ impl Sent {
         self.answered().await
     }
 
+    /// Stops it, which shows that the rule has not.
+    async fn goes_on(self, judge: &Judge, rule: &str) {
+        let text = self.stop(judge).await;
+        assert!(text.contains("on user's request"), "{rule}: {text}");
+    }
+
     async fn answered(self) -> String {
         let answer = tokio::time::timeout(COMES, self.answer).await;
         answer.expect("an answer in time").expect("the task")
@@ -204,8 +210,7 @@ async fn each(action: &str, is_automatic: bool, seen: impl AsyncFn(&Judge, &str,
 async fn every_metric_logs() {
     each("log", false, async |judge, rule, sent| {
         assert_eq!(judge.acted(rule).await, "log ", "{rule}");
-        let text = sent.stop(judge).await;
-        assert!(text.contains("on user's request"), "{rule}: {text}");
+        sent.goes_on(judge, rule).await;
     })
     .await;
 }
@@ -231,8 +236,7 @@ async fn every_metric_hops() {
         let place = "SELECT max(trim(q.name)) FROM stv_wlm_query_state s JOIN stv_wlm_service_class_config q \
                      ON q.service_class = s.service_class WHERE s.service_class > 5";
         judge.until(place, |queue| queue == "next").await;
-        let text = sent.stop(judge).await;
-        assert!(text.contains("on user's request"), "{rule}: {text}");
+        sent.goes_on(judge, rule).await;
     })
     .await;
 }
@@ -245,8 +249,7 @@ async fn every_metric_changes_the_priority() {
             "change_query_priority lowest",
             "{rule}"
         );
-        let text = sent.stop(judge).await;
-        assert!(text.contains("on user's request"), "{rule}: {text}");
+        sent.goes_on(judge, rule).await;
     })
     .await;
 }

@@ -5,6 +5,7 @@ pub mod spill;
 
 use crate::error::{Error, Result};
 use blueshift_storage::store::Store;
+use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
@@ -125,10 +126,11 @@ impl Resources {
         let query_spill_bytes = limits.query_spill_bytes.unwrap_or(spill_bytes);
         let directory = store.spill_dir().to_path_buf();
         let files = DiskManagerBuilder::default()
-            .with_mode(DiskManagerMode::Directories(vec![directory]))
+            .with_mode(DiskManagerMode::Directories(vec![directory.clone()]))
             // The quotas are ours.
             .with_max_temp_directory_size(u64::MAX);
-        let spill = Arc::new(NodeSpill::new(Arc::new(files.build()?), spill_bytes));
+        let files = Arc::new(files.build()?);
+        let spill = Arc::new(NodeSpill::new(files, directory, spill_bytes));
         let everything = QueryPool::new(Arc::clone(&memory), memory.queries_max());
         let files = QuerySpill::new(Arc::clone(&spill), query_spill_bytes);
         let runtime_env = RuntimeEnvBuilder::new()
@@ -273,6 +275,10 @@ pub fn session_config(slice_count: u32, memory_bytes: usize) -> SessionConfig {
     let kept = memory_bytes / slices / SORT_KEPT_SHARE;
     options.execution.sort_spill_reservation_bytes = kept.min(SORT_KEPT_BYTES);
     options.execution.sort_pushdown_buffer_capacity = SORTED_AHEAD_BYTES;
+    // A spill file of an exchange is ended after one batch, as in `spill/passed.rs`.
+    if let Ok(bytes) = ConfigNonZeroUsize::try_new(1) {
+        options.execution.max_spill_file_size_bytes = bytes;
+    }
     // GROUP BY a, b over rows placed by a needs no shuffle at any number of slices.
     options.optimizer.subset_repartition_threshold = 1;
     // Anything above zero would turn join filters off for co-located joins.

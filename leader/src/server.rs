@@ -239,14 +239,12 @@ fn start_queues(node: &Arc<Node>, history: &Arc<History>, given: WlmConfig) -> R
         let Some(node) = node.upgrade() else {
             return Load::default();
         };
-        let metrics = node.resources.compute.metrics();
-        let workers = 0..metrics.num_workers();
-        let now: Duration = workers
-            .map(|one| metrics.worker_total_busy_duration(one))
-            .sum();
+        // Short plans take processors too.
+        let running = [&node.resources.compute, &node.resources.express];
+        let now: Duration = running.iter().map(|runtime| busy_of(runtime)).sum();
         let since = looked
             .elapsed()
-            .mul_f64(metrics.num_workers().max(1) as f64);
+            .mul_f64(node.resources.threads.max(1) as f64);
         let cpu = now.saturating_sub(busy).as_secs_f64() / since.as_secs_f64().max(1e-3);
         (busy, looked) = (now, Instant::now());
         let (taken, all) = memory_of(&node);
@@ -257,6 +255,15 @@ fn start_queues(node: &Arc<Node>, history: &Arc<History>, given: WlmConfig) -> R
     };
     monitor::start(&wlm, load).map_err(crate::Error::internal)?;
     Ok(wlm)
+}
+
+/// Gives how long the threads of a runtime have been busy, together.
+fn busy_of(runtime: &tokio::runtime::Handle) -> Duration {
+    let metrics = runtime.metrics();
+    let workers = 0..metrics.num_workers();
+    workers
+        .map(|one| metrics.worker_total_busy_duration(one))
+        .sum()
 }
 
 /// Gives the memory that queries have taken, and that there is for them, in bytes.

@@ -5,6 +5,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, Error, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -61,6 +62,9 @@ pub fn tls() -> MakeRustlsConnect {
     MakeRustlsConnect::new(config)
 }
 
+/// How long statements may take: one that hangs fails its test, and not the whole run.
+const ANSWER_MAX: Duration = Duration::from_secs(600);
+
 /// A connection.
 pub struct Client {
     /// The driver's own client.
@@ -98,10 +102,12 @@ pub async fn try_connect_as(
 }
 
 impl Client {
-    /// Runs statements; the last one's rows as text, `None` for null.
+    /// Runs statements; the last one's rows as text, `None` for null. Panics if they do not end in [`ANSWER_MAX`].
     pub async fn try_rows(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
         let mut rows = Vec::new();
-        for message in self.inner.simple_query(sql).await? {
+        let answer = tokio::time::timeout(ANSWER_MAX, self.inner.simple_query(sql)).await;
+        let messages = answer.unwrap_or_else(|_| panic!("no answer in {ANSWER_MAX:?}: {sql}"))?;
+        for message in messages {
             match message {
                 SimpleQueryMessage::Row(row) => {
                     rows.push(

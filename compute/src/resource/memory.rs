@@ -185,8 +185,8 @@ impl QueryPool {
 
     /// Says how many consumers that can spill will come, so that the first leave room for the last; from then on they
     /// never take more together than is theirs. Each has less: it is for a query that has run out of memory once.
-    pub fn expect(&self, spillers: usize) {
-        self.expected.store(spillers, Ordering::Relaxed);
+    pub fn expect_spillers(&self, count: usize) {
+        self.expected.store(count, Ordering::Relaxed);
     }
 
     /// Gives the most that was reserved at one time.
@@ -411,7 +411,7 @@ mod tests {
     fn those_that_come_first_leave_room_for_those_expected() {
         let (node, _) = node(256 * MB, 0);
         let pool = Arc::new(QueryPool::new(node, 160 * MB));
-        pool.expect(6);
+        pool.expect_spillers(6);
         let first = consumer(&pool, true);
         first.try_grow(21 * MB).expect_err("more than a sixth");
         first.try_grow(20 * MB).expect("its share");

@@ -1,5 +1,7 @@
 //! What queries may spill: a quota for each and one for the node, counted as bytes are written.
 
+mod passed;
+
 use crate::error::Error;
 use crate::figures::Total;
 use bytes::Bytes;
@@ -7,8 +9,9 @@ use datafusion::error::Result;
 use datafusion::execution::disk_manager::DiskManager;
 use datafusion::execution::spill_file::{SpillFile, SpillWriter, TempFileFactory};
 use futures::Stream;
+use passed::PassedFile;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,16 +20,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub struct NodeSpill {
     disk: Arc<DiskManager>,
+    directory: PathBuf,
     bytes_max: u64,
     used: AtomicU64,
     written: Total,
 }
 
 impl NodeSpill {
-    /// Keeps files where `disk` does, `bytes_max` at most.
-    pub fn new(disk: Arc<DiskManager>, bytes_max: u64) -> Self {
+    /// Keeps files in `directory`, where `disk` does, `bytes_max` at most.
+    pub fn new(disk: Arc<DiskManager>, directory: PathBuf, bytes_max: u64) -> Self {
         Self {
             disk,
+            directory,
             bytes_max,
             used: AtomicU64::new(0),
             written: Total::new(),
@@ -93,13 +98,16 @@ fn take(used: &AtomicU64, bytes: u64, bytes_max: u64, whose: &'static str) -> io
 
 impl TempFileFactory for QuerySpill {
     fn create_temp_file(&self, description: &str) -> Result<Arc<dyn SpillFile>> {
-        Ok(Arc::new(CountedFile {
-            file: self.node.disk.create_tmp_file(description)?,
-            counted: Arc::new(Counted {
-                spill: self.clone(),
-                bytes: AtomicU64::new(0),
-            }),
-        }))
+        let counted = Arc::new(Counted {
+            spill: self.clone(),
+            bytes: AtomicU64::new(0),
+        });
+        if description == passed::DESCRIPTION {
+            let file = PassedFile::create(&self.node.directory, counted)?;
+            return Ok(Arc::new(file));
+        }
+        let file = self.node.disk.create_tmp_file(description)?;
+        Ok(Arc::new(CountedFile { file, counted }))
     }
 }
 
@@ -107,6 +115,14 @@ impl TempFileFactory for QuerySpill {
 struct Counted {
     spill: QuerySpill,
     bytes: AtomicU64,
+}
+
+impl Counted {
+    fn charge(&self, bytes: u64) -> io::Result<()> {
+        self.spill.charge(bytes)?;
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 impl Drop for Counted {
@@ -148,9 +164,7 @@ struct CountedWriter {
 
 impl Write for CountedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = bytes.len() as u64;
-        self.counted.spill.charge(length)?;
-        self.counted.bytes.fetch_add(length, Ordering::Relaxed);
+        self.counted.charge(bytes.len() as u64)?;
         self.writer.write_all(bytes)?;
         Ok(bytes.len())
     }
@@ -170,13 +184,21 @@ impl SpillWriter for CountedWriter {
 mod tests {
     use super::*;
     use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+    use futures::TryStreamExt;
+
+    /// Makes a node whose files go to a directory.
+    fn node(directory: &tempfile::TempDir, bytes_max: u64) -> Arc<NodeSpill> {
+        let directory = directory.path().to_path_buf();
+        let mode = DiskManagerMode::Directories(vec![directory.clone()]);
+        let disk = DiskManagerBuilder::default().with_mode(mode).build();
+        let disk = Arc::new(disk.expect("a manager"));
+        Arc::new(NodeSpill::new(disk, directory, bytes_max))
+    }
 
     #[test]
     fn quotas_hold_and_files_give_back() {
         let directory = tempfile::tempdir().expect("a directory");
-        let mode = DiskManagerMode::Directories(vec![directory.path().to_path_buf()]);
-        let disk = DiskManagerBuilder::default().with_mode(mode).build();
-        let node = Arc::new(NodeSpill::new(Arc::new(disk.expect("a manager")), 1_500));
+        let node = node(&directory, 1_500);
         let query = QuerySpill::new(Arc::clone(&node), 1_000);
         let file = query.create_temp_file("test").expect("a file");
         let mut writer = file.open_writer().expect("a writer");
@@ -193,5 +215,49 @@ mod tests {
         drop((file, writer, second, more));
         assert_eq!((query.used(), other.used(), node.used()), (0, 0, 0));
         assert_eq!(node.written(), 1_500);
+    }
+
+    #[tokio::test]
+    async fn passed_files_tell_their_readers_what_went_wrong_and_hold_nothing_open() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let query = QuerySpill::new(node(&directory, 1_500), 1_000);
+        let make = || {
+            let file = query.create_temp_file(passed::DESCRIPTION).expect("a file");
+            let writer = file.open_writer().expect("a writer");
+            (file, writer)
+        };
+        let (kept, mut writer) = make();
+        writer.write_all(&[1; 400]).expect("written");
+        writer.write_all(&[2; 300]).expect("written");
+        writer.finish().expect("finished");
+        let (failed, mut more) = make();
+        more.write_all(&[3; 300]).expect("written");
+        // Whoever writes goes on; the reader is told.
+        more.write_all(&[4; 1]).expect("kept for the reader");
+        more.finish().expect("finished");
+        drop((writer, more));
+        let bytes: Vec<Bytes> = kept
+            .read_stream()
+            .expect("a stream")
+            .try_collect()
+            .await
+            .expect("read");
+        assert_eq!(bytes.concat(), [[1; 400].as_slice(), &[2; 300]].concat());
+        let error = failed
+            .read_stream()
+            .expect("a stream")
+            .try_collect::<Vec<_>>()
+            .await;
+        let error = error.expect_err("the query's quota").to_string();
+        assert!(error.contains("the query"), "{error}");
+        let files = || {
+            std::fs::read_dir(directory.path())
+                .expect("a directory")
+                .flatten()
+        };
+        let files = || files().filter(|entry| entry.path().is_file()).count();
+        assert_eq!((files(), query.used()), (2, 1_000));
+        drop((kept, failed));
+        assert_eq!((files(), query.used()), (0, 0));
     }
 }

@@ -78,7 +78,7 @@ impl PlanLog {
         if self.is_thrifty()
             && let Some(own) = self.resources.get()
         {
-            own.memory.expect(spillers);
+            own.memory.expect_spillers(spillers);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Rows on their way: a task on the sessions' runtime runs the plan and encodes, the connection takes the bytes.
+//! Rows on their way: a task on the sessions' runtime takes what the plan makes and encodes it, the connection takes
+//! the bytes.
 
 use crate::error::sqlstate::{self, Report};
 use crate::protocol::connection::Place;
