@@ -287,18 +287,11 @@ impl ColumnVector {
                     );
                 }
             },
-            _ => {
-                let views = match &self.open {
-                    Open::Chunk(chunk) => &chunk.views[..],
-                    _ => &[],
-                };
-                match picks {
-                    Picks::All => out.extend_from_slice(views),
-                    Picks::Rows(picks) => {
-                        out.extend(picks.iter().map(|pick| views[usize::from(*pick)]))
-                    }
-                }
-            }
+            _ => match (&self.open, picks) {
+                (Open::Chunk(chunk), Picks::All) => out.extend_from_slice(chunk.views()),
+                (Open::Chunk(chunk), Picks::Rows(picks)) => chunk.pick_views(picks, out),
+                _ => {}
+            },
         }
         if index > 0 && self.text_buffer().is_some() {
             for view in &mut out[start..] {
