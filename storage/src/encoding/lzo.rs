@@ -43,6 +43,15 @@ struct Texts {
 const FEW: usize = 8;
 
 impl Chunk {
+    /// Gives the memory it takes, with all views.
+    pub fn memory_bytes(&self) -> usize {
+        let views = self
+            .texts
+            .as_ref()
+            .map_or(0, |texts| texts.rows * size_of::<u128>());
+        self.bytes.len() + views
+    }
+
     /// Gives the views of all texts, which point into `bytes`; none if the values are of fixed width.
     pub fn views(&self) -> &[u128] {
         match &self.texts {
