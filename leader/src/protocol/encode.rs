@@ -150,7 +150,7 @@ pub(super) fn texts(
 }
 
 /// Writes the length of what was written since the placeholder at `start`; `less` is how many bytes of it do not count.
-fn patch(out: &mut Vec<u8>, start: usize, less: usize) -> Result<(), ArrowError> {
+fn patch(out: &mut [u8], start: usize, less: usize) -> Result<(), ArrowError> {
     let length = out.len() - start - less;
     let length = i32::try_from(length).map_err(|_| ArrowError::OffsetOverflowError(length))?;
     if let Some(place) = out.get_mut(start..start + 4) {
