@@ -423,7 +423,7 @@ fn framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Arr
 fn sized<const SIZE: usize>(value: [u8; SIZE], out: &mut Vec<u8>) {
     let mut whole = [0; 8];
     whole[..SIZE].copy_from_slice(&value);
-    let length = u128::from((SIZE as u32).to_be());
+    let length = u128::from(u32::from_le_bytes((SIZE as u32).to_be_bytes()));
     let cell = length | u128::from(u64::from_le_bytes(whole)) << u32::BITS;
     out.extend_from_slice(&cell.to_le_bytes()[..4 + SIZE]);
 }
