@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use blueshift_storage::store::Store;
 use blueshift_storage::store::version::TableVersion;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Statistics;
+use datafusion::common::{ColumnStatistics, Statistics};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
@@ -66,6 +66,16 @@ impl StoredTable {
     pub fn may_be_padded(&self, column: usize) -> bool {
         let statistics = self.version.column_statistics(&self.store, column);
         statistics.map_or(true, |statistics| statistics.padded)
+    }
+
+    /// Counts the rows. Fails if statistics cannot be read.
+    pub fn row_count(&self) -> Result<usize> {
+        statistics::row_count(self)
+    }
+
+    /// Gives what is known of a column, by its index in the schema; `None` for the row id. Fails if it cannot be read.
+    pub fn column_statistics(&self, column: usize) -> Result<Option<&ColumnStatistics>> {
+        statistics::of_column(self, column)
     }
 }
 

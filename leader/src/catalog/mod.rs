@@ -22,8 +22,10 @@ pub mod policy;
 pub mod routine;
 pub mod scope;
 
+use arrow_schema::SchemaRef;
 use blueshift_sql::SqlType;
 use blueshift_storage::TableId;
+use blueshift_storage::store::derived::Derived;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -170,7 +172,7 @@ pub enum TableConstraint {
     },
 }
 
-/// A table.
+/// A table. What is changed is a copy that was not used yet: [`Table::schema`] is made once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// Its oid.
@@ -204,9 +206,18 @@ pub struct Table {
     /// The materialized view whose rows it keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<Oid>,
+    /// Its schema, once somebody asked for it.
+    #[serde(skip)]
+    pub derived: Derived,
 }
 
 impl Table {
+    /// Gives its columns as arrow fields.
+    pub fn schema(&self) -> SchemaRef {
+        let made = || layout::schema(&self.columns);
+        self.derived.get_or_init(made).cloned().unwrap_or_else(made)
+    }
+
     /// Gives the id for a new column.
     pub fn next_column_id(&self) -> u32 {
         let ids = self.columns.iter().map(|column| column.id);

@@ -112,17 +112,24 @@ queues! {
     wlm_errors: WlmError,
 }
 
-/// The first byte of a record. Records of older servers begin with the brace of JSON, and have no packed queries.
-const RECORD: u8 = 2;
+/// The first byte of a record.
+const RECORD: u8 = 3;
+/// That of records of older servers, whose finished queries are with the other events. Still older ones begin with the
+/// brace of JSON, and have no packed queries.
+const OLDER_RECORD: u8 = 2;
 
 impl Record {
-    /// [`RECORD`], then pieces, each behind its length in four bytes: events as JSON, and each packed query.
-    fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// [`RECORD`], then pieces, each behind its length in four bytes: events as JSON, finished queries, which are far
+    /// more, as postcard has them, and each packed query.
+    fn to_bytes(mut self) -> Result<Vec<u8>> {
         let mut bytes = vec![RECORD];
+        let queries = std::mem::take(&mut self.queries);
         add_piece(
             &mut bytes,
-            &serde_json::to_vec(self).map_err(Error::internal)?,
+            &serde_json::to_vec(&self).map_err(Error::internal)?,
         )?;
+        let queries = postcard::to_stdvec(&queries).map_err(Error::internal)?;
+        add_piece(&mut bytes, &queries)?;
         for query in &self.executed {
             add_piece(&mut bytes, query.bytes())?;
         }
@@ -131,10 +138,14 @@ impl Record {
 
     /// Reads what [`Self::to_bytes`] wrote; `None` if it did not.
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let Some(mut rest) = bytes.strip_prefix(&[RECORD]) else {
+        let (kind, mut rest) = bytes.split_first()?;
+        if ![RECORD, OLDER_RECORD].contains(kind) {
             return serde_json::from_slice(bytes).ok();
-        };
+        }
         let mut record: Self = serde_json::from_slice(piece(&mut rest)?).ok()?;
+        if *kind == RECORD {
+            record.queries = postcard::from_bytes(piece(&mut rest)?).ok()?;
+        }
         while !rest.is_empty() {
             let query = PackedQuery::from_bytes(piece(&mut rest)?);
             record.executed.push(Arc::new(query));
@@ -208,12 +219,44 @@ impl Keeper {
 mod tests {
     use super::*;
 
+    fn finished(query: i64) -> FinishedQuery {
+        FinishedQuery {
+            userid: 100,
+            query,
+            xid: 1 << 40,
+            pid: -1,
+            database: "dev".into(),
+            label: "default".into(),
+            text: "SELECT 1".into(),
+            starttime_us: 5,
+            endtime_us: 6,
+            aborted: true,
+            error: Some(super::super::Failure {
+                code: "22012".to_owned(),
+                message: "Divide by zero".to_owned(),
+            }),
+            source: None,
+            wlm: vec![crate::history::wlm::Attempt {
+                service_class: 6,
+                service_class_name: "Default queue".into(),
+                slots: 1,
+                class_start_us: 1,
+                queue_start_us: 2,
+                exec_start_us: 3,
+                end_us: 4,
+                state: crate::history::wlm::FinalState::Completed,
+                priority: None,
+            }],
+        }
+    }
+
     #[test]
     fn records_are_read_again_and_those_of_older_servers() {
         let mut record = Record {
             last_query: 7,
             ..Record::default()
         };
+        record.queries.push(finished(3));
         for bytes in [&b"one"[..], b"", b"three"] {
             let query = PackedQuery::from_bytes(bytes);
             record.executed.push(Arc::new(query));
@@ -221,12 +264,22 @@ mod tests {
         let bytes = record.to_bytes().expect("bytes");
         let read = Record::from_bytes(&bytes).expect("a record");
         assert_eq!(read.last_query, 7);
+        assert_eq!(read.queries.len(), 1);
+        assert_eq!(read.queries[0].query, 3);
+        assert_eq!(read.queries[0].wlm, finished(3).wlm);
         let queries: Vec<_> = read.executed.iter().map(|query| query.bytes()).collect();
         assert_eq!(queries, [&b"one"[..], b"", b"three"]);
         for cut in 0..bytes.len() {
             let read = Record::from_bytes(&bytes[..cut]);
             assert!(read.is_none_or(|read| read.executed.len() < 3), "{cut}");
         }
+        let mut older = vec![OLDER_RECORD];
+        let json = serde_json::json!({"last_query": 6, "queries": [finished(4)]});
+        add_piece(&mut older, json.to_string().as_bytes()).expect("a piece");
+        add_piece(&mut older, b"packed").expect("a piece");
+        let older = Record::from_bytes(&older).expect("a record");
+        assert_eq!((older.last_query, older.queries[0].query), (6, 4));
+        assert_eq!(older.executed[0].bytes(), b"packed");
         let older = Record::from_bytes(br#"{"last_query":5,"executed":[{"query":1}]}"#);
         assert_eq!(older.map(|record| record.last_query), Some(5));
     }

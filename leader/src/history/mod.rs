@@ -112,7 +112,7 @@ pub struct ResultSource {
     pub bytes: u64,
 }
 
-/// A finished statement: STL_QUERY, SVL_QLOG.
+/// A finished statement: STL_QUERY, SVL_QLOG. Every field is written: what is packed has no names.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct FinishedQuery {
     /// The user's oid.
@@ -138,10 +138,10 @@ pub struct FinishedQuery {
     /// What it failed by, if that is known.
     pub error: Option<Failure>,
     /// Where its rows came from, if it was not computed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub source: Option<ResultSource>,
     /// What it did in the queues of the workload manager; empty if it needed none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub wlm: Vec<wlm::Attempt>,
 }
 

@@ -23,6 +23,7 @@ use blueshift_sql::statement::create_table::{
 };
 use blueshift_sql::statement::grant::Privilege;
 use blueshift_sql::{SqlState, SqlType};
+use blueshift_storage::store::derived::Derived;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -276,6 +277,7 @@ pub fn new_table(
         backup: attributes.backup.unwrap_or(true),
         placement_fingerprint: ctx.server.placement_fingerprint,
         created_us: now_us(),
+        derived: Derived::default(),
         view: None,
     })
 }

@@ -434,7 +434,7 @@ impl SessionNames {
                 TableConstraint::ForeignKey { .. } => None,
             });
         let ids: Vec<u32> = table.columns.iter().map(|column| column.id).collect();
-        let mut schema = layout::schema(&table.columns);
+        let mut schema = table.schema();
         if row_ids {
             let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
             let row_id =

@@ -52,6 +52,7 @@ pub(super) fn apply(
                 layout,
                 row_groups: Arc::new(row_groups),
                 moves,
+                derived: Default::default(),
             });
         }
     }
@@ -96,6 +97,7 @@ fn put_layout(tables: &mut Tables, id: TableId, layout: &TableLayout) {
             layout,
             row_groups,
             moves: moves.unwrap_or_default(),
+            derived: Default::default(),
         }),
     );
 }

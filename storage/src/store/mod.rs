@@ -5,6 +5,7 @@
 
 pub(crate) mod apply;
 mod conflict;
+pub mod derived;
 mod fold;
 mod group_commit;
 mod journal;

@@ -195,6 +195,7 @@ fn table_of(record: TableRecord) -> (crate::schema::TableId, Arc<TableVersion>) 
         layout: Arc::new(record.layout),
         row_groups: Arc::new(row_groups.collect()),
         moves: Arc::new(record.moves),
+        derived: Default::default(),
     };
     (record.id, Arc::new(table))
 }

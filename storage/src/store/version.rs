@@ -1,5 +1,6 @@
 //! The row groups and delete masks of one table that one read view sees.
 
+use super::derived::Derived;
 use crate::layout::name;
 use crate::row_group::RowGroupRecord;
 use crate::schema::{RowGroupId, SliceId, TableId, TableLayout};
@@ -42,6 +43,8 @@ pub struct TableVersion {
     /// What VACUUM wrote again, the last [`MOVES_MAX`] times: by it a mark of the table is told from row groups that
     /// came later, see [`crate::table::delta`].
     pub moves: Arc<Vec<Moved>>,
+    /// What readers found out about it.
+    pub derived: Derived,
 }
 
 /// Moves a table remembers; a mark from before that tells nothing any more.

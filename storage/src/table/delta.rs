@@ -242,6 +242,7 @@ mod tests {
             }),
             row_groups: Arc::new(groups),
             moves: Arc::default(),
+            derived: Default::default(),
         }
     }
 

@@ -565,6 +565,7 @@ impl Merged {
             layout: Arc::clone(&self.layout),
             row_groups: Arc::new(groups.collect()),
             moves: Arc::default(),
+            derived: Default::default(),
         };
         Ok(write_masks(&self.store, &version, rows)?.0)
     }

@@ -10,6 +10,7 @@ use datafusion::logical_expr::{
     BinaryExpr, Expr, FetchType, Join, LogicalPlan, Operator, SkipType, TableScan,
 };
 use std::any::Any;
+use std::collections::BTreeSet;
 
 /// Estimates what a plan gives.
 pub fn estimate(plan: &LogicalPlan) -> Estimate {
@@ -123,17 +124,21 @@ fn fitted(mut estimate: Estimate, plan: &LogicalPlan) -> Estimate {
 fn of_scan(scan: &TableScan) -> Estimate {
     let schema = scan.source.schema();
     let provider = source_as_provider(&scan.source).ok();
-    let statistics = provider.as_ref().and_then(|table| table.statistics());
-    let mut table = match statistics {
-        Some(statistics) => Estimate::of_statistics(&schema, &statistics),
-        None => Estimate::unknown(&schema, ROWS_UNKNOWN),
-    };
-    if let Some(provider) = provider.as_deref() {
+    let stored = provider.as_deref().and_then(|provider| {
         let any: &dyn Any = provider;
-        if let Some(stored) = any.downcast_ref::<StoredTable>() {
-            table = table.with_values(&stored.values);
+        any.downcast_ref::<StoredTable>()
+    });
+    let statistics = || provider.as_ref().and_then(|table| table.statistics());
+    let mut table = match stored.map(|stored| (stored, stored.row_count())) {
+        Some((stored, Ok(rows))) => {
+            Estimate::of_stored(stored, rows, &used(scan)).with_values(&stored.values)
         }
-    }
+        Some((_, Err(_))) => Estimate::unknown(&schema, ROWS_UNKNOWN),
+        None => match statistics() {
+            Some(statistics) => Estimate::of_statistics(&schema, &statistics),
+            None => Estimate::unknown(&schema, ROWS_UNKNOWN),
+        },
+    };
     if !scan.filters.is_empty()
         && let Ok(named) = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &schema)
     {
@@ -152,6 +157,17 @@ fn of_scan(scan: &TableScan) -> Estimate {
         Some(columns) => table.project(columns),
         None => table,
     }
+}
+
+/// The columns a scan gives or looks at.
+fn used(scan: &TableScan) -> BTreeSet<usize> {
+    let schema = scan.source.schema();
+    let Some(given) = &scan.projection else {
+        return (0..schema.fields().len()).collect();
+    };
+    let filters = scan.filters.iter().flat_map(Expr::column_refs);
+    let looked_at = filters.filter_map(|column| schema.index_of(&column.name).ok());
+    given.iter().copied().chain(looked_at).collect()
 }
 
 fn of_join(join: &Join) -> Estimate {

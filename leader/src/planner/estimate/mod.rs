@@ -8,11 +8,12 @@ pub mod logical;
 pub mod physical;
 pub mod predicate;
 
-use blueshift_compute::scan::ColumnValues;
+use blueshift_compute::scan::{ColumnValues, StoredTable};
 use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, JoinType, ScalarValue, Statistics};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rows assumed for an input nobody knows anything about.
@@ -105,6 +106,27 @@ impl Estimate {
         Self {
             rows,
             columns,
+            known: true,
+        }
+    }
+
+    /// Reads what is known of these columns of a stored table with `rows` rows.
+    pub fn of_stored(stored: &StoredTable, rows: usize, used: &BTreeSet<usize>) -> Self {
+        let rows = rows as f64;
+        let fields = stored.schema.fields().iter().enumerate();
+        let columns = fields.map(|(index, field)| {
+            let known = match used.contains(&index) {
+                true => stored.column_statistics(index).ok().flatten(),
+                false => None,
+            };
+            match known {
+                Some(column) => column_of_statistics(field.data_type(), column, rows),
+                None => ColumnEstimate::computed(field.data_type(), rows),
+            }
+        });
+        Self {
+            rows,
+            columns: columns.collect(),
             known: true,
         }
     }

@@ -8,7 +8,6 @@ use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::scan::SliceScanExec;
 use blueshift_sql::function::as_is;
 use datafusion::arrow::datatypes::{DataType, Schema};
-use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinSide, JoinType};
 use datafusion::logical_expr::Operator;
@@ -16,6 +15,7 @@ use datafusion::physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, IsNullExpr,
     LikeExpr, Literal, NotExpr,
 };
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr, split_conjunction};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
@@ -27,6 +27,7 @@ use datafusion::physical_plan::joins::{
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::union::UnionExec;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Estimates what a plan gives, over all its partitions.
@@ -107,13 +108,16 @@ fn of_external(plan: &dyn ExecutionPlan, rows: Option<u64>) -> Estimate {
 /// A scan's conditions are on the table's columns, of which it may give but some.
 fn of_scan(scan: &SliceScanExec) -> Estimate {
     let stored = scan.table();
-    let table = match stored.statistics() {
-        Some(statistics) => {
-            Estimate::of_statistics(&stored.schema, &statistics).with_values(&stored.values)
-        }
-        None => Estimate::unknown(&stored.schema, ROWS_UNKNOWN),
-    };
     let filters = pushed_filters(scan);
+    // What is neither given nor looked at is not asked for.
+    let mut used: BTreeSet<usize> = scan.projection().iter().copied().collect();
+    for filter in &filters {
+        used.extend(collect_columns(filter).iter().map(Column::index));
+    }
+    let table = match stored.row_count() {
+        Ok(rows) => Estimate::of_stored(stored, rows, &used).with_values(&stored.values),
+        Err(_) => Estimate::unknown(&stored.schema, ROWS_UNKNOWN),
+    };
     let kept = match filters.is_empty() {
         true => table,
         false => predicate::filter(
@@ -366,7 +370,7 @@ fn column_of(expr: &Arc<dyn PhysicalExpr>, schema: &Schema, input: &Estimate) ->
         return found.clone();
     }
     let mut distinct = 1.0;
-    for column in datafusion::physical_expr::utils::collect_columns(expr) {
+    for column in collect_columns(expr) {
         distinct *= input
             .columns
             .get(column.index())
@@ -462,7 +466,7 @@ fn term(expr: &Arc<dyn PhysicalExpr>) -> Term {
             value => Term::Constant(super::number_of(value)),
         };
     }
-    let columns = datafusion::physical_expr::utils::collect_columns(expr);
+    let columns = collect_columns(expr);
     let mut columns = columns.iter();
     match (columns.next(), columns.next()) {
         (Some(column), None) => Term::Function(column.index()),
