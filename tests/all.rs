@@ -23,6 +23,7 @@ mod materialized_view;
 mod memory;
 mod open_tables;
 mod plan;
+mod plan_cache;
 mod protocol;
 mod psql;
 mod result_cache;

@@ -1,35 +1,14 @@
 //! Queries that need more memory than they may have: they spill and finish right, or fail with 53200 or 53100; and
 //! afterwards nothing is reserved or spilled.
 
+use blueshift_tests::metrics::{figure, scrape};
 use blueshift_tests::server::free_port;
 use blueshift_tests::{Client, Server, ServerOptions, connect};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long what a query held may take to be given back.
 const GIVEN_BACK_MAX: Duration = Duration::from_secs(10);
-
-/// Asks for the figures, and gives the status line with them.
-async fn scrape(port: u16, path: &str) -> String {
-    let socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
-    let mut socket = socket.expect("connected");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    socket.write_all(request.as_bytes()).await.expect("asked");
-    let mut answer = String::new();
-    // The server ends the connection itself.
-    socket.read_to_string(&mut answer).await.expect("answered");
-    answer
-}
-
-/// Gives a figure; `name` with its labels, if it has some.
-fn figure(page: &str, name: &str) -> f64 {
-    let line = page
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("{name} ")));
-    let line = line.unwrap_or_else(|| panic!("no {name} in {page}"));
-    line.parse().unwrap_or_else(|_| panic!("{name} {line}"))
-}
 
 fn has_files(folder: &Path) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();

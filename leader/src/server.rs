@@ -13,6 +13,7 @@ use crate::history::keep::Keeper;
 use crate::history::statistics::Statistics;
 use crate::history::{History, lock};
 use crate::metrics::Registry;
+use crate::planner::plan_cache::PlanCache;
 use crate::planner::result_cache::{self, ResultCache};
 use crate::snapshot::Snapshots;
 use crate::transaction::Transactions;
@@ -73,6 +74,8 @@ pub struct Server {
     pub snapshots: Arc<Snapshots>,
     /// Who gives figures to those that watch the server.
     pub metrics: Registry,
+    /// Plans of queries that come again with other constants.
+    pub plans: Arc<PlanCache>,
     /// Results that may answer queries again.
     pub results: Arc<ResultCache>,
     /// Lets statements in, one after the other.
@@ -124,6 +127,7 @@ impl Server {
             foreign,
             snapshots: Arc::default(),
             metrics: Registry::default(),
+            plans: Arc::default(),
             results: Arc::new(ResultCache::new(result_cache::CACHE_BYTES)),
             wlm,
             transactions,

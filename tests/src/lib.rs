@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod logic;
+pub mod metrics;
 pub mod postgres;
 pub mod server;
 pub mod store;

@@ -103,6 +103,16 @@ impl SliceScanExec {
         })
     }
 
+    /// The same scan, not yet executed, of the same version of the same table under other filters. What it promises of
+    /// its rows stays, so `table` must be what it was planned for, or never be read.
+    pub fn over(&self, table: Arc<StoredTable>, filters: Vec<Arc<dyn PhysicalExpr>>) -> Self {
+        Self {
+            table,
+            filters,
+            ..self.copy()
+        }
+    }
+
     /// The table scanned.
     pub fn table(&self) -> &Arc<StoredTable> {
         &self.table

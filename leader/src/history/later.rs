@@ -1,131 +1,128 @@
-//! Work that can wait until the client has its answer: one thread that reads what plans did.
+//! Work that can wait until the client has its answer: reading what plans did.
 //!
-//! Waking a thread costs as much as reading a short plan: what comes while it pauses waits for the end of the pause.
+//! A connection does its own when it has sent an answer: waking a thread costs as much as reading a short plan, and a
+//! plan that another thread reads later is no longer in any cache. What nobody did is done when somebody asks for what
+//! happened, and once a second, when it is written.
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use super::lock;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
 
-/// How much may wait; what comes then is done at once.
-const WAITING_MAX: usize = 256;
-/// How much may wait for the end of a pause.
-const WAITING_MANY: usize = WAITING_MAX / 4;
-/// How long the thread pauses when all is done.
-const PAUSE: Duration = Duration::from_millis(10);
+/// How much may wait; with one more, all is done at once.
+const WAITING_MAX: usize = 64;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Does work in its order, on a thread of its own that begins with the first and ends with this.
-#[derive(Debug, Default)]
+/// What waits, in its order.
+#[derive(Default)]
 pub struct Later {
-    /// `None` if there is no thread.
-    worker: OnceLock<Option<Worker>>,
+    /// With the process ids of the sessions.
+    waiting: Mutex<Vec<(i32, Work)>>,
+    /// How much waits.
+    count: AtomicUsize,
+    /// Read by who does some of it, from before it is taken until it is done.
+    at_work: RwLock<()>,
 }
 
-/// The ends of what a thread listens to.
-#[derive(Debug)]
-struct Worker {
-    work: Sender<Work>,
-    /// Ends a pause.
-    alarm: Sender<()>,
-}
-
-impl Worker {
-    fn wake(&self) {
-        // Full: it is being woken.
-        let _ = self.alarm.try_send(());
+impl std::fmt::Debug for Later {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = formatter.debug_struct("Later");
+        shown.field("count", &self.count).finish_non_exhaustive()
     }
 }
 
 impl Later {
-    /// Does some work soon; at once if too much waits. What `holds_much` does not wait for the end of a pause.
-    pub fn run(&self, work: Work, holds_much: bool) {
-        let refused = match self.worker.get_or_init(begin) {
-            Some(worker) => {
-                let sent = worker.work.try_send(work);
-                if holds_much || worker.work.len() >= WAITING_MANY {
-                    worker.wake();
-                }
-                sent.err()
-            }
-            None => Some(TrySendError::Disconnected(work)),
-        };
-        if let Some(TrySendError::Full(work) | TrySendError::Disconnected(work)) = refused {
-            work();
+    /// Has some work of a session done soon; does all at once if too much waits.
+    pub fn add(&self, pid: i32, work: Work) {
+        let mut waiting = lock(&self.waiting);
+        waiting.push((pid, work));
+        let count = waiting.len();
+        self.count.store(count, Ordering::Release);
+        drop(waiting);
+        if count > WAITING_MAX {
+            self.work(|_| true);
         }
     }
 
-    /// Waits until all is done that was given before. Blocks, for milliseconds.
+    /// Does what a session left, on this thread. Blocks, for some microseconds a step of a plan.
+    pub fn catch_up(&self, pid: i32) {
+        if self.count.load(Ordering::Acquire) > 0 {
+            self.work(|owner| owner == pid);
+        }
+    }
+
+    /// Does what is left, and waits for what others do of it. Blocks, for milliseconds.
     pub fn settle(&self) {
-        let Some(Some(worker)) = self.worker.get() else {
-            return;
-        };
-        let (done, is_done) = bounded::<()>(1);
-        // Nobody listens any more if the thread is gone: then nothing waits.
-        let mark: Work = Box::new(move || drop(done));
-        if worker.work.send(mark).is_ok() {
-            worker.wake();
-            let _ = is_done.recv();
-        }
+        self.work(|_| true);
+        drop(self.at_work.write().unwrap_or_else(PoisonError::into_inner));
     }
-}
 
-fn begin() -> Option<Worker> {
-    let (work, waiting) = bounded::<Work>(WAITING_MAX);
-    let (alarm, alarms) = bounded::<()>(1);
-    let thread = std::thread::Builder::new().name("history".to_owned());
-    // What a plan held may be let go of here for good, and some of that belongs to a runtime.
-    let runtime = tokio::runtime::Handle::try_current().ok();
-    let begun = thread.spawn(move || {
-        let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
-        while let Ok(first) = waiting.recv() {
-            std::iter::once(first)
-                .chain(waiting.try_iter())
-                .for_each(run);
-            pause(&alarms);
+    fn work(&self, is_wanted: impl Fn(i32) -> bool) {
+        let at_work = self.at_work.read().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = lock(&self.waiting);
+        let wanted: Vec<_> = waiting.extract_if(.., |(pid, _)| is_wanted(*pid)).collect();
+        self.count.store(waiting.len(), Ordering::Release);
+        drop(waiting);
+        for (_, work) in wanted {
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                tracing::error!("what a statement did is not kept");
+            }
         }
-    });
-    match begun {
-        Ok(_) => Some(Worker { work, alarm }),
-        Err(error) => {
-            tracing::warn!(%error, "no thread for the history");
-            None
-        }
+        drop(at_work);
     }
-}
-
-fn run(work: Work) {
-    if catch_unwind(AssertUnwindSafe(work)).is_err() {
-        tracing::error!("what a statement did is not kept");
-    }
-}
-
-/// Waits for the end of a pause, or an alarm. An alarm that came before is about work that is done.
-fn pause(alarms: &Receiver<()>) {
-    let _ = alarms.recv_timeout(PAUSE);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     #[test]
-    fn work_is_done_in_order_and_waited_for() {
+    fn work_is_done_in_order_by_its_owner_or_who_asks() {
         let later = Later::default();
         later.settle();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        for number in 0..WAITING_MAX * 2 {
+        let add = |pid: i32, number: usize| {
             let seen = Arc::clone(&seen);
             let work: Work = Box::new(move || {
-                seen.lock().expect("a lock").push(number);
+                lock(&seen).push(number);
                 assert!(number != 3, "a mistake");
             });
-            later.run(work, number % 7 == 0);
-        }
+            later.add(pid, work);
+        };
+        (0..10).for_each(|number| add(number as i32 % 2, number));
+        assert!(lock(&seen).is_empty());
+        later.catch_up(1);
+        assert_eq!(*lock(&seen), [1, 3, 5, 7, 9]);
+        later.catch_up(1);
         later.settle();
-        let seen = seen.lock().expect("a lock");
-        assert_eq!(*seen, (0..WAITING_MAX * 2).collect::<Vec<_>>());
+        assert_eq!(*lock(&seen), [1, 3, 5, 7, 9, 0, 2, 4, 6, 8]);
+        (0..=WAITING_MAX).for_each(|number| add(7, 100 + number));
+        assert_eq!(lock(&seen).len(), 10 + WAITING_MAX + 1);
+    }
+
+    #[test]
+    fn who_asks_waits_for_what_others_do() {
+        let later = Arc::new(Later::default());
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let done = Arc::new(AtomicUsize::new(0));
+        let work: Work = {
+            let done = Arc::clone(&done);
+            Box::new(move || {
+                begun.send(()).expect("somebody waits");
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                done.store(1, Ordering::SeqCst);
+            })
+        };
+        later.add(1, work);
+        let worker = {
+            let later = Arc::clone(&later);
+            std::thread::spawn(move || later.catch_up(1))
+        };
+        has_begun.recv().expect("it has begun");
+        later.settle();
+        assert_eq!(done.load(Ordering::SeqCst), 1);
+        worker.join().expect("it ended");
     }
 }

@@ -10,6 +10,7 @@ mod features;
 mod leader_only;
 pub mod log;
 pub mod options;
+pub mod plan_cache;
 pub mod predicate_use;
 pub mod result_cache;
 pub mod rule;
@@ -33,6 +34,7 @@ use datafusion::functions_aggregate::min_max::min_udaf;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
 use log::PlanLog;
+use plan_cache::{Asked, PlanCache};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -42,8 +44,18 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
     if let Some(constant) = constant::plan(state, &bound)? {
         return Ok(constant);
     }
-    let optimized = logical(state, bound).await?;
+    let cache = state.config().get_extension::<PlanCache>();
+    let asked = cache.and_then(|cache| Some((Asked::of(state, &bound)?, cache)));
     let plans = state.config().get_extension::<PlanLog>();
+    if let Some((asked, cache)) = &asked
+        && let Some((physical, predicates)) = cache.get(asked)
+    {
+        if let Some(history) = state.config().get_extension::<History>() {
+            history.statistics.note_predicates(predicates);
+        }
+        return note(physical, plans.as_deref());
+    }
+    let optimized = logical(state, bound).await?;
     let stop = plans.as_ref().map(|plans| plans.stop());
     rule::stoppable::ensure_running(stop)?;
     let physical = state
@@ -55,9 +67,22 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         true => choose_scan_modes(physical)?,
         false => physical,
     };
+    if let Some((asked, cache)) = asked {
+        cache.learn(asked, &physical, || {
+            predicate_use::predicate_columns(&optimized)
+        });
+    }
     let physical = rule::giving_way::give_way(physical, stop)?;
     // Last: places that read the same rows hold on to the plan that makes them, as it is then.
     let physical = rule::shared_plan::unite(physical)?;
+    note(physical, plans.as_deref())
+}
+
+/// Notes a plan where others see it run.
+fn note(
+    physical: Arc<dyn ExecutionPlan>,
+    plans: Option<&PlanLog>,
+) -> Result<Arc<dyn ExecutionPlan>> {
     if let Some(plans) = plans {
         plans.note_memory(&physical);
         plans.add(&physical);

@@ -21,6 +21,8 @@ extensions_options! {
         pub outer_join: bool, default = true
         /// Makes a part that occurs several times once.
         pub shared_plan: bool, default = true
+        /// Plans queries that differ in the constants of their conditions once.
+        pub plan_cache: bool, default = true
         /// Lets a partition that is done read rows of other slices, where nothing needs rows to stay apart.
         pub free_scans: bool, default = true
         /// Joins whose hash table is expected to take more bytes are made by sorting; with 0 all are.

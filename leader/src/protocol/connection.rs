@@ -45,7 +45,7 @@ struct Begun {
     told: Settings,
     /// How long the client may now be silent, and what it is told then.
     idle_max: Option<(Duration, Report)>,
-    _admission: Admission,
+    admission: Admission,
     _place: OwnedSemaphorePermit,
 }
 
@@ -105,7 +105,7 @@ impl Connection {
             cancel,
             told,
             idle_max,
-            _admission: admission,
+            admission,
             _place: place,
         });
     }
@@ -257,10 +257,15 @@ impl Connection {
     /// Sends what a client may wait for, unless it sent more already that can be answered with it at once.
     async fn flush_before_read(&mut self) -> io::Result<()> {
         let is_more = frame::is_whole(&self.input) && self.output.len() < OUTPUT_BYTES;
-        match self.owes && !is_more {
-            true => self.flush().await,
-            false => Ok(()),
+        if !self.owes || is_more {
+            return Ok(());
         }
+        self.flush().await?;
+        if let Some(begun) = &self.begun {
+            let history = &self.shared.server.history;
+            history.later.catch_up(begun.admission.pid);
+        }
+        Ok(())
     }
 
     fn begun(&self) -> io::Result<&Begun> {

@@ -25,9 +25,6 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Plans of statements that took less, in microseconds, hold little that somebody waits for.
-const SHORT_US: i64 = 20_000;
-
 /// Stops what a session runs; cheap to clone, used from other connections and on a broken socket.
 #[derive(Clone, Debug, Default)]
 pub struct CancelHandle {
@@ -179,7 +176,6 @@ impl Drop for StatementEnd {
                 let (userid, query, pid) = (statement.userid, statement.query, statement.pid);
                 let (xid, endtime_us) = (self.xid, now_us());
                 let history = Arc::clone(&self.history);
-                let holds_much = endtime_us - statement.starttime_us > SHORT_US;
                 let read = Box::new(move || {
                     if let Some(executed) = ran.read() {
                         history.executed(ExecutedQuery {
@@ -193,7 +189,7 @@ impl Drop for StatementEnd {
                         });
                     }
                 });
-                self.history.later.run(read, holds_much);
+                self.history.later.add(pid, read);
             }
             self.history
                 .end_statement(statement, self.xid, self.outcome.clone(), wlm);

@@ -106,6 +106,7 @@ impl Deref for Engine {
                 options.json_dedup = json.dedup;
             }
             config.set_extension(Arc::clone(&self.system.server.history));
+            config.set_extension(Arc::clone(&self.system.server.plans));
             let plans = &self.system.plans;
             config.set_extension(Arc::clone(plans));
             if let Ok(own) = plans.resources(&self.system.server.node) {

@@ -230,6 +230,16 @@ fn storage(server: &Server, page: &mut Page) {
         "Bytes the block cache may take.",
         cache.bytes_max,
     );
+    page.counter(
+        "blueshift_plan_cache_hits_total",
+        "Queries planned as an earlier one of the same shape.",
+        server.plans.hits(),
+    );
+    page.gauge(
+        "blueshift_plan_cache_shapes",
+        "Shapes of queries in the plan cache.",
+        server.plans.shapes(),
+    );
     let results = server.results.figures();
     page.counter(
         "blueshift_result_cache_hits_total",
