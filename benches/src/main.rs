@@ -15,6 +15,7 @@ mod report;
 mod server;
 mod small_files;
 mod snapshot;
+mod throughput;
 mod tpcds;
 mod tpch;
 mod unload;
@@ -59,6 +60,8 @@ enum Suite {
     Vacuum(vacuum::Options),
     /// Reports and dashboards beside each other, with queues and without.
     Workload(workload::Options),
+    /// Queries a second of 32 connections: lookups, days, mixed TPC-H.
+    Throughput(Options),
     /// Snapshots and restores of loaded tables.
     Snapshot(snapshot::Options),
 }
@@ -103,6 +106,7 @@ fn main() -> anyhow::Result<()> {
             Suite::Load(options) => tpch::load(&options).await,
             Suite::Formats(options) => formats::run(&options).await,
             Suite::Workload(options) => workload::run(&options).await,
+            Suite::Throughput(options) => throughput::run(&options).await,
             Suite::Connections(options) => connections::run(&options).await,
             Suite::History(options) => history::run(&options).await,
             Suite::Inserts(options) => inserts::run(&options).await,

@@ -26,7 +26,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, IntervalUnit, TimeUnit};
 use blueshift_sql::types::interval::of_microseconds;
 use blueshift_sql::types::timetz::TimeTz;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
 /// A buffer is handed on when it has so many bytes.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -75,7 +75,7 @@ impl Encoder {
             .collect::<Result<_, ArrowError>>()?;
         let count = u16::try_from(columns.len()).unwrap_or(u16::MAX);
         let mut chunks = Vec::new();
-        let empty = || BytesMut::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
+        let empty = || Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
         let mut out = empty();
         let mut row_ends = Vec::new();
         for row in 0..batch.num_rows() {
@@ -95,14 +95,14 @@ impl Encoder {
             if out.len() >= CHUNK_BYTES {
                 // A new buffer: one that is split grows by copies.
                 chunks.push(Chunk {
-                    bytes: std::mem::replace(&mut out, empty()).freeze(),
+                    bytes: Bytes::from(std::mem::replace(&mut out, empty())),
                     row_ends: std::mem::take(&mut row_ends),
                 });
             }
         }
         if !row_ends.is_empty() {
             chunks.push(Chunk {
-                bytes: out.freeze(),
+                bytes: Bytes::from(out),
                 row_ends,
             });
         }
@@ -138,7 +138,7 @@ pub(super) fn texts(
     style: &TextStyle,
 ) -> Result<StringArray, ArrowError> {
     let cells = Cells::new(array, kind)?;
-    let mut text = BytesMut::new();
+    let mut text = Vec::new();
     let texts = (0..array.len()).map(|row| {
         text.clear();
         array.is_valid(row).then(|| {
@@ -150,7 +150,7 @@ pub(super) fn texts(
 }
 
 /// Writes the length of what was written since the placeholder at `start`; `less` is how many bytes of it do not count.
-fn patch(out: &mut BytesMut, start: usize, less: usize) -> Result<(), ArrowError> {
+fn patch(out: &mut [u8], start: usize, less: usize) -> Result<(), ArrowError> {
     let length = out.len() - start - less;
     let length = i32::try_from(length).map_err(|_| ArrowError::OffsetOverflowError(length))?;
     if let Some(place) = out.get_mut(start..start + 4) {
@@ -313,7 +313,7 @@ impl<'a> Cells<'a> {
         })
     }
 
-    fn write_text(&self, row: usize, style: &TextStyle, out: &mut BytesMut) {
+    fn write_text(&self, row: usize, style: &TextStyle, out: &mut Vec<u8>) {
         let mut digits = itoa::Buffer::new();
         match self {
             Self::Bool(array) => out.put_u8(if array.value(row) { b't' } else { b'f' }),
@@ -350,7 +350,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Writes one value in binary with its length before it.
-    fn write_binary(&self, row: usize, out: &mut BytesMut) -> Result<(), ArrowError> {
+    fn write_binary(&self, row: usize, out: &mut Vec<u8>) -> Result<(), ArrowError> {
         match self {
             Self::Bool(array) => sized([u8::from(array.value(row))], out),
             Self::Int2(array) => sized(array.value(row).to_be_bytes(), out),
@@ -410,7 +410,7 @@ impl<'a> Cells<'a> {
 }
 
 /// Writes a value of any size with its length before it.
-fn framed(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) -> Result<(), ArrowError> {
+fn framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), ArrowError> {
     let start = out.len();
     out.put_u32(0);
     write(out);
@@ -418,24 +418,62 @@ fn framed(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) -> Result<(), A
 }
 
 /// Writes a value of a fixed size with its length before it, at once.
-fn sized<const SIZE: usize>(value: [u8; SIZE], out: &mut BytesMut) {
+#[inline(always)]
+fn sized<const SIZE: usize>(value: [u8; SIZE], out: &mut Vec<u8>) {
     let mut cell = [0; 4 + 8];
     cell[..4].copy_from_slice(&(SIZE as u32).to_be_bytes());
     cell[4..4 + SIZE].copy_from_slice(&value);
-    out.put_slice(&cell[..4 + SIZE]);
+    out.extend_from_slice(&cell[..4 + SIZE]);
 }
 
+/// Texts up to this size are written with their length in a few moves, which a call for each would take longer than.
+const SHORT_BYTES: usize = 32;
+
 /// Writes bytes with their length before them.
-fn bytes(value: &[u8], out: &mut BytesMut) -> Result<(), ArrowError> {
+#[inline(always)]
+fn bytes(value: &[u8], out: &mut Vec<u8>) -> Result<(), ArrowError> {
     let length =
         i32::try_from(value.len()).map_err(|_| ArrowError::OffsetOverflowError(value.len()))?;
-    out.put_i32(length);
-    out.put_slice(value);
+    let mut cell = [0; 4 + SHORT_BYTES];
+    cell[..4].copy_from_slice(&length.to_be_bytes());
+    match ends::<16>(value, &mut cell)
+        || ends::<8>(value, &mut cell)
+        || ends::<4>(value, &mut cell)
+        || ends::<2>(value, &mut cell)
+        || ends::<1>(value, &mut cell)
+        || value.is_empty()
+    {
+        true => {
+            let end = out.len() + 4 + value.len();
+            out.extend_from_slice(&cell);
+            out.truncate(end);
+        }
+        false => {
+            out.extend_from_slice(&cell[..4]);
+            out.extend_from_slice(value);
+        }
+    }
     Ok(())
 }
 
+/// Puts a value behind the length in a cell by its first and its last `SIZE` bytes, which lie over each other; tells
+/// whether that is all of it.
+#[inline(always)]
+fn ends<const SIZE: usize>(value: &[u8], cell: &mut [u8; 4 + SHORT_BYTES]) -> bool {
+    let (Some(first), Some(last)) = (value.first_chunk::<SIZE>(), value.last_chunk::<SIZE>())
+    else {
+        return false;
+    };
+    if value.len() > 2 * SIZE {
+        return false;
+    }
+    cell[4..4 + SIZE].copy_from_slice(first);
+    cell[4 + value.len() - SIZE..4 + value.len()].copy_from_slice(last);
+    true
+}
+
 /// Writes text, filled with blanks to `width` characters.
-fn padded(text: &str, width: usize, out: &mut BytesMut) {
+fn padded(text: &str, width: usize, out: &mut Vec<u8>) {
     out.put_slice(text.as_bytes());
     if width > text.len() || (width > 0 && !text.is_ascii()) {
         out.put_bytes(b' ', width.saturating_sub(text.chars().count()));
@@ -443,7 +481,7 @@ fn padded(text: &str, width: usize, out: &mut BytesMut) {
 }
 
 /// Writes bytes as Redshift shows VARBYTE: hexadecimal digits alone.
-fn hex(bytes: &[u8], out: &mut BytesMut) {
+fn hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         out.put_u8(DIGITS[usize::from(byte >> 4)]);

@@ -3,6 +3,7 @@
 pub mod date_order;
 pub mod interval;
 mod name;
+mod noted;
 mod text;
 pub mod timetz;
 mod wire;
@@ -197,7 +198,7 @@ impl SqlType {
         field
             .metadata()
             .get(SQL_TYPE_KEY)
-            .and_then(|text| Self::parse(text).ok())
+            .and_then(|text| noted::parse(text))
             .filter(|ty| ty.holds(field.data_type()))
             .unwrap_or_else(|| Self::from_arrow(field.data_type()))
     }

@@ -79,6 +79,11 @@ impl Block {
         })
     }
 
+    /// Tells whether its values are compressed zone by zone.
+    pub fn is_compressed(&self) -> bool {
+        matches!(self.body, Body::Compressed(_))
+    }
+
     /// Estimates the memory it takes.
     pub fn memory_bytes(&self) -> usize {
         let more = match &self.body {

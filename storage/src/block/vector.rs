@@ -56,23 +56,45 @@ pub enum Form<'a> {
     Plain,
 }
 
+/// Counts the rows of a zone.
+fn rows_of(block: &Block, zone: usize) -> Result<usize, String> {
+    let rows = block.rows.saturating_sub(zone * ZONE_ROWS).min(ZONE_ROWS);
+    match rows {
+        0 => Err(format!("zone {zone} of a block of {} rows", block.rows)),
+        rows => Ok(rows),
+    }
+}
+
 impl ColumnVector {
     /// Looks at zone `zone` of `block`, decompressing it if need be.
     pub fn new(block: Arc<Block>, zone: usize) -> Result<Self, String> {
-        let from = zone * ZONE_ROWS;
-        let rows = block.rows.saturating_sub(from).min(ZONE_ROWS);
-        if rows == 0 {
-            return Err(format!("zone {zone} of a block of {} rows", block.rows));
-        }
+        let rows = rows_of(&block, zone)?;
         let open = match &block.body {
             Body::Compressed(chunks) => Open::Chunk(chunks.open_zone(zone, rows, block.kind)?),
             Body::Symbols(symbols) => Open::Symbols(symbols.open_zone(zone, rows)?),
             _ => Open::Nothing,
         };
+        Self::with(block, zone, open)
+    }
+
+    /// Looks at zone `zone` of a compressed block that [`ColumnVector::open_chunk`] has opened.
+    pub fn opened(block: Arc<Block>, zone: usize, chunk: Chunk) -> Result<Self, String> {
+        Self::with(block, zone, Open::Chunk(chunk))
+    }
+
+    /// Decompresses zone `zone` of a compressed block.
+    pub fn open_chunk(block: &Block, zone: usize) -> Result<Chunk, String> {
+        match &block.body {
+            Body::Compressed(chunks) => chunks.open_zone(zone, rows_of(block, zone)?, block.kind),
+            _ => Err("a block that is not compressed has no chunks".to_owned()),
+        }
+    }
+
+    fn with(block: Arc<Block>, zone: usize, open: Open) -> Result<Self, String> {
         Ok(ColumnVector {
+            rows: rows_of(&block, zone)?,
+            from: zone * ZONE_ROWS,
             block,
-            from,
-            rows,
             open,
         })
     }
@@ -287,18 +309,11 @@ impl ColumnVector {
                     );
                 }
             },
-            _ => {
-                let views = match &self.open {
-                    Open::Chunk(chunk) => &chunk.views[..],
-                    _ => &[],
-                };
-                match picks {
-                    Picks::All => out.extend_from_slice(views),
-                    Picks::Rows(picks) => {
-                        out.extend(picks.iter().map(|pick| views[usize::from(*pick)]))
-                    }
-                }
-            }
+            _ => match (&self.open, picks) {
+                (Open::Chunk(chunk), Picks::All) => out.extend_from_slice(chunk.views()),
+                (Open::Chunk(chunk), Picks::Rows(picks)) => chunk.pick_views(picks, out),
+                _ => {}
+            },
         }
         if index > 0 && self.text_buffer().is_some() {
             for view in &mut out[start..] {

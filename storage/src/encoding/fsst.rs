@@ -367,7 +367,10 @@ impl Coded {
         self.ends.clear();
         let (codes, ends) = (&mut self.codes, &mut self.ends);
         match &table.coder {
-            Some(coder) => coder.encode(texts.iter(), &mut self.scratch, codes, ends),
+            Some(coder) => {
+                let texts = texts.views.iter().map(|view| texts.ahead(view));
+                coder.encode(texts, &mut self.scratch, codes, ends);
+            }
             None => {
                 let texts: Vec<&[u8]> = texts.iter().collect();
                 const LANES: usize = Compressor::DEFAULT_BULK_LANES;

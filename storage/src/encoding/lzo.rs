@@ -5,10 +5,11 @@
 //! for texts it is one byte that says how many bytes a length takes (1, 2 or 4), the lengths, and
 //! the texts end to end.
 
-use super::text::{Views, views_of};
+use super::text::{Views, make_view, views_of};
 use super::{Body, Encoded, Encoding, Kind, Raw, Tag, Values, each_fixed, le_bytes};
 use crate::layout::row_group::ZONE_ROWS;
 use arrow_buffer::{Buffer, MutableBuffer};
+use std::sync::{Arc, OnceLock};
 
 /// The encoding.
 pub struct Lzo;
@@ -26,8 +27,127 @@ pub struct Chunks {
 pub struct Chunk {
     /// Fixed-width values, or what views point into.
     pub bytes: Buffer,
-    /// Views of texts, one per row.
-    pub views: std::sync::Arc<Vec<u128>>,
+    texts: Option<Texts>,
+}
+
+/// Where the texts of a chunk lie, and their views once they were all asked for.
+#[derive(Debug, Clone)]
+struct Texts {
+    rows: usize,
+    /// Bytes of a length.
+    width: usize,
+    all: Arc<OnceLock<Vec<u128>>>,
+}
+
+/// Where fewer than one row of so many is picked, adding up lengths beats making the views of all.
+const FEW: usize = 8;
+
+impl Chunk {
+    /// Gives the memory it takes, with all views.
+    pub fn memory_bytes(&self) -> usize {
+        let views = self
+            .texts
+            .as_ref()
+            .map_or(0, |texts| texts.rows * size_of::<u128>());
+        self.bytes.len() + views
+    }
+
+    /// Gives the views of all texts, which point into `bytes`; none if the values are of fixed width.
+    pub fn views(&self) -> &[u128] {
+        match &self.texts {
+            Some(texts) => texts.all.get_or_init(|| texts.views(&self.bytes)),
+            None => &[],
+        }
+    }
+
+    /// Appends the views of the picked rows, which ascend.
+    pub fn pick_views(&self, picks: &[u16], out: &mut Vec<u128>) {
+        match &self.texts {
+            Some(texts) if texts.all.get().is_none() && picks.len() * FEW < texts.rows => {
+                texts.pick(&self.bytes, picks, out);
+            }
+            _ => {
+                let views = self.views();
+                out.extend(picks.iter().map(|pick| views[usize::from(*pick)]));
+            }
+        }
+    }
+}
+
+impl Texts {
+    /// Looks where the texts of a chunk of `rows` rows lie; `None` if they do not fit into it.
+    fn of(bytes: &[u8], rows: usize) -> Option<Self> {
+        let (width, rest) = bytes.split_first()?;
+        let texts = Self {
+            rows,
+            width: usize::from(*width),
+            all: Arc::default(),
+        };
+        if ![1, 2, 4].contains(&texts.width) {
+            return None;
+        }
+        let lengths = rest.get(..rows * texts.width)?;
+        let end = 1 + lengths.len() as u64 + texts.sum(lengths);
+        (end <= bytes.len() as u64).then_some(texts)
+    }
+
+    fn lengths<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[1..1 + self.rows * self.width]
+    }
+
+    fn sum(&self, lengths: &[u8]) -> u64 {
+        match self.width {
+            1 => lengths.iter().map(|length| u64::from(*length)).sum(),
+            2 => pairs(lengths).map(|length| length as u64).sum(),
+            _ => quads(lengths).map(|length| length as u64).sum(),
+        }
+    }
+
+    fn views(&self, bytes: &[u8]) -> Vec<u128> {
+        let lengths = self.lengths(bytes);
+        let start = 1 + lengths.len();
+        let mut end = 0;
+        let mut add = |length: usize| {
+            end += length;
+            end
+        };
+        let views = match self.width {
+            1 => views_of(
+                lengths.iter().map(|one| add(usize::from(*one))),
+                bytes,
+                start,
+            ),
+            2 => views_of(pairs(lengths).map(add), bytes, start),
+            _ => views_of(quads(lengths).map(add), bytes, start),
+        };
+        // They fit, as `of` has seen.
+        views.unwrap_or_default()
+    }
+
+    fn pick(&self, bytes: &[u8], picks: &[u16], out: &mut Vec<u128>) {
+        let lengths = self.lengths(bytes);
+        let (mut from, mut passed) = (1 + lengths.len(), 0);
+        for pick in picks {
+            let row = usize::from(*pick);
+            from += self.sum(&lengths[passed * self.width..row * self.width]) as usize;
+            let own = &lengths[row * self.width..(row + 1) * self.width];
+            let to = from + self.sum(own) as usize;
+            out.push(make_view(&bytes[from..to], from));
+            (from, passed) = (to, row + 1);
+        }
+    }
+}
+
+fn pairs(lengths: &[u8]) -> impl ExactSizeIterator<Item = usize> {
+    let (pairs, _) = lengths.as_chunks::<2>();
+    pairs
+        .iter()
+        .map(|raw| usize::from(u16::from_le_bytes(*raw)))
+}
+
+fn quads(lengths: &[u8]) -> impl ExactSizeIterator<Item = usize> {
+    let (quads, _) = lengths.as_chunks::<4>();
+    quads.iter().map(|raw| u32::from_le_bytes(*raw) as usize)
 }
 
 impl Chunks {
@@ -54,54 +174,11 @@ impl Chunks {
         if written != size || (kind != Kind::Bytes && size != rows * kind.width()) {
             return Err(format!("a zone has {written} bytes, not {size}"));
         }
-        let views = match kind {
-            Kind::Bytes => text_views(&bytes, rows).ok_or("a text lies outside its zone")?,
-            _ => vec![],
+        let texts = match kind {
+            Kind::Bytes => Some(Texts::of(&bytes, rows).ok_or("a text lies outside its zone")?),
+            _ => None,
         };
-        Ok(Chunk {
-            bytes,
-            views: views.into(),
-        })
-    }
-}
-
-fn text_views(bytes: &[u8], rows: usize) -> Option<Vec<u128>> {
-    let (width, rest) = bytes.split_first()?;
-    let width = usize::from(*width);
-    let lengths = rest.get(..rows * width)?;
-    let mut end = 0;
-    let mut add = |length: usize| {
-        end += length;
-        end
-    };
-    let start = 1 + lengths.len();
-    match width {
-        1 => views_of(
-            lengths.iter().map(|length| add(usize::from(*length))),
-            bytes,
-            start,
-        ),
-        2 => {
-            let (pairs, _) = lengths.as_chunks::<2>();
-            views_of(
-                pairs
-                    .iter()
-                    .map(|raw| add(usize::from(u16::from_le_bytes(*raw)))),
-                bytes,
-                start,
-            )
-        }
-        4 => {
-            let (quads, _) = lengths.as_chunks::<4>();
-            views_of(
-                quads
-                    .iter()
-                    .map(|raw| add(u32::from_le_bytes(*raw) as usize)),
-                bytes,
-                start,
-            )
-        }
-        _ => None,
+        Ok(Chunk { bytes, texts })
     }
 }
 

@@ -21,6 +21,16 @@ impl<'a> Views<'a> {
         view_bytes(view, self.buffers)
     }
 
+    /// Gives a slice that begins with the value, and its length.
+    #[inline]
+    pub fn ahead(&self, view: &'a u128) -> (&'a [u8], usize) {
+        let length = *view as u32 as usize;
+        match length <= INLINE_BYTES {
+            true => (&arrow_buffer::ToByteSlice::to_byte_slice(view)[4..], length),
+            false => (view_ahead(view, self.buffers), length),
+        }
+    }
+
     /// Gives all values.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
         let Views { views, buffers } = *self;
@@ -41,8 +51,31 @@ pub fn view_bytes<'a>(view: &'a u128, buffers: &'a [Buffer]) -> &'a [u8] {
         // Little-endian: the bytes follow the length.
         return &arrow_buffer::ToByteSlice::to_byte_slice(view)[4..4 + length];
     }
+    &view_ahead(view, buffers)[..length]
+}
+
+/// Gives the bytes of a view that is longer than [`INLINE_BYTES`], and whatever its buffer has behind them.
+#[inline]
+pub fn view_ahead<'a>(view: &u128, buffers: &'a [Buffer]) -> &'a [u8] {
     let (index, offset) = ((*view >> 64) as u32 as usize, (*view >> 96) as usize);
-    &buffers[index].as_slice()[offset..offset + length]
+    &buffers[index].as_slice()[offset..]
+}
+
+/// Bytes that are copied at once.
+const STRIDE_BYTES: usize = 48;
+
+/// Appends the first `length` bytes of `ahead`. Most texts have fewer than are copied at once, which takes a few moves
+/// instead of a call.
+#[inline(always)]
+pub fn append(out: &mut Vec<u8>, ahead: &[u8], length: usize) {
+    let end = out.len() + length;
+    match ahead.first_chunk::<STRIDE_BYTES>() {
+        Some(stride) if length <= STRIDE_BYTES && out.capacity() - out.len() >= STRIDE_BYTES => {
+            out.extend_from_slice(stride);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(&ahead[..length]),
+    }
 }
 
 /// Makes the view of `bytes`, which lies at `offset` of buffer 0.

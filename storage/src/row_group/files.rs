@@ -2,8 +2,10 @@
 
 use super::{RowGroupIdentity, RowGroupRecord, builder};
 use crate::block::Block;
+use crate::block::vector::ColumnVector;
 use crate::cache::{ByteCache, CacheFigures, Weigh};
 use crate::encoding::choose::Precedents;
+use crate::encoding::lzo::Chunk;
 use crate::error::{Error, Result};
 use crate::io::BlockStore;
 use crate::layout::row_group::{
@@ -23,6 +25,8 @@ use xxhash_rust::xxh3::xxh3_64;
 const TAIL_BYTES: u64 = 64 << 10;
 /// The share of the cache that footers may take.
 const FOOTER_SHARE: usize = 16;
+/// The share of the rest that opened zones may take.
+const ZONE_SHARE: usize = 8;
 
 /// Reads and writes row group files. Owned by the store, shared by all scans; a clone is the same.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ struct Shared {
     io: Arc<dyn BlockStore>,
     footers: ByteCache<RowGroupId, OpenRowGroup>,
     blocks: ByteCache<BlockKey, Block>,
+    /// Opened zones of compressed blocks, of which few rows were asked for.
+    zones: ByteCache<(BlockKey, u32), Chunk>,
     /// Row groups that cannot be read though their own files may be whole, and why.
     refused: OnceLock<HashMap<RowGroupId, Refused>>,
 }
@@ -112,16 +118,25 @@ impl Weigh for Block {
     }
 }
 
+impl Weigh for Chunk {
+    fn weight_bytes(&self) -> usize {
+        self.memory_bytes()
+    }
+}
+
 impl RowGroupFiles {
     /// Makes the front of `io` with a block cache of `cache_bytes`.
     pub fn new(io: Arc<dyn BlockStore>, cache_bytes: usize) -> Self {
         let footers = ByteCache::new(cache_bytes / FOOTER_SHARE, 64 << 10);
-        let blocks = ByteCache::new(cache_bytes - cache_bytes / FOOTER_SHARE, 256 << 10);
+        let rest = cache_bytes - cache_bytes / FOOTER_SHARE;
+        let blocks = ByteCache::new(rest - rest / ZONE_SHARE, 256 << 10);
+        let zones = ByteCache::new(rest / ZONE_SHARE, 256 << 10);
         RowGroupFiles {
             shared: Arc::new(Shared {
                 io,
                 footers,
                 blocks,
+                zones,
                 refused: OnceLock::new(),
             }),
         }
@@ -130,9 +145,10 @@ impl RowGroupFiles {
     /// Gives what the block cache has done.
     pub fn cache_figures(&self) -> CacheFigures {
         let (footers, blocks) = (self.shared.footers.figures(), self.shared.blocks.figures());
+        let zones = self.shared.zones.figures();
         CacheFigures {
-            bytes: footers.bytes + blocks.bytes,
-            bytes_max: footers.bytes_max + blocks.bytes_max,
+            bytes: footers.bytes + blocks.bytes + zones.bytes,
+            bytes_max: footers.bytes_max + blocks.bytes_max + zones.bytes_max,
             ..blocks
         }
     }
@@ -141,9 +157,9 @@ impl RowGroupFiles {
     pub fn set_cache_bytes(&self, bytes: usize) {
         let footers = self.shared.footers.figures().bytes_max;
         let footers = usize::try_from(footers).unwrap_or(usize::MAX);
-        self.shared
-            .blocks
-            .set_bytes_max(bytes.saturating_sub(footers));
+        let rest = bytes.saturating_sub(footers);
+        self.shared.zones.set_bytes_max(rest / ZONE_SHARE);
+        self.shared.blocks.set_bytes_max(rest - rest / ZONE_SHARE);
     }
 
     /// Gives what sets the room of the caches for as long as the files are open: it does not hold them.
@@ -385,6 +401,26 @@ impl RowGroupFiles {
             self.read_block(group, column, column_index, block)
         })?;
         Ok((block, from_disk))
+    }
+
+    /// Looks at zone `zone` of a block, few rows of which are wanted. Where it is compressed, it is kept open: who asks for
+    /// single rows asks again.
+    pub fn few_of_zone(
+        &self,
+        group: &OpenRowGroup,
+        column_index: usize,
+        number: usize,
+        block: Arc<Block>,
+        zone: usize,
+    ) -> Result<ColumnVector, String> {
+        if !block.is_compressed() || !group.resident.is_empty() {
+            return ColumnVector::new(block, zone);
+        }
+        let key = (group.identity.id, column_index as u32, number as u32);
+        let chunk = self.shared.zones.get(&(key, zone as u32), || {
+            ColumnVector::open_chunk(&block, zone)
+        })?;
+        ColumnVector::opened(block, zone, Chunk::clone(&chunk))
     }
 
     fn read_block(

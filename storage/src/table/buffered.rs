@@ -97,6 +97,14 @@ impl Buffered {
         self.rows += batch.num_rows();
     }
 
+    /// Makes room for so many rows in all, at once: a vector that grows by doubling is copied, and its new pages are made,
+    /// once more than it is long.
+    pub(super) fn make_room(&mut self, rows: usize) {
+        for column in &mut self.columns {
+            column.values.make_room(rows);
+        }
+    }
+
     /// Finds the order of all rows, at least one, by `key`.
     pub(super) fn sort(&mut self, key: &SortKey) -> Result<Order> {
         let indexes = match key {
@@ -375,6 +383,20 @@ impl Values {
             Self::I64(values) => *values = pool.empty(),
             Self::I128(values) => *values = pool.empty(),
             Self::Text(texts) => *texts = Texts::new(pool),
+        }
+    }
+
+    fn make_room(&mut self, rows: usize) {
+        fn reserve<T>(values: &mut Vec<T>, rows: usize) {
+            values.reserve_exact(rows.saturating_sub(values.len()));
+        }
+        match self {
+            Self::Bool(values) => reserve(values, rows),
+            Self::I16(values) => reserve(values, rows),
+            Self::I32(values) => reserve(values, rows),
+            Self::I64(values) => reserve(values, rows),
+            Self::I128(values) => reserve(values, rows),
+            Self::Text(texts) => texts.make_room(rows),
         }
     }
 

@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// Rows of a row group at most: offsets in it stay far within 32 bits, and zone maps small.
 const ROWS_MAX: usize = 4 * 1024 * 1024;
 
+/// Rows from which on a writer makes room for a whole row group: more are likely to come.
+const MANY_ROWS: usize = 256 << 10;
+
 /// Bytes of the rows of one slice that may ride in the commit record.
 const SMALL_BYTES: usize = 256 << 10;
 
@@ -75,13 +78,27 @@ impl SliceWriter {
         let mut at = 0;
         while at < batch.num_rows() {
             let rows = (batch.num_rows() - at).min(ROWS_MAX - self.buffered.rows());
+            let rows_before = self.buffered.rows();
             self.buffered.extend(&batch.slice(at, rows));
             at += rows;
+            if rows_before < MANY_ROWS && self.buffered.rows() >= MANY_ROWS {
+                self.make_room();
+            }
             if self.buffered.rows() >= ROWS_MAX || self.buffered.bytes() >= self.buffer_bytes {
                 self.write_row_group()?;
             }
         }
         Ok(())
+    }
+
+    /// Makes room for the rows of a whole row group, as wide as those so far.
+    fn make_room(&mut self) {
+        let (rows, bytes) = (self.buffered.rows(), self.buffered.bytes().max(1));
+        // A sixteenth more, as the rows to come may be narrower.
+        let most = self.buffer_bytes / 16 * 17;
+        let expected = rows as u128 * most as u128 / bytes as u128;
+        let expected = usize::try_from(expected).unwrap_or(ROWS_MAX);
+        self.buffered.make_room(expected.min(ROWS_MAX));
     }
 
     /// Counts the rows taken so far.

@@ -164,20 +164,60 @@ const MONTHS: [[(u16, u8); 12]; 2] = {
 /// Days from the first of January of the year -400 to 1970-01-01.
 const EPOCH: i32 = 146_097 + 719_528;
 
+/// The first of the years whose months are looked up, and how many years those are: hardly a date of a table is of
+/// another, and the months of one table lie in a few lines of the cache.
+const FIRST_YEAR: i32 = 1900;
+const YEARS: usize = 200;
+
+/// For each month of those years: the day before its first, since 1970-01-01, and its days.
+static STARTS: [(i32, i32); YEARS * 12] = {
+    let mut starts = [(0, 0); YEARS * 12];
+    let (mut index, mut year) = (0, FIRST_YEAR);
+    // 1900-01-01 is 25 567 days before 1970-01-01.
+    let mut before = -25_568;
+    while index < YEARS * 12 {
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let length = MONTHS[is_leap as usize][index % 12].1 as i32;
+        starts[index] = (before, length);
+        before += length;
+        index += 1;
+        if index % 12 == 0 {
+            year += 1;
+        }
+    }
+    starts
+};
+
 /// Reads `YYYY-MM-DD` as days since 1970-01-01.
-#[inline]
+#[inline(always)]
 pub(super) fn date(text: &[u8; 10]) -> Option<i32> {
-    let &[y0, y1, y2, y3, dash, m0, m1, second_dash, d0, d1] = text;
-    if dash != b'-' || second_dash != b'-' {
+    // `YYYY-MM-`, and `YY-MM-DD` two bytes on.
+    let first = u64::from_le_bytes(*text.first_chunk()?);
+    let last = u64::from_le_bytes(*text.last_chunk()?);
+    if first & 0xff00_00ff_0000_0000 != 0x2d00_002d_0000_0000 {
         return None;
     }
-    let digits = u64::from_le_bytes([y0, y1, y2, y3, m0, m1, d0, d1]) ^ ZEROS;
+    let year_bytes = first & 0xffff_ffff;
+    let month_bytes = (first >> 8) & 0xffff_0000_0000;
+    let day_bytes = last & 0xffff_0000_0000_0000;
+    let digits = (year_bytes | month_bytes | day_bytes) ^ ZEROS;
     if !are_digits(digits) {
         return None;
     }
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
     let pair = |place: u32| (pairs >> (16 * place) & 0xff) as i32;
     let (year, month, day) = (pair(0) * 100 + pair(1), pair(2), pair(3));
+    let years = year - FIRST_YEAR;
+    if (0..YEARS as i32).contains(&years) && (1..=12).contains(&month) {
+        let &(before, length) = STARTS.get((years * 12 + month - 1) as usize)?;
+        return (1..=length).contains(&day).then_some(before + day);
+    }
+    far_date(year, month, day)
+}
+
+/// Gives the days since 1970-01-01 of a date of any year.
+#[cold]
+fn far_date(year: i32, month: i32, day: i32) -> Option<i32> {
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let months = MONTHS.get(usize::from(is_leap))?;
     let &(before, length) = months.get((month as usize).wrapping_sub(1))?;

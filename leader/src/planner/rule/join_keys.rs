@@ -6,7 +6,7 @@
 //! So before the rules that ask for keys, joins that say something about them are told to forget it, and what stands
 //! above is asked again. Semi joins only leave rows out, and keep what is known.
 
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{FunctionalDependencies, JoinType, Result};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::optimizer::ApplyOrder;
@@ -43,6 +43,9 @@ impl OptimizerRule for JoinKeys {
         plan: LogicalPlan,
         _config: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
+        if !has_join(&plan)? {
+            return Ok(Transformed::no(plan));
+        }
         let plan = plan.transform_up_with_subqueries(|node| {
             if node.schema().functional_dependencies().is_empty() {
                 return Ok(Transformed::no(node));
@@ -63,6 +66,18 @@ impl OptimizerRule for JoinKeys {
         // Nothing that another round would see differently was changed.
         Ok(Transformed::no(plan.data))
     }
+}
+
+fn has_join(plan: &LogicalPlan) -> Result<bool> {
+    let mut has_join = false;
+    plan.apply_with_subqueries(|node| {
+        has_join = matches!(node, LogicalPlan::Join(_));
+        Ok(match has_join {
+            true => TreeNodeRecursion::Stop,
+            false => TreeNodeRecursion::Continue,
+        })
+    })?;
+    Ok(has_join)
 }
 
 fn keeps_both_sides(join: JoinType) -> bool {

@@ -7,6 +7,7 @@ pub mod colocated_join_mode;
 pub mod colocated_subset_join;
 pub mod disjoint_lists;
 mod distribution;
+pub mod filter_projection;
 pub mod filter_pushdown;
 pub mod giving_way;
 pub mod held_window;
@@ -69,6 +70,14 @@ pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
             *rule = Arc::new(ours);
         }
     }
+    let mut guarded: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = Vec::new();
+    for rule in rules {
+        if rule.name() == filter_projection::BEFORE {
+            guarded.push(Arc::new(filter_projection::FilterProjection));
+        }
+        guarded.push(rule);
+    }
+    let mut rules = guarded;
     // Filters that change while running are handed down last: a plan made anew above them would lose them.
     let last = rules
         .iter()

@@ -3,7 +3,7 @@
 use super::time::{HOUR, MINUTE, SECOND, clock, fraction, two};
 use crate::settings::style::IntervalStyle;
 use arrow::datatypes::IntervalMonthDayNano;
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 /// An interval in parts, each with its own sign.
 struct Parts {
@@ -30,7 +30,7 @@ impl Parts {
 }
 
 /// Writes an interval.
-pub(super) fn write(value: IntervalMonthDayNano, style: IntervalStyle, out: &mut BytesMut) {
+pub(super) fn write(value: IntervalMonthDayNano, style: IntervalStyle, out: &mut Vec<u8>) {
     let parts = Parts {
         years: i64::from(value.months / 12),
         months: i64::from(value.months % 12),
@@ -45,12 +45,12 @@ pub(super) fn write(value: IntervalMonthDayNano, style: IntervalStyle, out: &mut
     }
 }
 
-fn number(value: i64, out: &mut BytesMut) {
+fn number(value: i64, out: &mut Vec<u8>) {
     out.put_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// `1 year 2 mons 3 days 04:05:06`.
-fn postgres(parts: &Parts, out: &mut BytesMut) {
+fn postgres(parts: &Parts, out: &mut Vec<u8>) {
     let mut first = true;
     let mut was_negative = false;
     for (count, unit) in [
@@ -90,7 +90,7 @@ fn postgres(parts: &Parts, out: &mut BytesMut) {
 }
 
 /// `@ 1 year 2 mons 3 days 4 hours 5 mins 6 secs`; if the first part is negative, all signs turn and `ago` follows.
-fn verbose(parts: &Parts, out: &mut BytesMut) {
+fn verbose(parts: &Parts, out: &mut Vec<u8>) {
     out.put_u8(b'@');
     let mut ago = None;
     for (count, unit) in [
@@ -136,12 +136,12 @@ fn verbose(parts: &Parts, out: &mut BytesMut) {
 }
 
 /// `1-2`, or `3 4:05:06`; with months and times, or both signs, `+1-2 +3 +4:05:06`.
-fn sql_standard(parts: Parts, out: &mut BytesMut) {
+fn sql_standard(parts: Parts, out: &mut Vec<u8>) {
     let all = [parts.years, parts.months, parts.days, parts.microseconds];
     let (negative, positive) = (all.iter().any(|n| *n < 0), all.iter().any(|n| *n > 0));
     let has_months = parts.years != 0 || parts.months != 0;
     let has_rest = parts.days != 0 || parts.microseconds != 0;
-    let clock = |microseconds: i64, out: &mut BytesMut| {
+    let clock = |microseconds: i64, out: &mut Vec<u8>| {
         number(microseconds / HOUR, out);
         out.put_u8(b':');
         two(microseconds % HOUR / MINUTE, out);
@@ -182,8 +182,8 @@ fn sql_standard(parts: Parts, out: &mut BytesMut) {
 }
 
 /// `P1Y2M3DT4H5M6S`.
-fn iso_8601(parts: &Parts, out: &mut BytesMut) {
-    let part = |count: i64, unit: u8, out: &mut BytesMut| {
+fn iso_8601(parts: &Parts, out: &mut Vec<u8>) {
+    let part = |count: i64, unit: u8, out: &mut Vec<u8>| {
         if count != 0 {
             number(count, out);
             out.put_u8(unit);
@@ -231,7 +231,7 @@ mod tests {
             IntervalStyle::Iso,
         ];
         for (style, text) in styles.into_iter().zip(expected) {
-            let mut out = BytesMut::new();
+            let mut out = Vec::new();
             write(value, style, &mut out);
             assert_eq!(std::str::from_utf8(&out), Ok(text), "{style:?}");
         }

@@ -1,6 +1,6 @@
 //! Numbers as PostgreSQL writes them.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 /// Digits of a REAL that any text keeps.
 const FLOAT4_DIGITS: i32 = 6;
@@ -8,7 +8,7 @@ const FLOAT4_DIGITS: i32 = 6;
 const FLOAT8_DIGITS: i32 = 15;
 
 /// Writes a REAL in 6 digits, fewer if `extra` is negative; if it is positive, in the fewest that read back to it.
-pub(super) fn float4(value: f32, extra: i32, out: &mut BytesMut) {
+pub(super) fn float4(value: f32, extra: i32, out: &mut Vec<u8>) {
     if !value.is_finite() {
         return out.put_slice(special(value.is_nan(), value.is_sign_negative()));
     }
@@ -19,7 +19,7 @@ pub(super) fn float4(value: f32, extra: i32, out: &mut BytesMut) {
 
 /// Writes a DOUBLE PRECISION in 15 digits, fewer if `extra` is negative; if it is positive, in the fewest that read
 /// back to it.
-pub(super) fn float8(value: f64, extra: i32, out: &mut BytesMut) {
+pub(super) fn float8(value: f64, extra: i32, out: &mut Vec<u8>) {
     if !value.is_finite() {
         return out.put_slice(special(value.is_nan(), value.is_sign_negative()));
     }
@@ -29,7 +29,7 @@ pub(super) fn float8(value: f64, extra: i32, out: &mut BytesMut) {
 }
 
 /// Writes the fewest digits that read back, or as many as are asked for if those are fewer still.
-fn digits(shortest: &str, value: f64, standard: i32, extra: i32, out: &mut BytesMut) {
+fn digits(shortest: &str, value: f64, standard: i32, extra: i32, out: &mut Vec<u8>) {
     let wanted = (standard + extra).max(1);
     if extra > 0 || count(shortest) <= wanted {
         float(shortest, wanted.min(standard), out);
@@ -58,7 +58,7 @@ fn special(nan: bool, negative: bool) -> &'static [u8] {
 }
 
 /// Lays the digits of `ryu` out anew: no `.0`, and an exponent of two digits only below -4 and from `digits_max` on.
-fn float(shortest: &str, digits_max: i32, out: &mut BytesMut) {
+fn float(shortest: &str, digits_max: i32, out: &mut Vec<u8>) {
     let (sign, magnitude) = match shortest.strip_prefix('-') {
         Some(magnitude) => ("-", magnitude),
         None => ("", shortest),
@@ -115,7 +115,7 @@ fn float(shortest: &str, digits_max: i32, out: &mut BytesMut) {
 }
 
 /// Writes `value / 10^scale` with exactly `scale` digits after the point.
-pub(super) fn decimal(value: i128, scale: i8, out: &mut BytesMut) {
+pub(super) fn decimal(value: i128, scale: i8, out: &mut Vec<u8>) {
     let mut buffer = itoa::Buffer::new();
     let mut small = itoa::Buffer::new();
     let magnitude = value.unsigned_abs();
@@ -150,7 +150,7 @@ const BASE: u128 = 10_000;
 const BASE_DIGITS: usize = 4;
 
 /// Writes a NUMERIC in PostgreSQL's binary form: count, weight, sign, scale, digits in base 10 000.
-pub(super) fn decimal_binary(value: i128, scale: i8, out: &mut BytesMut) {
+pub(super) fn decimal_binary(value: i128, scale: i8, out: &mut Vec<u8>) {
     let mut magnitude = value.unsigned_abs();
     let places = usize::from(scale.max(0).unsigned_abs());
     // Groups before and after the point must not share a digit: the first group from the right holds what is over.

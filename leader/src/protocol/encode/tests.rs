@@ -467,3 +467,15 @@ fn floats_have_the_digits_asked_for() {
     check(9_007_199_254_740_993.0, 0, "9.00719925474099e+15");
     check(-0.0, 0, "-0");
 }
+
+#[test]
+fn bytes_of_any_length_have_it_before_them() {
+    let value: Vec<u8> = (1..=70).collect();
+    for length in 0..=value.len() {
+        let mut out = vec![7];
+        bytes(&value[..length], &mut out).unwrap();
+        let length_bytes = (length as u32).to_be_bytes();
+        let expected = [&[7], &length_bytes[..], &value[..length]].concat();
+        assert_eq!(out, expected, "{length} bytes");
+    }
+}

@@ -3,7 +3,7 @@
 use crate::settings::style::{DateStyle, TextStyle};
 use blueshift_sql::types::date_order::DateOrder;
 use blueshift_sql::types::timetz::TimeTz;
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL counts from.
 pub(super) const EPOCH_DAYS: i32 = 10_957;
@@ -35,18 +35,18 @@ fn civil(days: i64) -> (i64, u8, u8) {
 }
 
 /// Writes two digits.
-pub(super) fn two(value: i64, out: &mut BytesMut) {
+pub(super) fn two(value: i64, out: &mut Vec<u8>) {
     out.put_u8(b'0' + (value / 10 % 10) as u8);
     out.put_u8(b'0' + (value % 10) as u8);
 }
 
 /// Writes a day in a style and tells whether ` BC` must follow.
-fn day(days: i64, style: &TextStyle, out: &mut BytesMut) -> bool {
+fn day(days: i64, style: &TextStyle, out: &mut Vec<u8>) -> bool {
     let (year, month, day) = civil(days);
     let before_christ = year <= 0;
     let year = if before_christ { 1 - year } else { year };
     let (month, day) = (i64::from(month), i64::from(day));
-    let write_year = |out: &mut BytesMut| {
+    let write_year = |out: &mut Vec<u8>| {
         if year < 10_000 {
             two(year / 100, out);
             two(year % 100, out);
@@ -84,19 +84,19 @@ fn day(days: i64, style: &TextStyle, out: &mut BytesMut) -> bool {
 }
 
 /// Writes a DATE.
-pub(super) fn date(days: i32, style: &TextStyle, out: &mut BytesMut) {
+pub(super) fn date(days: i32, style: &TextStyle, out: &mut Vec<u8>) {
     if day(i64::from(days), style, out) {
         out.put_slice(b" BC");
     }
 }
 
 /// Writes a TIME: microseconds since midnight, the fraction without trailing zeros.
-pub(super) fn time(microseconds: i64, out: &mut BytesMut) {
+pub(super) fn time(microseconds: i64, out: &mut Vec<u8>) {
     clock(microseconds, out);
 }
 
 /// Writes a TIMETZ: what its clock shows and the clock's offset.
-pub(super) fn time_tz(packed: i64, out: &mut BytesMut) {
+pub(super) fn time_tz(packed: i64, out: &mut Vec<u8>) {
     let value = TimeTz::unpacked(packed);
     clock(value.local, out);
     let mut zone = String::new();
@@ -105,7 +105,7 @@ pub(super) fn time_tz(packed: i64, out: &mut BytesMut) {
 }
 
 /// Writes hours, minutes, seconds and a fraction.
-pub(super) fn clock(microseconds: i64, out: &mut BytesMut) {
+pub(super) fn clock(microseconds: i64, out: &mut Vec<u8>) {
     let hours = microseconds / HOUR;
     if hours < 100 {
         two(hours, out);
@@ -120,7 +120,7 @@ pub(super) fn clock(microseconds: i64, out: &mut BytesMut) {
 }
 
 /// Writes a fraction of a second without trailing zeros; none if it is 0.
-pub(super) fn fraction(microseconds: i64, out: &mut BytesMut) {
+pub(super) fn fraction(microseconds: i64, out: &mut Vec<u8>) {
     let mut fraction = microseconds;
     if fraction > 0 {
         let mut digits = [b'0'; 6];
@@ -139,7 +139,7 @@ pub(super) fn fraction(microseconds: i64, out: &mut BytesMut) {
 }
 
 /// Writes a TIMESTAMP: microseconds since 1970.
-pub(super) fn timestamp(microseconds: i64, style: &TextStyle, out: &mut BytesMut) {
+pub(super) fn timestamp(microseconds: i64, style: &TextStyle, out: &mut Vec<u8>) {
     if moment(microseconds, style, |_| {}, out) {
         out.put_slice(b" BC");
     }
@@ -149,8 +149,8 @@ pub(super) fn timestamp(microseconds: i64, style: &TextStyle, out: &mut BytesMut
 fn moment(
     microseconds: i64,
     style: &TextStyle,
-    zone: impl FnOnce(&mut BytesMut),
-    out: &mut BytesMut,
+    zone: impl FnOnce(&mut Vec<u8>),
+    out: &mut Vec<u8>,
 ) -> bool {
     let days = microseconds.div_euclid(DAY);
     let time = microseconds.rem_euclid(DAY);
@@ -193,10 +193,10 @@ fn moment(
 }
 
 /// Writes a TIMESTAMPTZ in the style's zone: with the zone's offset behind it in ISO style, else its abbreviation.
-pub(super) fn timestamp_tz(microseconds: i64, style: &TextStyle, out: &mut BytesMut) {
+pub(super) fn timestamp_tz(microseconds: i64, style: &TextStyle, out: &mut Vec<u8>) {
     let offset = style.zone.offset_at(microseconds);
     let local = microseconds.saturating_add(offset * SECOND);
-    let zone = |out: &mut BytesMut| {
+    let zone = |out: &mut Vec<u8>| {
         let abbreviation = match style.date {
             DateStyle::Iso => None,
             _ => style.zone.abbreviation_at(microseconds),
@@ -220,7 +220,7 @@ pub(super) fn timestamp_tz(microseconds: i64, style: &TextStyle, out: &mut Bytes
 }
 
 /// Writes an offset in seconds as `+01`, `-03:30`.
-fn shift(offset: i64, out: &mut BytesMut) {
+fn shift(offset: i64, out: &mut Vec<u8>) {
     out.put_u8(if offset < 0 { b'-' } else { b'+' });
     let offset = offset.abs();
     two(offset / 3_600, out);

@@ -7,6 +7,7 @@
 //! Benchmark: `benches/micro/merge.rs`.
 
 use super::ESCAPE;
+use crate::encoding::text::append;
 use fsst::Compressor;
 
 /// Texts coded side by side.
@@ -109,10 +110,11 @@ impl Coder {
         Some(Self { short, long })
     }
 
-    /// Appends the codes of texts to `codes`, and to `ends` where the codes of each end.
+    /// Appends the codes of texts to `codes`, and to `ends` where the codes of each end. Each text is what its slice begins
+    /// with, so many bytes.
     pub(super) fn encode<'t>(
         &self,
-        texts: impl Iterator<Item = &'t [u8]>,
+        texts: impl Iterator<Item = (&'t [u8], usize)>,
         scratch: &mut Scratch,
         codes: &mut Vec<u8>,
         ends: &mut Vec<u64>,
@@ -125,8 +127,8 @@ impl Coder {
         } = scratch;
         padded.clear();
         text_ends.clear();
-        for text in texts {
-            padded.extend_from_slice(text);
+        for (ahead, length) in texts {
+            append(padded, ahead, length);
             text_ends.push(padded.len());
             padded.extend_from_slice(&[0; WORD_BYTES]);
         }
@@ -267,7 +269,7 @@ mod tests {
         let coder = Coder::new(table).expect("no zero in a symbol");
         let (mut codes, mut ends) = (vec![7, 7], vec![2]);
         coder.encode(
-            texts.iter().copied(),
+            texts.iter().map(|text| (*text, text.len())),
             &mut Scratch::default(),
             &mut codes,
             &mut ends,
@@ -308,7 +310,7 @@ mod tests {
         let (mut codes, mut ends) = (Vec::new(), Vec::new());
         let texts = [&b"carefully "[..], b"", b"ca", b"x"];
         coder.encode(
-            texts.into_iter(),
+            texts.into_iter().map(|text| (text, text.len())),
             &mut Scratch::default(),
             &mut codes,
             &mut ends,

@@ -41,7 +41,7 @@ impl Buffered {
                 Some(vector) if !vector.is_all_null() => {
                     column.extend_vector(vector, picks, &mut self.scratch, &mut self.pool)
                 }
-                _ => column.extend_nulls(count),
+                _ => column.extend_nulls(count, &mut self.pool),
             };
         }
         if let Some(column) = columns.next() {
@@ -162,7 +162,7 @@ impl Column {
     }
 
     /// Appends nulls; gives the bytes of what stands in their place.
-    fn extend_nulls(&mut self, count: usize) -> usize {
+    fn extend_nulls(&mut self, count: usize, pool: &mut Pool) -> usize {
         let (before, rows) = (self.values.len(), self.values.len() + count);
         let validity = self.validity.get_or_insert_with(|| vec![true; before]);
         validity.resize(rows, false);
@@ -188,7 +188,7 @@ impl Column {
                 16
             }
             Values::Text(texts) => {
-                texts.extend_empty(count);
+                texts.extend_empty(count, pool);
                 16
             }
         };

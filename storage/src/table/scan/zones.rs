@@ -19,6 +19,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Where no more rows of a zone are wanted, what it takes to open it is worth keeping.
+const FEW_ROWS: usize = 64;
+
 /// One zone with surviving rows.
 #[derive(Clone, Debug)]
 pub struct VectorBatch {
@@ -258,8 +261,9 @@ impl ZoneScan {
             if selection.count() == 0 {
                 continue;
             }
+            let is_few = selection.count() <= FEW_ROWS;
             let columns =
-                (0..self.projection.len()).map(|at| self.vector(self.projection[at], zone));
+                (0..self.projection.len()).map(|at| self.vector(self.projection[at], zone, is_few));
             let columns = columns.collect::<Result<_>>()?;
             let first_row_id = i64::from(self.ordinal) << 32 | first as i64;
             return Ok(Some(VectorBatch {
@@ -332,7 +336,7 @@ impl ZoneScan {
         match &mut step.work {
             Work::Prune { .. } => {}
             Work::Test { column, test, mask } => {
-                let Some(vector) = self.vector(*column, zone)? else {
+                let Some(vector) = self.vector(*column, zone, false)? else {
                     return Ok(());
                 };
                 if let Some(dictionary) = dictionary(&vector) {
@@ -349,7 +353,10 @@ impl ZoneScan {
                 let mut columns: Vec<(ColumnType, Option<ColumnVector>)> =
                     Vec::with_capacity(indexes.len());
                 for column in &indexes {
-                    columns.push((self.layout.columns[*column].ty, self.vector(*column, zone)?));
+                    columns.push((
+                        self.layout.columns[*column].ty,
+                        self.vector(*column, zone, false)?,
+                    ));
                 }
                 if let [(ty, Some(vector))] = columns.as_slice()
                     && let Some(dictionary) = dictionary(vector)
@@ -382,8 +389,8 @@ impl ZoneScan {
             .map_or(usize::MAX, |(number, _)| *number)
     }
 
-    /// Gives a zone of a table column, reading its block if this scan has not.
-    fn vector(&mut self, column: usize, zone: usize) -> Result<Option<ColumnVector>> {
+    /// Gives a zone of a table column, reading its block if this scan has not. Says `is_few` if few rows of it are wanted.
+    fn vector(&mut self, column: usize, zone: usize, is_few: bool) -> Result<Option<ColumnVector>> {
         let Some(index) = self.columns[column].index else {
             return Ok(None);
         };
@@ -413,7 +420,14 @@ impl ZoneScan {
                 block
             }
         };
-        let vector = ColumnVector::new(block, zone - first_zone).map_err(|reason| {
+        let own = zone - first_zone;
+        let vector = match is_few {
+            true => self
+                .files
+                .few_of_zone(&self.group, index, number, block, own),
+            false => ColumnVector::new(block, own),
+        };
+        let vector = vector.map_err(|reason| {
             let identity = &self.group.identity;
             let name = &self.layout.columns[column].name;
             let what = format!(
