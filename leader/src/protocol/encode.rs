@@ -417,56 +417,60 @@ fn framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Arr
     patch(out, start, 4)
 }
 
-/// Writes a value of a fixed size with its length before it, at once.
+/// Writes a value of a fixed size, of eight bytes at most, with its length before it, at once: in registers, as bytes put
+/// together in memory are read late when they are read wider than they were written.
 #[inline(always)]
 fn sized<const SIZE: usize>(value: [u8; SIZE], out: &mut Vec<u8>) {
-    let mut cell = [0; 4 + 8];
-    cell[..4].copy_from_slice(&(SIZE as u32).to_be_bytes());
-    cell[4..4 + SIZE].copy_from_slice(&value);
-    out.extend_from_slice(&cell[..4 + SIZE]);
+    let mut whole = [0; 8];
+    whole[..SIZE].copy_from_slice(&value);
+    let length = u128::from(u32::from_le_bytes((SIZE as u32).to_be_bytes()));
+    let cell = length | u128::from(u64::from_le_bytes(whole)) << u32::BITS;
+    out.extend_from_slice(&cell.to_le_bytes()[..4 + SIZE]);
 }
 
 /// Texts up to this size are written with their length in a few moves, which a call for each would take longer than.
 const SHORT_BYTES: usize = 32;
+
+/// A length and a short text.
+const SHORT_CELL: usize = 4 + SHORT_BYTES;
 
 /// Writes bytes with their length before them.
 #[inline(always)]
 fn bytes(value: &[u8], out: &mut Vec<u8>) -> Result<(), ArrowError> {
     let length =
         i32::try_from(value.len()).map_err(|_| ArrowError::OffsetOverflowError(value.len()))?;
-    let mut cell = [0; 4 + SHORT_BYTES];
-    cell[..4].copy_from_slice(&length.to_be_bytes());
-    match ends::<16>(value, &mut cell)
-        || ends::<8>(value, &mut cell)
-        || ends::<4>(value, &mut cell)
-        || ends::<2>(value, &mut cell)
-        || ends::<1>(value, &mut cell)
-        || value.is_empty()
-    {
-        true => {
-            let end = out.len() + 4 + value.len();
-            out.extend_from_slice(&cell);
-            out.truncate(end);
-        }
-        false => {
-            out.extend_from_slice(&cell[..4]);
-            out.extend_from_slice(value);
-        }
+    if value.len() > SHORT_BYTES {
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(value);
+        return Ok(());
     }
+    let end = out.len() + 4 + value.len();
+    out.extend_from_slice(&[0; SHORT_CELL]);
+    if let Some(cell) = out.last_chunk_mut() {
+        put_short(value, length, cell);
+    }
+    out.truncate(end);
     Ok(())
 }
 
-/// Puts a value behind the length in a cell by its first and its last `SIZE` bytes, which lie over each other; tells
-/// whether that is all of it.
 #[inline(always)]
-fn ends<const SIZE: usize>(value: &[u8], cell: &mut [u8; 4 + SHORT_BYTES]) -> bool {
+fn put_short(value: &[u8], length: i32, cell: &mut [u8; SHORT_CELL]) {
+    cell[..4].copy_from_slice(&length.to_be_bytes());
+    let _ = ends::<16>(value, cell)
+        || ends::<8>(value, cell)
+        || ends::<4>(value, cell)
+        || ends::<2>(value, cell)
+        || ends::<1>(value, cell);
+}
+
+/// Puts a value behind the length in a cell by its first and its last `SIZE` bytes, which lie over each other; tells
+/// whether it has so many.
+#[inline(always)]
+fn ends<const SIZE: usize>(value: &[u8], cell: &mut [u8; SHORT_CELL]) -> bool {
     let (Some(first), Some(last)) = (value.first_chunk::<SIZE>(), value.last_chunk::<SIZE>())
     else {
         return false;
     };
-    if value.len() > 2 * SIZE {
-        return false;
-    }
     cell[4..4 + SIZE].copy_from_slice(first);
     cell[4 + value.len() - SIZE..4 + value.len()].copy_from_slice(last);
     true

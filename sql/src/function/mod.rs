@@ -12,6 +12,7 @@ pub mod exact;
 pub mod folded;
 pub(crate) mod interval;
 pub(crate) mod moment;
+mod now;
 pub mod one_row;
 mod ordered;
 pub(crate) mod quotient;
@@ -64,6 +65,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         folded::folded(),
         folded::ordered(),
         folded::written(),
+        now::now(),
     ];
     functions.extend(checked::all());
     functions.extend(exact::all());

@@ -9,6 +9,30 @@ use crate::sqlstate::SqlState;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
+/// Makes a word behind a point, that would be a value anywhere else, a name: `event.user.id`.
+fn forget_meaning(token: &mut Token) {
+    if let Token::Word(word) = token
+        && matches!(
+            word.keyword,
+            Keyword::NULL
+                | Keyword::TRUE
+                | Keyword::FALSE
+                | Keyword::USER
+                | Keyword::CURRENT_USER
+                | Keyword::SESSION_USER
+                | Keyword::CURRENT_CATALOG
+                | Keyword::CURRENT_ROLE
+                | Keyword::CURRENT_DATE
+                | Keyword::CURRENT_TIME
+                | Keyword::CURRENT_TIMESTAMP
+                | Keyword::LOCALTIME
+                | Keyword::LOCALTIMESTAMP
+        )
+    {
+        word.keyword = Keyword::NoKeyword;
+    }
+}
+
 /// A text cut into tokens, comments and white space left out.
 pub(crate) struct Source<'a> {
     pub(super) text: &'a str,
@@ -78,7 +102,10 @@ impl<'a> Source<'a> {
                     }
                     newline = false;
                 }
-                token => {
+                mut token => {
+                    if let Some(Token::Period) = tokens.last().map(|before| &before.token) {
+                        forget_meaning(&mut token);
+                    }
                     let place = |character: usize| Location::new(1, character as u64 + 1);
                     let span = Span::new(place(start_character), place(end_character));
                     tokens.push(TokenWithSpan { token, span });

@@ -194,6 +194,7 @@ pub(crate) fn parse(cursor: &mut Cursor<'_>, temporary: bool) -> Result<Statemen
     cursor.expect(&Token::RParen)?;
     let mut attributes = std::mem::take(&mut table.attributes);
     attributes_of(cursor, &mut attributes)?;
+    take_preserved(cursor, temporary);
     refuse_other_attributes(cursor)?;
     if !sort_columns.is_empty() {
         if attributes.sort.is_some() {
@@ -253,6 +254,13 @@ fn refuse_other_attributes(cursor: &Cursor<'_>) -> Result<()> {
     })
 }
 
+/// Takes ON COMMIT PRESERVE ROWS, as Tableau writes it: what every temporary table does.
+fn take_preserved(cursor: &mut Cursor<'_>, temporary: bool) {
+    if temporary {
+        let _ = cursor.take_words(&["on", "commit", "preserve", "rows"]);
+    }
+}
+
 /// Tries `[(columns)] attributes AS query`.
 fn parse_as(
     cursor: &mut Cursor<'_>,
@@ -276,6 +284,7 @@ fn parse_as(
         ..TableAttributes::default()
     };
     attributes_of(cursor, &mut attributes)?;
+    take_preserved(cursor, temporary);
     cursor.expect_word("as")?;
     if if_not_exists {
         return Err(Error::syntax(

@@ -39,10 +39,8 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             data_type,
             ..
         } => match (literal(inner), &data_type) {
-            (Some(text), DataType::Interval { fields: None, .. }) if is_text(inner) => {
-                **inner = plain(Interval::parse(&text, None)?);
-                None
-            }
+            // What a cast holds is read when it is cast.
+            (Some(_), DataType::Interval { fields: None, .. }) => None,
             (
                 Some(text),
                 DataType::Interval {

@@ -91,6 +91,22 @@ pub(in crate::binder) fn too_many_targets() -> Error {
     .with_hint("Name the columns that are needed, or put many values into a SUPER")
 }
 
+/// Refuses a clause that the engine passes over.
+fn refuse_sample(factor: &TableFactor) -> Result<()> {
+    match factor {
+        TableFactor::Table {
+            sample: Some(_), ..
+        }
+        | TableFactor::Derived {
+            sample: Some(_), ..
+        } => Err(Error::unsupported(
+            "TABLESAMPLE",
+            "Write WHERE RANDOM() < 0.1 for a tenth of the rows",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn flow(result: Result<()>) -> ControlFlow<Error> {
     match result {
         Ok(()) => ControlFlow::Continue(()),
@@ -181,7 +197,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         self.around.inside(factor, true);
-        flow(table_function::rewrite(factor))
+        flow(refuse_sample(factor).and_then(|()| table_function::rewrite(factor)))
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
