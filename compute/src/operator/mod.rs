@@ -5,3 +5,4 @@ pub mod null_side;
 pub mod secure;
 pub mod shared;
 pub mod small_decimal;
+pub mod spilling_join;

@@ -5,6 +5,7 @@ use super::measure::{by_partition, hash_build};
 use super::together::{is_everywhere, lies_together};
 use super::{LEADER_SLICE, Sink, Step, StepKind, StepTable, Work};
 use crate::operator::shared::SharedExec;
+use crate::operator::spilling_join::hash_join_of;
 use crate::scan::SliceScanExec;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
@@ -182,8 +183,8 @@ impl Cutter {
         if let Some(scan) = plan.downcast_ref::<SliceScanExec>() {
             return self.scan(scan);
         }
-        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-            return self.hash_join(join, gather);
+        if let Some(join) = hash_join_of(plan) {
+            return self.hash_join((plan, join), gather);
         }
         let children = plan.children();
         match children.as_slice() {
@@ -225,7 +226,12 @@ impl Cutter {
         }
     }
 
-    fn hash_join(&mut self, join: &HashJoinExec, gather: Gather) -> Segment {
+    /// A hash join; `plan` is what runs it.
+    fn hash_join(
+        &mut self,
+        (plan, join): (&dyn ExecutionPlan, &HashJoinExec),
+        gather: Gather,
+    ) -> Segment {
         let is_collected = *join.partition_mode() == PartitionMode::CollectLeft;
         let stays = is_everywhere(join.left()) || lies_together(join);
         let below = match (is_collected, stays) {
@@ -234,7 +240,7 @@ impl Cutter {
             (true, false) => Gather::ToAll,
         };
         let build = self.walk(join.left().as_ref(), below);
-        let mut hash = Draft::new(StepKind::Hash, hash_build(join));
+        let mut hash = Draft::new(StepKind::Hash, hash_build(plan));
         if hash.work.is_empty() || below == Gather::Stay {
             let built = std::mem::replace(&mut hash.work, build.given());
             for (partition, built) in built {
@@ -246,7 +252,7 @@ impl Cutter {
         let build = self.end(build, hash, true);
         let mut segment = self.walk(join.right().as_ref(), gather);
         segment.stream = segment.stream.max(build.stream);
-        let mut step = Draft::new(StepKind::HashJoin, by_partition(join));
+        let mut step = Draft::new(StepKind::HashJoin, by_partition(plan));
         step.table = build.steps.into_iter().next().and_then(|scan| scan.table);
         segment.steps.push(step);
         segment

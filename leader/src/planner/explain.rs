@@ -12,6 +12,7 @@ use crate::planner::estimate::{Estimate, physical};
 use blueshift_compute::external::postgres::RemoteScanExec;
 use blueshift_compute::external::scan_of;
 use blueshift_compute::operator::secure::SecureExec;
+use blueshift_compute::operator::spilling_join::hash_join_of;
 use blueshift_compute::profile::together::{is_everywhere, lies_together};
 use blueshift_compute::scan::SliceScanExec;
 use datafusion::common::JoinType;
@@ -266,7 +267,7 @@ impl Printer {
         };
         node.filters.append(&mut place.filters);
         let shown = place.filter.unwrap_or(plan);
-        let join = plan.downcast_ref::<HashJoinExec>();
+        let join = hash_join_of(plan.as_ref());
         let measured = self.measured(|| {
             let own = match join {
                 Some(_) => nanoseconds(plan, "join_time"),
@@ -445,7 +446,7 @@ fn describe(plan: &Arc<dyn ExecutionPlan>, measures: &Measures) -> Option<Node> 
     let node = |title: String, details: Vec<String>, start: f64| {
         Some(Node::new(title, details, (start, total.max(start))))
     };
-    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+    if let Some(join) = hash_join_of(plan.as_ref()) {
         let kind = match join.join_type() {
             JoinType::Inner => "Hash Join",
             // The hashed side, the engine's left one, is the inner one: the right one to a reader.

@@ -1,12 +1,11 @@
 //! What a plan will do, as the predictor of the workload manager looks at it: cheap, as it is made for every query.
 
 use crate::wlm::predictor::Features;
+use blueshift_compute::operator::spilling_join::hash_join_of;
 use blueshift_compute::scan::SliceScanExec;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
-use datafusion::physical_plan::joins::{
-    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
-};
+use datafusion::physical_plan::joins::{CrossJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use std::sync::Arc;
@@ -25,7 +24,7 @@ fn add(plan: &Arc<dyn ExecutionPlan>, features: &mut Features) {
             .rows
             .saturating_add(scan.table().version.row_count());
         features.columns = features.columns.saturating_add(columns);
-    } else if plan.is::<HashJoinExec>()
+    } else if hash_join_of(plan.as_ref()).is_some()
         || plan.is::<NestedLoopJoinExec>()
         || plan.is::<CrossJoinExec>()
         || plan.is::<SortMergeJoinExec>()

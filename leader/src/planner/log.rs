@@ -15,6 +15,7 @@ use crate::wlm::admission::Ticket;
 use blueshift_compute::node::Node;
 use blueshift_compute::object::RequestLog;
 use blueshift_compute::operator::secure::SecureExec;
+use blueshift_compute::operator::spilling_join::SpillingJoinExec;
 use blueshift_compute::profile::{self, Sink};
 use blueshift_compute::resource::QueryResources;
 use datafusion::physical_plan::aggregates::AggregateExec;
@@ -87,7 +88,7 @@ impl PlanLog {
         self.thrift.is_possible.load(Ordering::Relaxed) && !self.is_thrifty()
     }
 
-    /// Tells whether joins are to be made by sorting, and those that spill are to leave room for each other.
+    /// Tells whether joins are to be those that can spill, and all that spill are to leave room for each other.
     pub fn is_thrifty(&self) -> bool {
         self.thrift.is_on.load(Ordering::Relaxed)
     }
@@ -286,7 +287,11 @@ fn read(plan: &Arc<dyn ExecutionPlan>, sink: &Sink) -> Option<Executed> {
 fn spillers(plan: &Arc<dyn ExecutionPlan>) -> usize {
     let groups = plan.downcast_ref::<AggregateExec>();
     let groups = groups.is_some_and(|groups| !groups.group_expr().is_empty());
-    let own = match groups || plan.is::<SortExec>() || plan.is::<RepartitionExec>() {
+    let spills = groups
+        || plan.is::<SortExec>()
+        || plan.is::<RepartitionExec>()
+        || plan.is::<SpillingJoinExec>();
+    let own = match spills {
         true => plan.output_partitioning().partition_count(),
         false => 0,
     };

@@ -25,7 +25,7 @@ extensions_options! {
         pub plan_cache: bool, default = true
         /// Lets a partition that is done read rows of other slices, where nothing needs rows to stay apart.
         pub free_scans: bool, default = true
-        /// Joins whose hash table is expected to take more bytes are made by sorting; with 0 all are.
+        /// Joins whose hash table is expected to take more bytes are those that can spill; with 0 all are.
         pub hash_join_bytes: u64, default = u64::MAX
         /// Lifts limits that Redshift has for its own reasons.
         pub comfort: bool, default = false

@@ -149,6 +149,16 @@ impl Ticket {
         &self.visitor.seat
     }
 
+    /// Notes that a rule acts on the statement, once; `false` if it has, maybe just now on another thread.
+    pub(super) fn acts_first(&self, rule: &Arc<str>) -> bool {
+        let mut done = lock(&self.rules_done);
+        let is_first = !done.contains(rule);
+        if is_first {
+            done.push(Arc::clone(rule));
+        }
+        is_first
+    }
+
     /// Says what the statement is, which decides what a timeout does to it.
     pub fn set_kind(&self, kind: Kind) {
         *lock(&self.kind) = kind;

@@ -373,6 +373,7 @@ impl Wlm {
         };
         let query = job.arrival.query;
         let (action, value) = match rule.action {
+            Action::Log if !ticket.acts_first(&rule.name) => return,
             Action::Log => ("log", None),
             Action::Abort if job.arrival.kind == scheduler::Kind::Maintenance => ("none", None),
             Action::Abort => {
@@ -396,7 +397,7 @@ impl Wlm {
         };
         // The rules of another queue look at it anew.
         if !action.starts_with("hop") && value.is_none() {
-            lock(&ticket.rules_done).push(Arc::clone(&rule.name));
+            ticket.acts_first(&rule.name);
         }
         self.record(state, rule, action, value);
     }
@@ -421,7 +422,9 @@ impl Wlm {
             .into_iter()
             .filter(is_open)
         {
-            self.record(&state, rule, "log", None);
+            if ticket.acts_first(&rule.name) {
+                self.record(&state, rule, "log", None);
+            }
         }
     }
 

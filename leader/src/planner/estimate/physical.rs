@@ -5,6 +5,7 @@ use super::predicate::{self, Predicate, Term};
 use super::{ColumnEstimate, Estimate, JoinKey, ROWS_UNKNOWN};
 use blueshift_compute::external;
 use blueshift_compute::operator::secure::SecureExec;
+use blueshift_compute::operator::spilling_join::hash_join_of;
 use blueshift_compute::scan::SliceScanExec;
 use blueshift_sql::function::as_is;
 use datafusion::arrow::datatypes::{DataType, Schema};
@@ -21,9 +22,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
-use datafusion::physical_plan::joins::{
-    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
-};
+use datafusion::physical_plan::joins::{CrossJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::union::UnionExec;
@@ -201,7 +200,7 @@ fn of_unary(plan: &dyn ExecutionPlan, input: &Estimate) -> Estimate {
 }
 
 fn of_binary(plan: &dyn ExecutionPlan, left: &Estimate, right: &Estimate) -> Estimate {
-    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+    if let Some(join) = hash_join_of(plan) {
         let joined = of_keys(
             join.on(),
             join.filter(),

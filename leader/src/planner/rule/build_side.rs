@@ -3,7 +3,7 @@
 //! Takes the place of the engine's `join_selection`, which looks at the size of a side only where statistics survived
 //! the operators below, and so builds on the larger side of most joins over joins.
 
-use super::{colocated_join_mode, colocated_subset_join, merge_join};
+use super::{colocated_join_mode, colocated_subset_join, spilling_join};
 use crate::planner::estimate::{Estimate, physical};
 use crate::planner::options::options_of;
 use datafusion::common::config::ConfigOptions;
@@ -51,8 +51,8 @@ impl PhysicalOptimizerRule for BuildSide {
         };
         plan.transform_up(|node| {
             if let Some(join) = node.downcast_ref::<HashJoinExec>() {
-                if let Some(merged) = merge_join::instead_of(join, switches.hash_join_bytes)? {
-                    return Ok(Transformed::yes(merged));
+                if let Some(other) = spilling_join::instead_of(join, switches.hash_join_bytes)? {
+                    return Ok(Transformed::yes(other));
                 }
                 return Ok(Transformed::yes(choose(
                     join,

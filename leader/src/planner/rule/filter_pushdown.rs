@@ -6,6 +6,7 @@
 //! at `a.k`, and rows are lost. Joins whose sides were swapped, and joins over joins, are such plans.
 
 use blueshift_compute::operator::null_side::NullSideExec;
+use blueshift_compute::operator::spilling_join::hash_join_of;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{HashMap, HashSet, JoinSide, JoinType, internal_err};
@@ -223,7 +224,7 @@ fn origin(node: &Plan, index: usize) -> Origin {
         };
         return Origin::Columns(named(filter.input(), shown.into_iter().enumerate()));
     }
-    if let Some(join) = node.downcast_ref::<HashJoinExec>() {
+    if let Some(join) = hash_join_of(node.as_ref()) {
         return join_origin(join, index);
     }
     if let Some(aggregate) = node.downcast_ref::<AggregateExec>() {

@@ -8,6 +8,7 @@
 use crate::history::control::StopSign;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, Schema};
+use blueshift_compute::operator::spilling_join::SpillingJoinExec;
 use blueshift_sql::SqlState;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::{DataFusionError, Result};
@@ -52,6 +53,7 @@ pub(in crate::planner) fn give_way(
 /// Tells whether a node may make many rows of few.
 fn makes_many(node: &Arc<dyn ExecutionPlan>) -> bool {
     node.is::<HashJoinExec>()
+        || node.is::<SpillingJoinExec>()
         || node.is::<NestedLoopJoinExec>()
         || node.is::<CrossJoinExec>()
         || node.is::<SortMergeJoinExec>()
@@ -83,6 +85,11 @@ fn stoppable(
     {
         let builder = join.builder().with_filter(Some(looking(filter)));
         return Ok(Some(builder.build_exec()?));
+    }
+    if let Some(join) = node.downcast_ref::<SpillingJoinExec>()
+        && let Some(filter) = join.join().filter()
+    {
+        return Ok(Some(Arc::new(join.with_filter(looking(filter))?)));
     }
     Ok(None)
 }

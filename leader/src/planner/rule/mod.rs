@@ -14,7 +14,6 @@ pub mod held_window;
 pub mod init_plan;
 pub mod join_keys;
 pub mod join_order;
-mod merge_join;
 pub mod microseconds;
 pub mod null_side;
 pub mod outer_join;
@@ -24,6 +23,7 @@ pub mod secure_scan;
 pub mod shared_plan;
 pub mod slice_number;
 pub mod small_decimals;
+mod spilling_join;
 pub mod stoppable;
 pub mod subquery_value;
 
