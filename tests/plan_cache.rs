@@ -110,6 +110,27 @@ async fn constants_of_all_types_are_filled_in() {
     // Blanks at the end are taken off by the planner.
     cached.all(texts, &[("name 4 ", "4"), (" ", "")], 0).await;
     cached.all(texts, &[("name 4", "4")], 1).await;
+    // The limit of a sort is known to its scan, in each run by itself.
+    let first = "SELECT k FROM t WHERE k > {} ORDER BY price DESC, k LIMIT 2";
+    let values = [
+        ("1", "999 998"),
+        ("2", "999 998"),
+        ("4", "999 998"),
+        ("990", "999 998"),
+        ("999", ""),
+    ];
+    cached.all(first, &values, 2).await;
+    let last = "SELECT k FROM t WHERE k < {} ORDER BY price DESC, k LIMIT 2";
+    let values = [
+        ("500", "499 498"),
+        ("800", "799 798"),
+        ("900", "899 898"),
+        ("100", "99 98"),
+        ("950", "949 948"),
+        ("5", "4 3"),
+        ("700", "699 698"),
+    ];
+    cached.all(last, &values, 4).await;
     let any_case = "SELECT min(k) + count(*) FROM insensitive WHERE name = '{}'";
     cached
         .client
@@ -212,10 +233,15 @@ async fn what_differs_in_more_than_constants_is_always_planned() {
             "SELECT count(*) FROM t WHERE day > GETDATE() AND k = {}",
             [("1", "0"), ("2", "0"), ("3", "0"), ("4", "0")],
         ),
-        // The limit of a sort is known to its scan.
+        // The greatest so far is known to the scan.
         (
-            "SELECT k FROM t WHERE k > {} ORDER BY price LIMIT 1",
-            [("1", "2"), ("2", "3"), ("3", "4"), ("4", "5")],
+            "SELECT max(name) FROM t WHERE k < {}",
+            [
+                ("1", "name 0"),
+                ("2", "name 1"),
+                ("3", "name 2"),
+                ("4", "name 3"),
+            ],
         ),
     ] {
         cached.all(shape, &values, 0).await;

@@ -116,6 +116,9 @@ pub const DURATIONS_US: [u64; 16] = [
 /// Events of the log tables that made room for newer ones before their days were over; of the process.
 pub static EVENTS_DROPPED: Total = Total::new();
 
+/// Statements of a few milliseconds whose plans were not read for the log tables, as there were too many; of the process.
+pub static PLANS_UNREAD: Total = Total::new();
+
 /// What happened since the start.
 #[derive(Debug, Default)]
 pub struct Figures {

@@ -3,26 +3,77 @@
 //! A connection does its own when it has sent an answer: waking a thread costs as much as reading a short plan, and a
 //! plan that another thread reads later is no longer in any cache. What nobody did is done when somebody asks for what
 //! happened, and once a second, when it is written.
+//!
+//! To read the plan of a lookup costs a twentieth of the lookup, and thousands a second push each other out of what is
+//! kept within seconds. So work that says it is light is done for [`LIGHT_PER_SECOND`] statements; of the others only the
+//! last of each session waits, for who asks what that did.
 
+use super::figures::PLANS_UNREAD;
 use super::lock;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Instant;
 
 /// How much may wait; with one more, all is done at once.
 const WAITING_MAX: usize = 64;
+/// How much light work is done in a second.
+const LIGHT_PER_SECOND: f64 = 100.0;
+/// How much of it may come at once.
+const LIGHT_AT_ONCE: f64 = 500.0;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// What waits, in its order.
+/// What waits.
 #[derive(Default)]
 pub struct Later {
-    /// With the process ids of the sessions.
-    waiting: Mutex<Vec<(i32, Work)>>,
-    /// How much waits.
+    waiting: Mutex<Waiting>,
+    /// How much waits to be done.
     count: AtomicUsize,
     /// Read by who does some of it, from before it is taken until it is done.
     at_work: RwLock<()>,
+}
+
+struct Waiting {
+    /// What is to be done, in its order, with the process ids of the sessions.
+    work: Vec<(i32, Work)>,
+    /// What is done only if somebody asks before the session brings other light work.
+    last: HashMap<i32, Work>,
+    allowance: Allowance,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            work: Vec::new(),
+            last: HashMap::new(),
+            allowance: Allowance {
+                left: LIGHT_AT_ONCE,
+                at: Instant::now(),
+            },
+        }
+    }
+}
+
+/// How much light work may be done.
+struct Allowance {
+    left: f64,
+    at: Instant,
+}
+
+impl Allowance {
+    /// Takes one; `false` if there is none.
+    fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.left = (self.left + passed * LIGHT_PER_SECOND).min(LIGHT_AT_ONCE);
+        self.at = now;
+        let is_left = self.left >= 1.0;
+        if is_left {
+            self.left -= 1.0;
+        }
+        is_left
+    }
 }
 
 impl std::fmt::Debug for Later {
@@ -33,38 +84,54 @@ impl std::fmt::Debug for Later {
 }
 
 impl Later {
-    /// Has some work of a session done soon; does all at once if too much waits.
-    pub fn add(&self, pid: i32, work: Work) {
+    /// Has some work of a session done soon; does all at once if too much waits. What `is_light` may be left, see the
+    /// module.
+    pub fn add(&self, pid: i32, work: Work, is_light: bool) {
         let mut waiting = lock(&self.waiting);
-        waiting.push((pid, work));
-        let count = waiting.len();
+        if is_light && !waiting.allowance.take(Instant::now()) {
+            let before = waiting.last.insert(pid, work);
+            drop(waiting);
+            if before.is_some() {
+                PLANS_UNREAD.add(1);
+            }
+            return;
+        }
+        waiting.work.push((pid, work));
+        let count = waiting.work.len();
         self.count.store(count, Ordering::Release);
         drop(waiting);
         if count > WAITING_MAX {
-            self.work(|_| true);
+            self.work(|waiting| std::mem::take(&mut waiting.work));
         }
     }
 
     /// Does what a session left, on this thread. Blocks, for some microseconds a step of a plan.
     pub fn catch_up(&self, pid: i32) {
         if self.count.load(Ordering::Acquire) > 0 {
-            self.work(|owner| owner == pid);
+            self.work(|waiting| {
+                let own = waiting.work.extract_if(.., |(owner, _)| *owner == pid);
+                own.collect()
+            });
         }
     }
 
     /// Does what is left, and waits for what others do of it. Blocks, for milliseconds.
     pub fn settle(&self) {
-        self.work(|_| true);
+        self.work(|waiting| {
+            let mut all = std::mem::take(&mut waiting.work);
+            all.extend(waiting.last.drain());
+            all
+        });
         drop(self.at_work.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn work(&self, is_wanted: impl Fn(i32) -> bool) {
+    fn work(&self, take: impl FnOnce(&mut Waiting) -> Vec<(i32, Work)>) {
         let at_work = self.at_work.read().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = lock(&self.waiting);
-        let wanted: Vec<_> = waiting.extract_if(.., |(pid, _)| is_wanted(*pid)).collect();
-        self.count.store(waiting.len(), Ordering::Release);
+        let taken = take(&mut waiting);
+        self.count.store(waiting.work.len(), Ordering::Release);
         drop(waiting);
-        for (_, work) in wanted {
+        for (_, work) in taken {
             if catch_unwind(AssertUnwindSafe(work)).is_err() {
                 tracing::error!("what a statement did is not kept");
             }
@@ -89,7 +156,7 @@ mod tests {
                 lock(&seen).push(number);
                 assert!(number != 3, "a mistake");
             });
-            later.add(pid, work);
+            later.add(pid, work, false);
         };
         (0..10).for_each(|number| add(number as i32 % 2, number));
         assert!(lock(&seen).is_empty());
@@ -115,7 +182,7 @@ mod tests {
                 done.store(1, Ordering::SeqCst);
             })
         };
-        later.add(1, work);
+        later.add(1, work, false);
         let worker = {
             let later = Arc::clone(&later);
             std::thread::spawn(move || later.catch_up(1))
@@ -124,5 +191,37 @@ mod tests {
         later.settle();
         assert_eq!(done.load(Ordering::SeqCst), 1);
         worker.join().expect("it ended");
+    }
+
+    #[test]
+    fn of_much_light_work_the_last_waits_for_who_asks() {
+        let later = Later::default();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let all = LIGHT_AT_ONCE as usize + 2_000;
+        for number in 0..all {
+            let seen = Arc::clone(&seen);
+            let work: Work = Box::new(move || lock(&seen).push(number));
+            later.add(1, work, true);
+            later.catch_up(1);
+        }
+        let done = lock(&seen).len();
+        assert!((500..1_500).contains(&done), "{done}");
+        later.settle();
+        assert_eq!(lock(&seen).len(), done + 1);
+        assert_eq!(lock(&seen).last(), Some(&(all - 1)));
+    }
+
+    #[test]
+    fn an_allowance_fills_again() {
+        let begun = Instant::now();
+        let mut allowance = Allowance {
+            left: 1.0,
+            at: begun,
+        };
+        assert!(allowance.take(begun));
+        assert!(!allowance.take(begun));
+        let later = begun + std::time::Duration::from_secs(3_600);
+        let taken = (0..10_000).filter(|_| allowance.take(later)).count();
+        assert_eq!(taken, LIGHT_AT_ONCE as usize);
     }
 }

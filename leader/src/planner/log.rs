@@ -18,6 +18,7 @@ use blueshift_compute::operator::secure::SecureExec;
 use blueshift_compute::operator::spilling_join::SpillingJoinExec;
 use blueshift_compute::profile::{self, Sink};
 use blueshift_compute::resource::QueryResources;
+use blueshift_compute::scan::SliceScanExec;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
@@ -248,6 +249,18 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// Tells whether they read stored tables alone, with nothing to account for: no policies, no files.
+    pub fn is_plain(&self) -> bool {
+        fn is_plain(plan: &Arc<dyn ExecutionPlan>) -> bool {
+            let mut children = plan.children().into_iter();
+            match children.len() {
+                0 => plan.is::<SliceScanExec>(),
+                _ => !plan.is::<SecureExec>() && children.all(is_plain),
+            }
+        }
+        self.done.is_empty() && self.open.iter().all(|(plan, _)| is_plain(plan))
+    }
+
     /// Gives what they did; `None` if none ran.
     pub fn read(self) -> Option<Executed> {
         let mut done = self.done;

@@ -48,7 +48,7 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
     let asked = cache.and_then(|cache| Some((Asked::of(state, &bound)?, cache)));
     let plans = state.config().get_extension::<PlanLog>();
     if let Some((asked, cache)) = &asked
-        && let Some((physical, predicates)) = cache.get(asked)
+        && let Some((physical, predicates)) = cache.get(asked, state.config_options())
     {
         if let Some(history) = state.config().get_extension::<History>() {
             history.statistics.note_predicates(predicates);
@@ -68,7 +68,7 @@ pub async fn plan(state: &SessionState, bound: LogicalPlan) -> Result<Arc<dyn Ex
         false => physical,
     };
     if let Some((asked, cache)) = asked {
-        cache.learn(asked, &physical, || {
+        cache.learn(asked, (&physical, state.config_options()), || {
             predicate_use::predicate_columns(&optimized)
         });
     }

@@ -20,6 +20,7 @@ use crate::history::lock;
 use arrow_schema::SchemaRef;
 use blueshift_compute::scan::StoredTable;
 use blueshift_storage::store::version::TableVersion;
+use datafusion::common::config::ConfigOptions;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -103,13 +104,13 @@ impl Asked {
 
 impl PlanCache {
     /// Gives the plan of a query, not yet run, if it is known.
-    pub fn get(&self, Asked(shape): &Asked) -> Option<KnownPlan> {
+    pub fn get(&self, Asked(shape): &Asked, config: &ConfigOptions) -> Option<KnownPlan> {
         let template = self.template(shape)?;
         if !template.may_take(&shape.comparisons) {
             return None;
         }
         let table = Arc::new(shape.table.clone());
-        let plan = template.filled(&table, &shape.comparisons)?;
+        let plan = template.filled(&table, &shape.comparisons, config)?;
         self.hits.fetch_add(1, Ordering::Relaxed);
         Some((plan, template.predicates.clone()))
     }
@@ -118,7 +119,7 @@ impl PlanCache {
     pub fn learn(
         &self,
         Asked(shape): Asked,
-        planned: &Arc<dyn ExecutionPlan>,
+        (planned, config): (&Arc<dyn ExecutionPlan>, &ConfigOptions),
         predicates: impl FnOnce() -> StoredColumns,
     ) {
         let state = match self.state_of(&shape) {
@@ -130,7 +131,7 @@ impl PlanCache {
             },
             Some(State::Template(template)) => {
                 let mut template = Template::clone(&template);
-                match template.compare(planned, &shape.comparisons) {
+                match template.compare(planned, &shape.comparisons, config) {
                     true => State::Template(Arc::new(template)),
                     false => State::Unfit,
                 }

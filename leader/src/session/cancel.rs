@@ -25,6 +25,9 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// To read what a statement did that took less, in microseconds, is a part of it that is felt.
+const LIGHT_US: i64 = 10_000;
+
 /// Stops what a session runs; cheap to clone, used from other connections and on a broken socket.
 #[derive(Clone, Debug, Default)]
 pub struct CancelHandle {
@@ -176,6 +179,8 @@ impl Drop for StatementEnd {
                 let (userid, query, pid) = (statement.userid, statement.query, statement.pid);
                 let (xid, endtime_us) = (self.xid, now_us());
                 let history = Arc::clone(&self.history);
+                let took_us = endtime_us - statement.starttime_us;
+                let is_light = took_us < LIGHT_US && ran.is_plain();
                 let read = Box::new(move || {
                     if let Some(executed) = ran.read() {
                         history.executed(ExecutedQuery {
@@ -189,7 +194,7 @@ impl Drop for StatementEnd {
                         });
                     }
                 });
-                self.history.later.add(pid, read);
+                self.history.later.add(pid, read, is_light);
             }
             self.history
                 .end_statement(statement, self.xid, self.outcome.clone(), wlm);

@@ -15,6 +15,7 @@ mod tests;
 use blueshift_sql::function::session::JsonReading;
 use blueshift_sql::types::date_order::DateOrder;
 use blueshift_sql::{Error, Result, SqlState};
+use blueshift_storage::store::derived::Derived;
 use list::{Effect, PARAMETERS, Parameter, find};
 use random::Sequence;
 use std::borrow::Cow;
@@ -70,6 +71,8 @@ pub struct Settings {
     login: Arc<BTreeMap<String, String>>,
     /// What SET SEED began.
     random: Option<Sequence>,
+    /// The text style that `values` ask for, once somebody wanted to know: every statement does.
+    style: Arc<Derived>,
 }
 
 impl Settings {
@@ -134,6 +137,7 @@ impl Settings {
     }
 
     fn put(&mut self, key: &str, value: Option<String>, scope: Scope) {
+        self.style = Arc::default();
         let maps = match scope {
             Scope::Session => [Some(&mut self.values), Some(&mut self.lasting)],
             Scope::Local => [Some(&mut self.values), None],
@@ -149,6 +153,7 @@ impl Settings {
     /// Takes back what SET LOCAL changed: the transaction was committed.
     pub fn end_local(&mut self) {
         if self.values != self.lasting {
+            self.style = Arc::default();
             self.values = self.lasting.clone();
         }
     }
@@ -165,6 +170,7 @@ impl Settings {
 
     /// RESET ALL: everything goes back to the values at login.
     pub fn reset_all(&mut self) {
+        self.style = Arc::default();
         self.values = self.login.clone();
         self.lasting = self.login.clone();
         self.random = None;
@@ -258,15 +264,12 @@ impl Settings {
 
     /// Gives the session's time zone.
     pub fn zone(&self) -> Zone {
-        let zone = self.get("TimeZone").and_then(Zone::parse);
-        zone.map_or(Zone::Named(chrono_tz::Tz::UTC), |(zone, _)| zone)
+        self.text_style().zone
     }
 
     /// Gives how dates of numbers alone are read.
     pub fn date_order(&self) -> DateOrder {
-        let style = self.get("DateStyle").unwrap_or_default();
-        let order = style.split_once(", ").map_or("", |(_, order)| order);
-        DateOrder::of_name(order)
+        self.text_style().order
     }
 
     /// Gives how JSON is parsed.
@@ -279,17 +282,23 @@ impl Settings {
 
     /// Gives how values are written as text.
     pub fn text_style(&self) -> TextStyle {
+        let known = self.style.get_or_init(|| self.read_style());
+        known.copied().unwrap_or_else(|| self.read_style())
+    }
+
+    fn read_style(&self) -> TextStyle {
         let date = self.get("DateStyle").unwrap_or_default();
-        let style = date.split_once(", ").map_or(date, |(style, _)| style);
+        let (style, order) = date.split_once(", ").unwrap_or((date, ""));
+        let zone = self.get("TimeZone").and_then(Zone::parse);
         TextStyle {
-            zone: self.zone(),
+            zone: zone.map_or(Zone::Named(chrono_tz::Tz::UTC), |(zone, _)| zone),
             date: match style {
                 "SQL" => DateStyle::Sql,
                 "Postgres" => DateStyle::Postgres,
                 "German" => DateStyle::German,
                 _ => DateStyle::Iso,
             },
-            order: self.date_order(),
+            order: DateOrder::of_name(order),
             interval: match self.get("IntervalStyle") {
                 Some("postgres_verbose") => IntervalStyle::Verbose,
                 Some("sql_standard") => IntervalStyle::Sql,

@@ -4,7 +4,7 @@
 //! loopback if only a port is given. An answer ends its connection, so that few watchers cannot keep out others.
 
 use crate::history::figures::{
-    DURATIONS_US, EVENTS_DROPPED, Figures, StatementKind, StatementOutcome,
+    DURATIONS_US, EVENTS_DROPPED, Figures, PLANS_UNREAD, StatementKind, StatementOutcome,
 };
 use crate::history::{lock, now_us};
 use crate::metrics::{Kind, Page};
@@ -144,6 +144,11 @@ fn process(server: &Server, page: &mut Page) {
         "blueshift_history_dropped_total",
         "Events of the log tables that made room for newer ones.",
         EVENTS_DROPPED.get(),
+    );
+    page.counter(
+        "blueshift_history_plans_unread_total",
+        "Short statements whose steps are in no log table, as there were too many.",
+        PLANS_UNREAD.get(),
     );
 }
 

@@ -27,6 +27,8 @@ impl PartialEq for Derived {
     }
 }
 
+impl Eq for Derived {}
+
 impl std::fmt::Debug for Derived {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Derived").finish_non_exhaustive()

@@ -2,14 +2,17 @@
 
 use super::shape::{Comparison, is_comparison};
 use crate::planner::predicate_use::StoredColumns;
+use crate::planner::rule::filter_pushdown::FilterPushdown;
 use arrow_schema::Schema;
 use blueshift_compute::scan::{SliceScanExec, StoredTable};
 use blueshift_storage::store::version::TableVersion;
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal};
 use datafusion::physical_expr_common::physical_expr::snapshot_generation;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
@@ -32,6 +35,8 @@ pub(super) struct Template {
     slots: Vec<Option<usize>>,
     /// Of every value, whether another one was seen to make the same plan but for it.
     may_vary: Vec<bool>,
+    /// Whether a sort in it tells the scan, while it runs, which rows are too late.
+    tells_scan: bool,
     /// The stored columns that the query asks by.
     pub predicates: StoredColumns,
 }
@@ -45,25 +50,19 @@ impl Template {
         predicates: StoredColumns,
     ) -> Option<Self> {
         let scan = only_scan(plan)?;
-        if scan
-            .filters()
-            .iter()
-            .any(|one| snapshot_generation(one) != 0)
-        {
-            return None;
-        }
         let mut finder = Finder {
             comparisons,
             slots: Vec::new(),
             is_clear: true,
         };
-        scan.filters().iter().for_each(|one| finder.look_at(one));
+        known_filters(scan).for_each(|one| finder.look_at(one));
         let is_found = |place: usize| finder.slots.contains(&Some(place));
         if !finder.is_clear || !(0..comparisons.len()).all(is_found) {
             return None;
         }
         let slots = finder.slots;
         let values: Vec<_> = comparisons.iter().map(|one| one.value.clone()).collect();
+        let tells_scan = known_filters(scan).count() < scan.filters().len();
         let nothing = Arc::new(without_rows(scan.table()));
         let mut filler = Filler {
             values: &values,
@@ -75,6 +74,7 @@ impl Template {
             may_vary: vec![false; values.len()],
             values,
             slots,
+            tells_scan,
             predicates,
         })
     }
@@ -85,13 +85,18 @@ impl Template {
         &self,
         table: &Arc<StoredTable>,
         comparisons: &[Comparison],
+        config: &ConfigOptions,
     ) -> Option<Arc<dyn ExecutionPlan>> {
         let values: Vec<_> = comparisons.iter().map(|one| one.value.clone()).collect();
         let mut filler = Filler {
             values: &values,
             slots: self.slots.iter(),
         };
-        rebuilt(&self.plan, table, &mut filler).ok()
+        let plan = rebuilt(&self.plan, table, &mut filler).ok()?;
+        match self.tells_scan {
+            true => FilterPushdown::while_running().optimize(plan, config).ok(),
+            false => Some(plan),
+        }
     }
 
     /// The table without rows that the template reads.
@@ -113,9 +118,11 @@ impl Template {
         &mut self,
         planned: &Arc<dyn ExecutionPlan>,
         comparisons: &[Comparison],
+        config: &ConfigOptions,
     ) -> bool {
         let nothing = self.plan_table();
-        let Some(filled) = nothing.and_then(|table| self.filled(&table, comparisons)) else {
+        let filled = nothing.and_then(|table| self.filled(&table, comparisons, config));
+        let Some(filled) = filled else {
             return true;
         };
         if told(&filled) != told(planned) {
@@ -139,19 +146,26 @@ fn only_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<&SliceScanExec> {
     if let Some(scan) = plan.downcast_ref::<SliceScanExec>() {
         return Some(scan);
     }
-    // A sort that keeps the first rows tells its scan which rows are too late, while it runs.
+    // MIN and MAX may tell their scan which rows cannot be it; such a node cannot be made to begin anew.
+    let tells = !plan.dynamic_expressions_produced().is_empty();
     let is_known = plan.is::<ProjectionExec>()
-        || plan.is::<AggregateExec>()
+        || (plan.is::<AggregateExec>() && !tells)
         || plan.is::<RepartitionExec>()
         || plan.is::<CoalescePartitionsExec>()
         || plan.is::<SortPreservingMergeExec>()
         || plan.is::<GlobalLimitExec>()
         || plan.is::<LocalLimitExec>()
-        || (plan.is::<SortExec>() && plan.fetch().is_none());
+        || plan.is::<SortExec>();
     match plan.children().as_slice() {
         [child] if is_known => only_scan(child),
         _ => None,
     }
+}
+
+/// The filters of a scan that do not change while it runs.
+fn known_filters(scan: &SliceScanExec) -> impl Iterator<Item = &Arc<dyn PhysicalExpr>> {
+    let filters = scan.filters().iter();
+    filters.filter(|one| snapshot_generation(one) == 0)
 }
 
 /// The table without the rows, whose files it would hold on to.
@@ -173,7 +187,7 @@ fn rebuilt(
     filler: &mut Filler<'_>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     if let Some(scan) = plan.downcast_ref::<SliceScanExec>() {
-        let filters = scan.filters().iter().map(|one| filler.filled(one));
+        let filters = known_filters(scan).map(|one| filler.filled(one));
         let filters = filters.collect::<Result<Vec<_>>>()?;
         return Ok(Arc::new(scan.over(Arc::clone(table), filters)));
     }
@@ -181,7 +195,11 @@ fn rebuilt(
     let children = children.map(|child| rebuilt(child, table, filler));
     let children = children.collect::<Result<Vec<_>>>()?;
     let keep = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
-    Arc::clone(plan).replace_children(children, keep)
+    let made = Arc::clone(plan).replace_children(children, keep)?;
+    match made.is::<SortExec>() {
+        true => made.reset_state(),
+        false => Ok(made),
+    }
 }
 
 /// A comparison of a column with a literal, the column on the left.

@@ -43,6 +43,12 @@ pub struct FilterPushdown {
 }
 
 impl FilterPushdown {
+    /// Gives the rule that sends down filters that operators make while they run.
+    pub fn while_running() -> Self {
+        let phase = FilterPushdownPhase::Post;
+        Self { phase }
+    }
+
     /// Gives the rule that stands for the engine's rule of this name, if it is one of its two.
     pub fn in_place_of(name: &str) -> Option<Self> {
         let phase = match name {
