@@ -19,7 +19,7 @@ use std::time::Instant;
 /// How much may wait; with one more, all is done at once.
 const WAITING_MAX: usize = 64;
 /// How much light work is done in a second.
-const LIGHT_PER_SECOND: f64 = 100.0;
+const LIGHT_PER_SECOND: f64 = 50.0;
 /// How much of it may come at once.
 const LIGHT_AT_ONCE: f64 = 500.0;
 
@@ -40,7 +40,16 @@ struct Waiting {
     work: Vec<(i32, Work)>,
     /// What is done only if somebody asks before the session brings other light work.
     last: HashMap<i32, Work>,
+    /// What is not done, and let go of when the client has its answer: that takes its time too.
+    left: Vec<(i32, Work)>,
     allowance: Allowance,
+}
+
+impl Waiting {
+    /// How much a session that catches up may find.
+    fn count(&self) -> usize {
+        self.work.len() + self.left.len()
+    }
 }
 
 impl Default for Waiting {
@@ -48,6 +57,7 @@ impl Default for Waiting {
         Self {
             work: Vec::new(),
             last: HashMap::new(),
+            left: Vec::new(),
             allowance: Allowance {
                 left: LIGHT_AT_ONCE,
                 at: Instant::now(),
@@ -89,28 +99,31 @@ impl Later {
     pub fn add(&self, pid: i32, work: Work, is_light: bool) {
         let mut waiting = lock(&self.waiting);
         if is_light && !waiting.allowance.take(Instant::now()) {
-            let before = waiting.last.insert(pid, work);
-            drop(waiting);
-            if before.is_some() {
+            if let Some(before) = waiting.last.insert(pid, work) {
                 PLANS_UNREAD.add(1);
+                waiting.left.push((pid, before));
             }
-            return;
+        } else {
+            waiting.work.push((pid, work));
         }
-        waiting.work.push((pid, work));
-        let count = waiting.work.len();
+        let count = waiting.count();
         self.count.store(count, Ordering::Release);
         drop(waiting);
         if count > WAITING_MAX {
-            self.work(|waiting| std::mem::take(&mut waiting.work));
+            self.work(|waiting| {
+                let left = std::mem::take(&mut waiting.left);
+                (std::mem::take(&mut waiting.work), left)
+            });
         }
     }
 
     /// Does what a session left, on this thread. Blocks, for some microseconds a step of a plan.
     pub fn catch_up(&self, pid: i32) {
         if self.count.load(Ordering::Acquire) > 0 {
+            let is_own = |(owner, _): &mut (i32, Work)| *owner == pid;
             self.work(|waiting| {
-                let own = waiting.work.extract_if(.., |(owner, _)| *owner == pid);
-                own.collect()
+                let own = waiting.work.extract_if(.., is_own).collect();
+                (own, waiting.left.extract_if(.., is_own).collect())
             });
         }
     }
@@ -120,17 +133,19 @@ impl Later {
         self.work(|waiting| {
             let mut all = std::mem::take(&mut waiting.work);
             all.extend(waiting.last.drain());
-            all
+            (all, std::mem::take(&mut waiting.left))
         });
         drop(self.at_work.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn work(&self, take: impl FnOnce(&mut Waiting) -> Vec<(i32, Work)>) {
+    /// Does the first of what is taken, and lets go of the second.
+    fn work(&self, take: impl FnOnce(&mut Waiting) -> (Vec<(i32, Work)>, Vec<(i32, Work)>)) {
         let at_work = self.at_work.read().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = lock(&self.waiting);
-        let taken = take(&mut waiting);
-        self.count.store(waiting.work.len(), Ordering::Release);
+        let (taken, left) = take(&mut waiting);
+        self.count.store(waiting.count(), Ordering::Release);
         drop(waiting);
+        drop(left);
         for (_, work) in taken {
             if catch_unwind(AssertUnwindSafe(work)).is_err() {
                 tracing::error!("what a statement did is not kept");

@@ -18,6 +18,7 @@ mod tests;
 use super::predicate_use::StoredColumns;
 use crate::history::lock;
 use arrow_schema::SchemaRef;
+use blueshift_compute::distribution::Distribution;
 use blueshift_compute::scan::StoredTable;
 use blueshift_storage::store::version::TableVersion;
 use datafusion::common::config::ConfigOptions;
@@ -67,6 +68,7 @@ struct Known {
     version: Weak<TableVersion>,
     schema: SchemaRef,
     keys: Vec<Vec<usize>>,
+    distribution: Distribution,
     placement_holds: bool,
 }
 
@@ -76,6 +78,7 @@ impl Known {
             version: Arc::downgrade(&table.version),
             schema: Arc::clone(&table.schema),
             keys: table.keys.clone(),
+            distribution: table.distribution,
             placement_holds: table.placement_holds,
         }
     }
@@ -84,6 +87,7 @@ impl Known {
         std::ptr::eq(self.version.as_ptr(), Arc::as_ptr(&table.version))
             && (Arc::ptr_eq(&self.schema, &table.schema) || self.schema == table.schema)
             && self.keys == table.keys
+            && self.distribution == table.distribution
             && self.placement_holds == table.placement_holds
     }
 }

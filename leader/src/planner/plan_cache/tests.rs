@@ -10,6 +10,7 @@ fn known(used: u64) -> Kept {
             version: Weak::new(),
             schema: Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)])),
             keys: Vec::new(),
+            distribution: Distribution::Even,
             placement_holds: true,
         },
         state: State::Seen,
