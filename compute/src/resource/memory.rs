@@ -214,14 +214,6 @@ impl QueryPool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives what the query may reserve: no more than is kept for it.
-    fn most(&self, state: &State) -> usize {
-        match state.kept {
-            0 => self.limit(),
-            kept => self.limit().min(kept),
-        }
-    }
-
     fn refused(
         &self,
         reservation: &MemoryReservation,
@@ -296,11 +288,19 @@ impl MemoryPool for QueryPool {
             return Ok(());
         }
         let mut state = self.state();
-        let limit = self.most(&state);
         let can_spill = reservation.consumer().can_spill();
+        // Those that can spill stay within what is kept, if anything is; the others take more where it is free.
+        let limit = match state.kept {
+            kept if can_spill && kept > 0 => self.limit().min(kept),
+            _ => self.limit(),
+        };
         let free = match can_spill {
             true => {
-                let others = state.unspillable.max(limit / UNSPILLABLE_SHARE);
+                let merging = limit / UNSPILLABLE_SHARE;
+                let others = match state.kept {
+                    0 => state.unspillable.max(merging),
+                    _ => merging,
+                };
                 let spillable = limit.saturating_sub(others);
                 let expected = self.expected.load(Ordering::Relaxed);
                 let share = spillable / state.spillers.max(expected).max(1);
@@ -346,7 +346,7 @@ impl MemoryPool for QueryPool {
     }
 
     fn memory_limit(&self) -> MemoryLimit {
-        MemoryLimit::Finite(self.most(&self.state()))
+        MemoryLimit::Finite(self.limit())
     }
 }
 

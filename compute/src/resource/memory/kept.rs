@@ -65,7 +65,7 @@ impl Drop for Wanted<'_> {
 
 impl QueryPool {
     /// Waits for memory with which `spillers` consumers that can spill, and what merges their rows, do not run out of
-    /// it, and keeps it until the pool goes; the query has no more from then on. It may begin with nothing kept if others
+    /// it, and keeps it until the pool goes; those that spill have no more from then on. It may begin with nothing kept if others
     /// hold too much for too long. Dropping the future gives up the place.
     pub async fn keep(&self, spillers: usize) {
         self.keep_within(spillers, WAIT_MAX).await;
