@@ -468,6 +468,10 @@ impl Run {
             timer.done();
             tokio::task::yield_now().await;
         }
+        partitions.put_all_away()?;
+        while partitions.write_some()? {
+            tokio::task::yield_now().await;
+        }
         let complete = partitions.complete()?;
         self.probe(pass, (complete, rows, depth))
     }
