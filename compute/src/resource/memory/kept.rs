@@ -13,16 +13,13 @@ use tokio::sync::{Mutex, Notify};
 /// a cursor from which nobody fetches.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// A query alone is kept all but one part of so many, which is left to those that come.
+/// A query alone is kept all but one part of so many, which is left to those that come. None waits for more.
 const LEFT_SHARE: usize = 8;
 
 /// One beside others is kept this part of what queries may have, or of what is free if that is less, but for what it
 /// needs.
 const BESIDE_SHARE: usize = 4;
 const FREE_SHARE: usize = 2;
-
-/// No query waits for more than this part of what queries may have.
-const NEEDED_SHARE: usize = 2;
 
 /// Queries that wait for memory, one after the other.
 #[derive(Debug, Default)]
@@ -102,7 +99,7 @@ impl QueryPool {
         // What is still being dropped of the first try counts as its own.
         let own = state.taken();
         let bytes = match self.node.reserved().saturating_sub(own) {
-            0 => most - most / LEFT_SHARE,
+            0 => alone_bytes(&self.node),
             others => (most.saturating_sub(others) / FREE_SHARE).min(most / BESIDE_SHARE),
         };
         let bytes = bytes.max(needed).min(self.limit());
@@ -117,6 +114,10 @@ impl QueryPool {
 fn needed_bytes(node: &NodeMemory, spillers: usize) -> usize {
     let spilled = spillers.max(1).saturating_mul(SPILLER_BYTES_LEAST);
     let others = spilled / (UNSPILLABLE_SHARE - 1);
-    let most = node.queries_max() / NEEDED_SHARE;
-    spilled.saturating_add(others).min(most)
+    spilled.saturating_add(others).min(alone_bytes(node))
+}
+
+fn alone_bytes(node: &NodeMemory) -> usize {
+    let most = node.queries_max();
+    most - most / LEFT_SHARE
 }
