@@ -1,0 +1,123 @@
+//! Memory that is a query's alone, for one that has run out of it once.
+//!
+//! Beside others such a query would run out of it again: it is refused what they have. So it waits until enough of the
+//! node's memory is free, and has that until it ends. Those who wait take turns, and while one does, others that have
+//! memory and can spill leave it what comes free. Who waits has let go of what it had, so nobody waits for each other.
+
+use super::{NodeMemory, QueryPool, SPILLER_BYTES_LEAST, UNSPILLABLE_SHARE};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify};
+
+/// How long a query waits for it; then it takes what it finds. Others may hold memory for as long as they want, such as
+/// a cursor from which nobody fetches.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// A query alone is kept all but one part of so many, which is left to those that come. None waits for more.
+const LEFT_SHARE: usize = 8;
+
+/// One beside others is kept this part of what queries may have, or of what is free if that is less, but for what it
+/// needs.
+const BESIDE_SHARE: usize = 4;
+const FREE_SHARE: usize = 2;
+
+/// Queries that wait for memory, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    turn: Mutex<()>,
+    /// What the first of them waits for.
+    wanted: AtomicUsize,
+    freed: Notify,
+}
+
+impl Line {
+    /// Gives the bytes for which someone waits.
+    pub(super) fn wanted(&self) -> usize {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Says that memory came free.
+    pub(super) fn given_back(&self) {
+        if self.wanted() > 0 {
+            self.freed.notify_waiters();
+        }
+    }
+}
+
+/// What someone waits for, until they do not.
+struct Wanted<'a>(&'a Line);
+
+impl<'a> Wanted<'a> {
+    fn new(line: &'a Line, bytes: usize) -> Self {
+        line.wanted.store(bytes, Ordering::Relaxed);
+        Self(line)
+    }
+}
+
+impl Drop for Wanted<'_> {
+    fn drop(&mut self) {
+        self.0.wanted.store(0, Ordering::Relaxed);
+    }
+}
+
+impl QueryPool {
+    /// Waits for memory with which `spillers` consumers that can spill, and what merges their rows, do not run out of
+    /// it, and keeps it until the pool goes; those that spill have no more from then on. It may begin with nothing kept if others
+    /// hold too much for too long. Dropping the future gives up the place.
+    pub async fn keep(&self, spillers: usize) {
+        self.keep_within(spillers, WAIT_MAX).await;
+    }
+
+    pub(super) async fn keep_within(&self, spillers: usize, wait_max: Duration) {
+        if self.state().kept > 0 {
+            return;
+        }
+        let needed = needed_bytes(&self.node, spillers).min(self.limit());
+        let wait = async {
+            let line = &self.node.line;
+            let _turn = line.turn.lock().await;
+            let _wanted = Wanted::new(line, needed);
+            loop {
+                let freed = line.freed.notified();
+                tokio::pin!(freed);
+                freed.as_mut().enable();
+                if self.try_keep(needed) {
+                    return;
+                }
+                freed.await;
+            }
+        };
+        if tokio::time::timeout(wait_max, wait).await.is_err() {
+            tracing::debug!(needed, "no memory to keep for a query");
+        }
+    }
+
+    /// Keeps `needed` bytes or more, if they are there.
+    fn try_keep(&self, needed: usize) -> bool {
+        let mut state = self.state();
+        let most = self.node.queries_max();
+        // What is still being dropped of the first try counts as its own.
+        let own = state.taken();
+        let bytes = match self.node.reserved().saturating_sub(own) {
+            0 => alone_bytes(&self.node),
+            others => (most.saturating_sub(others) / FREE_SHARE).min(most / BESIDE_SHARE),
+        };
+        let bytes = bytes.max(needed).min(self.limit());
+        let is_there = self.node.try_take(bytes.saturating_sub(own), 0).is_ok();
+        if is_there {
+            state.kept = bytes;
+        }
+        is_there
+    }
+}
+
+fn needed_bytes(node: &NodeMemory, spillers: usize) -> usize {
+    let spilled = spillers.max(1).saturating_mul(SPILLER_BYTES_LEAST);
+    let others = spilled / (UNSPILLABLE_SHARE - 1);
+    spilled.saturating_add(others).min(alone_bytes(node))
+}
+
+fn alone_bytes(node: &NodeMemory) -> usize {
+    let most = node.queries_max();
+    most - most / LEFT_SHARE
+}
