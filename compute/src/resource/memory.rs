@@ -17,6 +17,7 @@ use datafusion::execution::memory_pool::{
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// The share of the block cache that queries never take, as one part of so many of what both may take.
 const CACHE_SHARE_LEAST: usize = 16;
@@ -34,6 +35,10 @@ const SPILLER_BYTES_LEAST: usize = 8 << 20;
 /// What those that cannot spill find free at the least, as one part of so many of a query's memory: the merge of a sort
 /// that has spilled needs some, and would fail if the sorts beside it had taken all.
 const UNSPILLABLE_SHARE: usize = 4;
+
+/// The same where memory is kept for a query, which is not to run out of it again: a sort with two keys or more takes,
+/// to merge what it holds, half as much beside it for copies of the keys.
+const KEPT_UNSPILLABLE_SHARE: usize = 2;
 
 /// Sets the bytes that the block cache may take.
 type SetCache = Box<dyn Fn(usize) + Send + Sync>;
@@ -154,6 +159,8 @@ pub struct QueryPool {
     /// The queue that set the limit, if one did.
     queue: Mutex<Option<Arc<str>>>,
     state: Mutex<State>,
+    /// Told when nothing is reserved any more.
+    emptied: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -179,6 +186,7 @@ impl QueryPool {
             expected: AtomicUsize::new(0),
             queue: Mutex::default(),
             state: Mutex::default(),
+            emptied: Notify::new(),
         }
     }
 
@@ -276,7 +284,12 @@ impl MemoryPool for QueryPool {
         };
         *kind = kind.saturating_sub(shrink);
         let given = before - state.taken();
+        let is_empty = state.reserved() == 0;
         drop(state);
+        self.node.line.moved();
+        if is_empty {
+            self.emptied.notify_waiters();
+        }
         if given > 0 {
             self.node.give_back(given);
         }
@@ -296,10 +309,9 @@ impl MemoryPool for QueryPool {
         };
         let free = match can_spill {
             true => {
-                let merging = limit / UNSPILLABLE_SHARE;
                 let others = match state.kept {
-                    0 => state.unspillable.max(merging),
-                    _ => merging,
+                    0 => state.unspillable.max(limit / UNSPILLABLE_SHARE),
+                    _ => limit / KEPT_UNSPILLABLE_SHARE,
                 };
                 let spillable = limit.saturating_sub(others);
                 let expected = self.expected.load(Ordering::Relaxed);

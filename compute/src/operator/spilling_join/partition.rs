@@ -1,8 +1,8 @@
 //! The rows of one side by partition, in memory while they fit, else in files.
 
 use super::Limits;
-use super::compact::{bytes, compacted, cost, taken};
 use super::split::Splitter;
+use crate::operator::compact::{bytes, compacted, cost, taken};
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::concat_batches;
 use datafusion::error::{DataFusionError, Result};

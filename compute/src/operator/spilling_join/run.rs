@@ -4,12 +4,12 @@
 //! both are dealt to partitions, and the pairs wait. Everything is done within the stream's own polls: dropping it ends
 //! the work, and gives back memory and files.
 
-use super::compact::{compacted, cost};
 use super::handed::HandedExec;
 use super::partition::{Complete, Filed, Partitions, is_exhausted, pending_bytes_max};
 use super::probe::{Fate, Passing, Probe, lock};
 use super::split::Splitter;
 use super::{Limits, SpillingJoinExec, can_be_cut, gives_unmatched, nulls_match};
+use crate::operator::compact::{compacted, cost};
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
 use datafusion::common::{JoinSide, JoinType};

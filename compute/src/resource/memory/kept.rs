@@ -4,22 +4,26 @@
 //! node's memory is free, and has that until it ends. Those who wait take turns, and while one does, others that have
 //! memory and can spill leave it what comes free. Who waits has let go of what it had, so nobody waits for each other.
 
-use super::{NodeMemory, QueryPool, SPILLER_BYTES_LEAST, UNSPILLABLE_SHARE};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use super::{KEPT_UNSPILLABLE_SHARE, NodeMemory, QueryPool, SPILLER_BYTES_LEAST};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 
-/// How long a query waits for it; then it takes what it finds. Others may hold memory for as long as they want, such as
-/// a cursor from which nobody fetches.
+/// How long the first in line waits while nothing moves; then it takes what it finds. Others may hold memory for as long
+/// as they want, such as a cursor from which nobody fetches.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// So many times as long it waits while something does.
+const WAITS_MAX: u32 = 10;
+
+/// One such part of it is how long a query waits for its own first try to end.
+const WAITS_OWN: u32 = 6;
 
 /// A query alone is kept all but one part of so many, which is left to those that come. None waits for more.
 const LEFT_SHARE: usize = 8;
 
-/// One beside others is kept this part of what queries may have, or of what is free if that is less, but for what it
-/// needs.
+/// One beside others is kept this part of what queries may have, but for what it needs.
 const BESIDE_SHARE: usize = 4;
-const FREE_SHARE: usize = 2;
 
 /// Queries that wait for memory, one after the other.
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub(super) struct Line {
     turn: Mutex<()>,
     /// What the first of them waits for.
     wanted: AtomicUsize,
+    /// How often a query let go of some of its memory.
+    moves: AtomicUsize,
     freed: Notify,
 }
 
@@ -36,8 +42,19 @@ impl Line {
         self.wanted.load(Ordering::Relaxed)
     }
 
+    /// Says that a query let go of some of its memory, which may still be kept for it.
+    pub(super) fn moved(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn moves(&self) -> usize {
+        self.moves.load(Ordering::Relaxed)
+    }
+
     /// Says that memory came free.
     pub(super) fn given_back(&self) {
+        // Either this sees who waits, or who waits sees what came free.
+        fence(Ordering::SeqCst);
         if self.wanted() > 0 {
             self.freed.notify_waiters();
         }
@@ -50,6 +67,7 @@ struct Wanted<'a>(&'a Line);
 impl<'a> Wanted<'a> {
     fn new(line: &'a Line, bytes: usize) -> Self {
         line.wanted.store(bytes, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         Self(line)
     }
 }
@@ -61,9 +79,9 @@ impl Drop for Wanted<'_> {
 }
 
 impl QueryPool {
-    /// Waits for memory with which `spillers` consumers that can spill, and what merges their rows, do not run out of
-    /// it, and keeps it until the pool goes; those that spill have no more from then on. It may begin with nothing kept if others
-    /// hold too much for too long. Dropping the future gives up the place.
+    /// Waits for memory with which `spillers` consumers that can spill, and what merges their rows, do not run out of it,
+    /// and keeps it until the pool goes; those that spill have no more from then on. It may begin with nothing kept if
+    /// others hold too much for too long. Dropping the future gives up the place.
     pub async fn keep(&self, spillers: usize) {
         self.keep_within(spillers, WAIT_MAX).await;
     }
@@ -73,22 +91,46 @@ impl QueryPool {
             return;
         }
         let needed = needed_bytes(&self.node, spillers).min(self.limit());
+        // Tasks of the first try end a moment after it.
+        if tokio::time::timeout(wait_max / WAITS_OWN, self.wait_for_own())
+            .await
+            .is_err()
+        {
+            tracing::debug!("a query that waits for memory has some still");
+        }
+        let line = &self.node.line;
+        let _turn = line.turn.lock().await;
+        let _wanted = Wanted::new(line, needed);
         let wait = async {
-            let line = &self.node.line;
-            let _turn = line.turn.lock().await;
-            let _wanted = Wanted::new(line, needed);
             loop {
+                let moves = line.moves();
                 let freed = line.freed.notified();
                 tokio::pin!(freed);
                 freed.as_mut().enable();
                 if self.try_keep(needed) {
-                    return;
+                    return true;
                 }
-                freed.await;
+                let is_freed = tokio::time::timeout(wait_max, freed).await.is_ok();
+                if !is_freed && line.moves() == moves {
+                    return false;
+                }
             }
         };
-        if tokio::time::timeout(wait_max, wait).await.is_err() {
+        if tokio::time::timeout(wait_max * WAITS_MAX, wait).await != Ok(true) {
             tracing::debug!(needed, "no memory to keep for a query");
+        }
+    }
+
+    /// Waits until the query has nothing reserved.
+    async fn wait_for_own(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            emptied.as_mut().enable();
+            if self.state().reserved() == 0 {
+                return;
+            }
+            emptied.await;
         }
     }
 
@@ -96,13 +138,13 @@ impl QueryPool {
     fn try_keep(&self, needed: usize) -> bool {
         let mut state = self.state();
         let most = self.node.queries_max();
-        // What is still being dropped of the first try counts as its own.
+        // What is still there of the first try counts as its own.
         let own = state.taken();
         let bytes = match self.node.reserved().saturating_sub(own) {
             0 => alone_bytes(&self.node),
-            others => (most.saturating_sub(others) / FREE_SHARE).min(most / BESIDE_SHARE),
+            _ => needed,
         };
-        let bytes = bytes.max(needed).min(self.limit());
+        let bytes = bytes.min(self.limit());
         let is_there = self.node.try_take(bytes.saturating_sub(own), 0).is_ok();
         if is_there {
             state.kept = bytes;
@@ -111,10 +153,12 @@ impl QueryPool {
     }
 }
 
+/// Gives what a query with so many consumers that can spill needs, and never less than its share.
 fn needed_bytes(node: &NodeMemory, spillers: usize) -> usize {
     let spilled = spillers.max(1).saturating_mul(SPILLER_BYTES_LEAST);
-    let others = spilled / (UNSPILLABLE_SHARE - 1);
-    spilled.saturating_add(others).min(alone_bytes(node))
+    let all = spilled.saturating_mul(KEPT_UNSPILLABLE_SHARE);
+    all.max(node.queries_max() / BESIDE_SHARE)
+        .min(alone_bytes(node))
 }
 
 fn alone_bytes(node: &NodeMemory) -> usize {
