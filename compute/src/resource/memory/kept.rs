@@ -137,7 +137,6 @@ impl QueryPool {
     /// Keeps `needed` bytes or more, if they are there.
     fn try_keep(&self, needed: usize) -> bool {
         let mut state = self.state();
-        let most = self.node.queries_max();
         // What is still there of the first try counts as its own.
         let own = state.taken();
         let bytes = match self.node.reserved().saturating_sub(own) {
