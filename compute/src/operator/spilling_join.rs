@@ -16,8 +16,6 @@ mod partition;
 
 mod split;
 
-mod compact;
-
 mod handed;
 
 #[cfg(test)]

@@ -249,10 +249,18 @@ impl Cutter {
                 work.compute_ns += built.compute_ns;
             }
         }
+        // What does not fit is the table, whichever side's rows are written for it.
+        let mut joined = by_partition(plan);
+        for (partition, work) in joined.iter_mut() {
+            let spilled_bytes = std::mem::take(&mut work.spilled_bytes);
+            if spilled_bytes > 0 {
+                hash.work.entry(partition).spilled_bytes += spilled_bytes;
+            }
+        }
         let build = self.end(build, hash, true);
         let mut segment = self.walk(join.right().as_ref(), gather);
         segment.stream = segment.stream.max(build.stream);
-        let mut step = Draft::new(StepKind::HashJoin, by_partition(plan));
+        let mut step = Draft::new(StepKind::HashJoin, joined);
         step.table = build.steps.into_iter().next().and_then(|scan| scan.table);
         segment.steps.push(step);
         segment

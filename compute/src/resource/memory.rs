@@ -1,7 +1,13 @@
 //! What a node's memory is shared out to: queries first, and to the block cache what they leave.
 //!
 //! Each query has a pool of its own with a limit of its own, and what it reserves counts against the node as well.
-//! Within a query those that can spill share what the others leave, as in the engine's `FairSpillPool`.
+//! Within a query those that can spill share what the others leave, as in the engine's `FairSpillPool`. A query that has
+//! run out of memory once waits for memory that is its alone (`kept.rs`).
+
+mod kept;
+
+#[cfg(test)]
+mod tests;
 
 use crate::error::shown_bytes;
 use datafusion::error::{DataFusionError, Result};
@@ -11,6 +17,7 @@ use datafusion::execution::memory_pool::{
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// The share of the block cache that queries never take, as one part of so many of what both may take.
 const CACHE_SHARE_LEAST: usize = 16;
@@ -29,6 +36,10 @@ const SPILLER_BYTES_LEAST: usize = 8 << 20;
 /// that has spilled needs some, and would fail if the sorts beside it had taken all.
 const UNSPILLABLE_SHARE: usize = 4;
 
+/// The same where memory is kept for a query, which is not to run out of it again: a sort with two keys or more takes,
+/// to merge what it holds, half as much beside it for copies of the keys.
+const KEPT_UNSPILLABLE_SHARE: usize = 2;
+
 /// Sets the bytes that the block cache may take.
 type SetCache = Box<dyn Fn(usize) + Send + Sync>;
 
@@ -43,7 +54,9 @@ pub struct NodeMemory {
     cache_most: usize,
     cache_now: AtomicUsize,
     set_cache: SetCache,
+    /// What is reserved by queries or kept for them.
     reserved: AtomicUsize,
+    line: kept::Line,
 }
 
 impl fmt::Debug for NodeMemory {
@@ -70,6 +83,7 @@ impl NodeMemory {
             cache_now: AtomicUsize::new(cache_most),
             set_cache,
             reserved: AtomicUsize::new(0),
+            line: kept::Line::default(),
         };
         if cache_most < cache {
             (memory.set_cache)(cache_most);
@@ -82,25 +96,29 @@ impl NodeMemory {
         self.queries_max
     }
 
-    /// Gives what queries have reserved.
+    /// Gives what queries have reserved, and what is kept for them.
     pub fn reserved(&self) -> usize {
         self.reserved.load(Ordering::Relaxed)
     }
 
-    /// Takes `bytes` if they are there; else gives how many are.
-    fn try_take(&self, bytes: usize) -> std::result::Result<(), usize> {
+    /// Takes `bytes` if they are there and leave `spared` of them; else gives how many are.
+    fn try_take(&self, bytes: usize, spared: usize) -> std::result::Result<(), usize> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let most = self.queries_max.saturating_sub(spared);
         let taken = self
             .reserved
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reserved| {
                 let after = reserved.checked_add(bytes)?;
-                (after <= self.queries_max).then_some(after)
+                (after <= most).then_some(after)
             });
         match taken {
             Ok(before) => {
                 self.settle_cache(before + bytes);
                 Ok(())
             }
-            Err(reserved) => Err(self.queries_max.saturating_sub(reserved)),
+            Err(reserved) => Err(most.saturating_sub(reserved)),
         }
     }
 
@@ -113,6 +131,7 @@ impl NodeMemory {
     fn give_back(&self, bytes: usize) {
         let before = self.reserved.fetch_sub(bytes, Ordering::Relaxed);
         self.settle_cache(before.saturating_sub(bytes));
+        self.line.given_back();
     }
 
     /// Lets the block cache have what queries leave, in steps, so that small queries leave it alone.
@@ -140,6 +159,8 @@ pub struct QueryPool {
     /// The queue that set the limit, if one did.
     queue: Mutex<Option<Arc<str>>>,
     state: Mutex<State>,
+    /// Told when nothing is reserved any more.
+    emptied: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -150,6 +171,8 @@ struct State {
     spillable: usize,
     /// What the others have.
     unspillable: usize,
+    /// What is kept for the query, of which both are taken first; 0 if nothing is.
+    kept: usize,
     peak: usize,
 }
 
@@ -163,6 +186,7 @@ impl QueryPool {
             expected: AtomicUsize::new(0),
             queue: Mutex::default(),
             state: Mutex::default(),
+            emptied: Notify::new(),
         }
     }
 
@@ -198,11 +222,16 @@ impl QueryPool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refused(&self, reservation: &MemoryReservation, wanted: usize, free: usize) -> String {
+    fn refused(
+        &self,
+        reservation: &MemoryReservation,
+        wanted: usize,
+        (free, most): (usize, usize),
+    ) -> String {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let giver = match queue.as_deref() {
-            Some(queue) => format!("queue \"{queue}\" grants the query"),
-            None => "the query may use".to_owned(),
+            Some(queue) if most == self.limit() => format!("queue \"{queue}\" grants the query"),
+            _ => "the query may use".to_owned(),
         };
         format!(
             "{} asked for {} beside {} of its own; {} of the {} that {giver} are free.",
@@ -210,7 +239,7 @@ impl QueryPool {
             shown_bytes(wanted),
             shown_bytes(reservation.size()),
             shown_bytes(free),
-            shown_bytes(self.limit()),
+            shown_bytes(most),
         )
     }
 }
@@ -240,19 +269,30 @@ impl MemoryPool for QueryPool {
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.node.take(additional);
-        self.state().add(reservation, additional);
+        let mut state = self.state();
+        let before = state.taken();
+        state.add(reservation, additional);
+        self.node.take(state.taken() - before);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         let mut state = self.state();
+        let before = state.taken();
         let kind = match reservation.consumer().can_spill() {
             true => &mut state.spillable,
             false => &mut state.unspillable,
         };
         *kind = kind.saturating_sub(shrink);
+        let given = before - state.taken();
+        let is_empty = state.reserved() == 0;
         drop(state);
-        self.node.give_back(shrink);
+        self.node.line.moved();
+        if is_empty {
+            self.emptied.notify_waiters();
+        }
+        if given > 0 {
+            self.node.give_back(given);
+        }
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
@@ -261,10 +301,18 @@ impl MemoryPool for QueryPool {
             return Ok(());
         }
         let mut state = self.state();
-        let limit = self.limit();
-        let free = match reservation.consumer().can_spill() {
+        let can_spill = reservation.consumer().can_spill();
+        // Those that can spill stay within what is kept, if anything is; the others take more where it is free.
+        let limit = match state.kept {
+            kept if can_spill && kept > 0 => self.limit().min(kept),
+            _ => self.limit(),
+        };
+        let free = match can_spill {
             true => {
-                let others = state.unspillable.max(limit / UNSPILLABLE_SHARE);
+                let others = match state.kept {
+                    0 => state.unspillable.max(limit / UNSPILLABLE_SHARE),
+                    _ => limit / KEPT_UNSPILLABLE_SHARE,
+                };
                 let spillable = limit.saturating_sub(others);
                 let expected = self.expected.load(Ordering::Relaxed);
                 let share = spillable / state.spillers.max(expected).max(1);
@@ -279,10 +327,18 @@ impl MemoryPool for QueryPool {
             false => limit.saturating_sub(state.unspillable + state.spillable),
         };
         if additional > free {
-            let text = self.refused(reservation, additional, free);
+            let text = self.refused(reservation, additional, (free, limit));
             return Err(DataFusionError::ResourcesExhausted(text));
         }
-        if let Err(left) = self.node.try_take(additional) {
+        let wanted = state.reserved() + additional;
+        let missing = wanted.saturating_sub(state.taken());
+        // Others wait for memory, and who has some and can spill leaves them what comes free.
+        let has_some = reservation.size() + additional > SPILLER_BYTES_LEAST;
+        let spared = match can_spill && has_some && state.kept == 0 {
+            true => self.node.line.wanted(),
+            false => 0,
+        };
+        if let Err(left) = self.node.try_take(missing, spared) {
             let text = format!(
                 "{} asked for {} beside {} of its own; {} of the {} that all queries may use are free.",
                 reservation.consumer().name(),
@@ -298,8 +354,7 @@ impl MemoryPool for QueryPool {
     }
 
     fn reserved(&self) -> usize {
-        let state = self.state();
-        state.spillable + state.unspillable
+        self.state().reserved()
     }
 
     fn memory_limit(&self) -> MemoryLimit {
@@ -307,137 +362,30 @@ impl MemoryPool for QueryPool {
     }
 }
 
+impl Drop for QueryPool {
+    fn drop(&mut self) {
+        let left = self.state().taken();
+        if left > 0 {
+            self.node.give_back(left);
+        }
+    }
+}
+
 impl State {
+    fn reserved(&self) -> usize {
+        self.spillable + self.unspillable
+    }
+
+    /// What counts against the node.
+    fn taken(&self) -> usize {
+        self.reserved().max(self.kept)
+    }
+
     fn add(&mut self, reservation: &MemoryReservation, bytes: usize) {
         match reservation.consumer().can_spill() {
             true => self.spillable += bytes,
             false => self.unspillable += bytes,
         }
-        self.peak = self.peak.max(self.spillable + self.unspillable);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MB: usize = 1 << 20;
-
-    fn node(bytes: usize, cache: usize) -> (Arc<NodeMemory>, Arc<AtomicUsize>) {
-        let told = Arc::new(AtomicUsize::new(cache));
-        let tell = Arc::clone(&told);
-        let set = move |bytes| tell.store(bytes, Ordering::Relaxed);
-        let node = NodeMemory::new(bytes, None, cache, Box::new(set));
-        (Arc::new(node), told)
-    }
-
-    fn consumer(pool: &Arc<QueryPool>, spills: bool) -> MemoryReservation {
-        let pool: Arc<dyn MemoryPool> = Arc::clone(pool) as _;
-        MemoryConsumer::new("Sort[0]")
-            .with_can_spill(spills)
-            .register(&pool)
-    }
-
-    #[test]
-    fn the_cache_gives_way_and_comes_back() {
-        let (node, cache) = node(256 * MB, 64 * MB);
-        assert_eq!(cache.load(Ordering::Relaxed), 64 * MB);
-        let pool = Arc::new(QueryPool::new(Arc::clone(&node), usize::MAX));
-        let one = consumer(&pool, false);
-        one.try_grow(190 * MB).expect("memory");
-        assert_eq!(cache.load(Ordering::Relaxed), 64 * MB);
-        one.try_grow(30 * MB).expect("memory");
-        assert_eq!(cache.load(Ordering::Relaxed), 32 * MB);
-        one.try_grow(18 * MB).expect("memory");
-        assert_eq!(cache.load(Ordering::Relaxed), 16 * MB);
-        one.try_grow(18 * MB).expect_err("the cache keeps a part");
-        assert_eq!(node.reserved(), 238 * MB);
-        drop(one);
-        assert_eq!((node.reserved(), pool.reserved()), (0, 0));
-        assert_eq!(cache.load(Ordering::Relaxed), 64 * MB);
-        assert_eq!(pool.peak(), 238 * MB);
-    }
-
-    #[test]
-    fn a_query_has_its_own_limit_and_those_that_spill_share_it() {
-        let (node, _) = node(256 * MB, 0);
-        let pool = Arc::new(QueryPool::new(Arc::clone(&node), 40 * MB));
-        let (first, second) = (consumer(&pool, true), consumer(&pool, true));
-        let rest = consumer(&pool, false);
-        rest.try_grow(10 * MB).expect("memory");
-        first.try_grow(15 * MB).expect("its share");
-        let error = first.try_grow(1).expect_err("more than its share");
-        let text = error.to_string();
-        assert!(
-            text.contains("Sort[0] asked for 1 bytes beside 15.0 MB"),
-            "{text}"
-        );
-        assert!(
-            text.contains("of the 40.0 MB that the query may use"),
-            "{text}"
-        );
-        second.try_grow(15 * MB).expect("its share");
-        drop(first);
-        second.try_grow(15 * MB).expect("what the other gave back");
-        pool.set_grant(Some((20 * MB, "etl".into())));
-        let error = second.try_grow(1).expect_err("more than its grant");
-        let text = error.to_string();
-        assert!(
-            text.contains("0 bytes of the 20.0 MB that queue \"etl\" grants the query are free"),
-            "{text}"
-        );
-        pool.set_grant(Some((400 * MB, "etl".into())));
-        assert_eq!(pool.limit(), 256 * MB);
-        pool.set_grant(None);
-        assert_eq!(pool.limit(), 256 * MB);
-    }
-
-    #[test]
-    fn small_limits_leave_room_for_a_batch() {
-        let (node, _) = node(256 * MB, 0);
-        let pool = Arc::new(QueryPool::new(node, 24 * MB));
-        let spillers: Vec<_> = (0..16).map(|_| consumer(&pool, true)).collect();
-        spillers[0].try_grow(8 * MB).expect("a batch");
-        spillers[0].try_grow(1).expect_err("more than a batch");
-        spillers[1].try_grow(8 * MB).expect("a batch");
-        spillers[2].try_grow(3 * MB).expect_err("nothing left");
-        spillers[2].try_grow(2 * MB).expect("what is left");
-        consumer(&pool, false)
-            .try_grow(6 * MB)
-            .expect("kept for it");
-    }
-
-    #[test]
-    fn those_that_come_first_leave_room_for_those_expected() {
-        let (node, _) = node(256 * MB, 0);
-        let pool = Arc::new(QueryPool::new(node, 160 * MB));
-        pool.expect_spillers(6);
-        let first = consumer(&pool, true);
-        first.try_grow(21 * MB).expect_err("more than a sixth");
-        first.try_grow(20 * MB).expect("its share");
-        let others: Vec<_> = (0..5).map(|_| consumer(&pool, true)).collect();
-        others
-            .iter()
-            .for_each(|other| other.try_grow(20 * MB).expect("its share"));
-        consumer(&pool, true).try_grow(1).expect_err("all is taken");
-        consumer(&pool, false)
-            .try_grow(40 * MB)
-            .expect("kept for it");
-    }
-
-    #[test]
-    fn queries_together_have_no_more_than_the_node() {
-        let (node, _) = node(100 * MB, 0);
-        let pools = [(); 2].map(|()| Arc::new(QueryPool::new(Arc::clone(&node), 80 * MB)));
-        let [one, other] = [0, 1].map(|place| consumer(&pools[place], false));
-        one.try_grow(80 * MB).expect("memory");
-        let error = other.try_grow(30 * MB).expect_err("no memory").to_string();
-        assert!(
-            error.contains("20.0 MB of the 100.0 MB that all queries may use"),
-            "{error}"
-        );
-        assert_eq!(node.reserved(), 80 * MB);
-        drop(one);
-        other.try_grow(30 * MB).expect("memory");
+        self.peak = self.peak.max(self.reserved());
     }
 }

@@ -63,8 +63,9 @@ enum Command {
     Wlm(wlm::WlmCommand),
 }
 
-/// Runs the command of the process's arguments.
-pub fn main() -> ExitCode {
+/// Runs the command of the process's arguments. `give_back_at_once` has the allocator keep no memory that is free, which
+/// costs some time: a server with a limit of its own calls it.
+pub fn main(give_back_at_once: fn()) -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Analyze(analyze) => analyze::run(&analyze).map(|()| ExitCode::SUCCESS),
         Command::Check(check) => check::run(&check),
@@ -76,7 +77,7 @@ pub fn main() -> ExitCode {
         Command::Local(local) => local::run(&local).map(|()| ExitCode::SUCCESS),
         Command::Restore(restore) => restore::run(&restore).map(|()| ExitCode::SUCCESS),
         Command::Snapshot(snapshot) => snapshot::run(&snapshot).map(|()| ExitCode::SUCCESS),
-        Command::Serve(serve) => serve::run(*serve).map(|()| ExitCode::SUCCESS),
+        Command::Serve(serve) => serve::run(*serve, give_back_at_once).map(|()| ExitCode::SUCCESS),
         Command::Status(status) => status::run(&status).map(|()| ExitCode::SUCCESS),
         Command::User(user) => user::run(&user).map(|()| ExitCode::SUCCESS),
         Command::Vacuum(vacuum) => vacuum::run(&vacuum).map(|()| ExitCode::SUCCESS),

@@ -205,9 +205,12 @@ pub(super) struct Flags {
 }
 
 /// Serves until told to stop.
-pub(super) fn run(serve: Serve) -> Result<()> {
+pub(super) fn run(serve: Serve, give_back_at_once: fn()) -> Result<()> {
     log_to_stderr(&serve.log, serve.log_format)?;
     let config = Config::load(serve.config.as_deref(), &serve.flags)?;
+    if config.memory_limit.is_some() {
+        give_back_at_once();
+    }
     let sockets = socket_runtime()?;
     let Launch {
         server,

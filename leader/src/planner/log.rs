@@ -136,7 +136,7 @@ impl PlanLog {
         self.ticket.as_ref()
     }
 
-    /// Waits until the statement may run a plan. One that reads no stored table needs no slots, unless the statement
+    /// Waits until the statement may run a plan, and, if it ran out of memory, until there is some for it. One that reads no stored table needs no slots, unless the statement
     /// writes.
     pub async fn admit(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
         let Some(ticket) = &self.ticket else {
@@ -147,6 +147,11 @@ impl PlanLog {
         }
         ticket.admit(|| Some(features::of(plan))).await?;
         self.use_grant(ticket);
+        if self.is_thrifty()
+            && let Some(own) = self.resources.get()
+        {
+            own.memory.keep(spillers(plan)).await;
+        }
         Ok(())
     }
 

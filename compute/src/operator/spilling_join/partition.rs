@@ -1,8 +1,8 @@
 //! The rows of one side by partition, in memory while they fit, else in files.
 
 use super::Limits;
-use super::compact::{bytes, compacted, cost, taken};
 use super::split::Splitter;
+use crate::operator::compact::{bytes, compacted, cost, taken};
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::concat_batches;
 use datafusion::error::{DataFusionError, Result};
@@ -16,6 +16,9 @@ const DESCRIPTION: &str = "SpillingJoin";
 
 /// So many chunks may be written as one batch.
 const PIECE_CHUNKS: usize = 4;
+
+/// So many chunks of a partition are written at once when it goes to a file; others run before the next ones.
+const STEP_CHUNKS: usize = 64;
 
 /// A file that is being written: takes a batch, or ends without one and gives the file.
 type Append = Box<dyn FnMut(Option<&RecordBatch>) -> Result<Option<Arc<dyn SpillFile>>> + Send>;
@@ -52,6 +55,8 @@ struct Partition {
     pending: Vec<RecordBatch>,
     pending_bytes: usize,
     place: Place,
+    /// Rows in memory that are still to be written to its file, and reserved until they are.
+    backlog: Vec<RecordBatch>,
     rows: usize,
     cost: usize,
 }
@@ -86,6 +91,7 @@ impl Partitions {
                 true => Place::Memory(Vec::new()),
                 false => Place::File(None),
             },
+            backlog: Vec::new(),
             rows: 0,
             cost: 0,
         };
@@ -145,7 +151,7 @@ impl Partitions {
                         kept.push(chunk);
                         return Ok(());
                     }
-                    Err(error) if is_exhausted(&error) => self.make_room(place, chunk_cost)?,
+                    Err(error) if is_exhausted(&error) => self.make_room(place)?,
                     Err(error) => return Err(error),
                 },
             }
@@ -153,34 +159,48 @@ impl Partitions {
         Ok(())
     }
 
-    /// Writes the partition that takes most to a file: of those in memory, to which `wanted` for `place` counts.
-    fn make_room(&mut self, place: usize, wanted: usize) -> Result<()> {
-        let kept = self.partitions.iter().enumerate();
+    /// Writes something to a file: of a partition that goes to one already, or else of the one in memory that takes most,
+    /// `place` before others.
+    fn make_room(&mut self, place: usize) -> Result<()> {
+        if self.write_some()? {
+            return Ok(());
+        }
+        let kept = self.partitions.iter_mut().enumerate();
         let kept = kept.filter(|(_, partition)| matches!(partition.place, Place::Memory(_)));
         let largest = kept.max_by_key(|(index, partition)| (partition.cost, *index == place));
-        let Some((index, _)) = largest else {
-            return Ok(());
-        };
-        let Some(partition) = self.partitions.get_mut(index) else {
-            return Ok(());
-        };
-        let mut file = None;
-        if let Place::Memory(kept) = std::mem::replace(&mut partition.place, Place::File(None)) {
-            for chunk in &kept {
-                append(&self.spill, &mut file, chunk, self.chunk_bytes)?;
-            }
+        if let Some((_, partition)) = largest
+            && let Place::Memory(kept) = std::mem::replace(&mut partition.place, Place::File(None))
+        {
+            partition.backlog = kept;
         }
-        partition.place = Place::File(file);
-        let asked = if index == place { wanted } else { 0 };
-        self.memory.shrink(partition.cost.saturating_sub(asked));
-        Ok(())
+        self.write_some().map(|_| ())
+    }
+
+    /// Writes some of the rows that are to go to a file and are in memory still; tells whether there were any.
+    pub(super) fn write_some(&mut self) -> Result<bool> {
+        let mut backlogs = self.partitions.iter_mut();
+        let Some(partition) = backlogs.find(|partition| !partition.backlog.is_empty()) else {
+            return Ok(false);
+        };
+        let rest = partition.backlog.len().saturating_sub(STEP_CHUNKS);
+        for chunk in partition.backlog.drain(rest..) {
+            if let Place::File(file) = &mut partition.place {
+                append(&self.spill, file, &chunk, self.chunk_bytes)?;
+            }
+            self.memory.shrink(cost(&chunk));
+        }
+        Ok(true)
+    }
+
+    /// Puts away what is pending of all partitions; after it [`Partitions::write_some`] ends what was begun.
+    pub(super) fn put_all_away(&mut self) -> Result<()> {
+        (0..self.partitions.len()).try_for_each(|place| self.put_away(place))
     }
 
     /// Ends all partitions, and gives them in their order.
     pub(super) fn complete(mut self) -> Result<Vec<Complete>> {
-        for place in 0..self.partitions.len() {
-            self.put_away(place)?;
-        }
+        self.put_all_away()?;
+        while self.write_some()? {}
         let complete = self.partitions.into_iter().map(|partition| {
             let mut append = match partition.place {
                 Place::Memory(kept) => return Ok(Complete::Kept(kept)),

@@ -1,8 +1,8 @@
 //! The other side of a join of which some partitions are in memory: their rows pass, those of the others are written.
 
-use super::compact::taken;
 use super::partition::{Complete, Filed, Partitions};
 use super::split::Splitter;
+use crate::operator::compact::taken;
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use datafusion::error::Result;

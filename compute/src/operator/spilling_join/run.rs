@@ -4,15 +4,15 @@
 //! both are dealt to partitions, and the pairs wait. Everything is done within the stream's own polls: dropping it ends
 //! the work, and gives back memory and files.
 
-use super::compact::{compacted, cost};
 use super::handed::HandedExec;
 use super::partition::{Complete, Filed, Partitions, is_exhausted, pending_bytes_max};
 use super::probe::{Fate, Passing, Probe, lock};
 use super::split::Splitter;
 use super::{Limits, SpillingJoinExec, can_be_cut, gives_unmatched, nulls_match};
+use crate::operator::compact::{compacted, cost};
 use arrow::array::RecordBatch;
 use arrow_schema::SchemaRef;
-use datafusion::common::JoinSide;
+use datafusion::common::{JoinSide, JoinType};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -339,7 +339,11 @@ impl Run {
         let Pass { build, .. } = pass;
         let can_be_dealt = match &pass.source {
             Source::Input(_) => true,
-            Source::Pair(pair) => pair.depth < self.limits.depth_max && !pair.is_stuck,
+            Source::Pair(pair) => {
+                // A full join cannot go on otherwise, and the rows may have a few keys after all.
+                let is_useless = pair.is_stuck && join_type != JoinType::Full;
+                pair.depth < self.limits.depth_max && !is_useless
+            }
         };
         if can_be_dealt {
             return self.deal(pass, kept).await;
@@ -462,6 +466,10 @@ impl Run {
             rows += batch.num_rows();
             partitions.deal(&mut splitter, &batch)?;
             timer.done();
+            tokio::task::yield_now().await;
+        }
+        partitions.put_all_away()?;
+        while partitions.write_some()? {
             tokio::task::yield_now().await;
         }
         let complete = partitions.complete()?;

@@ -17,6 +17,7 @@ pub mod join_order;
 pub mod microseconds;
 pub mod null_side;
 pub mod outer_join;
+pub mod own_rows;
 pub mod remote_aggregate;
 pub mod rounding_cast;
 pub mod secure_scan;
@@ -85,5 +86,6 @@ pub fn physical() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let last = last.unwrap_or(rules.len());
     rules.insert(last, Arc::new(small_decimals::SmallDecimals));
     rules.insert(last, Arc::new(held_window::HeldWindow));
+    rules.insert(last, Arc::new(own_rows::OwnRows));
     rules
 }
