@@ -364,7 +364,10 @@ async fn statements_that_spill_beside_each_other_finish_right_or_fail_with_53200
         server.peak_memory_bytes()
     );
     assert!(spilled > 0.0);
-    assert!(finished * 10 >= statements * 9, "{finished} of {statements}");
+    assert!(
+        finished * 10 >= statements * 9,
+        "{finished} of {statements}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
