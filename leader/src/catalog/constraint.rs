@@ -218,7 +218,7 @@ mod tests {
             columns_made: 2,
             placement_fingerprint: 0,
             created_us: 0,
-            derived: Derived::default(),
+            derived: Default::default(),
         };
         let named = table.named_constraints();
         let names: Vec<_> = named.iter().map(|one| one.name.as_str()).collect();
