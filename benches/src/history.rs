@@ -1,21 +1,26 @@
-//! What remembering statements costs: CPU time of a server that keeps history and of one that does not, which get the
-//! same statements in turn.
+//! What remembering statements costs: time to the answer, and CPU time, of a server that keeps history and of one that
+//! does not. They are asked in turn, statement by statement, now the one first and now the other: machines waver by a tenth
+//! from second to second.
 
 use crate::client;
 use crate::server::Server;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
 /// What the suite takes.
 #[derive(clap::Args, Clone)]
 pub struct Options {
-    /// Blocks of each kind for each server; the median of the ratios is reported.
-    #[arg(long, default_value_t = 9)]
+    /// Blocks of each kind; the median of the ratios is reported.
+    #[arg(long, default_value_t = 5)]
     pub rounds: usize,
-    /// CPU seconds of a block, about.
-    #[arg(long, default_value_t = 1.5)]
+    /// CPU seconds of a block on each server, about.
+    #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
+    /// Has both servers keep history: what is reported then is noise.
+    #[arg(long)]
+    pub null: bool,
     /// Slices of each server.
     #[arg(long, default_value_t = 2)]
     pub slices: u32,
@@ -74,17 +79,43 @@ impl Side {
         Ok(Self { server, client })
     }
 
-    /// Runs `count` statements; gives the CPU seconds of each.
-    async fn block(&self, text: &str, count: usize) -> Result<f64> {
-        let cpu = self.server.cpu_seconds();
-        for number in 0..count {
-            let text = text.replace("{n}", &(number % 900).to_string());
-            self.client.simple_query(&text).await?;
-        }
-        // What is written once a second belongs to it.
-        tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
-        Ok((self.server.cpu_seconds() - cpu) / count.max(1) as f64)
+    /// Runs a statement; gives the seconds until its answer was there.
+    async fn run(&self, text: &str) -> Result<f64> {
+        let begun = Instant::now();
+        self.client.simple_query(text).await?;
+        Ok(begun.elapsed().as_secs_f64())
     }
+}
+
+/// What a block of statements took on both servers, each: to the answer in the median, and CPU time.
+struct Block {
+    times: [f64; 2],
+    cpu: [f64; 2],
+}
+
+/// Runs `count` statements on both servers, in turn.
+async fn block(sides: &[Side; 2], text: &str, count: usize) -> Result<Block> {
+    let before = sides.each_ref().map(|side| side.server.cpu_seconds());
+    let mut times = [Vec::new(), Vec::new()];
+    for number in 0..count {
+        let text = text.replace("{n}", &(number % 900).to_string());
+        // Neither is always the first, nor every other time.
+        let first = (number.wrapping_mul(0x9E37_79B9) >> 7) & 1;
+        for place in [first, 1 - first] {
+            if let (Some(side), Some(times)) = (sides.get(place), times.get_mut(place)) {
+                times.push(side.run(&text).await?);
+            }
+        }
+    }
+    // What is written once a second belongs to it.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let after = sides.each_ref().map(|side| side.server.cpu_seconds());
+    let [kept, unkept] = times;
+    let cpu = |place: usize| (after[place] - before[place]) / count.max(1) as f64;
+    Ok(Block {
+        times: [median(kept)?, median(unkept)?],
+        cpu: [cpu(0), cpu(1)],
+    })
 }
 
 /// Runs all kinds.
@@ -94,38 +125,30 @@ pub async fn run(options: &Options) -> Result<()> {
         None => std::env::temp_dir().join("blueshift-history"),
     };
     std::fs::create_dir_all(&work)?;
-    let with = Side::start(options, &work, "7").await?;
-    let without = Side::start(options, &work, "0").await?;
+    let other = if options.null { "8" } else { "0" };
+    let sides = [
+        Side::start(options, &work, "7").await?,
+        Side::start(options, &work, other).await?,
+    ];
     for (name, text) in KINDS {
         // The first block warms up, and tells how many statements fill one.
-        let each = with
-            .block(text, 20)
-            .await?
-            .max(without.block(text, 20).await?);
-        let count = ((options.seconds / each.max(1e-5)) as usize).clamp(5, 20_000);
-        let (mut ratios, mut times) = (Vec::new(), (Vec::new(), Vec::new()));
-        for round in 0..options.rounds {
-            // Neither is always the first.
-            let (kept, unkept) = match round % 2 {
-                0 => {
-                    let kept = with.block(text, count).await?;
-                    (kept, without.block(text, count).await?)
-                }
-                _ => {
-                    let unkept = without.block(text, count).await?;
-                    (with.block(text, count).await?, unkept)
-                }
-            };
-            ratios.push(kept / unkept);
-            times.0.push(kept);
-            times.1.push(unkept);
+        let first = block(&sides, text, 20).await?;
+        let each = first.times[0].max(first.times[1]).max(1e-5);
+        let count = ((options.seconds / each) as usize).clamp(5, 20_000);
+        let mut blocks = Vec::new();
+        for _ in 0..options.rounds {
+            blocks.push(block(&sides, text, count).await?);
         }
+        let of = |pick: &dyn Fn(&Block) -> f64| median(blocks.iter().map(pick).collect());
         println!(
-            "{name}: {:.3} ms with history, {:.3} ms without, {:+.1} % ({} statements a block)",
-            median(times.0)? * 1e3,
-            median(times.1)? * 1e3,
-            (median(ratios)? - 1.0) * 100.0,
-            count
+            "{name}: {:.3} ms with history, {:.3} ms without, {:+.1} %; CPU {:.3} ms and {:.3} ms, {:+.1} % ({count} \
+             statements a block)",
+            of(&|block| block.times[0])? * 1e3,
+            of(&|block| block.times[1])? * 1e3,
+            (of(&|block| block.times[0] / block.times[1])? - 1.0) * 100.0,
+            of(&|block| block.cpu[0])? * 1e3,
+            of(&|block| block.cpu[1])? * 1e3,
+            (of(&|block| block.cpu[0] / block.cpu[1])? - 1.0) * 100.0,
         );
     }
     Ok(())

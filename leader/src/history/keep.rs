@@ -121,7 +121,7 @@ const OLDER_RECORD: u8 = 2;
 impl Record {
     /// [`RECORD`], then pieces, each behind its length in four bytes: events as JSON, finished queries, which are far
     /// more, as postcard has them, and each packed query.
-    fn to_bytes(mut self) -> Result<Vec<u8>> {
+    fn into_bytes(mut self) -> Result<Vec<u8>> {
         let mut bytes = vec![RECORD];
         let queries = std::mem::take(&mut self.queries);
         add_piece(
@@ -136,7 +136,7 @@ impl Record {
         Ok(bytes)
     }
 
-    /// Reads what [`Self::to_bytes`] wrote; `None` if it did not.
+    /// Reads what [`Self::into_bytes`] wrote; `None` if it did not.
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (kind, mut rest) = bytes.split_first()?;
         if ![RECORD, OLDER_RECORD].contains(kind) {
@@ -211,7 +211,7 @@ impl Keeper {
         if record.is_empty() {
             return Ok(());
         }
-        Ok(self.journal.append(today(), &record.to_bytes()?)?)
+        Ok(self.journal.append(today(), &record.into_bytes()?)?)
     }
 }
 
@@ -261,7 +261,7 @@ mod tests {
             let query = PackedQuery::from_bytes(bytes);
             record.executed.push(Arc::new(query));
         }
-        let bytes = record.to_bytes().expect("bytes");
+        let bytes = record.into_bytes().expect("bytes");
         let read = Record::from_bytes(&bytes).expect("a record");
         assert_eq!(read.last_query, 7);
         assert_eq!(read.queries.len(), 1);

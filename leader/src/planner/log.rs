@@ -136,8 +136,8 @@ impl PlanLog {
         self.ticket.as_ref()
     }
 
-    /// Waits until the statement may run a plan, and, if it ran out of memory, until there is some for it. One that reads no stored table needs no slots, unless the statement
-    /// writes.
+    /// Waits until the statement may run a plan, and, if it ran out of memory, until there is some for it. One that reads
+    /// no stored table needs no slots, unless the statement writes.
     pub async fn admit(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
         let Some(ticket) = &self.ticket else {
             return Ok(());
